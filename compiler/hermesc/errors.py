@@ -1,0 +1,92 @@
+"""Everything that can go wrong, as a tree of exceptions with an exit code each.
+
+A message says where, what was found, what is allowed and what to do next. `InputError` is the
+user's to mend (exit 2), `CapacityError` means that it does not fit (exit 3), `InternalError` is a
+bug of ours (exit 70).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in the user's code an operation was written."""
+
+    module: str = ""  # path of the module that ran it, as in `named_modules`, "" at the top
+    file: str = ""
+    line: int = 0
+    code: str = ""
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.module or "?"
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one operation does not run on the analog crossbars (or runs nowhere)."""
+
+    op: str
+    location: Location
+    reason: str
+
+
+class HermescError(Exception):
+    """Base of all errors that `hermesc` raises on purpose."""
+
+    exit_code = 70
+
+
+class InputError(HermescError):
+    """Something that the user gave is wrong."""
+
+    exit_code = 2
+
+
+class ModelError(InputError):
+    """The model, or the file that defines it, cannot be used."""
+
+
+class UnsupportedOpError(ModelError):
+    """The model holds operations that neither the chip nor the host can run; lists all of them."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        lines = [f"  {r.location}: {r.op}: {r.reason}" for r in self.refusals]
+        count = len(self.refusals)
+        super().__init__(
+            f"{count} operation{'s' if count > 1 else ''} of the model can run neither on the chip "
+            "nor on the host:\n" + "\n".join(lines) + "\n"
+            "Rewrite these lines with other torch functions, or move them out of the model's "
+            "forward into your own code before or after it."
+        )
+
+
+class OptionError(InputError):
+    """An option's name or value is not one that exists."""
+
+
+class ChipError(InputError):
+    """A chip is unknown or its description is wrong."""
+
+
+class ArtifactError(InputError):
+    """A program or state file is damaged, of another version, or not one of ours."""
+
+
+class CapacityError(HermescError):
+    """The model does not fit the chip."""
+
+    exit_code = 3
+
+
+class InternalError(HermescError):
+    """A bug in hermesc."""
+
+    exit_code = 70
+
+
+class VerifyError(InternalError):
+    """A pass produced something that breaks the rules of its stage."""

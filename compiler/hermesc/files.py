@@ -1,0 +1,65 @@
+"""Writing files so that a failed or killed command leaves nothing half-written."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from hermesc.errors import InputError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside `path`, fsync, rename over it.
+
+    Raises: InputError when the place cannot be written (no such folder, no permission, full disk).
+    """
+    temporary: str | None = None
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "it is a folder; name a file")
+        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _default_mode(temporary)
+        Path(temporary).replace(path)
+        temporary = None
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; choose another place with -o"
+        ) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _default_mode(path: str) -> None:
+    """mkstemp makes a private file; give it the mode that an ordinary `open` would."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(path).chmod(0o666 & ~mask)
+
+
+def check_writable(path: Path) -> None:
+    """Fail before long work, not after it, when `path` cannot be written at all.
+
+    Raises: InputError.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file with -o")
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {folder}; make it or choose -o")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write {path}: the folder {folder} is read-only; choose -o")
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """The bytes of a file the user named.
+
+    Raises: InputError that names `what` the file was to be.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path}: {error.strerror or error}") from None

@@ -1,0 +1,138 @@
+"""Capture a plain nn.Module with torch.export, its batch left symbolic."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from hermesc.errors import ModelError
+from hermesc.frontend.load import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """An exported model, with the example inputs it was captured on and its eager outputs there."""
+
+    exported: ExportedProgram
+    example_inputs: tuple[Tensor, ...]
+    eager_outputs: tuple[Tensor, ...]
+
+
+def capture(
+    model: nn.Module, example_inputs: Sequence[Tensor], dynamic_shapes: Any = None
+) -> Capture:
+    """Run the model once as it is, then export it in evaluation mode.
+
+    `dynamic_shapes` marks further symbolic sizes, as in torch.export. The graph is the one before
+    decompositions, unless the model writes in place: then it is made functional.
+    Raises: ModelError when the model fails on its example inputs or cannot be exported.
+    """
+    inputs = _at_least_two(tuple(t.detach() for t in example_inputs))
+    with _evaluation(model), _quiet(), torch.no_grad():
+        outputs = _run(model, inputs)
+        exported = _export(model, inputs, dynamic_shapes)
+    return Capture(exported, inputs, outputs)
+
+
+def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    try:
+        result = model(*(t.clone() for t in inputs))
+    except Exception as error:
+        shapes = ", ".join(str(tuple(t.shape)) for t in inputs)
+        raise ModelError(
+            f"the model fails on its own example_inputs, of shape {shapes}: {describe(error)}"
+        ) from error
+    leaves = torch.utils._pytree.tree_leaves(result)
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise ModelError(
+                f"the model returns a {type(leaf).__name__}; return tensors only, alone or in a "
+                "tuple, list or dict"
+            )
+    if not leaves:
+        raise ModelError("the model returns nothing; return at least one tensor")
+    return tuple(leaf.detach().clone() for leaf in leaves)
+
+
+def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> ExportedProgram:
+    wanted = _dynamic_shapes(inputs, shapes)
+    try:
+        exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
+        if _writes_in_place(exported):
+            exported = exported.run_decompositions({})
+    except Exception as error:
+        raise ModelError(
+            f"torch.export cannot capture the model: {describe(error)}. Control flow that depends "
+            "on the data must become torch.where or torch.cond, or move out of the model"
+        ) from error
+    return exported
+
+
+def _at_least_two(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Export takes a size of 1 for a constant, so a batch of one is repeated."""
+    if all(t.dim() > 0 and t.shape[0] == 1 for t in inputs):
+        return tuple(torch.cat([t, t]) for t in inputs)
+    return inputs
+
+
+def _dynamic_shapes(inputs: tuple[Tensor, ...], shapes: Any) -> Any:
+    """The user's marks, with the first size of each input symbolic besides."""
+    if shapes is None:
+        return tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)
+    if not isinstance(shapes, dict | tuple | list):
+        raise ModelError(
+            "dynamic_shapes must be a tuple or dict with an entry for each input, as in "
+            f"torch.export, not {type(shapes).__name__}"
+        )
+    if isinstance(shapes, dict):
+        return {name: _with_batch(marks) for name, marks in shapes.items()}
+    return tuple(_with_batch(marks) for marks in shapes)
+
+
+def _with_batch(marks: Any) -> Any:
+    if marks is None:
+        return {0: Dim.AUTO}
+    return {0: Dim.AUTO} | marks if isinstance(marks, dict) else marks
+
+
+def _writes_in_place(exported: ExportedProgram) -> bool:
+    """Whether the graph needs to be made functional: in-place operations, or nested graphs such as
+    those of torch.no_grad()."""
+    targets = (n.target for n in exported.graph.nodes if n.op == "call_function")
+    return any(
+        isinstance(t, torch._ops.HigherOrderOperator)
+        or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
+        for t in targets
+    )
+
+
+@contextlib.contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for the while; the user's model is given back as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch.export's own warnings and logs are not for our users."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

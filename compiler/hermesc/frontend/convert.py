@@ -1,0 +1,257 @@
+"""From an exported program to our graph; all that cannot be run anywhere is refused at once."""
+
+import operator
+import site
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx import Node
+
+from hermesc.aten import Arg, Call, DType, Ref, dtype_names, resolve
+from hermesc.errors import Location, ModelError, Refusal, UnsupportedOpError
+from hermesc.ir.graph import Captured, Graph, Removed
+from hermesc.ir.ops import Constant, Digital, Input, Op
+from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
+
+# Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
+_CHECKS = ("_assert", "sym_constrain_range", "_check")
+# Arguments that say where or how a tensor lies in memory; the host decides that.
+_PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
+
+
+def convert(
+    exported: ExportedProgram, folder: Path | None = None
+) -> tuple[Graph, dict[str, Tensor]]:
+    """The graph and its weights; source files are named relative to `folder`.
+
+    Raises: UnsupportedOpError with every operation that neither chip nor host can run; ModelError
+    for a model that keeps state between calls.
+    """
+    _refuse_state(exported)
+    refusals = list(_refused(exported, folder))
+    if refusals:
+        raise UnsupportedOpError(refusals)
+    return _Converter(exported, folder).graph()
+
+
+class _Converter:
+    def __init__(self, exported: ExportedProgram, folder: Path | None) -> None:
+        self._exported = exported
+        self._folder = folder
+        self._specs = {s.arg.name: s for s in exported.graph_signature.input_specs}
+        self._weights: dict[str, Tensor] = {}
+        self._removed: list[Removed] = []
+        self._captured: list[Captured] = []
+
+    def graph(self) -> tuple[Graph, dict[str, Tensor]]:
+        ops: list[Op] = []
+        for node in self._exported.graph.nodes:
+            match node.op:
+                case "placeholder":
+                    ops.append(self._placeholder(node))
+                case "get_attr":
+                    value = getattr(self._exported.graph_module, str(node.target))
+                    ops.append(self._constant(node, str(node.target), value))
+                case "call_function":
+                    ops.extend(self._call(node))
+        outputs = tuple(self._outputs())
+        return Graph(
+            tuple(ops), outputs, tuple(self._captured), tuple(self._removed)
+        ), self._weights
+
+    def _placeholder(self, node: Node) -> Op:
+        spec = self._specs[node.name]
+        if spec.kind is InputKind.USER_INPUT:
+            value = _type(node.meta["val"])
+            if not isinstance(value, TensorType):
+                raise ModelError(f"input {node.name} is not a tensor; inputs are tensors only")
+            return Input(node.name, value)
+        name = str(spec.target)
+        tensors = self._exported.state_dict | self._exported.constants
+        return self._constant(node, name, tensors[name])
+
+    def _constant(self, node: Node, name: str, value: Any) -> Constant:
+        if not isinstance(value, Tensor):
+            raise ModelError(f"the model holds {name}, a {type(value).__name__}: not a tensor")
+        self._weights[name] = value.detach().contiguous()
+        return Constant(node.name, name, _tensor_type(value))
+
+    def _call(self, node: Node) -> Iterator[Op]:
+        name = _op_name(node)
+        location = _location(node, self._folder)
+        self._captured.append(Captured(node.name, name, location))
+        if _is_check(name):
+            self._removed.append(Removed(node.name, "a check, made while capturing"))
+            return
+        kwargs = tuple((k, _arg(v)) for k, v in sorted(node.kwargs.items()) if k not in _PLACEMENT)
+        args = tuple(_arg(a) for a in node.args)
+        if _is_move(name):
+            dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
+            call = Call("aten.to.dtype", (args[0], dtype))
+        elif _is_idle_dropout(node, name):
+            call = Call("aten.alias.default", args[:1])
+        else:
+            call = Call(name, args, kwargs)
+        yield Digital(node.name, call, _type(node.meta.get("val")), node.name, location)
+
+    def _outputs(self) -> Iterator[str]:
+        for spec in self._exported.graph_signature.output_specs:
+            if spec.kind is OutputKind.USER_OUTPUT:
+                yield spec.arg.name
+
+
+def _refuse_state(exported: ExportedProgram) -> None:
+    state = list(exported.graph_signature.buffers_to_mutate.values())
+    if state:
+        raise ModelError(
+            f"the forward changes the model's own buffers ({', '.join(map(str, state))}); a program "
+            "keeps no state between calls: return the new value as an output instead"
+        )
+
+
+def _refused(exported: ExportedProgram, folder: Path | None) -> Iterator[Refusal]:
+    for node in exported.graph.nodes:
+        if node.op != "call_function":
+            continue
+        name = _op_name(node)
+        fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
+        reason = None if fine else _why_not(node, name)
+        if reason:
+            yield Refusal(name, _location(node, folder), reason)
+
+
+def _why_not(node: Node, name: str) -> str | None:
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return "control flow inside the model is not supported"
+    if isinstance(node.target, torch._ops.OpOverload):
+        if torch.Tag.nondeterministic_seeded in node.target.tags and not _is_idle_attention(node):
+            return "draws random numbers; draw them once, in __init__, and keep them in a buffer"
+        if torch.Tag.data_dependent_output in node.target.tags or _unbacked(node):
+            return "the size of its result depends on the data"
+    if resolve(name) is None:
+        return "not among the operations that the host runs"
+    if any(isinstance(a, complex) for a in node.args):
+        return "complex numbers are not supported"
+    return None
+
+
+def _unbacked(node: Node) -> bool:
+    value = node.meta.get("val")
+    sizes = value.shape if isinstance(value, Tensor) else [value]
+    return any(
+        str(symbol).startswith("u")
+        for size in sizes
+        if isinstance(size, torch.SymInt)
+        for symbol in size.node.expr.free_symbols
+    )
+
+
+def _is_check(name: str) -> bool:
+    return name.split(".")[1].startswith(_CHECKS)
+
+
+def _is_move(name: str) -> bool:
+    """A move to another device is no work here: only a new dtype counts."""
+    return name in ("aten.to.device", "aten.to.other")
+
+
+def _is_idle_dropout(node: Node, name: str) -> bool:
+    """Dropout in evaluation; one that always drops (`F.dropout(x)`) is refused as random."""
+    dropouts = (
+        "aten.dropout.default",
+        "aten.feature_dropout.default",
+        "aten.alpha_dropout.default",
+    )
+    return name in dropouts and node.args[2] is False
+
+
+def _is_idle_attention(node: Node) -> bool:
+    """Attention whose dropout is 0 draws nothing, though its tag says so."""
+    dropout = node.args[4] if len(node.args) > 4 else node.kwargs.get("dropout_p", 0.0)
+    return "scaled_dot_product_attention" in str(node.target) and dropout == 0.0
+
+
+def _op_name(node: Node) -> str:
+    target = node.target
+    if isinstance(target, torch._ops.OpOverload):
+        return f"{target.namespace}.{target._opname}.{target._overloadname}"
+    if target is operator.getitem:
+        return "size.getitem"
+    name = getattr(target, "__name__", str(target)).removeprefix("_")
+    known = isinstance(target, Callable) and getattr(target, "__module__", "") in (  # type: ignore[arg-type]
+        "_operator",
+        "math",
+        "torch",
+        "torch.fx.experimental.sym_node",
+        "torch.sym_node",
+    )
+    return f"size.{name}" if known else f"python.{name}"
+
+
+def _arg(value: Any) -> Arg:
+    match value:
+        case Node():
+            return Ref(value.name)
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return tuple(_arg(v) for v in value)
+        case torch.dtype():
+            name = str(value).removeprefix("torch.")
+            if name not in dtype_names():
+                raise ModelError(f"the model uses the dtype {name}, which no program holds")
+            return DType(name)
+        case torch.device() | torch.layout() | torch.memory_format():
+            return None
+    raise ModelError(f"the model passes a {type(value).__name__} to an operation: {value!r}")
+
+
+def _type(value: Any) -> ValueType:
+    if isinstance(value, Tensor):
+        return _tensor_type(value)
+    if isinstance(value, list | tuple):
+        return TupleType(tuple(_type(v) for v in value))
+    return SizeType()
+
+
+def _tensor_type(value: Tensor) -> TensorType:
+    dims = tuple(_dim(size) for size in value.shape)
+    return TensorType(dims, str(value.dtype).removeprefix("torch."))
+
+
+def _dim(size: int | torch.SymInt) -> Dim:
+    return int(size) if isinstance(size, int) else str(size)
+
+
+def _location(node: Node, folder: Path | None) -> Location:
+    """The innermost line of the node's stack that is not torch's own."""
+    stack = node.meta.get("nn_module_stack") or {}
+    module = next(reversed(stack.values()))[0] if stack else ""
+    lines = (node.meta.get("stack_trace") or "").strip().splitlines()
+    frames = [
+        (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
+        for line, code in zip(lines, [*lines[1:], ""], strict=False)
+        if line.strip().startswith('File "')
+    ]
+    own = [f for f in frames if not f[0].startswith(str(Path(torch.__file__).parent))]
+    if not own:
+        return Location(module=str(module))
+    file, line, code = own[-1]
+    return Location(str(module), _short_path(file, folder), int(line), code)
+
+
+def _short_path(file: str, folder: Path | None) -> str:
+    """A path that says the same on every machine."""
+    path = Path(file)
+    roots = [folder.resolve()] if folder else []
+    roots += [Path(p) for p in (*site.getsitepackages(), site.getusersitepackages(), sys.prefix)]
+    for root in roots:
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.name

@@ -1,0 +1,1 @@
+"""The compiler's graph: values, operations, stages, their rules and their text."""

@@ -1,0 +1,67 @@
+"""The graph: operations in dependence order, the captured nodes they come from, and weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hermesc.errors import Location
+from hermesc.ir.ops import Digital, Input, Mvm, Op, takes, weights_of
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A node as torch.export gave it, for the account of where each one went."""
+
+    name: str
+    op: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A captured node that no operation of the graph stands for any more, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Operations in an order in which each comes after those it takes."""
+
+    ops: tuple[Op, ...]
+    outputs: tuple[str, ...]
+    captured: tuple[Captured, ...] = ()
+    removed: tuple[Removed, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The model's inputs, in the order of its arguments."""
+        return tuple(op for op in self.ops if isinstance(op, Input))
+
+    @property
+    def mvms(self) -> tuple[Mvm, ...]:
+        """Products with a fixed matrix, in order."""
+        return tuple(op for op in self.ops if isinstance(op, Mvm))
+
+    @property
+    def digital(self) -> tuple[Digital, ...]:
+        """ATen operations, in order."""
+        return tuple(op for op in self.ops if isinstance(op, Digital))
+
+    def users(self) -> dict[str, list[str]]:
+        """For each result the operations that take it; an output counts as the user ''."""
+        users: dict[str, list[str]] = {op.name: [] for op in self.ops}
+        for op in self.ops:
+            for name in takes(op):
+                users[name].append(op.name)
+        for name in self.outputs:
+            users[name].append("")
+        return users
+
+    def live_weights(self, weights: Weights) -> dict[str, Tensor]:
+        """The weights that an operation still names."""
+        return {name: weights[name] for op in self.ops for name in weights_of(op)}

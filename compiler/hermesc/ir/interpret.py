@@ -1,0 +1,45 @@
+"""The slow reference executor: what a graph means, in FP32 torch, one operation after another."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from hermesc import aten
+from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.ops import Constant, Digital, Input, Mvm, takes
+
+Observer = Callable[[Mvm, Tensor], None]
+
+
+def interpret(
+    graph: Graph, weights: Weights, inputs: Mapping[str, Tensor], observe: Observer | None = None
+) -> tuple[Tensor, ...]:
+    """The graph's outputs; `observe` sees each MVM with its input before it runs."""
+    values: dict[str, Any] = {}
+    dead = aten.last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
+    for op, done in zip(graph.ops, dead, strict=True):
+        match op:
+            case Input():
+                values[op.name] = inputs[op.name]
+            case Constant():
+                values[op.name] = weights[op.weight]
+            case Digital():
+                values[op.name] = aten.run(op.call, values)
+            case Mvm():
+                if observe is not None:
+                    observe(op, values[op.input])
+                values[op.name] = mvm(op, weights, values[op.input])
+        for name in done:
+            del values[name]
+    return tuple(values[name] for name in graph.outputs)
+
+
+def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
+    """The exact product of one Mvm."""
+    y = x @ weights[op.matrix].to(x.dtype)
+    if op.scale is not None:
+        y = y * weights[op.scale]
+    if op.bias is not None:
+        y = y + weights[op.bias]
+    return y.relu() if op.relu else y

@@ -1,0 +1,145 @@
+"""The stages after the graph: each a type of its own around the one before."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermesc.errors import Location, Refusal
+from hermesc.ir.graph import Graph
+
+Unit = Literal["analog", "ldpu", "digital", "free"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Where one captured node of the model runs, and why not on a crossbar."""
+
+    node: str
+    op: str
+    unit: Unit
+    reason: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioned:
+    """The graph with every captured node accounted for."""
+
+    graph: Graph
+    assignments: tuple[Assignment, ...]
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Digital nodes and why they are not analog."""
+        return tuple(
+            Refusal(a.op, a.location, a.reason) for a in self.assignments if a.unit == "digital"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A tile's part of its matrix: half-open ranges of rows (inputs) and columns (outputs)."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TiledMatrix:
+    """A stored matrix cut in blocks. `cascades[j]` are the row blocks of column range j in order.
+
+    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade.
+    """
+
+    matrix: str
+    label: str
+    rows: int
+    columns: int
+    cascades: tuple[tuple[Block, ...], ...]
+    uses: tuple[str, ...]
+
+    @property
+    def row_ranges(self) -> tuple[tuple[int, int], ...]:
+        """The row ranges, the same in every cascade."""
+        return tuple(block.rows for block in self.cascades[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Tiled:
+    """Every matrix of the graph in blocks of at most a crossbar."""
+
+    partitioned: Partitioned
+    matrices: tuple[TiledMatrix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Fixed-point ranges of one MVM: inputs clip at `input_max`; after row block i of the cascade
+    the largest output code stands for `output_max[i]`."""
+
+    mvm: str
+    input_max: float
+    output_max: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """Ranges of every MVM, and for each matrix the conductance that its largest weight gets.
+
+    `g_max_siemens[m][i]` belongs to row block i of matrix m of the tiling.
+    """
+
+    tiled: Tiled
+    ranges: tuple[Ranges, ...]
+    g_max_siemens: tuple[tuple[float, ...], ...]
+    calibration_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a block sits: its core and the array rows and columns it takes there."""
+
+    matrix: str
+    block: Block
+    stage: int
+    core: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Every block on a core."""
+
+    quantized: Quantized
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The cores that a partial sum passes from one stage of a cascade to the next, both ends in."""
+
+    matrix: str
+    columns: tuple[int, int]
+    stage: int
+    cores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Every cascade with its links."""
+
+    placed: Placed
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Operations in the order in which host and chip serve them."""
+
+    routed: Routed
+    order: tuple[str, ...]

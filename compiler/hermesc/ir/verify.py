@@ -1,0 +1,156 @@
+"""The rules of each stage; a broken one is a bug of the pass before it."""
+
+from itertools import pairwise
+
+from hermesc.aten import op_class
+from hermesc.errors import VerifyError
+from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.ops import Digital, Mvm, takes, weights_of
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled
+from hermesc.target.fabric import link_graph
+from hermesc.target.spec import ChipSpec
+
+
+def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
+    """Names are unique and defined before use; weights exist; every captured node is kept or
+    removed for a stated reason.
+
+    Raises: VerifyError that names the pass.
+    """
+    seen: set[str] = set()
+    types = {op.name: op.type for op in graph.ops}
+    for op in graph.ops:
+        _check(op.name not in seen, after, f"{op.name} is defined twice")
+        for name in takes(op):
+            _check(name in seen, after, f"{op.name} takes {name}, which is not defined before it")
+        for name in weights_of(op):
+            _check(name in weights, after, f"{op.name} needs the weight {name}")
+        if isinstance(op, Digital):
+            _check(op_class(op.call.op) is not None, after, f"{op.name}: {op.call.op} is unknown")
+        if isinstance(op, Mvm):
+            matrix = weights[op.matrix]
+            _check(matrix.dim() == 2, after, f"{op.name}: {op.matrix} is not a matrix")
+            x = types[op.input]
+            inner = getattr(x, "dims", ())[-1:]
+            _check(inner == (matrix.shape[0],), after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
+        seen.add(op.name)
+    for name in graph.outputs:
+        _check(name in seen, after, f"output {name} is not defined")
+    kept = {origin for op in graph.ops for origin in _origins(op)}
+    kept |= {removed.name for removed in graph.removed}
+    lost = [node.name for node in graph.captured if node.name not in kept]
+    _check(not lost, after, f"captured nodes lost without a reason: {', '.join(lost)}")
+
+
+def verify_partitioned(partitioned: Partitioned) -> None:
+    """Every captured node has exactly one assignment.
+
+    Raises: VerifyError.
+    """
+    names = [assignment.node for assignment in partitioned.assignments]
+    wanted = [node.name for node in partitioned.graph.captured]
+    _check(sorted(names) == sorted(wanted), "partition", "assignments do not match the model")
+
+
+def verify_tiled(tiled: Tiled, weights: Weights, chip: ChipSpec) -> None:
+    """Blocks fit a crossbar and cover their matrix exactly once.
+
+    Raises: VerifyError.
+    """
+    for matrix in tiled.matrices:
+        rows, columns = weights[matrix.matrix].shape
+        _check((rows, columns) == (matrix.rows, matrix.columns), "tile", f"{matrix.label}: shape")
+        _cover([c[0].columns for c in matrix.cascades], columns, matrix.label)
+        for cascade in matrix.cascades:
+            _cover([block.rows for block in cascade], rows, matrix.label)
+            for block in cascade:
+                height, width = block.shape
+                fits = height <= chip.crossbar.rows and width <= chip.crossbar.columns
+                _check(fits, "tile", f"{matrix.label}: a block of {height}x{width} is too big")
+    uses = [use for matrix in tiled.matrices for use in matrix.uses]
+    wanted = [op.name for op in tiled.partitioned.graph.mvms]
+    _check(sorted(uses) == sorted(wanted), "tile", "not every MVM has one matrix")
+
+
+def verify_quantized(quantized: Quantized, chip: ChipSpec) -> None:
+    """Every MVM has ranges above zero, and no conductance exceeds the devices' limit.
+
+    Raises: VerifyError.
+    """
+    for ranges in quantized.ranges:
+        positive = ranges.input_max > 0 and all(m > 0 for m in ranges.output_max)
+        _check(positive, "quantize", f"{ranges.mvm}: a range is not above 0")
+    limit = chip.pcm.g_max_siemens * (1 + 1e-9)
+    fine = all(0 < g <= limit for row in quantized.g_max_siemens for g in row)
+    _check(fine, "quantize", "a g_max is outside the devices' range")
+
+
+def verify_placed(placed: Placed, chip: ChipSpec) -> None:
+    """Every block sits once, inside an existing core's array, and no two overlap.
+
+    Raises: VerifyError.
+    """
+    by_core: dict[int, list[tuple[int, int, int, int]]] = {}
+    for p in placed.placements:
+        _check(0 <= p.core < chip.cores, "place", f"{p.matrix}: no core {p.core}")
+        inside = 0 <= p.rows[0] < p.rows[1] <= chip.crossbar.rows
+        inside = inside and 0 <= p.columns[0] < p.columns[1] <= chip.crossbar.columns
+        _check(inside, "place", f"{p.matrix}: outside the array of core {p.core}")
+        size = (p.rows[1] - p.rows[0], p.columns[1] - p.columns[0])
+        _check(size == p.block.shape, "place", f"{p.matrix}: the place has another size")
+        by_core.setdefault(p.core, []).append((*p.rows, *p.columns))
+    for core, boxes in by_core.items():
+        for i, a in enumerate(boxes):
+            for b in boxes[i + 1 :]:
+                apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
+                _check(apart, "place", f"two blocks overlap on core {core}")
+    blocks = {(m.matrix, b) for m in placed.quantized.tiled.matrices for c in m.cascades for b in c}
+    found = [(p.matrix, p.block) for p in placed.placements]
+    _check(
+        len(found) == len(blocks) and set(found) == blocks, "place", "a block is lost or doubled"
+    )
+
+
+def verify_routed(routed: Routed, chip: ChipSpec) -> None:
+    """Every hop of every route is a link of the chip.
+
+    Raises: VerifyError.
+    """
+    links = link_graph(chip)
+    for route in routed.routes:
+        for here, there in pairwise(route.cores):
+            _check(links.has_edge(here, there), "route", f"no link from {here} to {there}")
+
+
+def verify_scheduled(scheduled: Scheduled) -> None:
+    """The order holds every operation once, after what it takes.
+
+    Raises: VerifyError.
+    """
+    graph = scheduled.routed.placed.quantized.tiled.partitioned.graph
+    position = {name: i for i, name in enumerate(scheduled.order)}
+    _check(len(position) == len(graph.ops), "schedule", "an operation is lost or doubled")
+    for op in graph.ops:
+        early = all(position[name] < position[op.name] for name in takes(op))
+        _check(early, "schedule", f"{op.name} comes before what it takes")
+
+
+def _origins(op: object) -> tuple[str, ...]:
+    match op:
+        case Digital():
+            return (op.origin,)
+        case Mvm():
+            return (op.origin, *op.absorbed)
+    return ()
+
+
+def _cover(ranges: list[tuple[int, int]], size: int, label: str) -> None:
+    ends = [0, *(end for _, end in ranges)]
+    starts = [*(start for start, _ in ranges), size]
+    grows = all(start < end for start, end in ranges)
+    _check(grows and ends == starts, "tile", f"{label}: blocks do not cover {size} exactly once")
+
+
+def _check(holds: bool, where: str, what: str) -> None:
+    if not holds:
+        raise VerifyError(f"bug in the pass `{where}`: {what}; please report it with your model")

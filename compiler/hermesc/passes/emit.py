@@ -1,0 +1,118 @@
+"""Emit: the last stage as an artifact.
+
+In: Scheduled. Out: Artifact: the steps in schedule order, the stored matrices with their tiles, and
+the account of the model's nodes. Cost: linear in operations and tiles.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from torch import Tensor
+
+from hermesc.artifact import schema
+from hermesc.artifact.schema import Artifact, Manifest
+from hermesc.aten import to_json
+from hermesc.errors import ModelError
+from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.ops import Constant, Digital, Input, Mvm
+from hermesc.ir.stages import Placement, Scheduled
+from hermesc.target.load import chip_tables
+from hermesc.target.spec import ChipSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a program carries beside its graph."""
+
+    name: str
+    examples: Mapping[str, Tensor]
+    labels: Tensor | None
+    streams: bool
+    notes: tuple[str, ...]
+
+
+def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras) -> Artifact:
+    """The program.
+
+    Raises: ModelError for a weight of a dtype that no file of ours holds.
+    """
+    quantized = scheduled.routed.placed.quantized
+    partitioned = quantized.tiled.partitioned
+    graph = partitioned.graph
+    routes = scheduled.routed.routes
+    manifest = Manifest(
+        name=extras.name,
+        generator=f"hermesc {version('hermesc')}",
+        chip=chip_tables(chip),
+        inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
+        steps=tuple(_steps(graph, scheduled)),
+        outputs=graph.outputs,
+        matrices=tuple(_matrices(scheduled)),
+        routes=tuple(schema.Route(r.matrix, r.columns, r.stage, r.cores) for r in routes),
+        account=tuple(
+            schema.Account(a.node, a.op, a.unit, a.reason, a.location)
+            for a in partitioned.assignments
+        ),
+        streams=extras.streams,
+        calibration_rows=quantized.calibration_rows,
+        notes=extras.notes,
+    )
+    tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
+    examples = {name: _array(name, value) for name, value in extras.examples.items()}
+    labels = None if extras.labels is None else _array("labels", extras.labels)
+    return Artifact(manifest, tensors, examples, labels)
+
+
+def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
+    ops = {op.name: op for op in graph.ops}
+    ranges = {r.mvm: r for r in scheduled.routed.placed.quantized.ranges}
+    for name in scheduled.order:
+        match ops[name]:
+            case Constant(weight=weight):
+                yield schema.ConstantStep(name, weight)
+            case Digital(call=call, location=location):
+                args = [to_json(a) for a in call.args]
+                kwargs = {k: to_json(v) for k, v in call.kwargs}
+                yield schema.HostStep(name, call.op, args, kwargs, location)
+            case Mvm() as op:
+                r = ranges[name]
+                yield schema.MvmStep(
+                    name, op.input, op.matrix, op.scale, op.bias, op.relu, r.input_max,
+                    r.output_max, op.location,
+                )  # fmt: skip
+            case Input():
+                pass
+
+
+def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
+    placed = scheduled.routed.placed
+    tiles: dict[str, list[Placement]] = {}
+    for p in placed.placements:
+        tiles.setdefault(p.matrix, []).append(p)
+    quantized = placed.quantized
+    for matrix, g_max in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True):
+        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.block.columns, p.stage))
+        yield schema.Matrix(
+            matrix.matrix,
+            matrix.label,
+            matrix.rows,
+            matrix.columns,
+            matrix.row_ranges,
+            g_max,
+            tuple(
+                schema.Tile(p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns)
+                for p in mine
+            ),
+        )
+
+
+def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
+    try:
+        return value.detach().cpu().contiguous().numpy()
+    except TypeError:
+        raise ModelError(
+            f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "
+            "with model.float()"
+        ) from None

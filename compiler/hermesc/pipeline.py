@@ -1,0 +1,207 @@
+"""The compiler as readable code: from a captured model to an artifact, about ten named steps."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+
+from hermesc.artifact.schema import Artifact
+from hermesc.errors import InternalError, ModelError, OptionError
+from hermesc.frontend.capture import Capture, capture
+from hermesc.frontend.convert import convert
+from hermesc.ir import verify
+from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.interpret import interpret
+from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.decompose import decompose
+from hermesc.passes.emit import Extras, emit
+from hermesc.passes.partition import PartitionOptions, partition
+from hermesc.passes.place import place
+from hermesc.passes.quantize import quantize, rows_are_independent
+from hermesc.passes.route import route
+from hermesc.passes.schedule import schedule
+from hermesc.passes.tile import tile
+from hermesc.target.spec import ChipSpec
+
+Observer = Callable[[str, object, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The passes' options, each under its pass's name."""
+
+    partition: PartitionOptions = field(default_factory=PartitionOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to compile: a model with inputs for capture and calibration.
+
+    `folder` is where its source file lies, so that locations read the same on every machine.
+    """
+
+    model: nn.Module
+    example_inputs: Sequence[Tensor]
+    calibration: Sequence[Tensor] | Mapping[str, Tensor] | None = None
+    labels: Tensor | None = None
+    dynamic_shapes: Any = None
+    name: str = "model"
+    folder: Path | None = None
+
+
+def compile_model(
+    source: Source, chip: ChipSpec, options: Options, observe: Observer | None = None
+) -> Artifact:
+    """The program of a model; `observe` gets (name, stage, seconds) after each step.
+
+    Raises: ModelError, UnsupportedOpError, OptionError, CapacityError; VerifyError is our bug.
+    """
+    step = _Steps(observe)
+    captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
+    graph, weights = step("convert", convert, captured.exported, source.folder)
+    verify.verify_graph(graph, weights, "convert")
+    graph, weights = step("canonicalize", canonicalize, graph, weights)
+    verify.verify_graph(graph, weights, "canonicalize")
+    graph, weights = step("decompose", decompose, graph, weights)
+    verify.verify_graph(graph, weights, "decompose")
+    partitioned, weights = step("partition", partition, graph, weights, options.partition)
+    verify.verify_graph(partitioned.graph, weights, "partition")
+    verify.verify_partitioned(partitioned)
+    examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
+    _check_meaning(partitioned.graph, weights, captured, examples)
+    calibration, notes = _calibration(partitioned.graph, source, examples)
+    streams = rows_are_independent(partitioned.graph, weights, examples)
+    tiled = step("tile", tile, partitioned, weights, chip)
+    verify.verify_tiled(tiled, weights, chip)
+    quantized = step("quantize", quantize, tiled, weights, calibration, streams, chip)
+    verify.verify_quantized(quantized, chip)
+    placed = step("place", place, quantized, chip)
+    verify.verify_placed(placed, chip)
+    routed = step("route", route, placed, chip)
+    verify.verify_routed(routed, chip)
+    scheduled = step("schedule", schedule, routed)
+    verify.verify_scheduled(scheduled)
+    extras = Extras(source.name, examples, _labels(source, examples), streams, notes)
+    return step("emit", emit, scheduled, weights, chip, extras)
+
+
+class _Steps:
+    """Runs a step, times it, tells the observer."""
+
+    def __init__(self, observe: Observer | None) -> None:
+        self._observe = observe
+
+    def __call__(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        start = time.perf_counter()
+        stage = work(*arguments)
+        if self._observe is not None:
+            self._observe(name, stage, time.perf_counter() - start)
+        return stage
+
+
+def _named(graph: Graph, tensors: Sequence[Tensor], what: str) -> dict[str, Tensor]:
+    names = [i.name for i in graph.inputs]
+    if len(names) != len(tensors):
+        raise ModelError(
+            f"{what} holds {len(tensors)} tensors and the model takes {len(names)}: "
+            f"{', '.join(names)}"
+        )
+    return dict(zip(names, tensors, strict=True))
+
+
+def _check_meaning(
+    graph: Graph, weights: Weights, captured: Capture, examples: Mapping[str, Tensor]
+) -> None:
+    """The graph must compute what the model itself did; anything else is a bug of ours."""
+    with torch.no_grad():
+        outputs = interpret(graph, weights, examples)
+    for i, (ours, eager) in enumerate(zip(outputs, captured.eager_outputs, strict=True)):
+        same = ours.shape == eager.shape and ours.dtype == eager.dtype
+        if same and ours.is_floating_point():
+            scale = float(eager.abs().nan_to_num().amax()) if eager.numel() else 0.0
+            same = torch.allclose(ours, eager, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
+        if not same:
+            raise InternalError(
+                f"output {i} of the compiled graph differs from the model's on its own "
+                "example_inputs; either the model is not a function of its inputs, or this is a "
+                "bug: please report it with the model"
+            )
+
+
+def _calibration(
+    graph: Graph, source: Source, examples: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Calibration inputs by name; the examples stand in for them, and the report says so."""
+    if source.calibration is None:
+        rows = max((t.shape[0] for t in examples.values() if t.dim()), default=0)
+        note = (
+            f"ranges were calibrated on the {rows} rows of example_inputs; give more and real data"
+        )
+        return dict(examples), (note,)
+    if isinstance(source.calibration, Mapping):
+        given = dict(source.calibration)
+    else:
+        given = _named(graph, source.calibration, "calibration_inputs")
+    for spec in graph.inputs:
+        if spec.name not in given:
+            raise ModelError(
+                f"calibration data lacks the input {spec.name}; it has {', '.join(given) or 'none'}"
+            )
+        value = given[spec.name]
+        fixed = [(d, s) for d, s in zip(spec.type.dims, value.shape, strict=False) if d != s]
+        wrong = value.dim() != len(spec.type.dims) or any(isinstance(d, int) for d, _ in fixed)
+        if wrong or value.numel() == 0:
+            raise ModelError(
+                f"calibration input {spec.name} has the shape {tuple(value.shape)}; the model takes "
+                f"{spec.type}"
+            )
+    return {i.name: given[i.name].detach().to(_dtype(i.type.dtype)) for i in graph.inputs}, ()
+
+
+def _labels(source: Source, examples: Mapping[str, Tensor]) -> Tensor | None:
+    """The labels, if they are those of the example inputs."""
+    rows = {t.shape[0] for t in examples.values() if t.dim()}
+    if source.labels is None or rows != {len(source.labels)}:
+        return None
+    return source.labels
+
+
+def _dtype(name: str) -> torch.dtype:
+    return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
+    """Options from pairs such as ("partition.bias", "host").
+
+    Raises: OptionError for an unknown name or value.
+    """
+    known = {
+        f"{group.name}.{option.name}": (group.name, option.name)
+        for group in fields(Options)
+        for option in fields(get_type_hints(Options)[group.name])
+    }
+    chosen: dict[str, dict[str, Any]] = {group.name: {} for group in fields(Options)}
+    for key, text in settings:
+        if key not in known:
+            raise OptionError(
+                f"--set {key}: there is no such option; there are {', '.join(sorted(known))}, and "
+                "chip.TABLE.KEY for the chip's numbers"
+            )
+        group, option = known[key]
+        hint = get_type_hints(get_type_hints(Options)[group])[option]
+        chosen[group][option] = _parse_value(key, text, hint)
+    types = get_type_hints(Options)
+    return Options(**{group: types[group](**values) for group, values in chosen.items()})
+
+
+def _parse_value(key: str, text: str, hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    choices = get_args(hint)
+    if text not in choices:
+        raise OptionError(f"--set {key}={text}: must be one of {', '.join(map(str, choices))}")
+    return text

@@ -1,0 +1,154 @@
+"""Read a chip: a name that is installed, a TOML file, or a folder of TOML files.
+
+A file may start from another chip with `base = "hermes"` and give only the tables that differ, each
+whole and with its own `kind` and `source`. Everything is checked: an unknown, missing or
+out-of-range key is a ChipError that names file and key.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hermesc.codec import decode
+from hermesc.errors import ChipError, OptionError
+from hermesc.target.spec import ChipSpec
+
+_GROUP = "hermesc.chips"
+_HEADER = ("name", "description", "hypothetical")
+_PEDIGREE = ("kind", "source", "note")
+Table = dict[str, Any]
+
+
+def chip_names() -> tuple[str, ...]:
+    """Names of the installed chips."""
+    return tuple(sorted(point.name for point in entry_points(group=_GROUP)))
+
+
+def load_chip(name_or_path: str, overrides: Sequence[tuple[str, str]] = ()) -> ChipSpec:
+    """The chip of that name or path, with overrides such as ("adc.saturation_ampere", "5e-5").
+
+    Raises: ChipError, OptionError.
+    """
+    return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
+
+
+def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
+    """Check the tables of a chip and build it.
+
+    Raises: ChipError that names `origin` and the dotted key.
+    """
+    where = f"chip {origin}"
+    data = {
+        key: _gather_pedigree(value, where, key) if isinstance(value, Mapping) else value
+        for key, value in tables.items()
+    }
+    chip = decode(ChipSpec, data, where, ChipError)
+    for name in ("pcm_odp", "pcm_tdp"):
+        for curve in ("drift_mean", "drift_spread", "read_noise"):
+            c = getattr(getattr(chip, name), curve)
+            if c.low > c.high:
+                raise ChipError(f"{where}: `{name}.{curve}.low` is above `high`")
+    return chip
+
+
+def chip_tables(chip: ChipSpec) -> Table:
+    """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
+    tables: Table = {name: getattr(chip, name) for name in _HEADER}
+    for field in dataclasses.fields(ChipSpec):
+        if field.name not in _HEADER:
+            table = dataclasses.asdict(getattr(chip, field.name))
+            tables[field.name] = table.pop("pedigree") | table
+    return tables
+
+
+def _read(name_or_path: str) -> Table:
+    installed = {point.name: point for point in entry_points(group=_GROUP)}
+    if name_or_path in installed:
+        folder: Path = installed[name_or_path].load()()
+        return _read_folder(folder)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return _read_folder(path)
+    if path.suffix == ".toml":
+        return _read_file(path)
+    raise ChipError(
+        f"there is no chip {name_or_path!r}: use one of {', '.join(sorted(installed))}, or the path "
+        "of a .toml file or of a folder of them; `hermesc chips` lists what is installed"
+    )
+
+
+def _read_folder(folder: Path) -> Table:
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise ChipError(f"chip {folder}: the folder holds no .toml file")
+    tables: Table = {}
+    for file in files:
+        for key, value in _parse(file).items():
+            if key in tables:
+                raise ChipError(f"chip {file}: `{key}` is given twice, in another file too")
+            tables[key] = value
+    return tables
+
+
+def _read_file(path: Path) -> Table:
+    tables = _parse(path)
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if base not in chip_names():
+        raise ChipError(
+            f"chip {path}: `base` is {base!r}; it must be one of {', '.join(chip_names())}"
+        )
+    return _read(base) | tables
+
+
+def _parse(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChipError(f"cannot read the chip {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ChipError(f"chip {path}: not valid TOML: {error}") from None
+
+
+def override(tables: Mapping[str, Any], settings: Sequence[tuple[str, str]]) -> Table:
+    """The tables with some numbers replaced, and these tables marked as assumed.
+
+    Raises: OptionError for a key that the chip does not have.
+    """
+    changed = dict(tables)
+    for key, text in settings:
+        _override(changed, key, text)
+    return changed
+
+
+def _override(tables: Table, key: str, text: str) -> None:
+    name, _, field = key.partition(".")
+    table = tables.get(name)
+    if not isinstance(table, dict) or field not in table or field in _PEDIGREE:
+        known = [f"{t}.{f}" for t, v in tables.items() if isinstance(v, dict) for f in v]
+        known = [k for k in known if not k.endswith((".kind", ".source", ".note"))]
+        raise OptionError(
+            f"--set chip.{key}: the chip has no such key; it has {', '.join(sorted(known))}"
+        )
+    old = table[field]
+    if isinstance(old, dict):
+        raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
+    try:
+        value = text if isinstance(old, str) else tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        raise OptionError(f"--set chip.{key}={text}: write a value such as {old!r}") from None
+    note = f"chip.{key} was {old!r}"
+    tables[name] = table | {field: value, "kind": "assumed", "source": "set by --set", "note": note}
+
+
+def _gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:
+    """The TOML writes kind, source and note among the numbers; the class holds them apart."""
+    for key in ("kind", "source"):
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise ChipError(f"{where}: `{name}.{key}` is missing: say where the numbers come from")
+    pedigree = {key: table[key] for key in _PEDIGREE if key in table}
+    return {k: v for k, v in table.items() if k not in _PEDIGREE} | {"pedigree": pedigree}

@@ -1,0 +1,1 @@
+"""After the artifact: drive a device, run programs on it, measure and report."""

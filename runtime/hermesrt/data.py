@@ -1,0 +1,149 @@
+"""The user's `.npz` files: inputs by name, labels, outputs."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hermesc.artifact.schema import Artifact, InputSpec
+from hermesc.errors import InputError
+from hermesc.files import read_file, write_atomically
+
+_LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs by name, checked against the program, and labels if there are any."""
+
+    inputs: Mapping[str, Tensor]
+    labels: NDArray[Any] | None
+
+    @property
+    def count(self) -> int:
+        """Number of rows, the size of the batch."""
+        return max((t.shape[0] for t in self.inputs.values() if t.dim()), default=1)
+
+
+def example_samples(artifact: Artifact) -> Samples:
+    """The sample inputs that the program carries."""
+    return check_samples(
+        artifact, dict(artifact.examples), artifact.labels, "the program's examples"
+    )
+
+
+def read_samples(artifact: Artifact, path: Path) -> Samples:
+    """Inputs (and labels) of an `.npz` file, one array for each input of the program.
+
+    Raises: InputError for an unreadable file, and for arrays of the wrong name, shape or dtype.
+    """
+    arrays = read_arrays(path)
+    labels = arrays.pop(_LABELS, None)
+    return check_samples(artifact, arrays, labels, str(path))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an `.npz` file; pickled objects are refused.
+
+    Raises: InputError.
+    """
+    data = read_file(path, "file of inputs")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one bare array; save with np.savez(path, name=array)")
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
+        text = str(error).split("\n")[0]
+        raise InputError(f"{path}: not a readable .npz file of plain arrays: {text}") from None
+
+
+def check_samples(
+    artifact: Artifact,
+    arrays: Mapping[str, NDArray[Any]],
+    labels: NDArray[Any] | None,
+    where: str,
+) -> Samples:
+    """Tensors of the program's inputs.
+
+    Raises: InputError that names the array, what was found and what is allowed.
+    """
+    specs = artifact.manifest.inputs
+    names = [s.name for s in specs]
+    for name in arrays:
+        if name not in names:
+            raise InputError(
+                f"{where}: array {name!r} is not an input; the inputs are {', '.join(names)}, "
+                f"and {_LABELS} for accuracy"
+            )
+    sizes: dict[str, int] = {}
+    inputs = {}
+    for spec in specs:
+        if spec.name not in arrays:
+            raise InputError(
+                f"{where}: there is no array for the input {spec.name!r} {_shape(spec)}; it has "
+                f"{', '.join(arrays) or 'none'}"
+            )
+        inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where)
+    samples = Samples(inputs, labels)
+    if labels is not None and (labels.ndim == 0 or len(labels) != samples.count):
+        raise InputError(
+            f"{where}: {_LABELS} has the shape {labels.shape} for {samples.count} samples; give one "
+            "label a sample"
+        )
+    return samples
+
+
+def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str) -> Tensor:
+    place = f"{where}: input {spec.name!r}"
+    fits = array.ndim == len(spec.dims)
+    for dim, size in zip(spec.dims, array.shape, strict=False):
+        known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+        fits = fits and known == size
+    if not fits:
+        raise InputError(f"{place} has the shape {array.shape}; the program takes {_shape(spec)}")
+    if array.size == 0:
+        raise InputError(f"{place} is empty; give at least one sample")
+    if not _castable(array.dtype, spec.dtype):
+        raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
+    tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise InputError(
+            f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the data "
+            "first"
+        )
+    return tensor
+
+
+def _castable(found: np.dtype[Any], wanted: str) -> bool:
+    """Floats and integers may become floats; integers only integers; booleans anything."""
+    kind = "f" if wanted.startswith(("float", "bfloat")) else "b" if wanted == "bool" else "i"
+    allowed = {"f": "fiub", "i": "iub", "b": "b"}[kind]
+    return found.kind in allowed
+
+
+def _shape(spec: InputSpec) -> str:
+    free = {d: i for i, d in enumerate(d for d in spec.dims if isinstance(d, str))}
+    words = [("batch" if i == 0 and d in free else str(d)) for i, d in enumerate(spec.dims)]
+    return f"{spec.dtype}[{', '.join(words)}]"
+
+
+def write_outputs(
+    path: Path, outputs: Mapping[str, Tensor], references: Mapping[str, Tensor]
+) -> None:
+    """Write `output_0`... and `reference_0`... as an `.npz` file, whole or not at all.
+
+    Raises: InputError when the place cannot be written.
+    """
+    stream = io.BytesIO()
+    arrays = {n: t.numpy() for n, t in (outputs | references).items()}  # type: ignore[operator]
+    np.savez(stream, **arrays)
+    write_atomically(path, stream.getvalue())

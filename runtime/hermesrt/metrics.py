@@ -1,0 +1,50 @@
+"""How good the outputs are: accuracy against labels, error against the FP32 reference."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class RelativeError:
+    """||y - reference|| / ||reference|| over all rows, gathered block by block."""
+
+    def __init__(self) -> None:
+        self._error = 0.0
+        self._norm = 0.0
+
+    def add(self, y: Tensor, reference: Tensor) -> None:
+        """Take one block of rows."""
+        y, reference = y.double(), reference.double()
+        finite = reference.isfinite() & y.isfinite()
+        difference = (y - reference)[finite]
+        self._error += float(difference.square().sum())
+        self._norm += float(reference[finite].square().sum())
+
+    @property
+    def value(self) -> float:
+        """The error so far; 0 when both are zero."""
+        if self._norm == 0:
+            return 0.0 if self._error == 0 else float("inf")
+        return float((self._error / self._norm) ** 0.5)
+
+
+def predictions(output: Tensor, labels: NDArray[Any]) -> NDArray[Any] | None:
+    """Classes that an output says, or None where it does not classify.
+
+    Several columns: the largest one's index. One column: the sign for labels -1 and 1, a threshold
+    of 0.5 for labels 0 and 1.
+    """
+    values = output.detach().double().numpy()
+    if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.round(labels)):
+        return None
+    flat = values.reshape(len(values), -1)
+    if values.ndim == 2 and flat.shape[1] > 1:
+        return np.asarray(flat.argmax(1))
+    if flat.shape[1] != 1 or values.ndim > 2:
+        return None
+    found = set(np.unique(labels).tolist())
+    if found <= {-1, 1} and -1 in found:
+        return np.where(flat[:, 0] >= 0, 1, -1)
+    return np.asarray((flat[:, 0] >= 0.5).astype(np.int64)) if found <= {0, 1} else None

@@ -1,0 +1,191 @@
+"""A program and a chip that holds it: what users of the Python interface have in their hands."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermesc.artifact import io
+from hermesc.artifact.schema import Artifact, MvmStep
+from hermesc.errors import InputError, OptionError
+from hermesc.target.spec import MODES, Mode
+from hermesrt.data import Samples, check_samples, example_samples
+from hermesrt.device import METHODS, Device, Method, ReadSettings
+from hermesrt.executor import execute, reference_mvm
+from hermesrt.report.run import RunReport, RunSettings, measure
+from hermesrt.state import load_state, save_state
+from hermesrt.workload import HostWork, Workload, workload
+
+_BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
+_BLOCK_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model. `sha256` is its file's."""
+
+    artifact: Artifact
+    sha256: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "Program":
+        """The program of an artifact that has not been written yet."""
+        return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Program":
+        """Read a `.hermes` file; raises ArtifactError when it is damaged or hostile."""
+        return cls(*io.load(Path(path)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the `.hermes` file, whole or not at all."""
+        io.save(self.artifact, Path(path))
+
+    def deploy(self, device: Device, method: Method = "published") -> "Chip":
+        """Write the weights into a device."""
+        chip = Chip(self, device)
+        chip.program(method)
+        return chip
+
+    def workload(self, samples: Samples | None = None) -> Workload:
+        """The work of one sample of the sizes of `samples`."""
+        samples = samples or example_samples(self.artifact)
+        return workload(self.artifact, {n: tuple(t.shape) for n, t in samples.inputs.items()})
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a run: their outputs on the chip and in FP32."""
+
+    rows: slice
+    outputs: tuple[Tensor, ...]
+    references: tuple[Tensor, ...]
+
+
+class Chip:
+    """A device that holds a program: call it like the model itself.
+
+    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them.
+    """
+
+    def __init__(self, program: Program, device: Device) -> None:
+        self.program_file = program
+        self.device = device
+        self.method: Method = "published"
+        self.settings = ReadSettings()
+        self._blocks_run = 0
+        device.load(program.artifact)
+
+    def program(self, method: Method) -> None:
+        """Write the weights again, by that method."""
+        if method not in METHODS:
+            raise OptionError(f"method {method!r}: must be one of {', '.join(METHODS)}")
+        self.method = method
+        self.device.program(method)
+
+    def configure(
+        self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
+    ) -> "Chip":
+        """Set seconds since programming, read mode, or a run without any non-ideality."""
+        changes = {"age_s": age_s, "mode": mode, "ideal": ideal}
+        settings = replace(self.settings, **{k: v for k, v in changes.items() if v is not None})
+        if settings.mode not in MODES:
+            raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
+        if not settings.age_s >= 0:
+            raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
+        self.settings = settings
+        self.device.configure(self.settings)
+        return self
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """The outputs: a tensor, or a tuple where the model returns several.
+
+        Raises: InputError when the inputs do not fit the program.
+        """
+        blocks = list(self.run(self._samples(inputs), references=False))
+        columns = zip(*(b.outputs for b in blocks), strict=True)
+        outputs = tuple(parts[0] if len(blocks) == 1 else torch.cat(parts) for parts in columns)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def report(self, *inputs: Tensor, labels: Tensor | None = None) -> RunReport:
+        """Accuracy, latency and energy on the inputs, or on the program's own examples."""
+        samples = self._samples(inputs) if inputs else example_samples(self.program_file.artifact)
+        if labels is not None:
+            samples = Samples(samples.inputs, labels.numpy())
+        return self.run_report(samples)
+
+    def run_report(self, samples: Samples) -> RunReport:
+        """Run the samples once and measure."""
+        return self.measured(samples, self.run(samples))
+
+    def measured(self, samples: Samples, blocks: Iterable[Block]) -> RunReport:
+        """The report of a run whose blocks come from elsewhere, such as through a progress bar."""
+        return measure(
+            self.program_file.artifact,
+            RunSettings(self.method, self.device.seed, self.settings),
+            samples,
+            ((b.rows, b.outputs, b.references) for b in blocks),
+            self.device.cost(self.program_file.workload(samples), self.settings.mode),
+        )
+
+    def run(self, samples: Samples, references: bool = True) -> Iterator[Block]:
+        """Outputs block by block, in bounded memory where the program's rows are independent."""
+        artifact = self.program_file.artifact
+        for rows in self._row_blocks(samples):
+            part = {n: t[rows] if t.dim() else t for n, t in samples.inputs.items()}
+            block = self._blocks_run
+            self._blocks_run += 1
+
+            def mvm(step: MvmStep, x: Tensor, block: int = block) -> Tensor:
+                vectors = x.reshape(-1, x.shape[-1])
+                y = self.device.mvm(step, vectors, block)
+                return y.reshape(*x.shape[:-1], y.shape[-1])
+
+            with torch.no_grad():
+                outputs = execute(artifact, part, mvm)
+                exact = execute(artifact, part, reference_mvm(artifact)) if references else ()
+            yield Block(rows, outputs, exact)
+
+    def save(self, path: str | Path) -> None:
+        """Write the programmed cells to a `.state` file."""
+        save_state(self.device.state(), self.program_file.sha256, Path(path))
+
+    def load(self, path: str | Path) -> "Chip":
+        """Take programmed cells from a `.state` file of the same program."""
+        state = load_state(Path(path), self.program_file.sha256)
+        self.device.restore(state)
+        self.method = state.method
+        return self
+
+    def _samples(self, inputs: tuple[Tensor, ...]) -> Samples:
+        specs = self.program_file.artifact.manifest.inputs
+        if len(inputs) != len(specs):
+            names = ", ".join(s.name for s in specs)
+            raise InputError(f"{len(inputs)} inputs given; the program takes {len(specs)}: {names}")
+        arrays = {s.name: t.detach().numpy() for s, t in zip(specs, inputs, strict=True)}
+        return check_samples(self.program_file.artifact, arrays, None, "inputs")
+
+    def _row_blocks(self, samples: Samples) -> list[slice]:
+        artifact = self.program_file.artifact
+        if not artifact.manifest.streams or samples.count == 1:
+            return [slice(None)]
+        rows = block_rows(self.program_file.workload(samples))
+        return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def block_rows(work: Workload) -> int:
+    """Rows to run at once: a power of two that keeps every result of a block small."""
+    columns = {m.name: m.columns for m in work.artifact.manifest.matrices}
+    largest = max(
+        (
+            w.elements if isinstance(w, HostWork) else w.vectors * columns[w.step.matrix]
+            for w in work.work
+        ),
+        default=1,
+    )
+    fitting = max(1, _BLOCK_ELEMENTS // max(1, largest))
+    return int(min(_BLOCK_ROWS, 1 << (fitting.bit_length() - 1)))

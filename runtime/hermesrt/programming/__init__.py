@@ -1,0 +1,1 @@
+"""Weight programming: it drives a Device and knows no simulator."""

@@ -1,0 +1,1 @@
+"""Views of what was compiled and run: for a terminal, for programs, for a browser."""

@@ -1,0 +1,106 @@
+"""What is in a program file, as text and as data. Needs no torch."""
+
+from typing import Any
+
+from hermesc.artifact.schema import Artifact, HostStep, MvmStep
+from hermesc.codec import encode
+from hermesrt.report.terminal import account_table, artifact_facts, facts, matrix_table, table
+
+
+def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
+    """The whole program in short, or one stage of it in full."""
+    match stage:
+        case None:
+            parts = (
+                facts(artifact_facts(artifact, file)),
+                matrix_table(artifact),
+                account_table(artifact),
+            )
+            return "\n\n".join(parts)
+        case "graph":
+            rows = [
+                (str(a.location), a.node, a.op, a.unit, a.reason) for a in artifact.manifest.account
+            ]
+            return table(("where", "node", "operation", "runs in", "why"), rows)
+        case "tiles":
+            return _tiles(artifact)
+        case "ranges":
+            return _ranges(artifact)
+        case "routes":
+            return _routes(artifact)
+        case _:
+            return _steps(artifact)
+
+
+def inspect_json(artifact: Artifact, sha256: str, stage: str | None) -> dict[str, Any]:
+    """The manifest as it is stored, or the part that a stage shows."""
+    manifest = encode(artifact.manifest)
+    summary = {
+        "sha256": sha256,
+        "cores_used": len(artifact.cores),
+        "tiles": artifact.tiles,
+        "utilisation": artifact.utilisation,
+    }
+    parts = {"graph": "account", "tiles": "matrices", "ranges": "steps", "routes": "routes"}
+    if stage is None:
+        return summary | manifest
+    key = parts.get(stage, "steps")
+    return {key: manifest[key]}
+
+
+def _tiles(artifact: Artifact) -> str:
+    rows = [
+        (m.label, _range(t.rows), _range(t.columns), str(t.core), _range(t.core_rows),
+         _range(t.core_columns), str(t.stage), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
+        for m in artifact.manifest.matrices
+        for t in m.tiles
+    ]  # fmt: skip
+    header = (
+        "layer",
+        "rows",
+        "columns",
+        "core",
+        "core rows",
+        "core columns",
+        "stage",
+        "g_max (uS)",
+    )
+    return table(header, rows)
+
+
+def _ranges(artifact: Artifact) -> str:
+    rows = [
+        (s.name, artifact.matrices[s.matrix].label, f"{s.input_max:.4g}",
+         ", ".join(f"{m:.4g}" for m in s.output_max), str(s.location))
+        for s in artifact.mvms
+    ]  # fmt: skip
+    return table(("MVM", "layer", "largest input", "largest output by stage", "where"), rows)
+
+
+def _routes(artifact: Artifact) -> str:
+    if not artifact.manifest.routes:
+        return "No partial sums travel: every matrix fits its core's rows."
+    labels = {m.name: m.label for m in artifact.manifest.matrices}
+    rows = [
+        (labels[r.matrix], _range(r.columns), str(r.stage), " -> ".join(map(str, r.cores)))
+        for r in artifact.manifest.routes
+    ]
+    return table(("layer", "columns", "stage", "cores"), rows)
+
+
+def _steps(artifact: Artifact) -> str:
+    rows = []
+    for step in artifact.manifest.steps:
+        match step:
+            case HostStep():
+                rows.append((step.name, "host", step.op, ", ".join(step.takes), str(step.location)))
+            case MvmStep():
+                label = artifact.matrices[step.matrix].label
+                rows.append((step.name, "mvm", label, step.input, str(step.location)))
+            case _:
+                rows.append((step.name, "constant", step.tensor, "", ""))
+    return table(("step", "kind", "what", "takes", "where"), rows)
+
+
+def _range(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}-{pair[1]}"

@@ -1,0 +1,114 @@
+"""What a program has to do for one sample: counts and shapes, without values.
+
+Shapes come from running the stored program on torch's meta device with the user's sizes; the
+operations of products (of activations with activations) are counted by torch's own FLOP counter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from hermesc.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesc.aten import OpClass, op_class
+from hermesrt.executor import execute, shape_mvm
+
+
+@dataclass(frozen=True, slots=True)
+class MvmWork:
+    """Vectors that one MVM step sends through its matrix, for one sample."""
+
+    step: MvmStep
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostWork:
+    """One host operation: its class, elements it makes, and multiply-adds where it is a product."""
+
+    step: HostStep
+    op_class: OpClass
+    elements: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+
+    artifact: Artifact
+    samples: int
+    work: tuple[MvmWork | HostWork, ...]
+
+    @property
+    def analog_macs(self) -> int:
+        """Multiply-adds on crossbars."""
+        sizes = {m.name: m.rows * m.columns for m in self.artifact.manifest.matrices}
+        return sum(w.vectors * sizes[w.step.matrix] for w in self.work if isinstance(w, MvmWork))
+
+    @property
+    def digital_macs(self) -> int:
+        """Multiply-adds of products on the host."""
+        return sum(w.macs for w in self.work if isinstance(w, HostWork))
+
+    @property
+    def analog_mac_share(self) -> float:
+        """Crossbars' share of all multiply-adds."""
+        total = self.analog_macs + self.digital_macs
+        return self.analog_macs / total if total else 0.0
+
+
+def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Workload:
+    """The work of one sample whose inputs have these sizes; the batch in them is ignored.
+
+    Raises: InputError when the program does not run on inputs of these sizes.
+    """
+    samples = _samples(artifact)
+    shapes = {
+        spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
+        for spec in artifact.manifest.inputs
+    }
+    try:
+        return Workload(artifact, samples, _measure(artifact, shapes, "meta"))
+    except NotImplementedError:  # an operation without shape function: run it on zeros
+        return Workload(artifact, samples, _measure(artifact, shapes, "cpu"))
+
+
+def _samples(artifact: Artifact) -> int:
+    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
+    return fixed[0] if fixed else 1
+
+
+def _measure(
+    artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], device: str
+) -> tuple[MvmWork | HostWork, ...]:
+    dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
+    inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
+    found: list[MvmWork | HostWork] = []
+    counter = FlopCounterMode(display=False)
+    before = 0
+
+    def observe(step: Step, values: Mapping[str, Any], result: Any) -> None:
+        nonlocal before
+        flops, before = counter.get_total_flops() - before, counter.get_total_flops()
+        if isinstance(step, MvmStep):
+            found.append(MvmWork(step, values[step.input].shape[:-1].numel()))
+        elif isinstance(step, HostStep):
+            kind = op_class(step.op)
+            assert kind is not None
+            found.append(HostWork(step, kind, _elements(result), flops // 2))
+
+    with counter:
+        execute(artifact, inputs, shape_mvm(artifact), device, observe)
+    return tuple(found)
+
+
+def _elements(result: Any) -> int:
+    if isinstance(result, Tensor):
+        return result.numel()
+    if isinstance(result, list | tuple):
+        return sum(_elements(r) for r in result)
+    return 0
