@@ -5,8 +5,8 @@
     hermesc run rbf_ridge.hermes --inputs test.npz
 
 The RBF kernel k(x, y) = exp(-gamma |x - y|^2) is approximated by z(x) = [cos(x W), sin(x W)] /
-sqrt(s) with W drawn from a normal distribution cut at 3 sigma (the cut bounds the largest weight and
-so the precision on the chip), and the labels by a ridge regression on z, in closed form. Data:
+sqrt(s) with W drawn from a normal distribution cut at 3 sigma (the cut bounds the largest weight
+and so the precision on the chip), and the labels by a ridge regression on z, in closed form. Data:
 scikit-learn's digits, 1,797 images of 8x8 pixels, two thirds for training.
 """
 

@@ -68,7 +68,7 @@ _NAMES: Mapping[OpClass, str] = {
     "norm": """
         softmax log_softmax _softmax _log_softmax _safe_softmax layer_norm native_layer_norm
         group_norm native_group_norm batch_norm _native_batch_norm_legit_no_training
-        instance_norm rms_norm _fused_rms_norm""",
+        instance_norm rms_norm _fused_rms_norm _weight_norm""",
     "product": """
         matmul mm bmm linear einsum addmm addmv addr baddbmm addbmm mv dot vdot inner outer ger
         tensordot bilinear kron scaled_dot_product_attention linalg_multi_dot chain_matmul
@@ -99,7 +99,7 @@ _BIGGEST_INT = 2**63  # of a size or an index; larger numbers only burn memory
 def _bounded_power(base: float, exponent: float) -> float:
     if abs(base) > _BIGGEST_INT or abs(exponent) > 64:
         raise OverflowError("too large a power in the sizes of a program")
-    return base**exponent
+    return float(base**exponent) if isinstance(base, float) else base**exponent
 
 
 # Arithmetic on sizes, as torch.export writes it into the graph.

@@ -9,7 +9,6 @@ import dataclasses
 import math
 import types
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hermesc.errors import InputError
@@ -35,15 +34,11 @@ def encode(value: Any) -> Any:
     return value
 
 
-@cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
 class _Decoder:
     def __init__(self, where: str, error: type[InputError]) -> None:
         self._where = where
         self._error = error
+        self._hints: dict[type[Any], dict[str, Any]] = {}
 
     def build(self, cls: type[Any], data: Any, key: str) -> Any:
         if not isinstance(data, Mapping):
@@ -54,13 +49,15 @@ class _Decoder:
                 known = ", ".join(sorted(fields))
                 raise self._fail(_join(key, name), f"is not a known key; known are {known}")
         values = {}
+        if cls not in self._hints:
+            self._hints[cls] = get_type_hints(cls)
         for name, field in fields.items():
             place = _join(key, name)
             if name not in data:
                 if field.default is not dataclasses.MISSING:
                     continue
                 raise self._fail(place, "is missing")
-            values[name] = self.value(_hints(cls)[name], data[name], place, field.metadata)
+            values[name] = self.value(self._hints[cls][name], data[name], place, field.metadata)
         return cls(**values)
 
     def value(self, hint: Any, data: Any, key: str, metadata: Mapping[str, Any]) -> Any:

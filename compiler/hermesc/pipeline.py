@@ -86,7 +86,8 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
     extras = Extras(source.name, examples, _labels(source, examples), streams, notes)
-    return step("emit", emit, scheduled, weights, chip, extras)
+    artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
+    return artifact
 
 
 class _Steps:
@@ -138,9 +139,7 @@ def _calibration(
     """Calibration inputs by name; the examples stand in for them, and the report says so."""
     if source.calibration is None:
         rows = max((t.shape[0] for t in examples.values() if t.dim()), default=0)
-        note = (
-            f"ranges were calibrated on the {rows} rows of example_inputs; give more and real data"
-        )
+        note = f"ranges come from the {rows} rows of example_inputs; calibrate on real data"
         return dict(examples), (note,)
     if isinstance(source.calibration, Mapping):
         given = dict(source.calibration)
@@ -156,8 +155,8 @@ def _calibration(
         wrong = value.dim() != len(spec.type.dims) or any(isinstance(d, int) for d, _ in fixed)
         if wrong or value.numel() == 0:
             raise ModelError(
-                f"calibration input {spec.name} has the shape {tuple(value.shape)}; the model takes "
-                f"{spec.type}"
+                f"calibration input {spec.name} has the shape {tuple(value.shape)}; the model "
+                f"takes {spec.type}"
             )
     return {i.name: given[i.name].detach().to(_dtype(i.type.dtype)) for i in graph.inputs}, ()
 

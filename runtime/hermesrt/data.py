@@ -95,8 +95,8 @@ def check_samples(
     samples = Samples(inputs, labels)
     if labels is not None and (labels.ndim == 0 or len(labels) != samples.count):
         raise InputError(
-            f"{where}: {_LABELS} has the shape {labels.shape} for {samples.count} samples; give one "
-            "label a sample"
+            f"{where}: {_LABELS} has the shape {labels.shape} for {samples.count} samples; give "
+            "one label a sample"
         )
     return samples
 
@@ -117,8 +117,8 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
-            f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the data "
-            "first"
+            f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
+            "data first"
         )
     return tensor
 

@@ -25,7 +25,7 @@ def execute(
     device: str = "cpu",
     observe: Observer | None = None,
 ) -> tuple[Tensor, ...]:
-    """The program's outputs on `inputs`; `observe` sees each step, the values before it and its own.
+    """The program's outputs on `inputs`; `observe` sees each step, all values and its own.
 
     Raises: InputError when a host operation fails on these inputs.
     """

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ class Chip:
         self.method: Method = "published"
         self.settings = ReadSettings()
         self._blocks_run = 0
+        self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
         device.load(program.artifact)
 
     def program(self, method: Method) -> None:
@@ -91,8 +92,12 @@ class Chip:
         self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
         """Set seconds since programming, read mode, or a run without any non-ideality."""
-        changes = {"age_s": age_s, "mode": mode, "ideal": ideal}
-        settings = replace(self.settings, **{k: v for k, v in changes.items() if v is not None})
+        old = self.settings
+        settings = ReadSettings(
+            age_s=old.age_s if age_s is None else age_s,
+            mode=old.mode if mode is None else mode,
+            ideal=old.ideal if ideal is None else ideal,
+        )
         if settings.mode not in MODES:
             raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
         if not settings.age_s >= 0:
@@ -173,7 +178,10 @@ class Chip:
         artifact = self.program_file.artifact
         if not artifact.manifest.streams or samples.count == 1:
             return [slice(None)]
-        rows = block_rows(self.program_file.workload(samples))
+        shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
+        if shapes not in self._rows_at_once:
+            self._rows_at_once[shapes] = block_rows(self.program_file.workload(samples))
+        rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
 
 

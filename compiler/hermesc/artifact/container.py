@@ -54,7 +54,7 @@ def unpack(data: bytes, kind: str, names: tuple[str, ...], where: str) -> dict[s
     version = header["schema_version"]
     if version != SCHEMA_VERSION:
         raise ArtifactError(
-            f"{where}: schema version {version!r}, and this hermesc reads version {SCHEMA_VERSION}; "
+            f"{where}: schema version {version!r}; this hermesc reads version {SCHEMA_VERSION}: "
             "compile the model again with this hermesc"
         )
     if header.get("kind") != kind:

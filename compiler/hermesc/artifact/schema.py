@@ -76,9 +76,9 @@ class MvmStep:
     scale: str | None
     bias: str | None
     relu: bool
+    location: Location
     input_max: float = limits(0.0, 3.5e38)
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
-    location: Location
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -118,11 +118,11 @@ class Matrix:
 
     name: str
     label: str
+    row_ranges: tuple[tuple[int, int], ...]
+    tiles: tuple[Tile, ...]
     rows: int = limits(1, 2**31)
     columns: int = limits(1, 2**31)
-    row_ranges: tuple[tuple[int, int], ...]
     g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
-    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True)

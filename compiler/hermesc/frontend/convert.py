@@ -21,6 +21,12 @@ from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
 _CHECKS = ("_assert", "sym_constrain_range", "_check")
+# The graph writes nothing in place, so a view may as well be a copy where strides ask for one.
+_VIEWS = {
+    "aten.view.default": "aten.reshape.default",
+    "aten._unsafe_view.default": "aten.reshape.default",
+    "aten.view_as.default": "aten.reshape_as.default",
+}
 # Arguments that say where or how a tensor lies in memory; the host decides that.
 _PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
@@ -48,6 +54,8 @@ class _Converter:
         self._weights: dict[str, Tensor] = {}
         self._removed: list[Removed] = []
         self._captured: list[Captured] = []
+        self._fixed = _fixed_nodes(exported)
+        self._values: dict[Node, Any] = {}  # of nodes folded here
 
     def graph(self) -> tuple[Graph, dict[str, Tensor]]:
         ops: list[Op] = []
@@ -89,9 +97,14 @@ class _Converter:
         if _is_check(name):
             self._removed.append(Removed(node.name, "a check, made while capturing"))
             return
+        if node in self._fixed and (resolve(name) is None or self._takes_folded(node)):
+            yield from self._fold(node)
+            return
         kwargs = tuple((k, _arg(v)) for k, v in sorted(node.kwargs.items()) if k not in _PLACEMENT)
         args = tuple(_arg(a) for a in node.args)
-        if _is_move(name):
+        if name in _VIEWS:
+            call = Call(_VIEWS[name], args)
+        elif _is_move(name):
             dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
             call = Call("aten.to.dtype", (args[0], dtype))
         elif _is_idle_dropout(node, name):
@@ -99,6 +112,26 @@ class _Converter:
         else:
             call = Call(name, args, kwargs)
         yield Digital(node.name, call, _type(node.meta.get("val")), node.name, location)
+
+    def _takes_folded(self, node: Node) -> bool:
+        return any(n in self._values for n in node.all_input_nodes)
+
+    def _fold(self, node: Node) -> Iterator[Op]:
+        """Run a node of constants that no program could hold, such as a parametrisation."""
+        value = self._value(node)
+        self._removed.append(Removed(node.name, "folded: depends on constants only"))
+        if isinstance(value, Tensor):
+            yield self._constant(node, f"~{node.name}", value)
+
+    def _value(self, node: Node) -> Any:
+        if node not in self._values:
+            if node.op == "call_function":
+                args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), self._value)
+                assert callable(node.target)
+                self._values[node] = node.target(*args, **kwargs)
+            else:
+                self._values[node] = self._weights[str(self._specs[node.name].target)]
+        return self._values[node]
 
     def _outputs(self) -> Iterator[str]:
         for spec in self._exported.graph_signature.output_specs:
@@ -110,16 +143,36 @@ def _refuse_state(exported: ExportedProgram) -> None:
     state = list(exported.graph_signature.buffers_to_mutate.values())
     if state:
         raise ModelError(
-            f"the forward changes the model's own buffers ({', '.join(map(str, state))}); a program "
-            "keeps no state between calls: return the new value as an output instead"
+            f"the forward changes the model's own buffers ({', '.join(map(str, state))}); a "
+            "program keeps no state between calls: return the new value as an output instead"
         )
 
 
+def _fixed_nodes(exported: ExportedProgram) -> set[Node]:
+    """Nodes whose value depends on no input."""
+    inputs = {
+        s.arg.name for s in exported.graph_signature.input_specs if s.kind is InputKind.USER_INPUT
+    }
+    fixed: set[Node] = set()
+    for node in exported.graph.nodes:
+        if node.op == "placeholder":
+            constant = node.name not in inputs
+        else:
+            constant = node.op == "call_function" and bool(node.all_input_nodes)
+            constant = constant and fixed.issuperset(node.all_input_nodes)
+        if constant:
+            fixed.add(node)
+    return fixed
+
+
 def _refused(exported: ExportedProgram, folder: Path | None) -> Iterator[Refusal]:
+    fixed = _fixed_nodes(exported)
     for node in exported.graph.nodes:
         if node.op != "call_function":
             continue
         name = _op_name(node)
+        if node in fixed and resolve(name) is None and _is_pure(node):
+            continue
         fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
         reason = None if fine else _why_not(node, name)
         if reason:
@@ -130,7 +183,7 @@ def _why_not(node: Node, name: str) -> str | None:
     if isinstance(node.target, torch._ops.HigherOrderOperator):
         return "control flow inside the model is not supported"
     if isinstance(node.target, torch._ops.OpOverload):
-        if torch.Tag.nondeterministic_seeded in node.target.tags and not _is_idle_attention(node):
+        if torch.Tag.nondeterministic_seeded in node.target.tags and not _draws_nothing(node):
             return "draws random numbers; draw them once, in __init__, and keep them in a buffer"
         if torch.Tag.data_dependent_output in node.target.tags or _unbacked(node):
             return "the size of its result depends on the data"
@@ -171,10 +224,23 @@ def _is_idle_dropout(node: Node, name: str) -> bool:
     return name in dropouts and node.args[2] is False
 
 
-def _is_idle_attention(node: Node) -> bool:
-    """Attention whose dropout is 0 draws nothing, though its tag says so."""
-    dropout = node.args[4] if len(node.args) > 4 else node.kwargs.get("dropout_p", 0.0)
-    return "scaled_dot_product_attention" in str(node.target) and dropout == 0.0
+def _draws_nothing(node: Node) -> bool:
+    """Attention without dropout and recurrent layers in evaluation, whatever their tags say."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    arguments = {a.name: a.default_value for a in node.target._schema.arguments}
+    arguments |= dict(zip(arguments, node.args, strict=False)) | dict(node.kwargs)
+    if node.target._opname in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        return arguments["train"] is False or arguments["dropout"] == 0.0
+    return arguments.get("dropout_p") == 0.0
+
+
+def _is_pure(node: Node) -> bool:
+    target = node.target
+    return (
+        isinstance(target, torch._ops.OpOverload)
+        and not target._schema.is_mutable
+        and torch.Tag.nondeterministic_seeded not in target.tags
+    )
 
 
 def _op_name(node: Node) -> str:

@@ -129,7 +129,7 @@ def _is_user_code(filename: str) -> bool:
 
 def _made(value: Any, path: Path, name: str, kind: type) -> Any:
     """The value itself, or what it returns when it is a function without arguments."""
-    if isinstance(value, kind) or isinstance(value, type) or not callable(value):
+    if isinstance(value, (kind, type)) or not callable(value):
         return value
     with _as_script(path), _user_errors(path, f"{name}()"):
         return value()

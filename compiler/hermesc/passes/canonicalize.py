@@ -1,7 +1,7 @@
 """Canonicalize: fold constants, drop what has no effect, merge equal constants, prune.
 
-In: a Graph as captured. Out: the Graph with the same outputs, in which an operand that is fixed *is*
-a Constant, however it was written (transposed, scaled, concatenated, sliced). Every captured node
+In: a Graph as captured. Out: the Graph with the same outputs, in which a fixed operand *is* a
+Constant, however it was written (transposed, scaled, concatenated, sliced). Every captured node
 that vanishes is noted as Removed with its reason. Cost: one visit of each node, and one run of each
 folded operation. Does not touch arithmetic on activations.
 """
@@ -135,7 +135,8 @@ def _folded_name(root: str | None, name: str) -> str:
 def _substitute(call: Call, numbers: Mapping[str, Any]) -> Call:
     def swap(arg: Arg) -> Arg:
         if isinstance(arg, Ref):
-            return numbers.get(arg.name, arg)
+            known: Arg = numbers.get(arg.name, arg)
+            return known
         return tuple(swap(a) for a in arg) if isinstance(arg, tuple) else arg
 
     return Call(

@@ -2,7 +2,7 @@
 
 In: a canonical Graph. Out: the Graph in which `linear`, `matmul`, `mm`, `bmm`, `mv`, `addmm`,
 `baddbmm`, `addmv`, `inner`, `tensordot` and `einsum` with one constant operand are Mvm operations
-over the last dimension, between the reshapes they need. A batch of matrices (a matrix for each head)
+over the last dimension, between the reshapes they need. A batch of matrices (one for each head)
 becomes an Mvm for each. Method: every such operation is a contraction of labelled dimensions, as in
 einsum; labels say which are summed, which belong to x alone, to the matrix alone, or to both.
 Cost: linear in operations and matrices. Does not lower convolutions or recurrent layers.
@@ -49,7 +49,7 @@ def decompose(graph: Graph, weights: Weights) -> tuple[Graph, dict[str, Tensor]]
     builder = _Builder(graph, weights)
     for op in graph.ops:
         found = finder.contraction(op) if isinstance(op, Digital) else None
-        if found is None or not builder.lower(op, found):
+        if not isinstance(op, Digital) or found is None or not builder.lower(op, found):
             builder.keep(op)
     return builder.result()
 
@@ -226,6 +226,7 @@ class _Builder:
 
     def lower(self, op: Digital, c: Contraction) -> bool:
         """Write the contraction as Mvms between reshapes; False if it is not a product."""
+        c = _without_idle_dimensions(c)
         groups = [d for d in c.matrix_labels if d in c.x_labels and d in c.out_labels]
         summed = [d for d in c.matrix_labels if d in c.x_labels and d not in c.out_labels]
         own = [d for d in c.matrix_labels if d not in c.x_labels and d in c.out_labels]
@@ -370,6 +371,15 @@ class _Chain:
     def _step(self, dims: Sequence[Dim]) -> None:
         self._at = self._new[-1].name
         self._dims = list(dims)
+
+
+def _without_idle_dimensions(c: Contraction) -> Contraction:
+    """Sum the matrix over dimensions that neither x nor the output has, such as a size of 1."""
+    idle = [i for i, d in enumerate(c.matrix_labels) if d not in c.x_labels + c.out_labels]
+    if not idle:
+        return c
+    labels = "".join(d for i, d in enumerate(c.matrix_labels) if i not in idle)
+    return replace(c, matrix=c.matrix.sum(idle), matrix_labels=labels)
 
 
 def _is_number(value: Arg) -> TypeGuard[float]:

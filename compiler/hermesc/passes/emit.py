@@ -79,9 +79,16 @@ def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
             case Mvm() as op:
                 r = ranges[name]
                 yield schema.MvmStep(
-                    name, op.input, op.matrix, op.scale, op.bias, op.relu, r.input_max,
-                    r.output_max, op.location,
-                )  # fmt: skip
+                    name=name,
+                    input=op.input,
+                    matrix=op.matrix,
+                    scale=op.scale,
+                    bias=op.bias,
+                    relu=op.relu,
+                    location=op.location,
+                    input_max=r.input_max,
+                    output_max=r.output_max,
+                )
             case Input():
                 pass
 
@@ -95,16 +102,16 @@ def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
     for matrix, g_max in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True):
         mine = sorted(tiles[matrix.matrix], key=lambda p: (p.block.columns, p.stage))
         yield schema.Matrix(
-            matrix.matrix,
-            matrix.label,
-            matrix.rows,
-            matrix.columns,
-            matrix.row_ranges,
-            g_max,
-            tuple(
+            name=matrix.matrix,
+            label=matrix.label,
+            row_ranges=matrix.row_ranges,
+            tiles=tuple(
                 schema.Tile(p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns)
                 for p in mine
             ),
+            rows=matrix.rows,
+            columns=matrix.columns,
+            g_max_siemens=g_max,
         )
 
 

@@ -227,6 +227,8 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
             return "analog", "product with a fixed matrix"
         if node.name in absorbed:
             return "ldpu", f"fused into the LDPU of {absorbed[node.name].label}"
+        if node.op.startswith(("size.", "aten.sym_")):
+            return "free", "a size, known before the run"
         if node.name in kept:
             return "digital", "kept digital by partition.digital"
         if node.name in digital:

@@ -1,9 +1,10 @@
 """Place: give every block a core and a rectangle of its array.
 
-In: Quantized. Out: Placed. Method: cascades, largest first, go to the first run of neighbouring cores
-(in a snake through the grid, so that a partial sum always has a link) where each block still fits;
-within a core, blocks are packed on shelves, as the published mappings pack several small matrices in
-one array. Any disjoint rectangles are legal: an MVM drives its own rows and reads its own columns.
+In: Quantized. Out: Placed. Method: cascades, largest first, go to the first run of neighbouring
+cores (in a snake through the grid, so that a partial sum always has a link) where each block still
+fits; within a core, blocks are packed on shelves, as the published mappings pack several small
+matrices in one array. Any disjoint rectangles are legal: an MVM drives its own rows and reads its
+own columns.
 Cost: blocks x cores. Does not search for a best placement.
 """
 

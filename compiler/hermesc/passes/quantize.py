@@ -4,8 +4,9 @@ In: Tiled and calibration inputs. Out: Quantized. Method: run the exact graph on
 inputs; an MVM's input range is the largest |x|, the range of its output word after row block i of
 the cascade the largest |partial sum| there, the last with the LDPU's affine and ReLU in it (rule of
 the simulator model; see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the
-largest conductance that keeps every line of the block below the ADC's saturation on the calibration
-data (Le Gallo 2023, Methods). Columns are scaled one by one: g = w / max|w_column| * g_max.
+largest conductance that keeps the current of every line below the ADC's saturation on the
+calibration data (Le Gallo 2023, Methods); a line's current is highest when all pulses of a phase
+are on. Columns are scaled one by one: g = w / max|w_column| * g_max.
 Cost: one pass over the calibration data, two products for each MVM.
 """
 
@@ -68,14 +69,14 @@ class _Seen:
     weights: Weights
     input_max: float = 0.0
     output_max: list[float] = field(default_factory=list)
-    line_max: list[float] = field(default_factory=list)  # for inputs and weights of at most 1
+    line_max: list[float] = field(default_factory=list)  # sums of |w| / max|w_column| in a phase
 
     def update(self, x: Tensor) -> None:
         x = x.reshape(-1, x.shape[-1]).to(torch.float32)
         if not bool(torch.isfinite(x).all()):
             raise ModelError(
-                f"{self.op.location}: the input of {self.op.label} is not finite on the calibration "
-                "data; check the model and calibration_inputs for NaN and infinity"
+                f"{self.op.location}: the input of {self.op.label} is not finite on the "
+                "calibration data; check the model and calibration_inputs for NaN and infinity"
             )
         self.input_max = max(self.input_max, float(x.abs().amax()) if x.numel() else 0.0)
         sums = _partial_sums(self.op, self.matrix, self.weights, x)
@@ -84,14 +85,16 @@ class _Seen:
         self.line_max = _larger(self.line_max, self._lines(x))
 
     def _lines(self, x: Tensor) -> list[float]:
-        """Largest sum that a counter of each row block takes, with columns scaled to 1."""
+        """Largest sum of scaled weights that inputs of one sign switch on, of each row block."""
         matrix = self.weights[self.op.matrix].to(torch.float32)
         unit = matrix / column_max(matrix)
         found = []
         for start, end in self.matrix.row_ranges:
-            part, block = x[:, start:end], unit[start:end]
-            counters = (part.abs() @ block.abs() + (part @ block).abs()) / 2
-            found.append(float(counters.amax()) if counters.numel() else 0.0)
+            block = unit[start:end]
+            polarities = torch.cat([block.clamp(min=0), (-block).clamp(min=0)], 1)
+            signs = torch.cat([x[:, start:end] > 0, x[:, start:end] < 0])
+            lines = signs.to(torch.float32) @ polarities
+            found.append(float(lines.amax()) if lines.numel() else 0.0)
         return found
 
     def ranges(self) -> Ranges:
@@ -127,7 +130,7 @@ def _partial_sums(op: Mvm, matrix: TiledMatrix, weights: Weights, x: Tensor) -> 
 def _g_max(matrix: TiledMatrix, seen: Sequence[_Seen], chip: ChipSpec) -> tuple[float, ...]:
     limits = []
     for stage in range(len(matrix.row_ranges)):
-        full = max((s.line_max[stage] / (s.input_max or 1.0) for s in seen), default=0.0)
+        full = max((s.line_max[stage] for s in seen), default=0.0)
         allowed = chip.line_siemens / full if full > 0 else chip.pcm.g_max_siemens
         limits.append(min(chip.pcm.g_max_siemens, allowed))
     return tuple(limits)

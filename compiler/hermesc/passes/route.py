@@ -31,9 +31,9 @@ def route(placed: Placed, chip: ChipSpec) -> Routed:
                 cores = tuple(nx.shortest_path(links, here.core, there.core))
             except nx.NetworkXNoPath:
                 raise CapacityError(
-                    f"{matrix}: its partial sums must go from core {here.core} to {there.core}, and "
-                    f"the chip `{chip.name}` has no links between them; raise links.row_reach or "
-                    "links.column_reach in its description"
+                    f"{matrix}: its partial sums must go from core {here.core} to {there.core}, "
+                    f"and the chip `{chip.name}` has no links between them; raise "
+                    "links.row_reach or links.column_reach in its description"
                 ) from None
             routes.append(Route(matrix, columns, there.stage, cores))
     return Routed(placed, tuple(routes))

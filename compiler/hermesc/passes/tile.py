@@ -1,9 +1,9 @@
 """Tile: cut every stored matrix in blocks that fit a crossbar.
 
-In: Partitioned. Out: Tiled. Method: the smallest number of equal parts, in rows and in columns, with
-both sides within the array (Le Gallo 2023, Methods); sizes differ by one at most. The row blocks of
-one column range form a cascade, whose partial sums the LDPUs add. Equal matrices are stored once and
-shared by all their MVMs. Cost: linear in blocks.
+In: Partitioned. Out: Tiled. Method: the smallest number of equal parts, in rows and in columns,
+with both sides within the array (Le Gallo 2023, Methods); sizes differ by one at most. The row
+blocks of one column range form a cascade, whose partial sums the LDPUs add. Equal matrices are
+stored once and shared by all their MVMs. Cost: linear in blocks.
 """
 
 from collections.abc import Iterator

@@ -75,8 +75,8 @@ def _read(name_or_path: str) -> Table:
     if path.suffix == ".toml":
         return _read_file(path)
     raise ChipError(
-        f"there is no chip {name_or_path!r}: use one of {', '.join(sorted(installed))}, or the path "
-        "of a .toml file or of a folder of them; `hermesc chips` lists what is installed"
+        f"there is no chip {name_or_path!r}: use one of {', '.join(sorted(installed))}, or the "
+        "path of a .toml file or of a folder of them; `hermesc chips` lists what is installed"
     )
 
 

@@ -221,13 +221,13 @@ class Pcm:
     """Statistics of the PCM devices that hold one polarity of a weight."""
 
     pedigree: Pedigree
+    drift_mean: Curve
+    drift_spread: Curve
+    read_noise: Curve
     g_max_siemens: float = limits(1e-9, 1.0)
     t0_seconds: float = limits(1e-6, 1e9)
     read_seconds: float = limits(1e-12, 1.0)
     programming_microsiemens: tuple[float, ...] = limits(-1e3, 1e3)
-    drift_mean: Curve
-    drift_spread: Curve
-    read_noise: Curve
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
 
 def inspect_json(artifact: Artifact, sha256: str, stage: str | None) -> dict[str, Any]:
     """The manifest as it is stored, or the part that a stage shows."""
-    manifest = encode(artifact.manifest)
+    manifest: dict[str, Any] = encode(artifact.manifest)
     summary = {
         "sha256": sha256,
         "cores_used": len(artifact.cores),

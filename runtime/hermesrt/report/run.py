@@ -146,13 +146,13 @@ class Gathered:
             self._count(outputs[0], references[0], self._labels[rows])
 
     def _count(self, output: Tensor, reference: Tensor, labels: "np.ndarray[Any, Any]") -> None:
-        found = [predictions(t, labels) for t in (output, reference)]
-        if any(f is None or f.shape != labels.shape for f in found):
-            self._classifies = False
-            return
         self._counted += len(labels)
-        for i, f in enumerate(found):
-            self._right[i] += int((f == labels).sum())
+        for i, values in enumerate((output, reference)):
+            found = predictions(values, labels)
+            if found is None or found.shape != labels.shape:
+                self._classifies = False
+                return
+            self._right[i] += int((found == labels).sum())
 
     def outputs(self) -> dict[str, OutputReport]:
         """Shape and error of each output."""

@@ -1,7 +1,7 @@
 """Summaries that a person reads in a terminal. They compute nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -143,7 +143,7 @@ def run_summary(report: "RunReport") -> str:
     return facts(lines)
 
 
-def _parts(by: "dict[str, int] | dict[str, float]", scale: float, unit: str) -> str:
+def _parts(by: Mapping[str, int] | Mapping[str, float], scale: float, unit: str) -> str:
     parts = [f"{_LABELS[k]} {si(v * scale, unit)}" for k, v in by.items() if v]
     return ", ".join(parts) or "none"
 

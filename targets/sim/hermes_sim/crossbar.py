@@ -2,9 +2,9 @@
 
 All constants are folded into the stored weights once (`Stage`), so an MVM is: quantise, product,
 noise, round, scale. `layer_mvm` is the one place where values flow, and so the one to replace by a
-faster kernel. All column tiles of a row block share one product, for only row blocks have converters
-of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output step and is
-not modelled.
+faster kernel. All column tiles of a row block share one product, for only row blocks have
+converters of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output
+step and is not modelled.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ Vectors = Float[Tensor, "vectors rows"]
 class Stage:
     """One row block of a layer, all its columns, in ADC counts for each step of the input code.
 
-    `magnitude` is |g+| + |g-|, given only where a line of the block can saturate; `variance` is that
-    of the read noise; `value` is what a count stands for, by column; `step` one output code.
+    `polarities` is g+ beside g-, given only where a line of the block can saturate; `variance` is
+    that of the read noise; `value` is what a count stands for, by column; `step` one output code.
     """
 
     rows: slice
     weights: Float[Tensor, "rows columns"]
-    magnitude: Float[Tensor, "rows columns"] | None
+    polarities: Float[Tensor, "rows columns2"] | None
     variance: Float[Tensor, "rows columns"]
     value: Float[Tensor, " columns"]
     step: float
@@ -45,6 +45,7 @@ class Layer:
     count_limit: float
     truncate: bool
     asymmetry: float
+    four_phase: bool
     stages: tuple[Stage, ...]
     bias: Float[Tensor, " columns"] | None
     relu: bool
@@ -56,8 +57,8 @@ Noise = Callable[[int, torch.Size], Tensor]
 def layer_mvm(layer: Layer, x: Vectors, noise: Noise) -> Float[Tensor, "vectors columns"]:
     """What the last LDPU of the cascade sends out for inputs x; `noise(stage, shape)` is normal.
 
-    Source: Le Gallo 2023 (8-bit PWM, two counters a line, LDPU in FP16 with an INT8 partial sum from
-    the core before); the output code is the chip file's `ldpu_code`, inferred.
+    Source: Le Gallo 2023 (8-bit PWM, two counters a line, LDPU in FP16 with an INT8 partial sum
+    from the core before); the output code is the chip file's `ldpu_code`, inferred.
     """
     codes = input_codes(layer, x)
     total: Tensor | None = None
@@ -89,17 +90,39 @@ def stage_counts(
     """
     driven = codes if layer.asymmetry == 0 else codes + layer.asymmetry * codes.clamp(min=0)
     net = driven @ stage.weights
+    if stage.polarities is not None:
+        net = saturated(layer, driven, net, stage.polarities)
     net += noise(index, net.shape) * (codes.square() @ stage.variance).sqrt_()
-    if stage.magnitude is not None:
-        net = saturate(net, codes.abs() @ stage.magnitude, layer.count_limit)
     return net.round_()
 
 
-def saturate(net: Tensor, total: Tensor, limit: float) -> Tensor:
-    """Counters (total +- net) / 2, each stopped at its limit, and their difference again."""
-    positive = ((total + net) / 2).clamp(max=limit)
-    negative = ((total - net) / 2).clamp(max=limit)
-    return positive - negative
+def saturated(layer: Layer, codes: Vectors, net: Tensor, polarities: Tensor) -> Tensor:
+    """The net counts with the converters' limit. A 1-phase read sees the line's net current.
+
+    In 4-phase reads most inputs stay far below the limit: a counter's sum over its two phases,
+    which bounds both, is tried first.
+    """
+    limit = layer.count_limit
+    if not layer.four_phase:
+        return net.clamp_(-limit, limit)
+    positive, negative = polarities.chunk(2, 1)
+    total = codes.abs() @ (positive + negative)
+    if bool((total + net.abs()).amax() <= 2 * limit):
+        return net
+    return four_phases(codes, polarities, limit)
+
+
+def four_phases(codes: Vectors, polarities: Tensor, limit: float) -> Tensor:
+    """Each product of an input sign and a weight sign, read for itself and stopped at the limit.
+
+    The limit is on a phase's mean current; that the current is higher while all pulses are on is
+    left to the choice of g_max. Source: Le Gallo 2023 (4-phase mode, 100 uA).
+    """
+    signs = torch.cat([codes.clamp(min=0), (-codes).clamp(min=0)])
+    phases = (signs @ polarities).clamp_(max=limit)
+    rows, columns = codes.shape[0], polarities.shape[1] // 2
+    same = phases[:rows, :columns] + phases[rows:, columns:]
+    return same - phases[:rows, columns:] - phases[rows:, :columns]
 
 
 def output_code(layer: Layer, value: Tensor, step: float) -> Tensor:

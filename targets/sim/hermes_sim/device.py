@@ -115,9 +115,8 @@ class SimulatedDevice:
     ) -> Float[Tensor, "vectors columns"]:
         """The product of one tile alone, as its converters give it, for inputs in [-1, 1]."""
         held = self._held.matrices[matrix]
-        step = MvmStep(
-            "", "", matrix, None, None, False, 1.0, (1.0,) * len(held.row_ranges), _NOWHERE
-        )
+        ranges = (1.0,) * len(held.row_ranges)
+        step = MvmStep("", "", matrix, None, None, False, _NOWHERE, 1.0, ranges)
         columns = slice(*tile.columns)
         stage = self._stage(held, tile.stage, step, torch.ones(held.columns))
         layer = self._layer_of(step, (stage,))
@@ -202,6 +201,7 @@ class SimulatedDevice:
             output_levels=chip.output_levels,
             count_limit=chip.line_siemens / chip.adc_count.count_siemens,
             truncate=chip.ldpu_code.rounding == "truncate",
+            four_phase=self._settings.mode == "4-phase",
             asymmetry=crossbar.asymmetry_of(self._settings.mode, chip.one_phase.polarity_asymmetry),
             stages=stages,
             bias=None if step.bias is None else tensor_of(self._held, step.bias).float(),
@@ -211,23 +211,24 @@ class SimulatedDevice:
     def _stage(self, matrix: Matrix, stage: int, step: MvmStep, scale: Tensor) -> Stage:
         """Fold the cells of one row block, drifted to the age in force, into a Stage."""
         blocks = [self._cells_now(t) for t in _at(matrix, stage)]
-        net, total, variance, factor = (torch.cat(p, 1) for p in zip(*blocks, strict=True))
+        positive, negative, variance, factor = (torch.cat(p, 1) for p in zip(*blocks, strict=True))
         chip = self._chip
         per_count = 1 / (chip.adc_count.count_siemens * chip.input_levels)
-        can_saturate = bool(total.sum(0).max() > chip.line_siemens)
+        polarities = torch.cat([positive, negative], 1)
+        can_saturate = bool(polarities.sum(0).max() > chip.line_siemens)
         largest = _column_max(tensor_of(self._held, matrix.name)).float()
         unit = chip.adc_count.count_siemens * step.input_max / matrix.g_max_siemens[stage]
         return Stage(
             rows=slice(*matrix.row_ranges[stage]),
-            weights=net * per_count,
-            magnitude=total * per_count if can_saturate else None,
+            weights=(positive - negative) * per_count,
+            polarities=polarities * per_count if can_saturate else None,
             variance=variance * per_count**2,
             value=largest * scale * factor[0] * unit,
             step=step.output_max[stage] * chip.ldpu_code.range_factor / chip.output_levels,
         )
 
     def _cells_now(self, tile: Tile) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """g+ - g-, g+ + g-, the read noise's variance, and the drift compensation by column.
+        """g+, g-, the read noise's variance, and the drift compensation by column.
 
         The compensation is one factor a tile, in the LDPU's scale, so that the mean |g+ - g-| is as
         programmed. Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core).
@@ -240,8 +241,7 @@ class SimulatedDevice:
         sigma = pcm.read_noise(model, drifted, programmed, age)
         net, net_programmed = drifted[0] - drifted[1], programmed[0] - programmed[1]
         factor = (net_programmed.abs().mean() / net.abs().mean()).nan_to_num(1.0, 1.0, 1.0)
-        width = net.shape[1]
-        return net, drifted.sum(0), sigma.square().sum(0), factor.expand(1, width)
+        return drifted[0], drifted[1], sigma.square().sum(0), factor.expand(1, net.shape[1])
 
 
 def _at(matrix: Matrix, stage: int) -> list[Tile]:

@@ -49,11 +49,11 @@ def energy_pj(
 
 def assumed_causes(chip: ChipSpec) -> tuple[str, ...]:
     """Causes whose price is assumed."""
-    tables = {
-        "array": chip.mvm_energy,
-        "ldpu": chip.ldpu_energy,
-        "idle": chip.idle_power,
-        "host_link": chip.host_link_energy,
-        "host": chip.host_energy,
+    pedigrees = {
+        "array": chip.mvm_energy.pedigree,
+        "ldpu": chip.ldpu_energy.pedigree,
+        "idle": chip.idle_power.pedigree,
+        "host_link": chip.host_link_energy.pedigree,
+        "host": chip.host_energy.pedigree,
     }
-    return tuple(cause for cause, table in tables.items() if table.pedigree.kind == "assumed")
+    return tuple(cause for cause, p in pedigrees.items() if p.kind == "assumed")

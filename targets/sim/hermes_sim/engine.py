@@ -1,9 +1,9 @@
 """When each operation runs and what it costs: a list schedule in integer picoseconds.
 
 First version: operations start in the program's order as soon as their inputs are there and their
-resource is free; a core serves one matrix at a time, the host one operation at a time. The vectors of
-one MVM step stream through its cores at the rate of the slowest resource. Needs counts and shapes
-only. Cost: linear in steps and tiles, whatever the number of vectors.
+resource is free; a core serves one matrix at a time, the host one operation at a time. The vectors
+of one MVM step stream through its cores at the rate of the slowest resource. Needs counts and
+shapes only. Cost: linear in steps and tiles, whatever the number of vectors.
 """
 
 from collections.abc import Mapping
@@ -72,12 +72,12 @@ class _Engine:
             for resource, time in task.busy.items():
                 busy[resource] = busy.get(resource, 0) + time
         energy = energy_pj(self._chip, counts, self._mode, len(artifact.cores), latency)
-        times = {
-            "array": self._chip.mvm_time,
-            "ldpu": self._chip.ldpu_time,
-            "links": self._chip.stage_time,
-            "host_link": self._chip.host_link_time,
-            "host": self._chip.host_time,
+        pedigrees = {
+            "array": self._chip.mvm_time.pedigree,
+            "ldpu": self._chip.ldpu_time.pedigree,
+            "links": self._chip.stage_time.pedigree,
+            "host_link": self._chip.host_link_time.pedigree,
+            "host": self._chip.host_time.pedigree,
         }
         return Cost(
             samples=samples,
@@ -85,7 +85,7 @@ class _Engine:
             interval_ps=max(busy.values(), default=0) // samples,
             latency_by=self._critical_path(),
             energy_by=energy,
-            assumed_latency=tuple(c for c in CAUSES if times[c].pedigree.kind == "assumed"),
+            assumed_latency=tuple(c for c in CAUSES if pedigrees[c].kind == "assumed"),
             assumed_energy=assumed_causes(self._chip),
             layers=tuple(self._layers(tasks)),
             spans=tuple(self._spans()),
@@ -167,13 +167,13 @@ class _Engine:
                 )
                 layers.append(
                     LayerCost(
-                        task.name,
-                        task.label,
-                        task.vectors,
-                        task.counts.core_mvms,
-                        task.latency,
-                        sum(energy.values()),
-                    )  # fmt: skip
+                        step=task.name,
+                        label=task.label,
+                        vectors=task.vectors,
+                        core_mvms=task.counts.core_mvms,
+                        latency_ps=task.latency,
+                        energy_pj=sum(energy.values()),
+                    )
                 )
         return layers
 

@@ -1,0 +1,77 @@
+"""Keep the README true: the demo's output in it is a script's, and its Python runs.
+
+    python tools/docs.py           check; exit 1 and say what differs
+    python tools/docs.py --write   write the demo's output and the benchmark's into the README
+
+Numbers may differ by 2 % (another processor rounds otherwise); all else must be the same.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+TOLERANCE = 0.02
+NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
+
+
+def demo_output() -> str:
+    """What `make demo` prints, without the environment's part."""
+    command = [str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return run.stdout.rstrip()
+
+
+def section(text: str, name: str) -> re.Match[str]:
+    """The block of the README between the markers of that name."""
+    pattern = rf"(<!-- {name} -->\n```text\n)(.*?)(\n```\n<!-- end -->)"
+    match = re.search(pattern, text, re.DOTALL)
+    if match is None:
+        raise SystemExit(f"README.md has no block marked {name}")
+    return match
+
+
+def differs(written: str, fresh: str) -> str | None:
+    """The first line that says something else, or None."""
+    old, new = written.splitlines(), fresh.splitlines()
+    for a, b in zip(old, new, strict=False):
+        if NUMBER.sub("#", a) != NUMBER.sub("#", b):
+            return f"{a!r} is now {b!r}"
+        for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
+            u, v = (float(n.replace(",", "")) for n in (x, y))
+            if abs(u - v) > TOLERANCE * max(abs(u), abs(v)) + 0.2:
+                return f"{a!r} is now {b!r}"
+    return None if len(old) == len(new) else "it has another number of lines"
+
+
+def run_python(text: str) -> None:
+    """Run the README's Python blocks in a folder of their own."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True)
+
+
+def main() -> int:
+    """Check, or write."""
+    text = README.read_text(encoding="utf-8")
+    fresh = demo_output()
+    block = section(text, "demo")
+    if "--write" in sys.argv:
+        README.write_text(text[: block.start(2)] + fresh + text[block.end(2) :], encoding="utf-8")
+        picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
+        (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
+        return 0
+    problem = differs(block[2], fresh)
+    if problem is not None:
+        print(f"README.md's demo is out of date: {problem}; run `make docs`")
+        return 1
+    run_python(text)
+    print("README.md is true")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
