@@ -2,35 +2,43 @@
 
 import os
 import tempfile
+from errno import EISDIR
 from pathlib import Path
 
 from hermesc.errors import InputError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside `path`, fsync, rename over it.
+    """Write beside `path`, fsync, rename over it. A link is followed; a device is written to.
 
     Raises: InputError when the place cannot be written (no such folder, no permission, full disk).
     """
-    temporary: str | None = None
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder; name a file")
-        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+        target = path.resolve()
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder; name a file")
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; choose another place with -o"
+        ) from None
+
+
+def _replace(target: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         _default_mode(temporary)
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; choose another place with -o"
-        ) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _default_mode(path: str) -> None:

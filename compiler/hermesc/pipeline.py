@@ -1,7 +1,7 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -74,6 +74,7 @@ def compile_model(
     examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
     _check_meaning(partitioned.graph, weights, captured, examples)
     calibration, notes = _calibration(partitioned.graph, source, examples)
+    notes += tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
     tiled = step("tile", tile, partitioned, weights, chip)
     verify.verify_tiled(tiled, weights, chip)
@@ -159,6 +160,13 @@ def _calibration(
                 f"takes {spec.type}"
             )
     return {i.name: given[i.name].detach().to(_dtype(i.type.dtype)) for i in graph.inputs}, ()
+
+
+def _fixed_batch(graph: Graph) -> Iterator[str]:
+    for spec in graph.inputs:
+        if spec.type.dims and isinstance(spec.type.dims[0], int):
+            size = spec.type.dims[0]
+            yield f"the model's code fixes the first size of {spec.name} to {size}, for runs too"
 
 
 def _labels(source: Source, examples: Mapping[str, Tensor]) -> Tensor | None:

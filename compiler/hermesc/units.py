@@ -50,6 +50,11 @@ def to_ps(ns: float) -> int:
     return round(ns * PS_PER_NS)
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: plural(1, "tile") == "1 tile", plural(2, "tile") == "2 tiles"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def percent(share: float) -> str:
     """A share as a percentage: percent(0.1234) == "12.3 %"."""
     return f"{100 * share:.1f} %"

@@ -33,7 +33,8 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Costs of one sample (of `samples` at once where the model fixes its batch).
+    """Costs of one sample. Where the model fixes its batch, `samples` run at once: the latency is
+    theirs together, energies are for each.
 
     `latency_by` adds up to the latency along the critical path, `energy_by` to the energy.
     `assumed` names the causes whose constants are assumed, for latency and for energy.
@@ -52,12 +53,12 @@ class Cost:
     @property
     def energy_pj(self) -> float:
         """Energy of one sample."""
-        return sum(self.energy_by.values()) / self.samples
+        return sum(self.energy_by.values())
 
     @property
     def core_mvms(self) -> int:
         """MVMs of cores for one sample."""
-        return sum(layer.core_mvms for layer in self.layers) // self.samples
+        return sum(layer.core_mvms for layer in self.layers)
 
     @property
     def assumed_share(self) -> dict[str, float]:

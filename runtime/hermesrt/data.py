@@ -55,10 +55,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises: InputError.
     """
     data = read_file(path, "file of inputs")
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise InputError(f"{path}: not an .npz file; write one with np.savez(path, name=array)")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one bare array; save with np.savez(path, name=array)")
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
         text = str(error).split("\n")[0]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import hermesc
+from hermesrt.program import Chip
 
 SIZES, BATCHES = (256, 1024), (1, 64, 1024, 8192)
 
@@ -23,19 +24,22 @@ def main() -> None:
         noisy = program.deploy(hermesc.simulate())
         ideal = program.deploy(hermesc.simulate()).configure(ideal=True)
         for batch in BATCHES:
-            x = torch.randn(batch, size)
-            times = clock.medians(
-                {
-                    "linear": lambda x=x: functional.linear(x, layer.weight, layer.bias),
-                    "ideal": lambda x=x: ideal(x),
-                    "published": lambda x=x: noisy(x),
-                }
-            )
-            base = times["linear"]
-            print(
-                f"{size:>5} x {size:<4} {batch:>6} {base * 1e6:>7.0f} us "
-                f"{times['ideal'] / base:>7.2f} {times['published'] / base:>10.2f}"
-            )
+            print(f"{size:>5} x {size:<4} {batch:>6} {row(layer, ideal, noisy, batch)}")
+
+
+def row(layer: nn.Linear, ideal: Chip, noisy: Chip, batch: int) -> str:
+    """Time of the plain layer, and the two ratios."""
+    x = torch.randn(batch, layer.in_features)
+    times = clock.medians(
+        {
+            "linear": lambda: functional.linear(x, layer.weight, layer.bias),
+            "ideal": lambda: ideal(x),
+            "published": lambda: noisy(x),
+        }
+    )
+    base = times["linear"]
+    ratios = f"{times['ideal'] / base:>7.2f} {times['published'] / base:>10.2f}"
+    return f"{base * 1e6:>7.0f} us {ratios}"
 
 
 if __name__ == "__main__":

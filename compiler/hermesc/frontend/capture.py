@@ -1,6 +1,7 @@
 """Capture a plain nn.Module with torch.export, its batch left symbolic."""
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from hermesc.errors import ModelError
 from hermesc.frontend.load import describe
@@ -66,10 +68,16 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Export
         exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         if _writes_in_place(exported):
             exported = exported.run_decompositions({})
+    except GuardOnDataDependentSymNode as error:
+        place = describe(error).rpartition(" (line ")[2].removesuffix(")")
+        raise ModelError(
+            f"the model's control flow depends on the data (line {place}); write it with "
+            "torch.where, or move it out of the model"
+        ) from error
     except Exception as error:
         raise ModelError(
-            f"torch.export cannot capture the model: {describe(error)}. Control flow that depends "
-            "on the data must become torch.where or torch.cond, or move out of the model"
+            f"torch.export cannot capture the model: {describe(error)}; try "
+            "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
     return exported
 
@@ -126,12 +134,17 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """torch.export's own warnings and logs are not for our users."""
+    """What torch.export warns, logs and prints is not for our users."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        said = io.StringIO()
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -292,7 +292,10 @@ def _tensor_type(value: Tensor) -> TensorType:
 
 
 def _dim(size: int | torch.SymInt) -> Dim:
-    return int(size) if isinstance(size, int) else str(size)
+    if isinstance(size, int):
+        return size
+    fixed = size.node.maybe_as_int()  # a symbol that the model's own code tied to one value
+    return str(size) if fixed is None else int(fixed)
 
 
 def _location(node: Node, folder: Path | None) -> Location:

@@ -53,6 +53,8 @@ def load_model_file(spec: str) -> ModelFile:
             f"without arguments that returns one{hint}"
         )
     model = _made(namespace[symbol], path, symbol, nn.Module)
+    if isinstance(model, type):
+        raise ModelError(f"{path}: `{symbol}` is a class; make it: {symbol} = {model.__name__}()")
     if not isinstance(model, nn.Module):
         raise ModelError(f"{path}: `{symbol}` is a {type(model).__name__}, not an nn.Module")
     if "example_inputs" not in namespace:
@@ -111,8 +113,9 @@ def _user_errors(path: Path, what: str) -> Iterator[None]:
 
 def describe(error: BaseException, path: Path | None = None) -> str:
     """One line on a user's exception: its type and text, and the last line of theirs it passed."""
-    text = " ".join(str(error).split()) or "no message"
-    text = text if len(text) <= 400 else text[:397] + "..."
+    text = str(error).strip().split("\n\n")[0].strip() or "no message"
+    text = " ".join(text.split())
+    text = text if len(text) <= 300 else text[:297] + "..."
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if _is_user_code(f.filename)]
     if path is not None:

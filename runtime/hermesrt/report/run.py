@@ -61,7 +61,7 @@ class RunReport:
             "interval_ns": cost.interval_ps / PS_PER_NS,
             "energy_nj": cost.energy_pj / 1000,
             "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
-            "energy_by": {k: v / 1000 / cost.samples for k, v in cost.energy_by.items()},
+            "energy_by": {k: v / 1000 for k, v in cost.energy_by.items()},
             "assumed_share": cost.assumed_share,
             "cores_used": len(self.artifact.cores),
             "utilisation": self.artifact.utilisation,

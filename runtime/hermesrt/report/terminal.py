@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hermesc.artifact.schema import Account, Artifact, Unit
 from hermesc.target.spec import ChipSpec
-from hermesc.units import duration, percent, si
+from hermesc.units import duration, percent, plural, si
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
     from hermesrt.report.run import RunReport
@@ -60,13 +60,14 @@ def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
         ("Chip", f"{chip.name}{hypothetical}: {chip.description}"),
         (
             "Graph",
-            f"{len(manifest.account)} nodes: {units['analog']} analog, {units['ldpu']} in LDPUs, "
-            f"{units['digital']} digital, {units['free']} folded or free",
+            f"{plural(len(manifest.account), 'node')}: {units['analog']} analog, "
+            f"{units['ldpu']} in LDPUs, {units['digital']} digital, {units['free']} folded or free",
         ),
         (
             "Cores",
             f"{cores} of {chip.cores}, {cells:,} of {cores * chip.cells_per_core:,} cells "
-            f"({percent(artifact.utilisation)}); {artifact.tiles} tiles, {shared} shared cores",
+            f"({percent(artifact.utilisation)}); {plural(artifact.tiles, 'tile')}, "
+            f"{plural(shared, 'shared core')}",
         ),
         ("Calibration", f"{manifest.calibration_rows} rows"),
     ]
@@ -131,9 +132,9 @@ def run_summary(report: "RunReport") -> str:
         (
             "Cores",
             f"{len(artifact.cores)} of {artifact.chip.cores}, {percent(artifact.utilisation)} of "
-            f"their cells; {cost.core_mvms} core MVMs a sample",
+            f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
         ),
-        ("Not analog", f"{artifact.count('digital')} nodes, listed by `hermesc inspect`"),
+        ("Not analog", f"{plural(artifact.count('digital'), 'node')}, listed by `hermesc inspect`"),
         (
             "Assumed",
             f"{percent(share['latency'])} of the latency and {percent(share['energy'])} of the "

@@ -84,7 +84,7 @@ class _Engine:
             latency_ps=latency,
             interval_ps=max(busy.values(), default=0) // samples,
             latency_by=self._critical_path(),
-            energy_by=energy,
+            energy_by={cause: value / samples for cause, value in energy.items()},
             assumed_latency=tuple(c for c in CAUSES if pedigrees[c].kind == "assumed"),
             assumed_energy=assumed_causes(self._chip),
             layers=tuple(self._layers(tasks)),
@@ -170,9 +170,9 @@ class _Engine:
                         step=task.name,
                         label=task.label,
                         vectors=task.vectors,
-                        core_mvms=task.counts.core_mvms,
+                        core_mvms=task.counts.core_mvms // self._workload.samples,
                         latency_ps=task.latency,
-                        energy_pj=sum(energy.values()),
+                        energy_pj=sum(energy.values()) / self._workload.samples,
                     )
                 )
         return layers

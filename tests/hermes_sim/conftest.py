@@ -1,0 +1,49 @@
+"""Chips and a layer with published test statistics."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hermesc.target.load import load_chip
+from hermesc.target.spec import ChipSpec
+
+
+@pytest.fixture(scope="session")
+def chip() -> ChipSpec:
+    """Two devices per polarity, as the chip's default is."""
+    return load_chip("hermes")
+
+
+@pytest.fixture(scope="session")
+def odp_chip() -> ChipSpec:
+    """One device per polarity."""
+    return load_chip("hermes", [("unit_cell.devices_per_polarity", "1")])
+
+
+class Product(nn.Module):
+    """x @ W."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("W", matrix)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.W
+
+
+@pytest.fixture(scope="session")
+def product() -> type[Product]:
+    """A module that is one product with a fixed matrix."""
+    return Product
+
+
+@pytest.fixture(scope="session")
+def sparse_uniform() -> tuple[Tensor, Tensor]:
+    """W and x uniform with 30 % zeros, the test of Le Gallo 2023, Fig. 2."""
+    draw = torch.Generator().manual_seed(0)
+
+    def sample(rows: int) -> Tensor:
+        values = torch.rand(rows, 256, generator=draw) * 2 - 1
+        return values * (torch.rand(rows, 256, generator=draw) >= 0.3)
+
+    return sample(256), sample(2048)
