@@ -1,7 +1,7 @@
 """Keep the README true: the demo's output in it is a script's, and its Python runs.
 
     python tools/docs.py           check; exit 1 and say what differs
-    python tools/docs.py --write   write the demo's output and the benchmark's into the README
+    python tools/docs.py --write   write the demo's output, its picture and the benchmark's table
 
 Numbers may differ by 2 % (another processor rounds otherwise); all else must be the same.
 """
@@ -25,9 +25,16 @@ def demo_output() -> str:
     return run.stdout.rstrip()
 
 
+def bench_output() -> str:
+    """The table of the MVM benchmark; not checked, for times are the machine's."""
+    command = [sys.executable, str(ROOT / "tools/bench/mvm.py")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return run.stdout.rstrip()
+
+
 def section(text: str, name: str) -> re.Match[str]:
     """The block of the README between the markers of that name."""
-    pattern = rf"(<!-- {name} -->\n```text\n)(.*?)(\n```\n<!-- end -->)"
+    pattern = rf"(<!-- {name} -->\n```text)(.*?)(\n```\n<!-- end -->)"
     match = re.search(pattern, text, re.DOTALL)
     if match is None:
         raise SystemExit(f"README.md has no block marked {name}")
@@ -58,13 +65,15 @@ def main() -> int:
     """Check, or write."""
     text = README.read_text(encoding="utf-8")
     fresh = demo_output()
-    block = section(text, "demo")
     if "--write" in sys.argv:
-        README.write_text(text[: block.start(2)] + fresh + text[block.end(2) :], encoding="utf-8")
+        for name, output in (("demo", fresh), ("bench", bench_output())):
+            block = section(text, name)
+            text = f"{text[: block.start(2)]}\n{output}{text[block.end(2) :]}"
+        README.write_text(text, encoding="utf-8")
         picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
         (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
         return 0
-    problem = differs(block[2], fresh)
+    problem = differs(section(text, "demo")[2].strip("\n"), fresh)
     if problem is not None:
         print(f"README.md's demo is out of date: {problem}; run `make docs`")
         return 1

@@ -218,13 +218,15 @@ def _same_up_to_name(op: Digital, mvm: Mvm) -> bool:
 def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
     """What became of each captured node; `kept` are those whose product stays digital on demand."""
     removed = {r.name: r for r in graph.removed}
-    analog = {op.origin for op in graph.mvms}
+    analog: dict[str, list[str]] = {}
+    for op in graph.mvms:
+        analog.setdefault(op.origin, []).append(op.label)
     absorbed = {name: op for op in graph.mvms for name in op.absorbed}
     digital = {op.origin for op in graph.digital}
 
     def fate(node: Captured) -> tuple[Unit, str]:
         if node.name in analog:
-            return "analog", "product with a fixed matrix"
+            return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:
             return "ldpu", f"fused into the LDPU of {absorbed[node.name].label}"
         if node.op.startswith(("size.", "aten.sym_")):

@@ -3,9 +3,9 @@
 In: Quantized. Out: Placed. Method: cascades, largest first, go to the first run of neighbouring
 cores (in a snake through the grid, so that a partial sum always has a link) where each block still
 fits; within a core, blocks are packed on shelves, as the published mappings pack several small
-matrices in one array. Any disjoint rectangles are legal: an MVM drives its own rows and reads its
-own columns.
-Cost: blocks x cores. Does not search for a best placement.
+matrices in one array. Blocks of one matrix share no core as long as the chip has room, for a core
+serves one MVM at a time. Any disjoint rectangles are legal: an MVM drives its own rows and reads
+its own columns. Cost: blocks x cores. Does not search for a best placement.
 """
 
 from collections.abc import Sequence
@@ -50,6 +50,7 @@ class _Core:
     rows: int
     columns: int
     shelves: list[_Shelf] = field(default_factory=list)
+    matrices: set[str] = field(default_factory=set)
 
     def find(self, shape: tuple[int, int]) -> _Shelf | None:
         """The lowest shelf that takes the block, a new one if need be."""
@@ -78,7 +79,6 @@ class _Packer:
         self._chip = chip
         self._snake = snake(chip)
         self._cores: list[_Core] = []
-        self._first_open = 0  # cores before it have no room for anything
         self.placements: list[Placement] = []
 
     @property
@@ -86,17 +86,26 @@ class _Packer:
         return len(self._cores)
 
     def add(self, matrix: TiledMatrix, cascade: Sequence[Block]) -> None:
-        start = next(s for s in count() if self._fits(cascade, s))
+        last = self._chip.cores - len(cascade)
+        apart = (s for s in range(last + 1) if self._is_apart(matrix, cascade, s))
+        start = next((s for s in apart if self._fits(cascade, s)), None)
+        if start is None:
+            start = next(s for s in count() if self._fits(cascade, s))
         for stage, block in enumerate(cascade):
             core = self._core(start + stage)
             shelf = core.find(block.shape)
             assert shelf is not None
             height, width = block.shape
             left = core.take(shelf, width)
+            core.matrices.add(matrix.matrix)
             index = start + stage
             number = self._snake[index] if index < len(self._snake) else index
             rows, columns = (shelf.top, shelf.top + height), (left, left + width)
             self.placements.append(Placement(matrix.matrix, block, stage, number, rows, columns))
+
+    def _is_apart(self, matrix: TiledMatrix, cascade: Sequence[Block], start: int) -> bool:
+        held = self._cores[start : start + len(cascade)]
+        return all(matrix.matrix not in core.matrices for core in held)
 
     def _fits(self, cascade: Sequence[Block], start: int) -> bool:
         end = start + len(cascade)

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from hermesc.codec import decode
+from hermesc.codec import decode, encode
 from hermesc.errors import ChipError, OptionError
 from hermesc.target.spec import ChipSpec
 
@@ -59,7 +59,7 @@ def chip_tables(chip: ChipSpec) -> Table:
     tables: Table = {name: getattr(chip, name) for name in _HEADER}
     for field in dataclasses.fields(ChipSpec):
         if field.name not in _HEADER:
-            table = dataclasses.asdict(getattr(chip, field.name))
+            table = encode(getattr(chip, field.name))
             tables[field.name] = table.pop("pedigree") | table
     return tables
 

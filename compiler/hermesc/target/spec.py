@@ -45,8 +45,8 @@ class Crossbar:
     """Unit cells of one core's array: inputs enter at the rows, sums leave at the columns."""
 
     pedigree: Pedigree
-    rows: int = limits(1, 65536)
-    columns: int = limits(1, 65536)
+    rows: int = limits(1, 4096)
+    columns: int = limits(1, 4096)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def floorplan_svg(artifact: Artifact) -> str:
     legend = list(_legend(artifact, drawn_routes=bool(_hops(artifact, layout))))
     width = _MARGIN + grid_width + _LEGEND_WIDTH + _MARGIN
     height = _TITLE_HEIGHT + max(grid_height, len(legend) * _LEGEND_ROW) + _MARGIN
-    names = [_tile_name(m, t) for m in artifact.manifest.matrices for t in m.tiles]
+    names = [tile_name(m, t) for m in artifact.manifest.matrices for t in m.tiles]
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
         f'viewBox="0 0 {_n(width)} {_n(height)}" {_FONT} role="img">',
@@ -116,6 +116,12 @@ def chip_svg(artifact: Artifact, tile_names: Sequence[str]) -> str:
 def swatch_svg(layer: int) -> str:
     """A sample of a layer's colour and hatch, for a page that holds its floor plan."""
     return f'<svg class="swatch" width="14" height="14" aria-hidden="true">{_swatch(layer)}</svg>'
+
+
+def tile_name(matrix: Matrix, tile: Tile) -> str:
+    """A tile in words: its layer, its block of the matrix (half-open ranges) and its core."""
+    rows, columns = ("–".join(map(str, r)) for r in (tile.rows, tile.columns))
+    return f"{matrix.label}: rows {rows}, columns {columns}, core {tile.core}"
 
 
 def xml_text(text: str) -> str:
@@ -321,11 +327,6 @@ def _subtitle(artifact: Artifact) -> str:
     if not artifact.cores:
         return f"{cores}: the model has no matrix on the chip"
     return f"{cores}, {percent(artifact.utilisation)} of their cells"
-
-
-def _tile_name(matrix: Matrix, tile: Tile) -> str:
-    rows, columns = ("–".join(map(str, r)) for r in (tile.rows, tile.columns))
-    return f"{matrix.label}: rows {rows}, columns {columns}, core {tile.core}"
 
 
 def _shortened(text: str, longest: int) -> str:

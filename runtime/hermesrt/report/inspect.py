@@ -11,11 +11,9 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
     """The whole program in short, or one stage of it in full."""
     match stage:
         case None:
-            parts = (
-                facts(artifact_facts(artifact, file)),
-                matrix_table(artifact),
-                account_table(artifact),
-            )
+            parts = [facts(artifact_facts(artifact, file)), account_table(artifact)]
+            if artifact.manifest.matrices:
+                parts.insert(1, matrix_table(artifact))
             return "\n\n".join(parts)
         case "graph":
             rows = [

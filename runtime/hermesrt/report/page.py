@@ -16,7 +16,7 @@ from hermesc.target.load import chip_tables
 from hermesc.target.spec import Kind
 from hermesc.units import duration, percent, si
 from hermesrt.cost import Cost
-from hermesrt.report.floorplan import chip_svg, swatch_svg
+from hermesrt.report.floorplan import chip_svg, swatch_svg, tile_name
 from hermesrt.report.run import RunReport
 
 _PS, _PJ = 1e-12, 1e-12
@@ -97,7 +97,7 @@ def page_html(
         chip=artifact.chip,
         header=_run_facts(run) if run else (),
         summary=_summary(artifact, cost),
-        plan=Markup(chip_svg(artifact, [_tile_name(m, t) for _, m, t in tiles])),
+        plan=Markup(chip_svg(artifact, [tile_name(m, t) for _, m, t in tiles])),
         layers=layers,
         per=_per(cost),
         data={
@@ -219,16 +219,8 @@ def _tile_facts(matrix: Matrix, tile: Tile, errors: Mapping[int, float]) -> tupl
     return (*facts, Fact("MVM error", percent(errors[tile.core]), "of the core"))
 
 
-def _tile_name(matrix: Matrix, tile: Tile) -> str:
-    return (
-        f"{matrix.label}, rows {_range(tile.rows)}, columns {_range(tile.columns)}, "
-        f"on core {tile.core}"
-    )
-
-
 def _range(pair: tuple[int, int]) -> str:
-    """First and last of a half-open range."""
-    return f"{pair[0]}–{pair[1] - 1}"
+    return f"{pair[0]}–{pair[1]}"
 
 
 def _pairs(facts: Sequence[Fact]) -> list[dict[str, str]]:

@@ -1,0 +1,76 @@
+"""The command line. Each command imports what it needs, so that help needs no torch."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from hermesc.cli import compile, run, show
+from hermesc.errors import HermescError
+
+_BUG = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; the process ends with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_exit_code(words))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        hermesc.main(arguments, prog_name="hermesc", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except HermescError as error:
+        if "--debug" in arguments:
+            raise
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except MemoryError:
+        click.echo("error: out of memory; give fewer samples or a smaller model", err=True)
+        return 2
+    except Exception:
+        click.echo("This is a bug in hermesc; please report it with the lines below.", err=True)
+        import traceback
+
+        traceback.print_exc()
+        return _BUG
+    return 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hermesc")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def hermesc(debug: bool) -> None:
+    """Run PyTorch models on IBM's 64-core HERMES analog chip, simulated.
+
+    \b
+      hermesc compile model.py                      make model.hermes, see what maps to crossbars
+      hermesc run model.hermes --inputs test.npz    accuracy, latency and energy on the chip
+      hermesc view model.hermes                     the floor plan as a page for the browser
+
+    model.py is ordinary PyTorch: it sets `model` (an nn.Module) and `example_inputs` (a tuple of
+    tensors, batch first), and may set `calibration_inputs`, `labels` and `dynamic_shapes`.
+    """
+
+
+for command in (
+    compile.compile_command,
+    run.program_command,
+    run.run_command,
+    show.inspect_command,
+    show.view_command,
+    show.chips_command,
+    show.completion_command,
+):
+    hermesc.add_command(command)

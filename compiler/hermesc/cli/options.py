@@ -1,0 +1,99 @@
+"""What several commands share: options, settings, loading and deploying a program, JSON out."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hermesc.errors import OptionError
+
+if TYPE_CHECKING:
+    from hermesrt.program import Chip, Program
+
+FILE = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of a pass (partition.bias=host) or a number of the chip "
+    "(chip.adc.saturation_ampere=50e-6). Repeatable.",
+)
+
+
+def device_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of all commands that program a chip."""
+    for option in (
+        click.option(
+            "--seed", type=click.IntRange(0, 2**63 - 1), help="Of the chip's devices. [0]"
+        ),
+        click.option(
+            "--method",
+            type=click.Choice(["published", "ideal"]),
+            help="How weights are programmed: the published end state of the chip's own "
+            "programming, or exactly. [published]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def split_settings(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """--set pairs of the chip (without `chip.`) and of the passes.
+
+    Raises: OptionError.
+    """
+    chip, passes = [], []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise OptionError(f"--set {word}: write KEY=VALUE, such as partition.bias=host")
+        if key.startswith("chip."):
+            chip.append((key.removeprefix("chip."), value))
+        else:
+            passes.append((key, value))
+    return chip, passes
+
+
+def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Program":
+    """The program in a file, with some of its chip's numbers replaced."""
+    from dataclasses import replace
+
+    from hermesc.artifact.io import load
+    from hermesc.target.load import override
+    from hermesrt.program import Program
+
+    artifact, sha256 = load(path)
+    if chip_settings:
+        tables = override(artifact.manifest.chip, chip_settings)
+        artifact = replace(artifact, manifest=replace(artifact.manifest, chip=tables))
+    return Program(artifact, sha256)
+
+
+def deploy(program: "Program", method: Any, seed: int | None, state: Path | None = None) -> "Chip":
+    """A simulated chip with the program's weights, newly written or from a state file."""
+    from hermes_sim.device import SimulatedDevice
+    from hermesrt.program import Chip
+
+    device = SimulatedDevice(program.artifact.chip, seed or 0)
+    if state is None:
+        return program.deploy(device, method or "published")
+    return Chip(program, device).load(state)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on standard output."""
+    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: null."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value

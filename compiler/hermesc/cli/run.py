@@ -1,0 +1,181 @@
+"""hermesc program and hermesc run."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hermesc.cli.options import (
+    FILE,
+    deploy,
+    device_options,
+    json_option,
+    load_program,
+    print_json,
+    set_option,
+    split_settings,
+)
+from hermesc.errors import OptionError
+
+if TYPE_CHECKING:
+    from hermesrt.program import Block
+
+
+@click.command("program")
+@click.argument("program_file", metavar="P.hermes", type=FILE)
+@click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
+@device_options
+@json_option
+def program_command(
+    program_file: Path, output: Path | None, method: Any, seed: int | None, as_json: bool
+) -> None:
+    """Program the weights of P.hermes into a chip's cells and keep their state."""
+    from hermesc.files import check_writable
+    from hermesc.units import percent
+
+    output = output or Path(program_file.stem + ".state")
+    check_writable(output)
+    start = time.perf_counter()
+    program = load_program(program_file, ())
+    chip = deploy(program, method, seed)
+
+    from hermesrt.programming.error import mvm_errors
+
+    errors = mvm_errors(chip.device, program.artifact)
+    chip.save(output)
+    mean = sum(errors.values()) / len(errors) if errors else 0.0
+    seconds = time.perf_counter() - start
+    if as_json:
+        print_json(
+            {
+                "output": str(output),
+                "method": chip.method,
+                "seed": chip.device.seed,
+                "mvm_error_before": None,
+                "mvm_error_after": mean,
+                "seconds": seconds,
+                "cores": [{"core": c, "mvm_error": e} for c, e in errors.items()],
+            }
+        )
+        return
+    worst = max(errors, key=lambda c: errors[c], default=None)
+    text = f" (worst: core {worst}, {percent(errors[worst])})" if worst is not None else ""
+    click.echo(f"{output}: {len(errors)} cores, {chip.method} weights, seed {chip.device.seed}")
+    click.echo(f"MVM error {percent(mean)}{text}; {seconds:.1f} s")
+
+
+@click.command("run")
+@click.argument("program_file", metavar="P.hermes", type=FILE)
+@click.option("--inputs", type=FILE, help="Inputs by name, and `labels`: .npz. [the examples]")
+@click.option("--outputs", type=FILE, help="Write output_0..., reference_0... here: .npz.")
+@click.option("--state", type=FILE, help="A chip that `hermesc program` made.")
+@device_options
+@click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
+@click.option(
+    "--mode", type=click.Choice(["1-phase", "4-phase"]), default="4-phase", help="[4-phase]"
+)
+@click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
+@click.option("--trace", type=FILE, help="Write a Chrome/Perfetto trace here.")
+@click.option(
+    "--report", type=FILE, help="Write the page of `hermesc view` with this run's results."
+)
+@set_option
+@json_option
+def run_command(
+    program_file: Path,
+    inputs: Path | None,
+    outputs: Path | None,
+    state: Path | None,
+    method: Any,
+    seed: int | None,
+    age: str,
+    mode: Any,
+    ideal: bool,
+    trace: Path | None,
+    report: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Run P.hermes on the simulated chip: accuracy, latency and energy."""
+    from hermesc.files import check_writable, write_atomically
+    from hermesc.units import parse_age
+
+    age_s = parse_age(age)
+    for path in (outputs, trace, report):
+        if path is not None:
+            check_writable(path)
+    if state is not None and (method is not None or seed is not None):
+        raise OptionError("--state is a programmed chip already: leave out --method and --seed")
+    chip_settings, pass_settings = split_settings(settings)
+    if pass_settings:
+        raise OptionError(f"--set {pass_settings[0][0]}: only chip.* here; others go to `compile`")
+    program = load_program(program_file, chip_settings)
+
+    from hermesrt.data import example_samples, read_samples
+
+    artifact = program.artifact
+    samples = read_samples(artifact, inputs) if inputs else example_samples(artifact)
+    chip = deploy(program, method, seed, state).configure(age_s, mode, ideal)
+    kept: list[Block] = []
+    blocks = _progress(chip.run(samples), samples.count)
+    result = chip.measured(samples, _keep(blocks, kept) if outputs else blocks)
+    if outputs is not None:
+        _write_outputs(outputs, kept)
+    if trace is not None:
+        from hermesrt.report.trace import trace_json
+
+        write_atomically(trace, trace_json(result).encode())
+    if report is not None:
+        from hermesrt.report.page import page_html
+
+        write_atomically(report, page_html(artifact, result.cost, result).encode())
+    if as_json:
+        print_json(result.to_json())
+        return
+    from hermesrt.report.terminal import layer_table
+
+    click.echo(str(result))
+    if result.cost.layers:
+        click.echo(layer_table(result))
+
+
+def _progress(blocks: "Iterator[Block]", total: int) -> "Iterator[Block]":
+    """The blocks, with a bar on a terminal and none in a pipe."""
+    if not sys.stderr.isatty():
+        yield from blocks
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("samples", total=total)
+        for block in blocks:
+            yield block
+            done = block.rows.stop or total
+            progress.update(task, completed=done)
+
+
+def _keep(blocks: "Iterable[Block]", kept: "list[Block]") -> "Iterator[Block]":
+    for block in blocks:
+        kept.append(block)
+        yield block
+
+
+def _write_outputs(path: Path, blocks: "list[Block]") -> None:
+    import torch
+
+    from hermesrt.data import write_outputs
+
+    def joined(parts: Any) -> Any:
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    columns = zip(*(b.outputs for b in blocks), strict=True)
+    exact = zip(*(b.references for b in blocks), strict=True)
+    write_outputs(
+        path,
+        {f"output_{i}": joined(parts) for i, parts in enumerate(columns)},
+        {f"reference_{i}": joined(parts) for i, parts in enumerate(exact)},
+    )

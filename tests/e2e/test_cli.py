@@ -1,0 +1,361 @@
+"""The command line as a user meets it: real processes, real files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HERMESC = Path(sys.executable).parent / "hermesc"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODEL = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+print("hello from the model")
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("omega", torch.randn(6, 20))
+        self.head = nn.Linear(40, 3)
+
+    def forward(self, x):
+        z = x @ self.omega
+        return self.head(torch.cat([z.cos(), z.sin()], -1))
+
+model = Net()
+example_inputs = (torch.randn(8, 6),)
+labels = model.eval()(*example_inputs).argmax(1)
+"""
+
+
+def hermesc(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [str(HERMESC), *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
+
+
+def succeed(*words: object, cwd: Path) -> str:
+    run = hermesc(*words, cwd=cwd)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def succeed_json(*words: object, cwd: Path) -> Any:
+    return json.loads(succeed(*words, "--json", cwd=cwd))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with net.py, compiled."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "net.py").write_text(MODEL)
+    succeed("compile", "net.py", cwd=folder)
+    x = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    np.savez(folder / "x.npz", x=x, labels=np.zeros(30, np.int64))
+    return folder
+
+
+def test_help_needs_no_torch() -> None:
+    code = (
+        "import sys, hermesc.cli as c\n"
+        "c._exit_code(['--help']); c._exit_code(['run', '--help']); c._exit_code(['chips'])\n"
+        "assert 'torch' not in sys.modules and 'networkx' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_inspect_needs_no_torch(folder: Path) -> None:
+    code = (
+        "import sys, hermesc.cli as c\n"
+        "assert c._exit_code(['inspect', 'net.hermes']) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=folder)
+
+
+def test_compile_prints_one_json_object(folder: Path) -> None:
+    found = succeed_json("compile", "net.py", "-o", "again.hermes", cwd=folder)
+    wanted = {
+        "cores_used", "tiles", "utilisation", "analog_ops", "digital_ops", "analog_mac_share",
+        "refusals", "stages", "sha256",
+    }  # fmt: skip
+    assert wanted <= set(found)
+    assert found["cores_used"] == 1
+    assert found["analog_ops"] == 2
+    assert {r["op"] for r in found["refusals"]} == {
+        "aten.cos.default",
+        "aten.sin.default",
+        "aten.cat.default",
+    }
+    assert all(r["location"].startswith("net.py:") and r["reason"] for r in found["refusals"])
+
+
+def test_the_same_file_compiles_to_the_same_bytes(folder: Path) -> None:
+    for name in ("one.hermes", "two.hermes"):
+        succeed("compile", "net.py", "-o", name, cwd=folder)
+    assert (folder / "one.hermes").read_bytes() == (folder / "two.hermes").read_bytes()
+
+
+def test_compile_says_what_is_not_analog(folder: Path) -> None:
+    text = succeed("compile", "net.py", "-o", "text.hermes", cwd=folder)
+    assert "net.py:16" in text
+    assert "the chip has no such function" in text
+    assert "hello from the model" not in text
+
+
+def test_dump_writes_every_stage(folder: Path) -> None:
+    succeed("compile", "net.py", "-o", "dumped.hermes", "--dump", "stages", cwd=folder)
+    names = sorted(p.name for p in (folder / "stages").iterdir())
+    assert names[0] == "01-capture.txt"
+    assert "mvm(" in (folder / "stages" / names[4]).read_text()
+
+
+def test_run_prints_one_json_object_with_the_fixed_names(folder: Path) -> None:
+    found = succeed_json("run", "net.hermes", "--inputs", "x.npz", cwd=folder)
+    wanted = {
+        "chip", "method", "seed", "age_s", "mode", "samples", "outputs", "accuracy",
+        "reference_accuracy", "latency_ns", "interval_ns", "energy_nj", "latency_by", "energy_by",
+        "assumed_share", "cores_used", "utilisation", "mvms",
+    }  # fmt: skip
+    assert wanted <= set(found)
+    assert found["samples"] == 30
+    assert found["outputs"]["output_0"]["shape"] == [30, 3]
+    assert found["method"] == "published"
+    assert sum(found["latency_by"].values()) == pytest.approx(found["latency_ns"])
+    assert sum(found["energy_by"].values()) == pytest.approx(found["energy_nj"])
+
+
+def test_a_run_repeats_bit_for_bit(folder: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        succeed("run", "net.hermes", "--inputs", "x.npz", "--outputs", name, cwd=folder)
+    with np.load(folder / "a.npz") as a, np.load(folder / "b.npz") as b:
+        assert a.files == ["output_0", "reference_0"]
+        assert all(np.array_equal(a[n], b[n]) for n in a.files)
+        assert not np.array_equal(a["output_0"], a["reference_0"])
+
+
+def test_ideal_equals_the_reference(folder: Path) -> None:
+    found = succeed_json("run", "net.hermes", "--inputs", "x.npz", "--ideal", cwd=folder)
+    assert found["outputs"]["output_0"]["relative_error"] < 1e-6
+    assert found["accuracy"] == found["reference_accuracy"]
+
+
+def test_age_mode_and_seed_change_the_result(folder: Path) -> None:
+    def error(*words: str) -> float:
+        found = succeed_json("run", "net.hermes", "--inputs", "x.npz", *words, cwd=folder)
+        return float(found["outputs"]["output_0"]["relative_error"])
+
+    fresh = error()
+    assert error("--age", "360d") > fresh
+    assert error("--seed", "1") != fresh
+    assert error("--mode", "1-phase") != fresh
+    assert error("--method", "ideal") < fresh
+
+
+def test_one_phase_reads_are_faster_and_cheaper(folder: Path) -> None:
+    one, four = (
+        succeed_json("run", "net.hermes", "--mode", mode, cwd=folder)
+        for mode in ("1-phase", "4-phase")
+    )
+    assert one["latency_ns"] < four["latency_ns"]
+    assert one["energy_nj"] < four["energy_nj"]
+
+
+def test_a_programmed_state_runs_as_the_same_seed_does(folder: Path) -> None:
+    made = succeed_json("program", "net.hermes", "--seed", "4", cwd=folder)
+    assert made["method"] == "published"
+    assert made["seed"] == 4
+    assert 0.01 < made["mvm_error_after"] < 0.3
+    assert [c["core"] for c in made["cores"]] == [0]
+    by_state = succeed_json("run", "net.hermes", "--state", "net.state", cwd=folder)
+    by_seed = succeed_json("run", "net.hermes", "--seed", "4", cwd=folder)
+    assert by_state == by_seed
+
+
+def test_trace_report_and_view_are_written(folder: Path) -> None:
+    succeed(
+        "run", "net.hermes", "--trace", "t.json", "--report", "r.html", "--inputs", "x.npz",
+        cwd=folder,
+    )  # fmt: skip
+    assert json.loads((folder / "t.json").read_text())["traceEvents"]
+    succeed("program", "net.hermes", "-o", "v.state", cwd=folder)
+    succeed("view", "net.hermes", "--state", "v.state", "-o", "v.html", cwd=folder)
+    succeed("view", "net.hermes", "-o", "v.svg", cwd=folder)
+    assert "</html>" in (folder / "r.html").read_text()
+    assert "</html>" in (folder / "v.html").read_text()
+    assert (folder / "v.svg").read_text().startswith("<svg")
+
+
+def test_inspect_shows_stages(folder: Path) -> None:
+    assert "omega" in succeed("inspect", "net.hermes", cwd=folder)
+    found = succeed_json("inspect", "net.hermes", cwd=folder)
+    assert found["cores_used"] == 1
+    assert {m["label"] for m in found["matrices"]} == {"omega", "head"}
+    assert "cos" in succeed("inspect", "net.hermes", "--stage", "graph", cwd=folder)
+
+
+def test_chips_lists_and_shows_sources(folder: Path) -> None:
+    assert "hermes" in succeed("chips", cwd=folder)
+    text = succeed("chips", "hermes", cwd=folder)
+    assert "[mvm_time]  quoted: [LG23] Table I" in text
+    assert "assumed" in text
+    assert succeed_json("chips", "hermes", cwd=folder)["crossbar"]["rows"] == 256
+
+
+def test_a_users_chip_works_by_path(folder: Path) -> None:
+    (folder / "tiny.toml").write_text(
+        'base = "hermes"\nname = "tiny"\n[grid]\nkind = "assumed"\nsource = "a test"\n'
+        "rows = 1\ncolumns = 1\n"
+    )
+    found = succeed_json(
+        "compile", "net.py", "--chip", "tiny.toml", "-o", "tiny.hermes", cwd=folder
+    )
+    assert found["chip"] == "tiny"
+    assert succeed_json("run", "tiny.hermes", cwd=folder)["chip"] == "tiny"
+
+
+def test_options_of_passes_and_chip_numbers_can_be_set(folder: Path) -> None:
+    out = ("-o", "set.hermes")
+    host = succeed_json("compile", "net.py", *out, "--set", "partition.digital=head", cwd=folder)
+    assert host["analog_ops"] == 1
+    odp = "chip.unit_cell.devices_per_polarity=1"
+    succeed("compile", "net.py", *out, "--set", odp, cwd=folder)
+    one = succeed_json("run", "set.hermes", cwd=folder)
+    two = succeed_json("run", "net.hermes", cwd=folder)
+    error = [r["outputs"]["output_0"]["relative_error"] for r in (one, two)]
+    assert error[0] > error[1]
+
+
+def test_completion_is_a_script(folder: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_HERMESC_COMPLETE" in succeed("completion", shell, cwd=folder)
+
+
+BAD = {
+    "missing file": ("compile nofile.py", "there is no such file"),
+    "not python": ("compile net.onnx", "a model is a .py file"),
+    "model raises": ("compile raises.py", "KeyError: 'nope' (line 2"),
+    "syntax error": ("compile syntax.py", "SyntaxError"),
+    "no model": ("compile empty.py", "defines no `model`"),
+    "no examples": ("compile noexamples.py", "defines no `example_inputs`"),
+    "not a module": ("compile notmodule.py", "is a int, not an nn.Module"),
+    "exits": ("compile exits.py", "SystemExit"),
+    "wrong examples": ("compile wrong.py", "fails on its own example_inputs"),
+    "control flow": ("compile control.py", "control flow depends on the data (line 6"),
+    "unknown chip": ("compile net.py --chip nochip", "there is no chip 'nochip'"),
+    "unknown option": ("compile net.py --frobnicate", "No such option"),
+    "unknown pass option": ("compile net.py --set place.magic=1", "there is no such option"),
+    "bad option value": ("compile net.py --set partition.bias=moon", "must be one of ldpu, host"),
+    "unknown layer": ("compile net.py --set partition.digital=x", "there is no such layer"),
+    "unknown chip key": ("compile net.py --set chip.adc.x=1", "the chip has no such key"),
+    "no folder": ("compile net.py -o no/where.hermes", "there is no folder"),
+    "full disk": ("compile net.py -o /dev/full", "No space left"),
+    "bad calibration": ("compile net.py --calibration bad.npz", "has the shape (3, 5)"),
+    "no calibration": ("compile net.py --calibration none.npz", "cannot read"),
+    "missing program": ("run none.hermes", "cannot read the program"),
+    "not a program": ("run x.npz", "not a file of hermesc"),
+    "missing inputs": ("run net.hermes --inputs none.npz", "cannot read the file of inputs"),
+    "wrong shape": ("run net.hermes --inputs bad.npz", "the program takes float32[batch, 6]"),
+    "NaN": ("run net.hermes --inputs nan.npz", "NaN or infinite"),
+    "unreadable npz": ("run net.hermes --inputs junk.npz", "not an .npz file"),
+    "negative age": ("run net.hermes --age -1h", "not a duration"),
+    "unknown mode": ("run net.hermes --mode 3-phase", "is not one of"),
+    "unknown method": ("run net.hermes --method magic", "is not one of"),
+    "negative seed": ("run net.hermes --seed -1", "is not in the range"),
+    "pass option at run": ("run net.hermes --set partition.bias=host", "only chip.* here"),
+    "state and seed": ("run net.hermes --state s.state --seed 1", "leave out --method and --seed"),
+    "program as state": ("run net.hermes --state net.hermes", "'program' file where a 'state'"),
+    "full disk, outputs": ("run net.hermes --outputs /dev/full", "No space left"),
+    "unknown command": ("frobnicate", "No such command"),
+    "unknown stage": ("inspect net.hermes --stage magic", "is not one of"),
+    "view of nothing": ("view none.hermes", "cannot read the program"),
+    "view to png": ("view net.hermes -o v.png", "the page is an .html file"),
+}
+
+
+@pytest.fixture(scope="module")
+def bad_folder(folder: Path) -> Path:
+    """net.hermes beside files that are wrong."""
+    sources = {
+        "raises": "x = {}\nx['nope']\n",
+        "syntax": "def f(:\n",
+        "empty": "import torch\n",
+        "noexamples": "import torch\nmodel = torch.nn.Linear(2, 2)\n",
+        "notmodule": "model = 3\nexample_inputs = ()\n",
+        "exits": "import sys\nsys.exit(0)\n",
+        "wrong": "import torch\nmodel = torch.nn.Linear(2, 2)\n"
+        "example_inputs = (torch.ones(4, 3),)\n",
+        "control": "import torch\n\n"
+        "class M(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        y = x + 1\n"
+        "        if y.sum() > 0:\n"
+        "            return y\n"
+        "        return x\n\n"
+        "model = M()\nexample_inputs = (torch.ones(4, 3),)\n",
+    }
+    for name, text in sources.items():
+        (folder / f"{name}.py").write_text(text)
+    np.savez(folder / "bad.npz", x=np.zeros((3, 5), np.float32))
+    np.savez(folder / "nan.npz", x=np.full((3, 6), np.nan, np.float32))
+    (folder / "junk.npz").write_bytes(b"junk")
+    return folder
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error(bad_folder: Path, case: str) -> None:
+    command, message = BAD[case]
+    before = sorted(bad_folder.iterdir())
+    run = hermesc(*command.split(), cwd=bad_folder)
+    assert run.returncode == 2, run.stderr
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == ""
+    assert sorted(bad_folder.iterdir()) == before, "nothing half-written"
+
+
+def test_a_model_that_does_not_fit_exits_with_3(folder: Path) -> None:
+    (folder / "big.py").write_text(
+        "import torch\nmodel = torch.nn.Linear(4096, 2048)\n"
+        "example_inputs = (torch.ones(2, 4096),)\n"
+    )
+    run = hermesc("compile", "big.py", cwd=folder)
+    assert run.returncode == 3
+    assert "needs 128 cores and the chip `hermes` has 64" in run.stderr
+    assert "4096x2048, 128 tiles" in run.stderr
+    assert not (folder / "big.hermes").exists()
+
+
+def test_a_flipped_byte_is_refused(folder: Path) -> None:
+    data = bytearray((folder / "net.hermes").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "flipped.hermes").write_bytes(data)
+    run = hermesc("run", "flipped.hermes", cwd=folder)
+    assert run.returncode == 2
+    assert "damaged" in run.stderr
+
+
+@pytest.mark.parametrize("example", sorted(p.stem for p in EXAMPLES.glob("*.py")))
+def test_every_example_runs_and_is_ideal_when_asked(example: str, tmp_path: Path) -> None:
+    succeed("compile", EXAMPLES / f"{example}.py", cwd=tmp_path)
+    found = succeed_json("run", f"{example}.hermes", "--ideal", cwd=tmp_path)
+    assert all(o["relative_error"] < 1e-5 for o in found["outputs"].values())
+    noisy = succeed_json("run", f"{example}.hermes", cwd=tmp_path)
+    assert all(0.001 < o["relative_error"] < 0.5 for o in noisy["outputs"].values())
+
+
+def test_the_main_example_classifies_as_well_as_in_fp32(tmp_path: Path) -> None:
+    succeed("compile", EXAMPLES / "rbf_ridge.py", cwd=tmp_path)
+    write = [sys.executable, str(EXAMPLES / "rbf_ridge.py"), "test.npz"]
+    subprocess.run(write, cwd=tmp_path, check=True, capture_output=True)
+    found = succeed_json("run", "rbf_ridge.hermes", "--inputs", "test.npz", cwd=tmp_path)
+    assert found["samples"] == 599
+    assert found["reference_accuracy"] > 0.95
+    assert found["accuracy"] > found["reference_accuracy"] - 0.03

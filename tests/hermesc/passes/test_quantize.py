@@ -1,0 +1,181 @@
+"""Ranges and conductances against hand computed numbers and a slow reference."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermesc.errors import ModelError
+from hermesc.ir.verify import verify_quantized
+from hermesc.passes.quantize import column_max, quantize, rows_are_independent
+from hermesc.passes.tile import tile
+
+
+@pytest.fixture(scope="session")
+def quantized_of(mvm_graph):
+    """One matrix, cut for the chip and calibrated on x."""
+
+    def make(chip, matrix, x, streams=True, extra=None, **changes):
+        partitioned, weights = mvm_graph(matrix, **changes)
+        weights = weights | (extra or {})
+        tiled = tile(partitioned, weights, chip)
+        quantized = quantize(tiled, weights, {"x0": x}, streams, chip)
+        verify_quantized(quantized, chip)
+        return quantized
+
+    return make
+
+
+def test_golden(stages, golden):
+    quantized = stages["quantize"]
+    lines = [
+        f"{r.mvm}: input {r.input_max:.5g} outputs {' '.join(f'{m:.5g}' for m in r.output_max)}"
+        for r in quantized.ranges
+    ]
+    lines += [" ".join(f"{g:.5g}" for g in row) for row in quantized.g_max_siemens]
+    golden("quantize.txt", "\n".join([*lines, f"rows {quantized.calibration_rows}"]) + "\n")
+
+
+def test_ranges_are_the_largest_input_and_partial_sums(chip_with, quantized_of):
+    chip = chip_with(crossbar_rows=2)
+    matrix = torch.tensor([[1.0, -2.0], [3.0, 4.0], [5.0, 6.0], [-7.0, 8.0]])
+    x = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, -2.0, 0.5, -3.0]])
+    # after rows 0-1: [1, -2] and [-5, -10]; after all rows: [1, -2] and [18.5, -31]
+    (ranges,) = quantized_of(chip, matrix, x).ranges
+    assert ranges.input_max == 3.0
+    assert ranges.output_max == (10.0, 31.0)
+
+
+def test_the_last_range_holds_scale_bias_and_relu(chip_with, quantized_of):
+    chip = chip_with(crossbar_rows=1)
+    matrix = torch.tensor([[1.0, 2.0], [1.0, -1.0]])
+    extra = {"s": torch.tensor([2.0, 10.0]), "b": torch.tensor([1.0, -100.0])}
+    made = quantized_of(
+        chip, matrix, torch.tensor([[3.0, 4.0]]), extra=extra, scale="s", bias="b", relu=True
+    )
+    # row 0 scaled: [6, 60]; both: [14, 20]; with bias and relu: [15, 0]
+    assert made.ranges[0].output_max == (60.0, 15.0)
+
+
+def test_all_zero_inputs_get_ranges_above_zero(chip, quantized_of):
+    (ranges,) = quantized_of(chip, torch.randn(5, 3), torch.zeros(4, 5)).ranges
+    assert ranges.input_max == 1.0
+    assert ranges.output_max == (1.0,)
+
+
+def test_all_zero_weights_get_ranges_above_zero(chip, quantized_of):
+    made = quantized_of(chip, torch.zeros(5, 3), torch.randn(4, 5))
+    assert made.ranges[0].output_max == (1.0,)
+    assert made.g_max_siemens == ((chip.pcm.g_max_siemens,),)
+
+
+def test_g_max_is_the_devices_limit_for_few_inputs(chip, quantized_of):
+    made = quantized_of(chip, torch.ones(8, 3), torch.ones(2, 8))
+    assert made.g_max_siemens == ((chip.pcm.g_max_siemens,),)
+
+
+def test_g_max_is_lowered_for_dense_positive_inputs(chip, quantized_of):
+    made = quantized_of(chip, torch.ones(256, 3), torch.ones(2, 256))
+    # 256 cells of g_max at 0.2 V must stay below 100 uA: 500 uS / 256
+    assert made.g_max_siemens[0][0] == pytest.approx(100e-6 / 0.2 / 256)
+
+
+def test_inputs_of_both_signs_load_a_line_with_each_sign_apart(chip, quantized_of):
+    x = torch.cat([torch.ones(2, 128), -torch.ones(2, 128)], 1)
+    made = quantized_of(chip, torch.ones(256, 3), x)
+    assert made.g_max_siemens[0][0] == pytest.approx(100e-6 / 0.2 / 128)
+
+
+def test_each_row_block_has_a_g_max_of_its_own(chip_with, quantized_of):
+    chip = chip_with(crossbar_rows=128)
+    x = torch.cat([torch.ones(1, 128), torch.zeros(1, 128)], 1)
+    ((first, second),) = quantized_of(chip, torch.ones(256, 3), x).g_max_siemens
+    assert first < second == chip.pcm.g_max_siemens
+
+
+def _slow(matrix, x, ranges, chip):
+    """Line by line: the largest sum of w / max|w_column| that inputs of one sign switch on."""
+    limits = []
+    largest = [max(abs(float(w)) for w in column) or 1.0 for column in matrix.T]
+    for start, end in ranges:
+        full = 0.0
+        for row in x:
+            for sign in (1, -1):
+                on = [i for i in range(start, end) if float(row[i]) * sign > 0]
+                for column in range(matrix.shape[1]):
+                    for polarity in (1, -1):
+                        cells = [float(matrix[i, column]) * polarity / largest[column] for i in on]
+                        full = max(full, math.fsum(c for c in cells if c > 0))
+        limit = chip.pcm.g_max_siemens
+        limits.append(min(limit, chip.line_siemens / full) if full else limit)
+    return limits
+
+
+NUMBERS = st.integers(-3, 3).map(float)
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda rows: st.tuples(
+            st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=rows, max_size=rows),
+            st.lists(st.lists(NUMBERS, min_size=rows, max_size=rows), min_size=1, max_size=3),
+        )
+    )
+)
+def test_ranges_and_g_max_equal_a_slow_reference(chip_with, quantized_of, case):
+    chip = chip_with(crossbar_rows=2, adc_saturation_ampere=4e-6)
+    matrix, x = torch.tensor(case[0]), torch.tensor(case[1])
+    made = quantized_of(chip, matrix, x)
+    ranges = made.tiled.matrices[0].row_ranges
+    assert made.ranges[0].input_max == (float(x.abs().max()) or 1.0)
+    sums = [float((x[:, :end] @ matrix[:end]).abs().max()) or 1.0 for _, end in ranges]
+    assert list(made.ranges[0].output_max) == pytest.approx(sums)
+    assert list(made.g_max_siemens[0]) == pytest.approx(_slow(matrix, x, ranges, chip))
+
+
+def test_calibration_in_parts_equals_calibration_at_once(chip, quantized_of):
+    torch.manual_seed(0)
+    matrix, x = torch.randn(6, 4), torch.randn(2500, 6)
+    assert (
+        quantized_of(chip, matrix, x).ranges == quantized_of(chip, matrix, x, streams=False).ranges
+    )
+
+
+def test_matrix_with_nan_is_refused_with_its_line(chip, quantized_of):
+    matrix = torch.ones(4, 2)
+    matrix[1, 1] = math.nan
+    with pytest.raises(ModelError, match="model.py:1: the weights of layer0 hold NaN or infinity"):
+        quantized_of(chip, matrix, torch.ones(2, 4))
+
+
+def test_infinite_calibration_data_is_refused_with_its_line(chip, quantized_of):
+    with pytest.raises(ModelError, match="model.py:1: the input of layer0 is not finite"):
+        quantized_of(chip, torch.ones(4, 2), torch.full((2, 4), math.inf))
+
+
+def test_column_max_of_a_zero_column_is_one():
+    assert column_max(torch.tensor([[0.0, -3.0], [0.0, 2.0]])).tolist() == [1.0, 3.0]
+
+
+def test_a_row_by_row_model_streams_and_a_mixing_one_does_not(front_of, any_model):
+    mixing = {"across the batch", "no matrix", "w @ one row", "mv", "dot", "addmv", "x @ x.T"}
+    columns = {
+        "einsum implicit, sorted",
+        "mm from the left",
+        "inner from the left",
+        "F.linear of a fixed input",
+    }
+    columns |= {"einsum transposed out", "tensordot from the left", "bmm", "baddbmm"}
+    columns |= {"bmm from the left"}  # their rows are not the batch
+    made = front_of(any_model)
+    inputs = made.named(any_model.inputs())
+    streams = rows_are_independent(made.graph, made.weights, inputs)
+    assert streams == (any_model.name not in mixing | columns)
+
+
+def test_a_model_of_one_row_does_not_stream(front):
+    made = front(torch.nn.Linear(4, 2), (torch.randn(3, 4),))
+    assert rows_are_independent(made.graph, made.weights, made.named((torch.randn(2, 4),)))
+    assert not rows_are_independent(made.graph, made.weights, made.named((torch.randn(1, 4),)))

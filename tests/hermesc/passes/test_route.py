@@ -1,0 +1,58 @@
+"""Partial sums travel over links that exist."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermesc.errors import CapacityError
+from hermesc.ir.stages import Placed, Placement, Quantized
+from hermesc.ir.verify import verify_routed
+from hermesc.passes.route import route
+from hermesc.passes.tile import tile
+
+
+def _placed(mvm_graph, chip, rows, cores):
+    """One cascade of single-row blocks on the given cores."""
+    partitioned, weights = mvm_graph(torch.empty(rows, 4, device="meta"))
+    tiled = tile(partitioned, weights, chip)
+    (cascade,) = tiled.matrices[0].cascades
+    placements = tuple(
+        Placement("w0", block, i, core, (0, 1), (0, 4))
+        for i, (block, core) in enumerate(zip(cascade, cores, strict=True))
+    )
+    return Placed(Quantized(tiled, (), (), 1), placements)
+
+
+def test_golden(stages, golden):
+    lines = [
+        f"{r.matrix} columns {r.columns} to stage {r.stage}: {' '.join(map(str, r.cores))}"
+        for r in stages["route"].routes
+    ]
+    golden("route.txt", "\n".join(lines) + "\n")
+
+
+@given(st.lists(st.integers(0, 63), min_size=1, max_size=8, unique=True))
+def test_each_route_joins_the_cores_of_two_stages(chip_with, mvm_graph, cores):
+    chip = chip_with(crossbar_rows=1)
+    routed = route(_placed(mvm_graph, chip, len(cores), cores), chip)
+    verify_routed(routed, chip)
+    ends = [(r.cores[0], r.cores[-1]) for r in sorted(routed.routes, key=lambda r: r.stage)]
+    assert ends == list(zip(cores, cores[1:], strict=False))
+
+
+@pytest.mark.parametrize(("here", "there", "hops"), [(0, 1, 1), (0, 2, 1), (0, 8, 1), (0, 3, 2)])
+def test_route_is_shortest(chip_with, mvm_graph, here, there, hops):
+    chip = chip_with(crossbar_rows=1)
+    (found,) = route(_placed(mvm_graph, chip, 2, (here, there)), chip).routes
+    assert len(found.cores) == hops + 1
+
+
+def test_two_cores_without_a_path_are_refused(chip_with, mvm_graph):
+    chip = chip_with(crossbar_rows=1, links_column_reach=0)
+    with pytest.raises(CapacityError, match=r"core 0 to 8.*raise links.row_reach or links.column"):
+        route(_placed(mvm_graph, chip, 2, (0, 8)), chip)
+
+
+def test_a_matrix_of_one_block_needs_no_route(chip, mvm_graph):
+    assert route(_placed(mvm_graph, chip, 1, (5,)), chip).routes == ()

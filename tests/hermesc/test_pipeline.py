@@ -1,0 +1,179 @@
+"""The compiler as a whole."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from hermesc.artifact import io
+from hermesc.errors import CapacityError, InternalError, ModelError, OptionError
+from hermesc.passes.partition import PartitionOptions
+from hermesc.pipeline import Options, Source, compile_model, parse_options
+
+STEPS = [
+    "capture",
+    "convert",
+    "canonicalize",
+    "decompose",
+    "partition",
+    "tile",
+    "quantize",
+    "place",
+]
+X = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+
+
+def _compile(chip, model, *inputs, options=None, **more):
+    return compile_model(Source(model, inputs or (X,), **more), chip, options or Options())
+
+
+def test_observer_sees_every_step_in_order(stages):
+    assert list(stages) == [*STEPS, "route", "schedule", "emit"]
+
+
+def test_any_model_of_the_zoo_becomes_a_program_that_reads_back(any_model, chip):
+    torch.manual_seed(0)
+    source = Source(any_model.build(), any_model.inputs(), dynamic_shapes=any_model.dynamic)
+    made = compile_model(source, chip, Options())
+    assert len(made.mvms) == any_model.mvms
+    data = io.to_bytes(made)
+    back = io.from_bytes(data, "test")
+    assert io.to_bytes(back) == data
+    nodes = [a.node for a in back.manifest.account]
+    assert len(nodes) == len(set(nodes))
+    batches = {spec.dims[0] for spec in back.manifest.inputs}
+    assert all(isinstance(batch, str) for batch in batches)
+
+
+def test_tied_weights_are_stored_once(chip):
+    layer = nn.Linear(4, 4, bias=False)
+    made = _compile(chip, nn.Sequential(layer, nn.Tanh(), layer))
+    assert len(made.mvms) == 2
+    assert len(made.manifest.matrices) == 1
+    assert len(made.tensors) == 1
+
+
+def test_nan_weights_are_refused(chip):
+    model = nn.Linear(4, 2)
+    model.weight.data[0, 0] = math.nan
+    with pytest.raises(ModelError, match="the weights of weight hold NaN or infinity"):
+        _compile(chip, model)
+
+
+def test_nan_bias_is_refused(chip):
+    model = nn.Linear(4, 2)
+    model.bias.data[0] = math.nan
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        _compile(chip, model)
+
+
+def test_nan_inputs_are_refused(chip):
+    with pytest.raises(ModelError, match="not finite on the calibration data"):
+        _compile(chip, nn.Linear(4, 2), torch.full((3, 4), math.nan))
+
+
+def test_a_model_that_is_no_function_of_its_inputs_is_refused(chip):
+    class Counter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return x * self.calls
+
+    with pytest.raises((InternalError, ModelError), match="not a function of its inputs|calls"):
+        _compile(chip, Counter())
+
+
+def test_ranges_come_from_the_calibration_data(chip):
+    made = _compile(chip, nn.Linear(4, 2), calibration=(torch.full((5, 4), 7.0),))
+    assert made.mvms[0].input_max == 7.0
+    assert made.manifest.calibration_rows == 5
+    assert made.manifest.notes == ()
+
+
+def test_calibration_by_name_equals_calibration_in_order(chip):
+    data = torch.full((5, 4), 7.0)
+    model = nn.Linear(4, 2)
+    by_name = _compile(chip, model, calibration={"input": data})
+    assert io.to_bytes(by_name) == io.to_bytes(_compile(chip, model, calibration=(data,)))
+
+
+def test_calibration_on_the_examples_is_said(chip):
+    made = _compile(chip, nn.Linear(4, 2))
+    assert made.manifest.notes == (
+        "ranges come from the 6 rows of example_inputs; calibrate on real data",
+    )
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        ((), "calibration_inputs holds 0 tensors and the model takes 1: input"),
+        ((X, X), "calibration_inputs holds 2 tensors"),
+        ({"other": X}, "calibration data lacks the input input; it has other"),
+        ((torch.ones(3, 5),), r"has the shape \(3, 5\); the model takes float32\[s\d+, 4\]"),
+        ((torch.ones(4),), r"has the shape \(4,\)"),
+        ((torch.ones(0, 4),), r"has the shape \(0, 4\)"),
+        ((torch.full((2, 4), math.inf),), "not finite on the calibration data"),
+    ],
+)
+def test_calibration_that_does_not_fit_is_refused(calibration, message, chip):
+    with pytest.raises(ModelError, match=message):
+        _compile(chip, nn.Linear(4, 2), calibration=calibration)
+
+
+def test_labels_are_kept_only_where_they_are_those_of_the_examples(chip):
+    assert _compile(chip, nn.Linear(4, 2), labels=torch.arange(6)).labels.tolist() == list(range(6))
+    assert _compile(chip, nn.Linear(4, 2), labels=torch.arange(5)).labels is None
+
+
+def test_a_layer_kept_digital_takes_no_core(chip):
+    options = Options(PartitionOptions(digital=("0",)))
+    made = _compile(chip, nn.Sequential(nn.Linear(4, 2)), options=options)
+    assert made.cores == ()
+    assert made.count("analog") == 0
+    assert made.utilisation == 0.0
+
+
+def test_too_big_a_model_is_refused(chip_with):
+    with pytest.raises(CapacityError, match="needs 2 cores and the chip `hermes` has 1"):
+        _compile(chip_with(grid_rows=1, grid_columns=1, crossbar_rows=2), nn.Linear(4, 2))
+
+
+def test_options_are_parsed():
+    options = parse_options([("partition.bias", "host"), ("partition.digital", "a, b,")])
+    assert options == Options(PartitionOptions(bias="host", digital=("a", "b")))
+    assert parse_options([]) == Options()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        (
+            "partition.biass",
+            "host",
+            "there is no such option; there are partition.bias, partition.dig",
+        ),
+        ("bias", "host", "there is no such option"),
+        ("partition.bias", "gpu", "--set partition.bias=gpu: must be one of ldpu, host"),
+        ("partition.bias", "", "must be one of ldpu, host"),
+    ],
+)
+def test_unknown_options_are_refused(key, text, message):
+    with pytest.raises(OptionError, match=message):
+        parse_options([(key, text)])
+
+
+def test_batch_norm_after_a_layer_over_sequences_compiles(chip):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l, self.b = nn.Linear(4, 5), nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return self.b(self.l(x))
+
+    assert len(_compile(chip, Net(), torch.randn(6, 3, 4)).mvms) == 1

@@ -1,0 +1,43 @@
+"""Accuracy and error, by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from hermesrt.metrics import RelativeError, predictions
+
+
+def test_error_gathers_over_blocks() -> None:
+    error = RelativeError()
+    error.add(torch.tensor([3.0]), torch.tensor([0.0]))
+    error.add(torch.tensor([0.0]), torch.tensor([4.0]))
+    assert error.value == pytest.approx(5 / 4)
+
+
+def test_error_of_nothing_is_zero_and_of_something_against_nothing_is_infinite() -> None:
+    error = RelativeError()
+    error.add(torch.zeros(2), torch.zeros(2))
+    assert error.value == 0
+    error.add(torch.ones(2), torch.zeros(2))
+    assert error.value == float("inf")
+
+
+def test_several_columns_vote_by_the_largest() -> None:
+    found = predictions(torch.tensor([[0.1, 0.9], [2.0, 1.0]]), np.array([0, 1]))
+    assert found is not None
+    assert found.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("labels", "wanted"), [([0, 1, 1], [0, 1, 0]), ([-1, 1, 1], [1, 1, -1])])
+def test_one_column_is_a_threshold_or_a_sign(labels: list[int], wanted: list[int]) -> None:
+    output = torch.tensor([0.2, 0.7, -0.4])
+    for shaped in (output, output[:, None]):
+        found = predictions(shaped, np.array(labels))
+        assert found is not None
+        assert found.tolist() == wanted
+
+
+def test_regression_has_no_classes() -> None:
+    assert predictions(torch.zeros(2, 1), np.array([0.3, 1.7])) is None
+    assert predictions(torch.zeros(2, 1), np.array([3, 7])) is None
+    assert predictions(torch.zeros(2, 3, 4), np.array([0, 1])) is None

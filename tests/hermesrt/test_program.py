@@ -1,0 +1,126 @@
+"""The Python interface: deploy, call, report, save, load."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import hermesc
+from hermesc.errors import InputError, OptionError
+from hermesrt import program as program_module
+from hermesrt.program import Program, block_rows
+
+
+def test_a_chip_is_called_like_the_model(
+    program: Program, model: nn.Module, inputs: Tensor
+) -> None:
+    chip = program.deploy(hermesc.simulate())
+    y = chip(inputs)
+    with torch.no_grad():
+        wanted = model(inputs)
+    assert y.shape == wanted.shape
+    assert y.dtype == wanted.dtype
+    assert not torch.equal(y, wanted)
+    assert ((y - wanted).norm() / wanted.norm()).item() < 0.5
+
+
+def test_ideal_equals_torch_to_round_off(
+    program: Program, model: nn.Module, inputs: Tensor
+) -> None:
+    chip = program.deploy(hermesc.simulate()).configure(ideal=True)
+    with torch.no_grad():
+        torch.testing.assert_close(chip(inputs), model(inputs), rtol=1e-5, atol=1e-5)
+
+
+def test_several_outputs_come_as_a_tuple(inputs: Tensor) -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"a": x.cos(), "b": x.sum(1)}
+
+    chip = hermesc.compile(Two(), inputs).deploy(hermesc.simulate())
+    a, b = chip(inputs)
+    assert torch.equal(a, inputs.cos())
+    assert b.shape == (50,)
+
+
+def test_rows_run_in_blocks_with_the_same_result(
+    program: Program, inputs: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = program.deploy(hermesc.simulate()).configure(ideal=True)(inputs)
+    monkeypatch.setattr(program_module, "_BLOCK_ROWS", 8)
+    chip = program.deploy(hermesc.simulate()).configure(ideal=True)
+    seen = [b.rows for b in _blocks(chip, inputs)]
+    assert [(r.start, r.stop) for r in seen[:2]] == [(0, 8), (8, 16)]
+    torch.testing.assert_close(chip(inputs), whole, rtol=1e-5, atol=1e-6)
+
+
+def _blocks(chip: program_module.Chip, inputs: Tensor) -> Iterator[program_module.Block]:
+    return chip.run(chip._samples((inputs,)))
+
+
+def test_a_model_that_mixes_its_rows_runs_whole(
+    inputs: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Centred(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x - x.mean(0)
+
+    program = hermesc.compile(Centred(), inputs)
+    assert not program.artifact.manifest.streams
+    monkeypatch.setattr(program_module, "_BLOCK_ROWS", 8)
+    y = program.deploy(hermesc.simulate())(inputs)
+    torch.testing.assert_close(y, inputs - inputs.mean(0))
+
+
+def test_blocks_shrink_with_the_size_of_a_sample(program: Program) -> None:
+    class Wide(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.repeat(1, 100_000)
+
+    wide = hermesc.compile(Wide(), torch.randn(4, 3))
+    assert block_rows(program.workload()) == 1024
+    assert block_rows(wide.workload()) == 32
+
+
+def test_report_uses_the_examples_and_their_labels(program: Program) -> None:
+    report = program.deploy(hermesc.simulate()).report()
+    assert report.samples == 8
+    assert report.reference_accuracy == 1.0
+    assert "Accuracy" in str(report)
+
+
+def test_a_saved_program_is_the_same_program(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "p.hermes"
+    program.save(path)
+    again = hermesc.load(path)
+    assert again.sha256 == program.sha256
+    assert again.artifact.manifest == program.artifact.manifest
+
+
+def test_wrong_inputs_are_refused_by_name(program: Program, inputs: Tensor) -> None:
+    chip = program.deploy(hermesc.simulate())
+    with pytest.raises(InputError, match=r"input 'x' has the shape \(50, 15\)"):
+        chip(inputs[:, 1:])
+    with pytest.raises(InputError, match="2 inputs given; the program takes 1: x"):
+        chip(inputs, inputs)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        chip(inputs * float("nan"))
+
+
+def test_unknown_settings_are_refused(program: Program) -> None:
+    chip = program.deploy(hermesc.simulate())
+    with pytest.raises(OptionError, match="must be one of published, ideal"):
+        chip.program("magic")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="0 or more seconds"):
+        chip.configure(age_s=-1.0)
+    with pytest.raises(OptionError, match="1-phase, 4-phase"):
+        chip.configure(mode="2-phase")  # type: ignore[arg-type]
+
+
+def test_the_users_model_is_given_back_as_it_was(inputs: Tensor) -> None:
+    model = nn.Sequential(nn.Linear(16, 4), nn.Dropout(0.5)).train()
+    hermesc.compile(model, inputs)
+    assert model.training
+    assert model[1].training
