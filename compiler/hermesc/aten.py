@@ -8,6 +8,7 @@ memory. The class of an operation says what it costs and why it is not analog.
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ REASONS: Mapping[OpClass, str] = {
     "layout": "moves or renames data; no arithmetic",
     "elementwise": "elementwise on activations; the LDPU has only a per-channel affine and ReLU",
     "transcendental": "the chip has no such function; the LDPU has only an affine and ReLU",
-    "reduction": "reduces over activations; there are no weights to store",
+    "reduction": "a reduction over activations, which is no product with a fixed matrix",
     "norm": "needs statistics of the activations, which the LDPU cannot compute",
     "product": "no operand is a fixed matrix, so there is nothing to store in PCM",
     "index": "looks up or sorts data; no product with a fixed matrix",
@@ -93,6 +94,7 @@ OP_CLASSES: Mapping[str, OpClass] = {
     name: op_class for op_class, names in _NAMES.items() for name in names.split()
 }
 
+_OVERLOAD = re.compile(r"(?!.*out)[A-Za-z][A-Za-z0-9_]*")  # none that writes to an argument
 _BIGGEST_INT = 2**63  # of a size or an index; larger numbers only burn memory
 
 
@@ -178,7 +180,8 @@ def op_class(op: str) -> OpClass | None:
     """The class of an operation, or None if the list does not hold it."""
     if op.startswith("size."):
         return "layout" if base_name(op) in _SIZE_FUNCTIONS else None
-    if op.startswith("aten.") and op.count(".") == 2:
+    _, _, overload = op.rpartition(".")
+    if op.startswith("aten.") and op.count(".") == 2 and _OVERLOAD.fullmatch(overload):
         return OP_CLASSES.get(base_name(op))
     return None
 

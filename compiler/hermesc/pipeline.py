@@ -66,6 +66,7 @@ def compile_model(
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
+    _check_numbers(weights)
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)
@@ -113,6 +114,12 @@ def _named(graph: Graph, tensors: Sequence[Tensor], what: str) -> dict[str, Tens
             f"{', '.join(names)}"
         )
     return dict(zip(names, tensors, strict=True))
+
+
+def _check_numbers(weights: Weights) -> None:
+    bad = [n for n, w in weights.items() if w.is_floating_point() and bool(w.isnan().any())]
+    if bad:
+        raise ModelError(f"the weights of {', '.join(bad)} hold NaN; load trained weights first")
 
 
 def _check_meaning(

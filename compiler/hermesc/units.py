@@ -29,8 +29,9 @@ def si(value: float, unit: str, digits: int = 3) -> str:
     """`value` (in `unit`) with an SI prefix: si(1.3e-6, "s") == "1.30 µs"."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g} {unit}"
+    value = float(f"{value:.{digits - 1}e}")  # rounded first, so that 999.6 becomes 1.00 k
     scale, prefix = next(
-        ((s, p) for s, p in reversed(_SCALES) if abs(value) >= s * 0.9995), _SCALES[0]
+        ((s, p) for s, p in reversed(_SCALES) if abs(value) >= s * (1 - 1e-9)), _SCALES[0]
     )
     scaled = value / scale
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(scaled)) + 1e-9))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hermesc import aten
 from hermesc.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
-from hermesc.errors import InputError
+from hermesc.errors import ArtifactError, InputError
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
 Observer = Callable[[Step, Mapping[str, Any], Any], None]
@@ -56,6 +56,19 @@ def _run(
             return aten.run(step.call, values, device)
         case MvmStep():
             return mvm(step, values[step.input])
+
+
+def check_operations(artifact: Artifact) -> None:
+    """Every host operation exists in this torch, with that overload, and is pure.
+
+    Raises: ArtifactError. (Reading a file checks names only, for that needs no torch.)
+    """
+    for step in artifact.manifest.steps:
+        if isinstance(step, HostStep) and aten.resolve(step.op) is None:
+            raise ArtifactError(
+                f"{artifact.manifest.name}: {step.name}: this torch has no operation {step.op!r}; "
+                "compile the model again"
+            )
 
 
 def _failure(step: Step, values: Mapping[str, Any], error: Exception) -> str:

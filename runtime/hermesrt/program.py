@@ -15,7 +15,7 @@ from hermesc.errors import InputError, OptionError
 from hermesc.target.spec import MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
-from hermesrt.executor import execute, reference_mvm
+from hermesrt.executor import check_operations, execute, reference_mvm
 from hermesrt.report.run import RunReport, RunSettings, measure
 from hermesrt.state import load_state, save_state
 from hermesrt.workload import HostWork, Workload, workload
@@ -30,6 +30,9 @@ class Program:
 
     artifact: Artifact
     sha256: str
+
+    def __post_init__(self) -> None:
+        check_operations(self.artifact)
 
     @classmethod
     def of(cls, artifact: Artifact) -> "Program":

@@ -1,6 +1,7 @@
 """The Python interface: deploy, call, report, save, load."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.errors import InputError, OptionError
+from hermesc.artifact.schema import HostStep
+from hermesc.errors import ArtifactError, InputError, OptionError
 from hermesrt import program as program_module
 from hermesrt.program import Program, block_rows
 
@@ -97,6 +99,17 @@ def test_a_saved_program_is_the_same_program(program: Program, tmp_path: Path) -
     again = hermesc.load(path)
     assert again.sha256 == program.sha256
     assert again.artifact.manifest == program.artifact.manifest
+
+
+def test_an_operation_that_torch_does_not_have_is_refused(program: Program) -> None:
+    host = next(s for s in program.artifact.manifest.steps if isinstance(s, HostStep))
+    for name in ("aten.cos.nonsense", "aten.add_.Tensor", "aten.cos.out", "os.system"):
+        steps = tuple(
+            replace(s, op=name) if s is host else s for s in program.artifact.manifest.steps
+        )
+        manifest = replace(program.artifact.manifest, steps=steps)
+        with pytest.raises(ArtifactError, match="this torch has no operation"):
+            Program.of(replace(program.artifact, manifest=manifest))
 
 
 def test_wrong_inputs_are_refused_by_name(program: Program, inputs: Tensor) -> None:

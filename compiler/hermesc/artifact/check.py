@@ -1,13 +1,23 @@
 """The rules of a program read from a file: it may come from anywhere, so nothing is believed."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hermesc.artifact.schema import Artifact, ConstantStep, HostStep, Manifest, Matrix, MvmStep
-from hermesc.aten import op_class
+from hermesc.artifact.schema import (
+    Artifact,
+    ConstantStep,
+    HostStep,
+    InputSpec,
+    Manifest,
+    Matrix,
+    MvmStep,
+)
+from hermesc.aten import dtype_names, op_class
 from hermesc.errors import ArtifactError
-from hermesc.target.fabric import link_graph
+from hermesc.target.fabric import linked
 
 
 def check(artifact: Artifact, where: str) -> None:
@@ -34,8 +44,18 @@ class _Checker:
         self._steps(manifest)
         self._routes(manifest)
         for spec in manifest.inputs:
-            free = all(isinstance(d, str) or d >= 0 for d in spec.dims)
-            self._need(free, f"input {spec.name} has a negative size")
+            self._input(spec)
+
+    def _input(self, spec: InputSpec) -> None:
+        free = all(isinstance(d, str) or d >= 0 for d in spec.dims)
+        self._need(free, f"input {spec.name} has a negative size")
+        self._need(spec.dtype in dtype_names(), f"input {spec.name} has no dtype {spec.dtype}")
+        example = self._artifact.examples.get(spec.name)
+        shape = () if example is None else example.shape
+        fits = example is not None and len(shape) == len(spec.dims)
+        pairs = zip(spec.dims, shape, strict=False)
+        fits = fits and all(isinstance(d, str) or d == size for d, size in pairs)
+        self._need(fits, f"the example of input {spec.name} has another shape")
 
     def _matrix(self, m: Matrix) -> None:
         chip = self._artifact.chip
@@ -43,8 +63,7 @@ class _Checker:
         fits = tensor is not None and tensor.shape == (m.rows, m.columns)
         self._need(fits, f"matrix {m.name} is not a stored {m.rows}x{m.columns} tensor")
         assert tensor is not None
-        good = tensor.dtype.kind == "f" and bool(np.isfinite(tensor).all())
-        self._need(good, f"matrix {m.name} does not hold finite numbers")
+        self._need(_finite(tensor), f"matrix {m.name} does not hold finite numbers")
         self._covers(m.row_ranges, m.rows, m.name)
         self._need(len(m.g_max_siemens) == len(m.row_ranges), f"{m.name}: g_max of each row block")
         limit = chip.pcm.g_max_siemens * (1 + 1e-6)
@@ -123,6 +142,7 @@ class _Checker:
             if name is not None:
                 tensor = self._artifact.tensors.get(name)
                 fits = tensor is not None and tensor.shape == (matrix.columns,)
+                fits = fits and tensor is not None and _finite(tensor)
                 self._need(fits, f"{step.name}: {name} is not one number for each column")
         ranges = (step.input_max, *step.output_max)
         self._need(all(r > 0 for r in ranges), f"{step.name}: a range is not above 0")
@@ -130,13 +150,27 @@ class _Checker:
         self._need(whole, f"{step.name}: one output range for each row block")
 
     def _routes(self, manifest: Manifest) -> None:
-        if not manifest.routes:
-            return
-        links = link_graph(self._artifact.chip)
+        """One route for each stage after the first of each cascade, over links of the chip."""
+        ends = {}
+        for m in manifest.matrices:
+            at = {(t.columns, t.stage): t.core for t in m.tiles}
+            for (columns, stage), core in at.items():
+                if stage > 0:
+                    ends[m.name, columns, stage] = (at[columns, stage - 1], core)
+        found = [(r.matrix, r.columns, r.stage) for r in manifest.routes]
+        whole = len(found) == len(ends) and set(found) == set(ends)
+        self._need(whole, "its routes are not those of its cascades")
         for route in manifest.routes:
-            real = all(links.has_edge(a, b) for a, b in pairwise(route.cores))
+            start, end = ends[route.matrix, route.columns, route.stage]
+            cores = route.cores
+            real = len(cores) > 0 and (cores[0], cores[-1]) == (start, end)
+            real = real and all(linked(self._artifact.chip, a, b) for a, b in pairwise(cores))
             self._need(real, f"{route.matrix}: a route over links that the chip does not have")
 
     def _need(self, holds: bool, what: str) -> None:
         if not holds:
             raise ArtifactError(f"{self._where}: refused: {what}; compile the model again")
+
+
+def _finite(tensor: NDArray[Any]) -> bool:
+    return tensor.dtype.kind == "f" and bool(np.isfinite(tensor).all())

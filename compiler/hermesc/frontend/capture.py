@@ -1,6 +1,7 @@
 """Capture a plain nn.Module with torch.export, its batch left symbolic."""
 
 import contextlib
+import inspect
 import io
 import logging
 import warnings
@@ -63,7 +64,7 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> ExportedProgram:
-    wanted = _dynamic_shapes(inputs, shapes)
+    wanted = _dynamic_shapes(model, inputs, shapes)
     try:
         exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         if _writes_in_place(exported):
@@ -89,10 +90,15 @@ def _at_least_two(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return inputs
 
 
-def _dynamic_shapes(inputs: tuple[Tensor, ...], shapes: Any) -> Any:
+def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
     """The user's marks, with the first size of each input symbolic besides."""
     if shapes is None:
-        return tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)
+        marks = tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)
+        kinds = [p.kind for p in inspect.signature(model.forward).parameters.values()]
+        if inspect.Parameter.VAR_POSITIONAL in kinds:  # forward(self, *inputs)
+            named = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+            return (*marks[:named], marks[named:])
+        return marks
     if not isinstance(shapes, dict | tuple | list):
         raise ModelError(
             "dynamic_shapes must be a tuple or dict with an entry for each input, as in "

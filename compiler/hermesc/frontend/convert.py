@@ -301,18 +301,24 @@ def _dim(size: int | torch.SymInt) -> Dim:
 def _location(node: Node, folder: Path | None) -> Location:
     """The innermost line of the node's stack that is not torch's own."""
     stack = node.meta.get("nn_module_stack") or {}
-    module = next(reversed(stack.values()))[0] if stack else ""
+    module = str(next(reversed(stack.values()))[0]) if stack else ""
+    module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
     lines = (node.meta.get("stack_trace") or "").strip().splitlines()
     frames = [
         (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
         for line, code in zip(lines, [*lines[1:], ""], strict=False)
         if line.strip().startswith('File "')
     ]
-    own = [f for f in frames if not f[0].startswith(str(Path(torch.__file__).parent))]
+    torchs_own = (str(Path(torch.__file__).parent), "torch/")
+    own = [f for f in frames if not f[0].startswith(torchs_own)]
     if not own:
-        return Location(module=str(module))
+        return Location(module=module)
     file, line, code = own[-1]
-    return Location(str(module), _short_path(file, folder), int(line), code)
+    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _short_path(file: str, folder: Path | None) -> str:

@@ -68,7 +68,7 @@ def load_model_file(spec: str) -> ModelFile:
         model=model,
         example_inputs=_tensors(namespace["example_inputs"], path, "example_inputs"),
         calibration_inputs=_optional_tensors(namespace, path, "calibration_inputs"),
-        labels=None if labels is None else torch.as_tensor(labels),
+        labels=_labels(labels, path),
         dynamic_shapes=_optional(namespace, path, "dynamic_shapes"),
     )
 
@@ -136,6 +136,17 @@ def _made(value: Any, path: Path, name: str, kind: type) -> Any:
         return value
     with _as_script(path), _user_errors(path, f"{name}()"):
         return value()
+
+
+def _labels(value: Any, path: Path) -> Tensor | None:
+    if value is None:
+        return None
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ModelError(
+            f"{path}: `labels` is a {type(value).__name__}; set it to one number a sample"
+        ) from None
 
 
 def _optional(namespace: Mapping[str, Any], path: Path, name: str) -> Any:

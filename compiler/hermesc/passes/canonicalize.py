@@ -112,8 +112,9 @@ class _Folder:
         """Known numbers become literals; known tensors become Constants before the operation."""
         literals = {n: self._known[n] for n in op.call.refs() if n in self._known}
         numbers = {n: v for n, v in literals.items() if isinstance(v, bool | int | float)}
-        for name in literals.keys() - numbers.keys():
-            self._emit_constant(name)
+        for name in literals:
+            if name not in numbers:
+                self._emit_constant(name)
         return replace(op, call=_substitute(op.call, numbers)) if numbers else op
 
     def _emit_constant(self, name: str) -> None:

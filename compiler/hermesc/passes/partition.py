@@ -23,8 +23,9 @@ from hermesc.ir.types import TensorType
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
-    """bias: who adds a bias, `ldpu` (inside the chip, before its output code) or `host` (in FP32
-    after it, as in the published kernel experiments). digital: labels of layers kept off the chip.
+    """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
+    `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
+    that stay off the chip.
     """
 
     bias: Literal["ldpu", "host"] = "ldpu"
@@ -128,6 +129,9 @@ class _Fuser:
                 if factor is None or op.call.kwargs:
                     return False
                 scale, bias = scale / factor, bias / factor
+            case "rsub", (a, b, *_):
+                swapped = Call("aten.sub.Tensor", (b, a), op.call.kwargs)
+                return self._absorb(e, replace(op, call=swapped), at)
             case (("add" | "sub" | "subtract"), (a, b)):
                 shifted = self._shifted(e, op, a, b, at)
                 if shifted is None:
@@ -170,7 +174,8 @@ class _Fuser:
         value = self._constants.get(arg.name) if isinstance(arg, Ref) else None
         if value is None or value.is_complex() or value.dim() > len(mvm.type.dims):
             return None
-        if value.numel() == 1 or (value.dim() and value.shape[-1] == value.numel()):
+        per_channel = value.dim() > 0 and value.shape[-1] == value.numel() == matrix.shape[1]
+        if value.numel() == 1 or per_channel:
             return value.reshape(-1).to(matrix.dtype).expand(matrix.shape[1])
         return None
 
@@ -178,8 +183,10 @@ class _Fuser:
         """Scale and bias of a batch norm in evaluation over the last of two dimensions."""
         weight, bias, mean, variance, training, _, epsilon, *_rest = arguments
         width = self.weights[mvm.matrix].shape[1]
+        if len(mvm.type.dims) != 2 or training or self._options.bias == "host":
+            return None
         known = [self._channel(a, mvm) for a in (mean, variance)]
-        if len(mvm.type.dims) != 2 or training or known[0] is None or known[1] is None:
+        if known[0] is None or known[1] is None:
             return None
         assert isinstance(epsilon, int | float)
         scale = torch.rsqrt(known[1] + epsilon)
@@ -222,7 +229,8 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
     for op in graph.mvms:
         analog.setdefault(op.origin, []).append(op.label)
     absorbed = {name: op for op in graph.mvms for name in op.absorbed}
-    digital = {op.origin for op in graph.digital}
+    digital = {op.origin: op for op in graph.digital}
+    constants = {op.name for op in graph.ops if isinstance(op, Constant)}
 
     def fate(node: Captured) -> tuple[Unit, str]:
         if node.name in analog:
@@ -234,13 +242,13 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
         if node.name in kept:
             return "digital", "kept digital by partition.digital"
         if node.name in digital:
-            return "digital", _why_digital(node.op)
+            return "digital", _why_digital(digital[node.name], node.op, constants)
         return "free", removed[node.name].reason
 
     return tuple(Assignment(n.name, n.op, *fate(n), n.location) for n in graph.captured)
 
 
-def _why_digital(name: str) -> str:
+def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     base = base_name(name)
     if base.startswith("conv"):
         return "a convolution; it is not lowered to crossbar products (im2col) yet"
@@ -248,4 +256,6 @@ def _why_digital(name: str) -> str:
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
     kind = op_class(name)
     assert kind is not None
+    if kind == "product" and constants.intersection(op.call.refs()):
+        return "has a fixed operand, but in a form of product that is not lowered to crossbars"
     return REASONS[kind]

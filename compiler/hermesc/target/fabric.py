@@ -8,27 +8,34 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def link_graph(chip: ChipSpec) -> "nx.DiGraph[int]":
-    """Directed graph of the cores; an edge is a link from one core to another.
+def linked(chip: ChipSpec, here: int, there: int) -> bool:
+    """Whether the chip has a link from one core to another; cores are numbered row by row.
 
-    Cores are numbered row by row. Source: Le Gallo 2023, Extended Data Fig. 1b (links along a row
-    at distance 1 and 2, along a column at distance 1), as the chip's `links` table says.
+    Source: Le Gallo 2023, Extended Data Fig. 1b (links along a row at distance 1 and 2, along a
+    column at distance 1), as the chip's `links` table says.
     """
+    (row, column), (other_row, other_column) = (divmod(c, chip.grid.columns) for c in (here, there))
+    if not 0 <= min(here, there) <= max(here, there) < chip.cores or here == there:
+        return False
+    along_row = row == other_row and abs(column - other_column) <= chip.links.row_reach
+    along_column = column == other_column and abs(row - other_row) <= chip.links.column_reach
+    return along_row or along_column
+
+
+def link_graph(chip: ChipSpec) -> "nx.DiGraph[int]":
+    """Directed graph of the cores; an edge is a link from one core to another."""
     import networkx as nx  # here, for commands that only read a program start without it
 
-    rows, columns = chip.grid.rows, chip.grid.columns
     graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(rows * columns))
-    for row in range(rows):
-        for column in range(columns):
-            core = row * columns + column
-            for step in range(1, chip.links.row_reach + 1):
-                if column + step < columns:
-                    graph.add_edges_from([(core, core + step), (core + step, core)])
-            for step in range(1, chip.links.column_reach + 1):
-                if row + step < rows:
-                    below = core + step * columns
-                    graph.add_edges_from([(core, below), (below, core)])
+    graph.add_nodes_from(range(chip.cores))
+    columns = chip.grid.columns
+    for core in range(chip.cores):
+        reachable = [core + step for step in range(1, min(chip.links.row_reach, columns) + 1)]
+        rows = range(1, min(chip.links.column_reach, chip.grid.rows) + 1)
+        reachable += [core + step * columns for step in rows]
+        for other in reachable:
+            if linked(chip, core, other):
+                graph.add_edges_from([(core, other), (other, core)])
     return graph
 
 

@@ -18,6 +18,7 @@ from hermesc.target.spec import ChipSpec
 
 _GROUP = "hermesc.chips"
 _HEADER = ("name", "description", "hypothetical")
+_BY_SET = "set by --set"
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
 
@@ -41,6 +42,8 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     Raises: ChipError that names `origin` and the dotted key.
     """
     where = f"chip {origin}"
+    if not isinstance(tables, Mapping):
+        raise ChipError(f"{where}: must be tables, not {tables!r}")
     data = {
         key: _gather_pedigree(value, where, key) if isinstance(value, Mapping) else value
         for key, value in tables.items()
@@ -138,11 +141,21 @@ def _override(tables: Table, key: str, text: str) -> None:
     if isinstance(old, dict):
         raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
     try:
-        value = text if isinstance(old, str) else tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        value = text if isinstance(old, str) else _one_value(text)
+    except ValueError:
         raise OptionError(f"--set chip.{key}={text}: write a value such as {old!r}") from None
     note = f"chip.{key} was {old!r}"
-    tables[name] = table | {field: value, "kind": "assumed", "source": "set by --set", "note": note}
+    if table["source"] == _BY_SET:
+        note = f"{table['note']}; {note}"
+    tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
+
+
+def _one_value(text: str) -> Any:
+    """A TOML value. Raises ValueError for anything else, or more."""
+    found = tomllib.loads(f"value = {text}")
+    if set(found) != {"value"}:
+        raise ValueError("more than one value")
+    return found["value"]
 
 
 def _gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:

@@ -113,17 +113,21 @@ def page_html(
         layout_only=_off_chip([a for a in digital if a.reason.startswith(_LAYOUT_ONLY)]),
         constants=_constants(artifact),
     )  # fmt: skip
-    return text.encode("utf-8", "replace").decode("utf-8")  # a hostile name may hold half a pair
+    return text.encode("utf-8", "replace").decode(
+        "utf-8"
+    )  # a hostile name may hold a lone surrogate
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return environment
 
 
 def _run_facts(run: RunReport) -> tuple[Fact, ...]:

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from hermesc.artifact.schema import Account, Artifact, Unit
+from hermesc.aten import base_name
 from hermesc.target.spec import ChipSpec
 from hermesc.units import duration, percent, plural, si
 
@@ -87,18 +88,13 @@ def account_table(artifact: Artifact) -> str:
         rows.append((place, op if count == 1 else f"{op} x{count}", reason))
     text = "Not analog:\n" + table(("where", "operation", "why"), rows) if rows else "Not analog:"
     if layout:
-        names = ", ".join(dict.fromkeys(short_op(a.op) for a in layout))
+        names = ", ".join(dict.fromkeys(base_name(a.op) for a in layout))
         text += f"\n  {len(layout)} more only move or rename data: {names}"
     return text
 
 
-def short_op(op: str) -> str:
-    """`cos` of `aten.cos.default`."""
-    return op.split(".")[1]
-
-
 def _place_and_op(a: Account) -> tuple[str, str, str]:
-    return str(a.location), short_op(a.op), a.reason
+    return str(a.location), base_name(a.op), a.reason
 
 
 def run_summary(report: "RunReport") -> str:

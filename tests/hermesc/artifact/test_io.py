@@ -2,7 +2,10 @@
 
 import dataclasses
 import hashlib
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -21,6 +24,34 @@ PARTS = ("program.json", "weights.safetensors", "examples.safetensors")
 def test_compiling_twice_gives_the_same_bytes(golden_source, golden_chip, program_bytes):
     again = compile_model(golden_source, golden_chip, Options())
     assert io.to_bytes(again) == program_bytes
+
+
+ANOTHER_PROCESS = """
+import hashlib, torch, hermesc
+from hermesc.artifact import io
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4), torch.nn.BatchNorm1d(4))
+with torch.no_grad():
+    model[1].weight.uniform_(), model[1].bias.uniform_()
+    model[2].running_mean.uniform_(), model[2].weight.uniform_(), model[2].bias.uniform_()
+program = hermesc.compile(model, torch.randn(3, 4))
+print(hashlib.sha256(io.to_bytes(program.artifact)).hexdigest())
+"""
+
+
+def test_compiling_in_another_process_gives_the_same_bytes():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", ANOTHER_PROCESS],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(set(found)) == 1
+    assert len(found[0]) == 65
 
 
 def test_round_trip_keeps_everything(artifact, program_bytes):

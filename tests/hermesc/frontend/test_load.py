@@ -137,7 +137,7 @@ def test_interrupt_is_not_swallowed(model_file):
         (GOOD.replace("model =", "net ="), "defines no `model`.*it has the modules net: add :NAME"),
         ("", "defines no `model`; set it to an nn.Module"),
         (GOOD + "model = 3\n", "`model` is a int, not an nn.Module"),
-        (GOOD + "model = torch.nn.ReLU\n", "`model` is a type, not an nn.Module"),
+        (GOOD + "model = torch.nn.ReLU\n", "`model` is a class; make it: model = ReLU"),
         (GOOD + "model = lambda: 3\n", "`model` is a int, not an nn.Module"),
         (GOOD + "model = lambda: 1 / 0\n", r"model\(\) failed: ZeroDivisionError.*line 5"),
         (GOOD + "del example_inputs\n", "defines no `example_inputs`"),
@@ -164,7 +164,7 @@ def test_wrong_definition_is_refused(text, message, model_file):
 
 
 def test_unknown_name_is_refused(model_file):
-    with pytest.raises(ModelError, match="defines no `net`.*it has the modules model"):
+    with pytest.raises(ModelError, match=r"defines no `net`.*it has the modules model"):
         load_model_file(f"{model_file(GOOD)}:net")
 
 

@@ -128,3 +128,15 @@ def test_removed_reason_says_what_happened(forward, why, front, module):
 def test_a_partial_slice_is_not_taken_for_the_whole(front, module):
     made = front(module(lambda m, x: x[:, ::2], w=(1,)), (torch.randn(8, 4),))
     assert len(made.graph.digital) == 1
+
+
+def test_constants_come_in_the_order_in_which_they_are_taken():
+    names = [f"k{i}" for i in range(12)]
+    constants = [Constant(name, name, TensorType((1,), "float32")) for name in names]
+    call = Call("aten.cat.default", ((Ref("x"), *map(Ref, names)),))
+    y = Digital("y", call, TensorType(("s0 + 12",), "float32"), "y", Location())
+    ops = (Input("x", TensorType(("s0",), "float32")), *constants, y)
+    graph = Graph(ops, ("y",), (Captured("y", "aten.cat.default", Location()),))
+    weights = {name: torch.tensor([float(i)]) for i, name in enumerate(names)}
+    found, _ = canonicalize(graph, weights)
+    assert [op.name for op in found.ops] == ["x", *names, "y"]

@@ -168,7 +168,7 @@ def test_every_layer_can_be_kept_digital(front):
 def test_unknown_layer_is_refused_with_the_known_ones(front):
     model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
     with pytest.raises(
-        OptionError, match="partition.digital=one: there is no such layer; the model has 0, 2"
+        OptionError, match=r"partition.digital=one: there is no such layer; the model has 0, 2"
     ):
         front(model, (torch.randn(8, 6),), PartitionOptions(digital=("one",)))
 

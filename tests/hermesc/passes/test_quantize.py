@@ -146,12 +146,12 @@ def test_calibration_in_parts_equals_calibration_at_once(chip, quantized_of):
 def test_matrix_with_nan_is_refused_with_its_line(chip, quantized_of):
     matrix = torch.ones(4, 2)
     matrix[1, 1] = math.nan
-    with pytest.raises(ModelError, match="model.py:1: the weights of layer0 hold NaN or infinity"):
+    with pytest.raises(ModelError, match=r"model.py:1: the weights of layer0 hold NaN or infinity"):
         quantized_of(chip, matrix, torch.ones(2, 4))
 
 
 def test_infinite_calibration_data_is_refused_with_its_line(chip, quantized_of):
-    with pytest.raises(ModelError, match="model.py:1: the input of layer0 is not finite"):
+    with pytest.raises(ModelError, match=r"model.py:1: the input of layer0 is not finite"):
         quantized_of(chip, torch.ones(4, 2), torch.full((2, 4), math.inf))
 
 

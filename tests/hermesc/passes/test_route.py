@@ -1,5 +1,7 @@
 """Partial sums travel over links that exist."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -38,7 +40,7 @@ def test_each_route_joins_the_cores_of_two_stages(chip_with, mvm_graph, cores):
     routed = route(_placed(mvm_graph, chip, len(cores), cores), chip)
     verify_routed(routed, chip)
     ends = [(r.cores[0], r.cores[-1]) for r in sorted(routed.routes, key=lambda r: r.stage)]
-    assert ends == list(zip(cores, cores[1:], strict=False))
+    assert ends == list(pairwise(cores))
 
 
 @pytest.mark.parametrize(("here", "there", "hops"), [(0, 1, 1), (0, 2, 1), (0, 8, 1), (0, 3, 2)])

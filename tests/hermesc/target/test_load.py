@@ -53,7 +53,7 @@ def test_tables_are_the_inverse_of_the_chip(chip, tables):
 
 def test_unknown_chip_lists_the_known_ones():
     with pytest.raises(
-        ChipError, match="there is no chip 'ares': use one of hermes.*`hermesc chips`"
+        ChipError, match=r"there is no chip 'ares': use one of hermes.*`hermesc chips`"
     ):
         load_chip("ares")
 
@@ -123,9 +123,17 @@ def _edit(tables, key, value):
         ("adc.saturation_ampere", float("nan"), "`adc.saturation_ampere` is nan"),
         ("mvm_time.one_phase_ns", float("inf"), "`mvm_time.one_phase_ns` is inf"),
         ("ldpu_code.rounding", "up", "`ldpu_code.rounding` is 'up'; it must be one of truncate"),
-        ("unit_cell.devices_per_polarity", 3, "it must lie between 1 and 2"),
+        (
+            "unit_cell.devices_per_polarity",
+            3,
+            "`unit_cell.devices_per_polarity` is 3; it must lie between 1 and 2",
+        ),
         ("pcm_tdp.drift_mean", 3, "`pcm_tdp.drift_mean` must be a table, not 3"),
-        ("pcm_tdp.programming_microsiemens", 3, "must be a list, not 3"),
+        (
+            "pcm_tdp.programming_microsiemens",
+            3,
+            "`pcm_tdp.programming_microsiemens` must be a list, not 3",
+        ),
         ("name", 3, "`name` must be a str"),
         ("grid", 3, "`grid` must be a table"),
     ],
@@ -149,7 +157,7 @@ def test_missing_entry_is_refused_with_its_key(key, tables):
 
 def test_a_curve_whose_low_is_above_its_high_is_refused(tables):
     tables["pcm_tdp"]["drift_mean"] = tables["pcm_tdp"]["drift_mean"] | {"low": 0.5, "high": 0.1}
-    with pytest.raises(ChipError, match="`pcm_tdp.drift_mean.low` is above `high`"):
+    with pytest.raises(ChipError, match=r"`pcm_tdp.drift_mean.low` is above `high`"):
         chip_from_tables(tables, "mine")
 
 
@@ -168,7 +176,7 @@ def test_a_file_may_start_from_another_chip(tmp_path, chip):
 def test_a_table_of_a_file_with_a_base_must_be_whole(tmp_path):
     path = tmp_path / "big.toml"
     path.write_text('base = "hermes"\n[grid]\nkind = "assumed"\nsource = "x"\nrows = 16\n')
-    with pytest.raises(ChipError, match="`grid.columns` is missing"):
+    with pytest.raises(ChipError, match=r"`grid.columns` is missing"):
         load_chip(str(path))
 
 

@@ -105,6 +105,7 @@ def hostile(artifact: Artifact) -> Artifact:
     """The same program with every name that an artifact may hold replaced by an attack."""
     manifest = artifact.manifest
     place = Location(HOSTILE, HOSTILE, 1, HOSTILE)
+    printable = "".join(c for c in HOSTILE if c.isprintable())  # a chip's text is checked
     account = (
         Account("a", f"aten.{HOSTILE}.default", "digital", HOSTILE, place),
         Account("b", HOSTILE, "digital", f"moves or renames data {HOSTILE}", place),
@@ -113,7 +114,7 @@ def hostile(artifact: Artifact) -> Artifact:
         manifest,
         name=HOSTILE,
         generator=HOSTILE,
-        chip=manifest.chip | {"name": HOSTILE, "description": HOSTILE},
+        chip=manifest.chip | {"name": printable, "description": printable},
         matrices=tuple(replace(m, label=HOSTILE) for m in manifest.matrices),
         account=account,
         notes=(HOSTILE,),

@@ -33,6 +33,19 @@ def _with_chip(artifact: Artifact, **tables: dict[str, int]) -> Artifact:
     return replace(artifact, manifest=replace(artifact.manifest, chip=chip | changed))
 
 
+def _matrix(label: str, tile: Tile) -> Matrix:
+    """A matrix of one tile."""
+    return Matrix(
+        name=f"matrix_{label}",
+        label=label,
+        rows=tile.rows[1],
+        columns=tile.columns[1],
+        row_ranges=(tile.rows,),
+        g_max_siemens=(2e-5,),
+        tiles=(tile,),
+    )
+
+
 def _many(artifact: Artifact, count: int) -> Artifact:
     """As many 16 x 16 layers, side by side in the cores."""
     matrices = []
@@ -41,7 +54,7 @@ def _many(artifact: Artifact, count: int) -> Artifact:
         row, column = divmod(place, 16)
         core_rows, core_columns = (16 * row, 16 * row + 16), (16 * column, 16 * column + 16)
         tile = Tile(0, (0, 16), (0, 16), core, core_rows, core_columns)
-        matrices.append(Matrix(f"m{i}", f"layer{i}", 16, 16, ((0, 16),), (2e-5,), (tile,)))
+        matrices.append(_matrix(f"layer{i}", tile))
     return _with_matrices(artifact, tuple(matrices))
 
 
@@ -143,7 +156,7 @@ def test_any_grid_is_drawn_inside_the_picture(artifact: Artifact, grid: tuple[in
 def test_a_crossbar_of_another_size_is_filled_by_a_tile_of_its_size(artifact: Artifact) -> None:
     chip = _with_chip(artifact, crossbar={"rows": 64, "columns": 128})
     tile = Tile(0, (0, 64), (0, 128), 5, (0, 64), (0, 128))
-    matrix = Matrix("m", "whole", 64, 128, ((0, 64),), (2e-5,), (tile,))
+    matrix = _matrix("whole", tile)
     svg = floorplan_svg(_with_matrices(chip, (matrix,)))
     core = _rectangle(_marked(svg, "core")[5])
     assert _rectangle(_marked(svg, "tile")[0]) == pytest.approx(core, abs=0.02)

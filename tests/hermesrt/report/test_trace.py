@@ -1,6 +1,7 @@
 """The time line in the trace-event format."""
 
 import json
+from itertools import pairwise
 
 import hermesc
 from hermesrt.program import Program
@@ -29,5 +30,4 @@ def test_no_two_events_of_a_lane_overlap(program: Program) -> None:
             lanes.setdefault(event["tid"], []).append((event["ts"], event["ts"] + event["dur"]))
     for spans in lanes.values():
         spans.sort()
-        pairs = zip(spans, spans[1:], strict=False)
-        assert all(a[1] <= b[0] + 1e-9 for a, b in pairs)
+        assert all(a[1] <= b[0] + 1e-9 for a, b in pairwise(spans))
