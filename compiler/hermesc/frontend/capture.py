@@ -4,15 +4,18 @@ import contextlib
 import inspect
 import io
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.fx.proxy import TracerBase
 
 from hermesc.errors import ModelError
 from hermesc.frontend.load import describe
@@ -37,7 +40,7 @@ def capture(
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
     inputs = _at_least_two(tuple(t.detach() for t in example_inputs))
-    with _evaluation(model), _quiet(), torch.no_grad():
+    with _evaluation(model), _quiet(), _whole_stacks(), torch.no_grad():
         outputs = _run(model, inputs)
         exported = _export(model, inputs, dynamic_shapes)
     return Capture(exported, inputs, outputs)
@@ -136,6 +139,31 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextlib.contextmanager
+def _whole_stacks() -> Iterator[None]:
+    """Let torch note every line of the user's code that led to a node.
+
+    It keeps only those of functions named `forward`, and so loses the line inside a helper. Where
+    another torch has no such filter, locations are as it gives them.
+    """
+    kept = getattr(TracerBase, "_filter_traceback_frames", None)
+    if kept is None:
+        yield
+        return
+    torchs_own = str(Path(torch.__file__).parent)
+
+    def whole(_: TracerBase, stack: traceback.StackSummary) -> traceback.StackSummary:
+        own = [frame for frame in stack if not frame.filename.startswith(torchs_own)]
+        first = next((i for i, frame in enumerate(own) if frame.name == "forward"), len(own))
+        return traceback.StackSummary.from_list(own[first:])
+
+    setattr(TracerBase, kept.__name__, whole)
+    try:
+        yield
+    finally:
+        setattr(TracerBase, kept.__name__, kept)
 
 
 @contextlib.contextmanager

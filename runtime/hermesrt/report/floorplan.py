@@ -141,7 +141,7 @@ def _layout(chip: ChipSpec) -> _Layout:
     width = 0.84 * pitch
     aspect = min(2.0, max(0.5, chip.crossbar.rows / chip.crossbar.columns))
     gap = 0.16 * pitch
-    number_height = max(gap, 24.0) if pitch >= _LEGIBLE_PITCH else gap
+    number_height = max(gap, 28.0) if pitch >= _LEGIBLE_PITCH else gap
     return _Layout(chip.grid.columns, chip.grid.rows, (width, width * aspect), (gap, number_height))
 
 
@@ -233,38 +233,29 @@ def _hops(artifact: Artifact, layout: _Layout) -> tuple[tuple[int, int, int], ..
 
 
 def _hop_path(layout: _Layout, here: int, there: int) -> str:
-    """Straight to a neighbour, in the gaps around cores between, else from centre to centre."""
+    """Straight to a neighbour, in the gap around cores between, else from centre to centre."""
     (row_a, column_a), (row_b, column_b) = layout.place(here), layout.place(there)
-    (x_a, y_a), (x_b, y_b) = layout.corner(here), layout.corner(there)
-    width, height = layout.core
+    a, b = layout.corner(here), layout.corner(there)
     if row_a == row_b:
-        along = 1 if column_b > column_a else -1
-        if abs(column_b - column_a) == 1:
-            y = y_a + height / 2 + 4 * along
-            start, end = (x_a + width, x_b) if along == 1 else (x_a, x_b + width)
-            return f"M{_n(start)} {_n(y)}H{_n(end)}"
-        bottom, dip = y_a + height, y_a + height + 1.2 * layout.gap[1]
-        start, end = x_a + width / 2 + 8 * along, x_b + width / 2 - 8 * along
-        return (
-            f"M{_n(start)} {_n(bottom)}C{_n(start)} {_n(dip)} {_n(end)} {_n(dip)} "
-            f"{_n(end)} {_n(bottom)}"
-        )
-    if column_a == column_b:
-        along = 1 if row_b > row_a else -1
-        if abs(row_b - row_a) == 1:
-            x = x_a + width / 2 - 4 * along
-            start, end = (y_a + height, y_b) if along == 1 else (y_a, y_b + height)
-            return f"M{_n(x)} {_n(start)}V{_n(end)}"
-        side, bulge = x_a + width, x_a + width + 1.2 * layout.gap[0]
-        start, end = y_a + height / 2 + 8 * along, y_b + height / 2 - 8 * along
-        return (
-            f"M{_n(side)} {_n(start)}C{_n(bulge)} {_n(start)} {_n(bulge)} {_n(end)} "
-            f"{_n(side)} {_n(end)}"
-        )
-    middle = width / 2, height / 2
-    return (
-        f"M{_n(x_a + middle[0])} {_n(y_a + middle[1])}L{_n(x_b + middle[0])} {_n(y_b + middle[1])}"
-    )
+        points = _along(a, b, layout.core, layout.gap, column_b - column_a)
+    elif column_a == column_b:
+        turned = _along(a[::-1], b[::-1], layout.core[::-1], layout.gap[::-1], row_b - row_a)
+        points = [(x, y) for y, x in turned]
+    else:
+        points = [(x + layout.core[0] / 2, y + layout.core[1] / 2) for x, y in (a, b)]
+    start, *rest = (f"{_n(x)} {_n(y)}" for x, y in points)
+    return f"M{start}{'L' if len(rest) == 1 else 'C'}{' '.join(rest)}"
+
+
+def _along(a: Point, b: Point, core: Point, gap: Point, steps: int) -> list[Point]:
+    """A link along x: a line's two points, or a curve's four; the way back is beside it."""
+    way = 1 if steps > 0 else -1
+    if abs(steps) == 1:
+        y = a[1] + core[1] / 2 + 4 * way
+        return [(a[0] + core[0], y), (b[0], y)] if way == 1 else [(a[0], y), (b[0] + core[0], y)]
+    start, end = a[0] + core[0] / 2 + 8 * way, b[0] + core[0] / 2 - 8 * way
+    edge, dip = a[1] + core[1], a[1] + core[1] + 0.5 * gap[1]
+    return [(start, edge), (start, dip), (end, dip), (end, edge)]
 
 
 def _legend(artifact: Artifact, *, drawn_routes: bool) -> Iterator[str]:

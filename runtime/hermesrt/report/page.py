@@ -90,32 +90,33 @@ def page_html(
     It asks nothing of a network and opens from a file.
     """
     layers = _layers(artifact, cost)
-    tiles = [(i, m, t) for i, m in enumerate(artifact.manifest.matrices) for t in m.tiles]
+    tiles = [(m, t) for m in artifact.manifest.matrices for t in m.tiles]
     digital = [a for a in artifact.manifest.account if a.unit == "digital"]
-    text = _environment().get_template("page.html.j2").render(
+    template = _environment().get_template("page.html.j2")
+    text = template.render(
         artifact=artifact,
         chip=artifact.chip,
         header=_run_facts(run) if run else (),
         summary=_summary(artifact, cost),
-        plan=Markup(chip_svg(artifact, [tile_name(m, t) for _, m, t in tiles])),
+        plan=Markup(chip_svg(artifact, [tile_name(m, t) for m, t in tiles])),
         layers=layers,
         per=_per(cost),
         data={
             "layers": [{"label": r.label, "facts": _pairs(_layer_facts(r))} for r in layers],
-            "tiles": [
-                {"layer": i, "facts": _pairs(_tile_facts(m, t, mvm_errors or {}))}
-                for i, m, t in tiles
-            ],
+            "tiles": [{"facts": _pairs(_tile_facts(m, t, mvm_errors or {}))} for m, t in tiles],
         },
         latency=_latency_bars(cost),
         energy=_energy_bars(cost),
         off_chip=_off_chip([a for a in digital if not a.reason.startswith(_LAYOUT_ONLY)]),
         layout_only=_off_chip([a for a in digital if a.reason.startswith(_LAYOUT_ONLY)]),
         constants=_constants(artifact),
-    )  # fmt: skip
-    return text.encode("utf-8", "replace").decode(
-        "utf-8"
-    )  # a hostile name may hold a lone surrogate
+    )
+    return _without_surrogates(text)
+
+
+def _without_surrogates(text: str) -> str:
+    """Text that UTF-8 can hold: a hostile name may carry half a pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _environment() -> Environment:

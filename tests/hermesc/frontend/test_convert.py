@@ -169,3 +169,21 @@ def test_a_buffer_that_is_not_saved_is_a_weight_too():
 def test_complex_constants_in_arguments_are_refused():
     with pytest.raises(ModelError, match="complex"):
         _convert(lambda m, x: (x * 2j).real)
+
+
+def test_a_node_inside_a_helper_has_the_helpers_line(front):
+    class Helped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(6, 5))
+
+        def project(self, x):
+            return x @ self.w
+
+        def forward(self, x):
+            y = self.project(x)
+            return y.cos()
+
+    nodes = {n.op: n.location for n in front(Helped(), (torch.randn(4, 6),)).graph.captured}
+    assert nodes["aten.matmul.default"].code == "return x @ self.w"
+    assert nodes["aten.cos.default"].code == "return y.cos()"

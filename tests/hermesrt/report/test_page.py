@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from hermesrt.program import Chip, Program
 from hermesrt.programming.error import mvm_errors
 from hermesrt.report.page import page_html
 from hermesrt.report.run import RunReport
+
+Load = Callable[..., Any]  # the fixture `load` of conftest.py
 
 
 class _Reader(HTMLParser):
@@ -160,7 +163,7 @@ def test_a_program_without_matrices_has_a_page(digital: Program, chip: Chip) -> 
 
 @pytest.mark.browser
 def test_the_script_runs_and_the_console_stays_empty(
-    artifact: Artifact, cost: Cost, run: RunReport, load
+    artifact: Artifact, cost: Cost, run: RunReport, load: Load
 ) -> None:
     loaded = load(page_html(artifact, cost, run))
     assert loaded.console == ()
@@ -170,7 +173,7 @@ def test_the_script_runs_and_the_console_stays_empty(
 
 @pytest.mark.browser
 def test_an_address_with_a_layer_selects_its_tiles_and_its_row(
-    artifact: Artifact, cost: Cost, load
+    artifact: Artifact, cost: Cost, load: Load
 ) -> None:
     loaded = load(page_html(artifact, cost), fragment="#layer-0")
     marked = _Reader(loaded.dom).marked("on")
@@ -184,7 +187,7 @@ def test_an_address_with_a_layer_selects_its_tiles_and_its_row(
 @pytest.mark.browser
 @pytest.mark.parametrize("fragment", ["#layer-99", "#layer-x", "#<b>"])
 def test_an_address_with_no_such_layer_selects_nothing(
-    artifact: Artifact, cost: Cost, load, fragment: str
+    artifact: Artifact, cost: Cost, load: Load, fragment: str
 ) -> None:
     loaded = load(page_html(artifact, cost), fragment=fragment)
     assert loaded.console == ()
@@ -193,7 +196,7 @@ def test_an_address_with_no_such_layer_selects_nothing(
 
 @pytest.mark.browser
 def test_pointing_and_focusing_highlight_both_ways_and_escape_lets_go(
-    artifact: Artifact, cost: Cost, load
+    artifact: Artifact, cost: Cost, load: Load
 ) -> None:
     script = """
     const seen = () => [...document.querySelectorAll(".on")].map(
@@ -202,7 +205,8 @@ def test_pointing_and_focusing_highlight_both_ways_and_escape_lets_go(
     const rows = document.querySelectorAll("tr[data-layer]");
     rows[1].dispatchEvent(new MouseEvent("mouseover", {bubbles: true}));
     root.row = seen();
-    document.querySelectorAll(".tile")[1].focus();
+    const tile = document.querySelectorAll(".tile")[1];
+    tile.dispatchEvent(new FocusEvent("focusin", {bubbles: true}));
     root.focus = seen();
     root.detail = document.getElementById("detail-facts").textContent;
     rows[1].querySelector("a").click();
@@ -224,7 +228,7 @@ def test_pointing_and_focusing_highlight_both_ways_and_escape_lets_go(
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 700])
 def test_the_body_does_not_scroll_sideways(
-    hostile: Artifact, cost: Cost, run: RunReport, load, width: int
+    hostile: Artifact, cost: Cost, run: RunReport, load: Load, width: int
 ) -> None:
     script = """const root = document.documentElement;
     root.dataset.width = innerWidth; root.dataset.over = root.scrollWidth - innerWidth;"""
@@ -235,7 +239,7 @@ def test_the_body_does_not_scroll_sideways(
 
 
 @pytest.mark.browser
-def test_hostile_names_do_nothing_in_a_browser(hostile: Artifact, cost: Cost, load) -> None:
+def test_hostile_names_do_nothing_in_a_browser(hostile: Artifact, cost: Cost, load: Load) -> None:
     loaded = load(page_html(hostile, cost), fragment="#layer-1")
     root = _Reader(loaded.dom).tags[0][1]
     assert loaded.console == ()
@@ -252,7 +256,7 @@ def test_hostile_names_do_nothing_in_a_browser(hostile: Artifact, cost: Cost, lo
     ],
 )
 def test_the_console_check_can_fail(
-    artifact: Artifact, cost: Cost, load, body: str, words: str
+    artifact: Artifact, cost: Cost, load: Load, body: str, words: str
 ) -> None:
     html = page_html(artifact, cost).replace("</body>", f"{body}</body>")
     assert any(words in line for line in load(html).console)
