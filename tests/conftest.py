@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
 
 _GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
+    install_import_hook(["hermes_sim"], "beartype.beartype")  # tensor shapes are checked
 
 
 @pytest.fixture

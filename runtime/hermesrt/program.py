@@ -97,7 +97,7 @@ class Chip:
         """Set seconds since programming, read mode, or a run without any non-ideality."""
         old = self.settings
         settings = ReadSettings(
-            age_s=old.age_s if age_s is None else age_s,
+            age_s=old.age_s if age_s is None else float(age_s),
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
