@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["compile", "load", "simulate"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Import torch only when something of it is asked for."""
     if name in __all__:

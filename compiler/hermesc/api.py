@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
+from hermesc.errors import ModelError, OptionError
 from hermesc.pipeline import Observer, Options, Source, compile_model
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
@@ -35,6 +36,10 @@ def compile(
     """
     spec = load_chip(chip) if isinstance(chip, str) else chip
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"the model is a {type(model).__name__}, not an nn.Module")
+    if not inputs or not all(isinstance(t, Tensor) for t in inputs):
+        raise ModelError("example_inputs must be a tensor or a tuple of tensors, batch first")
     given = (calibration,) if isinstance(calibration, Tensor) else calibration
     source = Source(
         model=model,
@@ -57,4 +62,6 @@ def load(path: str | Path) -> Program:
 
 def simulate(chip: str | ChipSpec = "hermes", seed: int = 0) -> SimulatedDevice:
     """A simulated chip of that name or TOML file; the same seed gives the same bits."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise OptionError(f"seed {seed!r}: must be a whole number from 0 to 2^63 - 1")
     return SimulatedDevice(load_chip(chip) if isinstance(chip, str) else chip, seed)

@@ -50,7 +50,7 @@ _NAMES: Mapping[OpClass, str] = {
         lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or
         logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor floor ceil round
         trunc fix frac square reciprocal heaviside masked_fill addcmul addcdiv lerp isnan isinf
-        isfinite nan_to_num fill signbit copysign softshrink hardshrink isclose
+        isfinite nan_to_num fill copy signbit copysign softshrink hardshrink isclose
         bitwise_left_shift bitwise_right_shift __and__ __or__ __xor__ masked_scatter""",
     "transcendental": """
         cos sin tan acos asin atan arccos arcsin arctan atan2 arctan2 cosh sinh tanh acosh asinh
@@ -98,14 +98,24 @@ _OVERLOAD = re.compile(r"(?!.*out)[A-Za-z][A-Za-z0-9_]*")  # none that writes to
 _BIGGEST_INT = 2**63  # of a size or an index; larger numbers only burn memory
 
 
-def _bounded_power(base: float, exponent: float) -> float:
-    if abs(base) > _BIGGEST_INT or abs(exponent) > 64:
-        raise OverflowError("too large a power in the sizes of a program")
-    return float(base**exponent) if isinstance(base, float) else base**exponent
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for numbers alone, and for results that a size can be."""
+
+    def bounded(*operands: Any) -> Any:
+        if not all(isinstance(o, bool | int | float) for o in operands):
+            raise TypeError("arithmetic on sizes takes numbers only")
+        if function is operator.pow and abs(operands[1]) > 64:
+            raise OverflowError("too large a power in the sizes of a program")
+        result = function(*operands)
+        if abs(result) > _BIGGEST_INT:
+            raise OverflowError("too large a number in the sizes of a program")
+        return result
+
+    return bounded
 
 
 # Arithmetic on sizes, as torch.export writes it into the graph.
-_SIZE_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+_SIZE_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -113,8 +123,7 @@ _SIZE_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "truediv": operator.truediv,
     "mod": operator.mod,
     "neg": operator.neg,
-    "pow": _bounded_power,
-    "getitem": operator.getitem,
+    "pow": operator.pow,
     "eq": operator.eq,
     "ne": operator.ne,
     "lt": operator.lt,
@@ -132,6 +141,9 @@ _SIZE_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sym_float": float,
     "sym_int": int,
     "sym_not": operator.not_,
+}
+_SIZE_FUNCTIONS = {name: _bounded(f) for name, f in _SIZE_ARITHMETIC.items()} | {
+    "getitem": operator.getitem
 }
 
 

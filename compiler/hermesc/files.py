@@ -48,12 +48,16 @@ def _default_mode(path: str) -> None:
     Path(path).chmod(0o666 & ~mask)
 
 
-def check_writable(path: Path) -> None:
-    """Fail before long work, not after it, when `path` cannot be written at all.
+def check_writable(path: Path, **read: Path | None) -> None:
+    """Fail before long work, not after it, when `path` cannot be written at all, or is one of the
+    files that are read, such as program=Path("p.hermes").
 
     Raises: InputError.
     """
     folder = path.parent
+    for what, other in read.items():
+        if other is not None and other.exists() and path.exists() and path.samefile(other):
+            raise InputError(f"cannot write {path}: it is the {what} itself; choose another place")
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file with -o")
     if not folder.is_dir():

@@ -62,11 +62,14 @@ class Cost:
 
     @property
     def assumed_share(self) -> dict[str, float]:
-        """Shares of latency and energy that rest on assumed constants."""
+        """Shares of latency and energy that rest on assumed constants.
+
+        Idle energy is power times latency, and so as assumed as the latency is.
+        """
         time = sum(self.latency_by[k] for k in self.assumed_latency)
+        latency = time / self.latency_ps if self.latency_ps else 0.0
         energy = sum(self.energy_by[k] for k in self.assumed_energy)
+        if "idle" not in self.assumed_energy:
+            energy += latency * self.energy_by["idle"]
         total = sum(self.energy_by.values())
-        return {
-            "latency": time / self.latency_ps if self.latency_ps else 0.0,
-            "energy": energy / total if total else 0.0,
-        }
+        return {"latency": latency, "energy": energy / total if total else 0.0}

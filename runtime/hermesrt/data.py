@@ -92,6 +92,8 @@ def check_samples(
                 f"{', '.join(arrays) or 'none'}"
             )
         inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where)
+    if labels is not None and labels.dtype.kind not in "fiub":
+        raise InputError(f"{where}: {_LABELS} must be numbers, not {labels.dtype}")
     samples = Samples(inputs, labels)
     if labels is not None and (labels.ndim == 0 or len(labels) != samples.count):
         raise InputError(

@@ -50,6 +50,11 @@ class Device(Protocol):
         """The seed of everything random about it."""
         ...
 
+    @property
+    def loaded(self) -> Artifact | None:
+        """The program that it holds."""
+        ...
+
     def load(self, artifact: Artifact) -> None:
         """Take a program's tiles, ranges and LDPU parameters; no weight is written yet."""
         ...

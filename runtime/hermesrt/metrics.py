@@ -6,9 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hermesc.errors import InputError
+
 
 class RelativeError:
-    """||y - reference|| / ||reference|| over all rows, gathered block by block."""
+    """||y - reference|| / ||reference|| over all rows, gathered block by block.
+
+    Where the reference itself is not finite nothing is compared; where only y is not, the error is
+    infinite.
+    """
 
     def __init__(self) -> None:
         self._error = 0.0
@@ -17,9 +23,9 @@ class RelativeError:
     def add(self, y: Tensor, reference: Tensor) -> None:
         """Take one block of rows."""
         y, reference = y.double(), reference.double()
-        finite = reference.isfinite() & y.isfinite()
+        finite = reference.isfinite()
         difference = (y - reference)[finite]
-        self._error += float(difference.square().sum())
+        self._error += float(difference.square().nan_to_num(float("inf")).sum())
         self._norm += float(reference[finite].square().sum())
 
     @property
@@ -31,7 +37,7 @@ class RelativeError:
 
 
 def predictions(output: Tensor, labels: NDArray[Any]) -> NDArray[Any] | None:
-    """Classes that an output says, or None where it does not classify.
+    """Classes that an output says, or None where it does not classify; `labels` are all there are.
 
     Several columns: the largest one's index. One column: the sign for labels -1 and 1, a threshold
     of 0.5 for labels 0 and 1.
@@ -41,6 +47,11 @@ def predictions(output: Tensor, labels: NDArray[Any]) -> NDArray[Any] | None:
         return None
     flat = values.reshape(len(values), -1)
     if values.ndim == 2 and flat.shape[1] > 1:
+        if labels.min() < 0 or labels.max() >= flat.shape[1]:
+            raise InputError(
+                f"labels run from {labels.min():g} to {labels.max():g}; output_0 has "
+                f"{flat.shape[1]} columns, so they must be 0 to {flat.shape[1] - 1}"
+            )
         return np.asarray(flat.argmax(1))
     if flat.shape[1] != 1 or values.ndim > 2:
         return None

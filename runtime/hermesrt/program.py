@@ -24,9 +24,13 @@ _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """A compiled model. `sha256` is its file's."""
+
+    def __repr__(self) -> str:
+        manifest = self.artifact.manifest
+        return f"<Program {manifest.name} for {self.artifact.chip.name}, {self.sha256[:12]}>"
 
     artifact: Artifact
     sha256: str
@@ -76,13 +80,14 @@ class Chip:
     """
 
     def __init__(self, program: Program, device: Device) -> None:
-        self.program_file = program
+        self.compiled = program
         self.device = device
         self.method: Method = "published"
         self.settings = ReadSettings()
         self._blocks_run = 0
         self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
         device.load(program.artifact)
+        device.configure(self.settings)
 
     def program(self, method: Method) -> None:
         """Write the weights again, by that method."""
@@ -94,7 +99,10 @@ class Chip:
     def configure(
         self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
-        """Set seconds since programming, read mode, or a run without any non-ideality."""
+        """Set seconds since programming, read mode, or a run without any non-ideality.
+
+        Changes this chip, and returns it so that calls can be chained.
+        """
         old = self.settings
         settings = ReadSettings(
             age_s=old.age_s if age_s is None else float(age_s),
@@ -106,7 +114,7 @@ class Chip:
         if not settings.age_s >= 0:
             raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
         self.settings = settings
-        self.device.configure(self.settings)
+        self.device.configure(settings)
         return self
 
     def __call__(self, *inputs: Tensor) -> Any:
@@ -121,7 +129,7 @@ class Chip:
 
     def report(self, *inputs: Tensor, labels: Tensor | None = None) -> RunReport:
         """Accuracy, latency and energy on the inputs, or on the program's own examples."""
-        samples = self._samples(inputs) if inputs else example_samples(self.program_file.artifact)
+        samples = self._samples(inputs) if inputs else example_samples(self.compiled.artifact)
         if labels is not None:
             samples = Samples(samples.inputs, labels.numpy())
         return self.run_report(samples)
@@ -133,16 +141,22 @@ class Chip:
     def measured(self, samples: Samples, blocks: Iterable[Block]) -> RunReport:
         """The report of a run whose blocks come from elsewhere, such as through a progress bar."""
         return measure(
-            self.program_file.artifact,
+            self.compiled.artifact,
             RunSettings(self.method, self.device.seed, self.settings),
             samples,
             ((b.rows, b.outputs, b.references) for b in blocks),
-            self.device.cost(self.program_file.workload(samples), self.settings.mode),
+            self.device.cost(self.compiled.workload(samples), self.settings.mode),
         )
 
     def run(self, samples: Samples, references: bool = True) -> Iterator[Block]:
         """Outputs block by block, in bounded memory where the program's rows are independent."""
-        artifact = self.program_file.artifact
+        artifact = self.compiled.artifact
+        if self.device.loaded is not artifact:
+            raise OptionError(
+                f"the device holds another program than {artifact.manifest.name} now; deploy it "
+                "again, or simulate a device for each program"
+            )
+        self.device.configure(self.settings)
         for rows in self._row_blocks(samples):
             part = {n: t[rows] if t.dim() else t for n, t in samples.inputs.items()}
             block = self._blocks_run
@@ -160,30 +174,33 @@ class Chip:
 
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""
-        save_state(self.device.state(), self.program_file.sha256, Path(path))
+        save_state(self.device.state(), self.compiled.sha256, Path(path))
 
     def load(self, path: str | Path) -> "Chip":
         """Take programmed cells from a `.state` file of the same program."""
-        state = load_state(Path(path), self.program_file.sha256)
+        state = load_state(Path(path), self.compiled.sha256)
         self.device.restore(state)
         self.method = state.method
         return self
 
     def _samples(self, inputs: tuple[Tensor, ...]) -> Samples:
-        specs = self.program_file.artifact.manifest.inputs
+        specs = self.compiled.artifact.manifest.inputs
         if len(inputs) != len(specs):
             names = ", ".join(s.name for s in specs)
             raise InputError(f"{len(inputs)} inputs given; the program takes {len(specs)}: {names}")
+        for spec, value in zip(specs, inputs, strict=True):
+            if not isinstance(value, Tensor):
+                raise InputError(f"input {spec.name!r} is a {type(value).__name__}, not a tensor")
         arrays = {s.name: t.detach().numpy() for s, t in zip(specs, inputs, strict=True)}
-        return check_samples(self.program_file.artifact, arrays, None, "inputs")
+        return check_samples(self.compiled.artifact, arrays, None, "inputs")
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
-        artifact = self.program_file.artifact
+        artifact = self.compiled.artifact
         if not artifact.manifest.streams or samples.count == 1:
             return [slice(None)]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:
-            self._rows_at_once[shapes] = block_rows(self.program_file.workload(samples))
+            self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
 

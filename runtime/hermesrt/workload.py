@@ -27,10 +27,11 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One host operation: its class, elements it makes, and multiply-adds where it is a product."""
+    """One host operation: its class, elements it takes and makes, and a product's multiply-adds."""
 
     step: HostStep
     op_class: OpClass
+    taken: int
     elements: int
     macs: int
 
@@ -99,7 +100,8 @@ def _measure(
         elif isinstance(step, HostStep):
             kind = op_class(step.op)
             assert kind is not None
-            found.append(HostWork(step, kind, _elements(result), flops // 2))
+            taken = sum(_elements(values[name]) for name in step.takes)
+            found.append(HostWork(step, kind, taken, _elements(result), flops // 2))
 
     with counter:
         execute(artifact, inputs, shape_mvm(artifact), device, observe)

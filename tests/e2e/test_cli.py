@@ -172,6 +172,7 @@ def test_a_programmed_state_runs_as_the_same_seed_does(folder: Path) -> None:
     made = succeed_json("program", "net.hermes", "--seed", "4", cwd=folder)
     assert made["method"] == "published"
     assert made["seed"] == 4
+    assert made["mvm_error_before"] == 1.0  # RESET cells give nothing
     assert 0.01 < made["mvm_error_after"] < 0.3
     assert [c["core"] for c in made["cores"]] == [0]
     by_state = succeed_json("run", "net.hermes", "--state", "net.state", cwd=folder)
@@ -233,6 +234,33 @@ def test_options_of_passes_and_chip_numbers_can_be_set(folder: Path) -> None:
     assert error[0] > error[1]
 
 
+def test_a_closed_pipe_is_no_error(folder: Path) -> None:
+    command = f"{HERMESC} chips hermes | head -1; echo ${{PIPESTATUS[0]}}"
+    run = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True)
+    assert run.stdout.splitlines()[-1] == "0", run.stderr
+    assert run.stderr == ""
+
+
+def test_a_full_standard_output_is_the_users_error(folder: Path) -> None:
+    command = f"{HERMESC} chips hermes > /dev/full"
+    run = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "No space left" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_debug_shows_where_and_keeps_the_exit_code(folder: Path) -> None:
+    run = hermesc("--debug", "compile", "none.py", cwd=folder)
+    assert run.returncode == 2
+    assert "Traceback" in run.stderr
+
+
+def test_it_runs_as_a_module(folder: Path) -> None:
+    run = subprocess.run([sys.executable, "-m", "hermesc", "chips"], capture_output=True, text=True)
+    assert run.returncode == 0
+    assert "hermes" in run.stdout
+
+
 def test_completion_is_a_script(folder: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_HERMESC_COMPLETE" in succeed("completion", shell, cwd=folder)
@@ -270,6 +298,10 @@ BAD = {
     "unknown method": ("run net.hermes --method magic", "is not one of"),
     "negative seed": ("run net.hermes --seed -1", "is not in the range"),
     "pass option at run": ("run net.hermes --set partition.bias=host", "only chip.* here"),
+    "compiled-in number": ("run net.hermes --set chip.grid.rows=4", "give it to `hermesc compile`"),
+    "onto itself": ("run net.hermes --outputs net.hermes", "it is the program itself"),
+    "onto the model": ("compile net.py -o net.py", "it is the model itself"),
+    "labels of text": ("run net.hermes --inputs text.npz", "labels must be numbers"),
     "state and seed": ("run net.hermes --state s.state --seed 1", "leave out --method and --seed"),
     "program as state": ("run net.hermes --state net.hermes", "'program' file where a 'state'"),
     "full disk, outputs": ("run net.hermes --outputs /dev/full", "No space left"),
@@ -305,6 +337,7 @@ def bad_folder(folder: Path) -> Path:
         (folder / f"{name}.py").write_text(text)
     np.savez(folder / "bad.npz", x=np.zeros((3, 5), np.float32))
     np.savez(folder / "nan.npz", x=np.full((3, 6), np.nan, np.float32))
+    np.savez(folder / "text.npz", x=np.zeros((3, 6), np.float32), labels=np.array(list("abc")))
     (folder / "junk.npz").write_bytes(b"junk")
     return folder
 

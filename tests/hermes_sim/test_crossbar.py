@@ -34,7 +34,7 @@ def stage(weights: Tensor, step: float = 1e-6, start: int = 0) -> Stage:
 
 
 def layer(*stages: Stage) -> Layer:
-    return Layer(1.0, 127, 127, 1e9, True, 0.0, True, stages, None, False)
+    return Layer(1.0, 127, 127, 1e9, 1e9, True, 0.0, True, stages, None, False)
 
 
 def test_inputs_become_signed_codes_and_clip() -> None:
@@ -77,9 +77,16 @@ def test_bias_and_relu_come_after_the_last_partial_sum() -> None:
 def test_four_phases_saturate_one_by_one() -> None:
     polarities = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # one column: g+ = (1, 0), g- = (0, 1)
     codes = torch.tensor([[100.0, 100.0], [100.0, -100.0], [10.0, 10.0]])
-    net = four_phases(codes, polarities, limit=60.0)
+    net = four_phases(replace(layer(), phase_limit=60.0), codes, polarities)
     # +100 x g+ stops at 60, +100 x g- stops at 60; -100 x g- adds to the positive counter
     assert net.flatten().tolist() == [0.0, 120.0, 0.0]
+
+
+def test_a_counter_stops_at_its_last_count() -> None:
+    polarities = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    codes = torch.tensor([[100.0, -100.0]])
+    net = four_phases(replace(layer(), counter_limit=150.0), codes, polarities)
+    assert net.item() == 150.0  # two phases of 100 in one counter
 
 
 def test_the_quick_test_for_saturation_never_changes_a_result() -> None:
@@ -89,12 +96,14 @@ def test_the_quick_test_for_saturation_never_changes_a_result() -> None:
     codes = torch.randint(-127, 128, (50, 64), generator=draw).float()
     net = codes @ weights
     for limit in (100.0, 1000.0, 1500.0, 1e6):
-        got = saturated(replace(layer(), count_limit=limit), codes, net, polarities)
-        torch.testing.assert_close(got, four_phases(codes, polarities, limit), atol=0.01, rtol=1e-4)
+        limited = replace(layer(), phase_limit=limit, counter_limit=1.5 * limit)
+        got = saturated(limited, codes, net, polarities)
+        wanted = four_phases(limited, codes, polarities)
+        torch.testing.assert_close(got, wanted, atol=0.01, rtol=1e-4)
 
 
 def test_one_phase_reads_stop_at_the_net_current() -> None:
-    one_phase = replace(layer(), four_phase=False, count_limit=50.0)
+    one_phase = replace(layer(), four_phase=False, phase_limit=50.0)
     net = torch.tensor([[70.0, -70.0, 20.0]])
     got = saturated(one_phase, torch.ones(1, 1), net.clone(), torch.ones(1, 6))
     assert got.tolist() == [[50.0, -50.0, 20.0]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from hermesc.errors import InputError
 from hermesrt.metrics import RelativeError, predictions
 
 
@@ -20,6 +21,19 @@ def test_error_of_nothing_is_zero_and_of_something_against_nothing_is_infinite()
     assert error.value == 0
     error.add(torch.ones(2), torch.zeros(2))
     assert error.value == float("inf")
+
+
+def test_a_result_that_is_not_finite_counts_as_infinitely_wrong() -> None:
+    error = RelativeError()
+    error.add(torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")]))
+    assert error.value == 0
+    error.add(torch.tensor([float("nan")]), torch.tensor([1.0]))
+    assert error.value == float("inf")
+
+
+def test_labels_outside_the_columns_are_refused() -> None:
+    with pytest.raises(InputError, match="labels run from 1 to 3; output_0 has 3 columns"):
+        predictions(torch.zeros(2, 3), np.array([1, 2, 3]))
 
 
 def test_several_columns_vote_by_the_largest() -> None:

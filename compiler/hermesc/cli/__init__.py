@@ -1,6 +1,8 @@
 """The command line. Each command imports what it needs, so that help needs no torch."""
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -20,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _exit_code(arguments: list[str]) -> int:
     try:
         hermesc.main(arguments, prog_name="hermesc", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
@@ -28,24 +31,32 @@ def _exit_code(arguments: list[str]) -> int:
         return 2
     except HermescError as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
         click.echo(f"error: {error}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         return 130
     except BrokenPipeError:
+        _drop_output()
         return 0
+    except OSError as error:
+        _drop_output()
+        click.echo(f"error: {error.strerror or error}", err=True)
+        return 2
     except MemoryError:
         click.echo("error: out of memory; give fewer samples or a smaller model", err=True)
         return 2
     except Exception:
         click.echo("This is a bug in hermesc; please report it with the lines below.", err=True)
-        import traceback
-
         traceback.print_exc()
         return _BUG
     return 0
+
+
+def _drop_output() -> None:
+    """Standard output cannot be written: what is left of it goes nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

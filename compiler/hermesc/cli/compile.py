@@ -37,8 +37,9 @@ def compile_command(
 
     chip_settings, pass_settings = split_settings(settings)
     chip = load_chip(chip_name, chip_settings)
-    output = output or Path(Path(model.rpartition(":")[0] or model).stem + ".hermes")
-    check_writable(output)
+    file = Path(model.rpartition(":")[0] or model)
+    output = output or Path(file.stem + ".hermes")
+    check_writable(output, model=file, calibration=calibration)
 
     from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model_file

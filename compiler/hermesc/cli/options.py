@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hermesc.errors import OptionError
+from hermesc.target.spec import COMPILED_IN
 
 if TYPE_CHECKING:
     from hermesrt.program import Chip, Program
@@ -68,6 +69,11 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
     from hermesrt.program import Program
 
     artifact, sha256 = load(path)
+    for key, _ in chip_settings:
+        if key.split(".")[0] in COMPILED_IN:
+            raise OptionError(
+                f"--set chip.{key}: the program was compiled for it; give it to `hermesc compile`"
+            )
     if chip_settings:
         tables = override(artifact.manifest.chip, chip_settings)
         artifact = replace(artifact, manifest=replace(artifact.manifest, chip=tables))

@@ -37,16 +37,20 @@ def program_command(
     from hermesc.units import percent
 
     output = output or Path(program_file.stem + ".state")
-    check_writable(output)
+    check_writable(output, program=program_file)
     start = time.perf_counter()
     program = load_program(program_file, ())
-    chip = deploy(program, method, seed)
 
+    from hermes_sim.device import SimulatedDevice
+    from hermesrt.program import Chip
     from hermesrt.programming.error import mvm_errors
 
+    chip = Chip(program, SimulatedDevice(program.artifact.chip, seed or 0))
+    before = mvm_errors(chip.device, program.artifact)
+    chip.program(method or "published")
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
-    mean = sum(errors.values()) / len(errors) if errors else 0.0
+    mean, mean_before = (sum(e.values()) / max(1, len(e)) for e in (errors, before))
     seconds = time.perf_counter() - start
     if as_json:
         print_json(
@@ -54,7 +58,7 @@ def program_command(
                 "output": str(output),
                 "method": chip.method,
                 "seed": chip.device.seed,
-                "mvm_error_before": None,
+                "mvm_error_before": mean_before,
                 "mvm_error_after": mean,
                 "seconds": seconds,
                 "cores": [{"core": c, "mvm_error": e} for c, e in errors.items()],
@@ -106,7 +110,7 @@ def run_command(
     age_s = parse_age(age)
     for path in (outputs, trace, report):
         if path is not None:
-            check_writable(path)
+            check_writable(path, program=program_file, inputs=inputs, state=state)
     if state is not None and (method is not None or seed is not None):
         raise OptionError("--state is a programmed chip already: leave out --method and --seed")
     chip_settings, pass_settings = split_settings(settings)

@@ -28,14 +28,17 @@ def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> Non
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("--state", type=FILE, help="A chip that `hermesc program` made: adds its MVM errors.")
 @click.option("-o", "--output", type=FILE, help="The page, or a picture if .svg. [P.html]")
-def view_command(program_file: Path, state: Path | None, output: Path | None) -> None:
+@json_option
+def view_command(
+    program_file: Path, state: Path | None, output: Path | None, as_json: bool
+) -> None:
     """Write the floor plan of P.hermes as a page that opens in any browser."""
     from hermesc.files import check_writable, write_atomically
 
     output = output or Path(program_file.stem + ".html")
     if output.suffix not in (".html", ".svg"):
         raise OptionError(f"-o {output}: the page is an .html file, the picture an .svg file")
-    check_writable(output)
+    check_writable(output, program=program_file, state=state)
     if output.suffix == ".svg":
         from hermesc.artifact.io import load
         from hermesrt.report.floorplan import floorplan_svg
@@ -50,7 +53,10 @@ def view_command(program_file: Path, state: Path | None, output: Path | None) ->
         cost = chip.device.cost(program.workload(), "4-phase")
         errors = mvm_errors(chip.device, program.artifact) if state else None
         write_atomically(output, page_html(program.artifact, cost, None, errors).encode())
-    click.echo(f"wrote {output}")
+    if as_json:
+        print_json({"output": str(output)})
+    else:
+        click.echo(f"wrote {output}")
 
 
 @click.command("chips")

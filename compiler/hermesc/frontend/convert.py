@@ -79,6 +79,11 @@ class _Converter:
             value = _type(node.meta["val"])
             if not isinstance(value, TensorType):
                 raise ModelError(f"input {node.name} is not a tensor; inputs are tensors only")
+            if node.name == "labels":
+                raise ModelError(
+                    "an input of the model is called `labels`, which .npz files hold for accuracy; "
+                    "give the argument another name"
+                )
             return Input(node.name, value)
         name = str(spec.target)
         tensors = self._exported.state_dict | self._exported.constants

@@ -6,6 +6,7 @@ would; random numbers start from seed 0, so that the same file compiles to the s
 
 import contextlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -134,6 +135,13 @@ def _made(value: Any, path: Path, name: str, kind: type) -> Any:
     """The value itself, or what it returns when it is a function without arguments."""
     if isinstance(value, (kind, type)) or not callable(value):
         return value
+    needed = [p for p in inspect.signature(value).parameters.values() if p.default is p.empty]
+    if any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in needed):
+        raise ModelError(
+            f"{path}: `{name}` is a function with arguments; it must be a {kind.__name__} or a "
+            "function without arguments that returns one (wrap a function of tensors in an "
+            "nn.Module)"
+        )
     with _as_script(path), _user_errors(path, f"{name}()"):
         return value()
 
@@ -166,5 +174,8 @@ def _tensors(value: Any, path: Path, name: str) -> tuple[Tensor, ...]:
         raise ModelError(f"{path}: `{name}` must be a tuple of tensors, not {type(value).__name__}")
     for i, item in enumerate(items):
         if not isinstance(item, Tensor):
-            raise ModelError(f"{path}: `{name}[{i}]` is a {type(item).__name__}, not a tensor")
+            raise ModelError(
+                f"{path}: `{name}[{i}]` is a {type(item).__name__}, not a tensor; wrap a model "
+                "that takes other things in an nn.Module that takes tensors"
+            )
     return tuple(item.detach() for item in items)

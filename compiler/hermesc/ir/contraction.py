@@ -24,7 +24,7 @@ _LETTERS = string.ascii_letters
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """out = sum of x * matrix over the labels that `out_labels` lacks, times `factor`, plus bias.
+    """out = sum of x * matrix over the labels that `out_labels` lacks, plus bias.
 
     A label is one letter for one dimension; `bias` is a result to add, times `bias_factor`.
     """

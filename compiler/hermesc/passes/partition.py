@@ -129,8 +129,9 @@ class _Fuser:
                 if factor is None or op.call.kwargs:
                     return False
                 scale, bias = scale / factor, bias / factor
-            case "rsub", (a, b, *_):
-                swapped = Call("aten.sub.Tensor", (b, a), op.call.kwargs)
+            case "rsub", (a, b, *rest):
+                alpha = (("alpha", rest[0]),) if rest else op.call.kwargs
+                swapped = Call("aten.sub.Tensor", (b, a), alpha)
                 return self._absorb(e, replace(op, call=swapped), at)
             case (("add" | "sub" | "subtract"), (a, b)):
                 shifted = self._shifted(e, op, a, b, at)

@@ -77,7 +77,7 @@ class Adc:
 
 @dataclass(frozen=True, slots=True)
 class AdcCount:
-    """Conductance at full input that advances a counter by one."""
+    """Conductance that advances a counter by one in a phase at full input."""
 
     pedigree: Pedigree
     count_siemens: float = limits(1e-12, 1e-3)
@@ -230,6 +230,10 @@ class Pcm:
     programming_microsiemens: tuple[float, ...] = limits(-1e3, 1e3)
 
 
+# Tables that a program's tiles, routes and conductances were made for: it runs on no other.
+COMPILED_IN = ("name", "grid", "crossbar", "unit_cell", "links", "pcm_odp", "pcm_tdp")
+
+
 @dataclass(frozen=True, slots=True)
 class ChipSpec:
     """A chip, whole: the tables above under the names that its TOML uses."""
@@ -287,6 +291,5 @@ class ChipSpec:
 
     @property
     def line_siemens(self) -> float:
-        """Conductance at full input, per line and polarity, at which an ADC's reading stops."""
-        current_limit = self.adc.saturation_ampere / self.adc.read_voltage
-        return float(min(current_limit, self.adc_count.count_siemens * 2**self.adc.counter_bits))
+        """Conductance of a line, all its inputs on, at which the ADC's current saturates."""
+        return self.adc.saturation_ampere / self.adc.read_voltage

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hermesc.artifact.schema import Account, Artifact, Matrix, MvmStep, Tile
+from hermesc.aten import op_class
 from hermesc.target.load import chip_tables
 from hermesc.target.spec import Kind
 from hermesc.units import duration, percent, si
@@ -20,7 +21,6 @@ from hermesrt.report.floorplan import chip_svg, swatch_svg, tile_name
 from hermesrt.report.run import RunReport
 
 _PS, _PJ = 1e-12, 1e-12
-_LAYOUT_ONLY = "moves or renames"
 _PEDIGREE = ("kind", "source", "note")
 
 
@@ -107,8 +107,8 @@ def page_html(
         },
         latency=_latency_bars(cost),
         energy=_energy_bars(cost),
-        off_chip=_off_chip([a for a in digital if not a.reason.startswith(_LAYOUT_ONLY)]),
-        layout_only=_off_chip([a for a in digital if a.reason.startswith(_LAYOUT_ONLY)]),
+        off_chip=_off_chip([a for a in digital if op_class(a.op) != "layout"]),
+        layout_only=_off_chip([a for a in digital if op_class(a.op) == "layout"]),
         constants=_constants(artifact),
     )
     return _without_surrogates(text)

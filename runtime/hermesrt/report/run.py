@@ -132,6 +132,7 @@ class Gathered:
         self._right = [0, 0]
         self._counted = 0
         self._classifies = samples.labels is not None
+        self._classes = np.unique(samples.labels) if samples.labels is not None else np.empty(0)
 
     def add(self, rows: slice, outputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> None:
         """Take one block."""
@@ -148,7 +149,7 @@ class Gathered:
     def _count(self, output: Tensor, reference: Tensor, labels: "np.ndarray[Any, Any]") -> None:
         self._counted += len(labels)
         for i, values in enumerate((output, reference)):
-            found = predictions(values, labels)
+            found = predictions(values, self._classes)
             if found is None or found.shape != labels.shape:
                 self._classifies = False
                 return

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from hermesc.artifact.schema import Account, Artifact, Unit
-from hermesc.aten import base_name
+from hermesc.aten import base_name, op_class
 from hermesc.target.spec import ChipSpec
 from hermesc.units import duration, percent, plural, si
 
@@ -80,7 +80,7 @@ def account_table(artifact: Artifact) -> str:
     digital = [a for a in artifact.manifest.account if a.unit == "digital"]
     if not digital:
         return "Everything runs on the chip."
-    layout = [a for a in digital if a.reason.startswith("moves or renames")]
+    layout = [a for a in digital if op_class(a.op) == "layout"]
     work = sorted((a for a in digital if a not in layout), key=_place_and_op)
     rows = []
     for (place, op, reason), group in groupby(work, key=_place_and_op):

@@ -42,7 +42,8 @@ class Layer:
     input_max: float
     input_levels: int
     output_levels: int
-    count_limit: float
+    phase_limit: float
+    counter_limit: float
     truncate: bool
     asymmetry: float
     four_phase: bool
@@ -102,27 +103,29 @@ def saturated(layer: Layer, codes: Vectors, net: Tensor, polarities: Tensor) -> 
     In 4-phase reads most inputs stay far below the limit: a counter's sum over its two phases,
     which bounds both, is tried first.
     """
-    limit = layer.count_limit
+    limit = min(layer.phase_limit, layer.counter_limit)
     if not layer.four_phase:
         return net.clamp_(-limit, limit)
     positive, negative = polarities.chunk(2, 1)
     total = codes.abs() @ (positive + negative)
     if bool((total + net.abs()).amax() <= 2 * limit):
         return net
-    return four_phases(codes, polarities, limit)
+    return four_phases(layer, codes, polarities)
 
 
-def four_phases(codes: Vectors, polarities: Tensor, limit: float) -> Tensor:
-    """Each product of an input sign and a weight sign, read for itself and stopped at the limit.
+def four_phases(layer: Layer, codes: Vectors, polarities: Tensor) -> Tensor:
+    """Each product of an input sign and a weight sign, read for itself; two phases a counter.
 
-    The limit is on a phase's mean current; that the current is higher while all pulses are on is
-    left to the choice of g_max. Source: Le Gallo 2023 (4-phase mode, 100 uA).
+    A phase stops at the current's limit, a counter at its last count. The limit is on a phase's
+    mean current; that the current is higher while all pulses are on is left to the choice of g_max.
+    Source: Le Gallo 2023 (4-phase mode, 100 uA, 12 bits).
     """
     signs = torch.cat([codes.clamp(min=0), (-codes).clamp(min=0)])
-    phases = (signs @ polarities).clamp_(max=limit)
+    phases = (signs @ polarities).clamp_(max=layer.phase_limit)
     rows, columns = codes.shape[0], polarities.shape[1] // 2
-    same = phases[:rows, :columns] + phases[rows:, columns:]
-    return same - phases[:rows, columns:] - phases[rows:, :columns]
+    positive = phases[:rows, :columns] + phases[rows:, columns:]
+    negative = phases[:rows, columns:] + phases[rows:, :columns]
+    return positive.clamp_(max=layer.counter_limit) - negative.clamp_(max=layer.counter_limit)
 
 
 def output_code(layer: Layer, value: Tensor, step: float) -> Tensor:

@@ -12,7 +12,7 @@ from hermes_sim.crossbar import Layer, Stage
 from hermes_sim.seeds import generator
 from hermesc.artifact.schema import Artifact, Matrix, MvmStep, Tile
 from hermesc.errors import ArtifactError, Location, OptionError
-from hermesc.target.spec import ChipSpec, Mode
+from hermesc.target.spec import COMPILED_IN, ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, Method, ReadSettings
 from hermesrt.executor import epilogue, tensor_of
@@ -28,8 +28,14 @@ class _Core:
 
     weights: Float[Tensor, "rows columns"]
     targets: Float[Tensor, "polarity rows columns"]
-    programmed: Float[Tensor, "polarity rows columns"] | None = None
-    nu: Float[Tensor, "polarity rows columns"] | None = None
+    programmed: Float[Tensor, "polarity rows columns"]
+    nu: Float[Tensor, "polarity rows columns"]
+
+    @classmethod
+    def reset(cls, rows: int, columns: int) -> "_Core":
+        """All devices RESET, nothing wanted yet."""
+        pair = torch.zeros(3, 2, rows, columns)
+        return cls(torch.zeros(rows, columns, dtype=torch.float64), *pair.unbind())
 
 
 class SimulatedDevice:
@@ -54,24 +60,26 @@ class SimulatedDevice:
         """The seed of everything random about it."""
         return self._seed
 
+    @property
+    def loaded(self) -> Artifact | None:
+        """The program that it holds."""
+        return self._artifact
+
     def load(self, artifact: Artifact) -> None:
         """Take a program's tiles; raises OptionError when it was compiled for another chip."""
-        if artifact.chip.name != self._chip.name or artifact.chip.crossbar != self._chip.crossbar:
+        differing = [t for t in COMPILED_IN if getattr(artifact.chip, t) != getattr(self._chip, t)]
+        if differing:
             raise OptionError(
-                f"the program was compiled for the chip {artifact.chip.name} and the device is a "
-                f"{self._chip.name}; compile it again with --chip {self._chip.name}"
+                f"the program was compiled for a chip with another {', '.join(differing)} than the "
+                f"device's; make the device from the same description ({artifact.chip.name})"
             )
         self._artifact = artifact
         rows, columns = self._chip.crossbar.rows, self._chip.crossbar.columns
-        self._cores = {
-            core: _Core(
-                torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(2, rows, columns)
-            )
-            for core in artifact.cores
-        }
+        self._cores = {core: _Core.reset(rows, columns) for core in artifact.cores}
+        self._layers = {}
         for matrix in artifact.manifest.matrices:
             exact = tensor_of(artifact, matrix.name)
-            unit = (exact / _column_max(exact)).float()
+            unit = (exact / exact.abs().amax(0)).nan_to_num(0.0).float()
             for tile in matrix.tiles:
                 part = slice(*tile.rows), slice(*tile.columns)
                 place = slice(*tile.core_rows), slice(*tile.core_columns)
@@ -134,7 +142,6 @@ class SimulatedDevice:
         """The programmed cells."""
         arrays = {}
         for number, core in self._cores.items():
-            assert core.programmed is not None and core.nu is not None
             cells = (*core.programmed, *core.nu)
             for name, value in zip(_CELLS, cells, strict=True):
                 arrays[f"{number}.{name}"] = value.numpy()
@@ -199,7 +206,8 @@ class SimulatedDevice:
             input_max=step.input_max,
             input_levels=chip.input_levels,
             output_levels=chip.output_levels,
-            count_limit=chip.line_siemens / chip.adc_count.count_siemens,
+            phase_limit=chip.line_siemens / chip.adc_count.count_siemens,
+            counter_limit=2.0**chip.adc.counter_bits - 1,
             truncate=chip.ldpu_code.rounding == "truncate",
             four_phase=self._settings.mode == "4-phase",
             asymmetry=crossbar.asymmetry_of(self._settings.mode, chip.one_phase.polarity_asymmetry),
@@ -215,8 +223,9 @@ class SimulatedDevice:
         chip = self._chip
         per_count = 1 / (chip.adc_count.count_siemens * chip.input_levels)
         polarities = torch.cat([positive, negative], 1)
-        can_saturate = bool(polarities.sum(0).max() > chip.line_siemens)
-        largest = _column_max(tensor_of(self._held, matrix.name)).float()
+        most = min(chip.line_siemens, chip.adc_count.count_siemens * 2**chip.adc.counter_bits / 2)
+        can_saturate = bool(polarities.sum(0).max() > most)
+        largest = tensor_of(self._held, matrix.name).abs().amax(0).float()
         unit = chip.adc_count.count_siemens * step.input_max / matrix.g_max_siemens[stage]
         return Stage(
             rows=slice(*matrix.row_ranges[stage]),
@@ -234,7 +243,6 @@ class SimulatedDevice:
         programmed. Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core).
         """
         core, model, age = self._cores[tile.core], self._chip.pcm, self._settings.age_s
-        assert core.programmed is not None and core.nu is not None, "program the device first"
         rows, columns = _place(tile)
         programmed, nu = core.programmed[:, rows, columns], core.nu[:, rows, columns]
         drifted = pcm.drift(model, programmed, nu, age)
@@ -251,8 +259,3 @@ def _at(matrix: Matrix, stage: int) -> list[Tile]:
 
 def _place(tile: Tile) -> tuple[slice, slice]:
     return slice(*tile.core_rows), slice(*tile.core_columns)
-
-
-def _column_max(matrix: Tensor) -> Tensor:
-    largest = matrix.abs().amax(0)
-    return torch.where(largest > 0, largest, torch.ones_like(largest))

@@ -101,19 +101,22 @@ class _Engine:
         chip, stages = self._chip, len(matrix.row_ranges)
         mvm = to_ps(self._mvm_ns)
         ldpu = {t.core: 0 for t in matrix.tiles}
-        array, port = dict(ldpu), dict(ldpu)
+        array, port_in, port_out = dict(ldpu), dict(ldpu), dict(ldpu)
         for tile in matrix.tiles:
             rows, columns = (b - a for a, b in (tile.rows, tile.columns))
             array[tile.core] += mvm
             ldpu[tile.core] += to_ps(chip.ldpu_time.output_interval_ns) * columns
-            last = tile.stage == stages - 1
-            port[tile.core] += to_ps(chip.host_link_time.byte_ns) * (rows + columns * last)
-        pace = {core: max(array[core], ldpu[core], port[core]) for core in array}
+            port_in[tile.core] += to_ps(chip.host_link_time.byte_ns) * rows
+            if tile.stage == stages - 1:
+                port_out[tile.core] += to_ps(chip.host_link_time.byte_ns) * columns
+        resources = (array, ldpu, port_in, port_out)
+        pace = {core: max(r[core] for r in resources) for core in array}
         follow = (work.vectors - 1) * max(pace.values())
+        after_ldpu = max(0, *(port_out[c] - ldpu[c] for c in ldpu))  # outputs leave as they come
         slowest = {
             "array": max(array.values()),
             "ldpu": max(ldpu.values()),
-            "host_link": max(port.values()),
+            "host_link": max(port_in.values()) + after_ldpu,
         }
         waits = max(slowest, key=lambda cause: slowest[cause])
         latency = slowest | {"links": to_ps(chip.stage_time.stage_ns) * stages, "host": 0}

@@ -49,6 +49,7 @@ FUSED = {
     "constant less y": lambda m, x: m.c - x @ m.w,
     "constant less y with alpha": lambda m, x: torch.sub(m.c, x @ m.w, alpha=3),
     "number less y": lambda m, x: 1.5 - x @ m.w,
+    "number less y with alpha": lambda m, x: torch.rsub(x @ m.w, 1.0, alpha=2),
     "scale": lambda m, x: (x @ m.w) * m.c,
     "scale by a number": lambda m, x: 3 * (x @ m.w),
     "quotient": lambda m, x: (x @ m.w) / m.c,

@@ -34,9 +34,10 @@ def test_one_device_per_polarity_takes_its_statistics():
     assert chip.pcm is chip.pcm_odp
 
 
-def test_counter_width_limits_a_line_where_it_is_reached_first():
-    chip = load_chip("hermes", [("adc.counter_bits", "8")])
-    assert chip.line_siemens == pytest.approx(256 * 0.129375e-6)
+def test_a_line_is_limited_by_the_current_at_the_read_voltage():
+    assert load_chip("hermes").line_siemens == pytest.approx(100e-6 / 0.2)
+    low = load_chip("hermes", [("adc.saturation_ampere", "50e-6")])
+    assert low.line_siemens == pytest.approx(50e-6 / 0.2)
 
 
 def test_every_table_of_the_chip_says_where_it_comes_from():

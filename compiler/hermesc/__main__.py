@@ -1,0 +1,5 @@
+"""python -m hermesc."""
+
+from hermesc.cli import main
+
+main()
