@@ -182,9 +182,9 @@ def test_a_model_of_one_row_does_not_stream(front):
 
 
 @pytest.mark.parametrize("row", [0, 3, 7, 8, 15])
-def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front_of, module, row):
+def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front, module, row):
     model = module(lambda m, x: (x @ m.w) / x.abs().max(), w=(6, 5))
-    made = front_of(model) if callable(front_of) else None
     x = torch.rand(16, 6, generator=torch.Generator().manual_seed(0))
     x[row, 2] = 5.0
-    assert not rows_are_independent(made.graph, made.weights, {"x": x})
+    made = front(model, (x,))
+    assert not rows_are_independent(made.graph, made.weights, made.named((x,)))
