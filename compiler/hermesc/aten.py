@@ -36,7 +36,7 @@ _NAMES: Mapping[OpClass, str] = {
         view reshape _unsafe_view view_as reshape_as permute transpose t numpy_T mT adjoint
         unsqueeze squeeze expand expand_as broadcast_to slice select narrow chunk split
         split_with_sizes tensor_split unbind flatten unflatten movedim moveaxis swapaxes swapdims
-        contiguous clone detach alias lift_fresh_copy lift_fresh cat concat concatenate stack hstack
+        contiguous clone copy detach alias lift_fresh_copy lift_fresh cat concat concatenate stack hstack
         vstack dstack column_stack repeat repeat_interleave tile pad constant_pad_nd
         reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d roll flip fliplr
         flipud rot90 to _to_copy type_as unfold tril triu diagonal diag_embed diag
@@ -50,7 +50,7 @@ _NAMES: Mapping[OpClass, str] = {
         lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or
         logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor floor ceil round
         trunc fix frac square reciprocal heaviside masked_fill addcmul addcdiv lerp isnan isinf
-        isfinite nan_to_num fill copy signbit copysign softshrink hardshrink isclose
+        isfinite nan_to_num fill signbit copysign softshrink hardshrink isclose
         bitwise_left_shift bitwise_right_shift __and__ __or__ __xor__ masked_scatter""",
     "transcendental": """
         cos sin tan acos asin atan arccos arcsin arctan atan2 arctan2 cosh sinh tanh acosh asinh

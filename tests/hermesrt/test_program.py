@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.artifact.schema import HostStep
-from hermesc.errors import ArtifactError, InputError, OptionError
+from hermesc.errors import ArtifactError, InputError, ModelError, OptionError
 from hermesrt import program as program_module
 from hermesrt.program import Program, block_rows
 
@@ -137,3 +137,31 @@ def test_the_users_model_is_given_back_as_it_was(inputs: Tensor) -> None:
     hermesc.compile(model, inputs)
     assert model.training
     assert model[1].training
+
+
+def test_half_precision_compiles_and_bfloat16_is_refused_by_name() -> None:
+    x = torch.randn(8, 16, generator=torch.Generator().manual_seed(0))
+    half = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).half()
+    chip = hermesc.compile(half, x.half()).deploy(hermesc.simulate()).configure(ideal=True)
+    with torch.no_grad():
+        torch.testing.assert_close(chip(x.half()), half(x.half()), rtol=0.01, atol=0.01)
+    with pytest.raises(ModelError, match=r"bfloat16.*model\.float\(\)"):
+        hermesc.compile(nn.Linear(16, 4).bfloat16(), x.bfloat16())
+
+
+def test_writing_into_a_new_tensor_compiles(inputs: Tensor) -> None:
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = torch.zeros(x.shape[0], 6)
+            y[:, :4] = self.layer(x)
+            y[:, 4:] = x[:, :2]
+            return y
+
+    model = Parts().eval()
+    chip = hermesc.compile(model, inputs[:4]).deploy(hermesc.simulate()).configure(ideal=True)
+    with torch.no_grad():
+        torch.testing.assert_close(chip(inputs), model(inputs))

@@ -23,7 +23,18 @@ def operations(work: HostWork, chip: ChipSpec) -> int:
         case "product":
             return 2 * max(work.taken, work.elements)
         case "layout":
-            copies = ("cat", "stack", "repeat", "tile", "pad", "roll", "flip", "clone", "scatter")
+            copies = (
+                "cat",
+                "stack",
+                "repeat",
+                "tile",
+                "pad",
+                "roll",
+                "flip",
+                "clone",
+                "copy",
+                "scatter",
+            )
             name = work.step.op.split(".")[1]
             return work.elements if any(word in name for word in copies) else 0
         case "create":
