@@ -36,7 +36,8 @@ _NAMES: Mapping[OpClass, str] = {
         view reshape _unsafe_view view_as reshape_as permute transpose t numpy_T mT adjoint
         unsqueeze squeeze expand expand_as broadcast_to slice select narrow chunk split
         split_with_sizes tensor_split unbind flatten unflatten movedim moveaxis swapaxes swapdims
-        contiguous clone copy detach alias lift_fresh_copy lift_fresh cat concat concatenate stack hstack
+        contiguous clone copy detach alias
+        lift_fresh_copy lift_fresh cat concat concatenate stack hstack
         vstack dstack column_stack repeat repeat_interleave tile pad constant_pad_nd
         reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d roll flip fliplr
         flipud rot90 to _to_copy type_as unfold tril triu diagonal diag_embed diag
