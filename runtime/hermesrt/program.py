@@ -1,7 +1,7 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,15 @@ _BLOCK_ROWS = 1024
 class Program:
     """A compiled model. `sha256` is its file's."""
 
-    def __repr__(self) -> str:
-        manifest = self.artifact.manifest
-        return f"<Program {manifest.name} for {self.artifact.chip.name}, {self.sha256[:12]}>"
-
     artifact: Artifact
     sha256: str
 
     def __post_init__(self) -> None:
         check_operations(self.artifact)
+
+    def __repr__(self) -> str:
+        manifest = self.artifact.manifest
+        return f"<Program {manifest.name} for {self.artifact.chip.name}, {self.sha256[:12]}>"
 
     @classmethod
     def of(cls, artifact: Artifact) -> "Program":
@@ -122,9 +122,8 @@ class Chip:
 
         Raises: InputError when the inputs do not fit the program.
         """
-        blocks = list(self.run(self._samples(inputs), references=False))
-        columns = zip(*(b.outputs for b in blocks), strict=True)
-        outputs = tuple(parts[0] if len(blocks) == 1 else torch.cat(parts) for parts in columns)
+        blocks = self.run(self._samples(inputs), references=False)
+        outputs = joined([block.outputs for block in blocks])
         return outputs[0] if len(outputs) == 1 else outputs
 
     def report(self, *inputs: Tensor, labels: Tensor | None = None) -> RunReport:
@@ -132,10 +131,6 @@ class Chip:
         samples = self._samples(inputs) if inputs else example_samples(self.compiled.artifact)
         if labels is not None:
             samples = Samples(samples.inputs, labels.numpy())
-        return self.run_report(samples)
-
-    def run_report(self, samples: Samples) -> RunReport:
-        """Run the samples once and measure."""
         return self.measured(samples, self.run(samples))
 
     def measured(self, samples: Samples, blocks: Iterable[Block]) -> RunReport:
@@ -203,6 +198,13 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def joined(blocks: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """The outputs of all rows, from those of each block; one block is taken as it is."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return tuple(torch.cat(parts) for parts in zip(*blocks, strict=True))
 
 
 def block_rows(work: Workload) -> int:

@@ -80,15 +80,21 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
     return Program(artifact, sha256)
 
 
-def deploy(program: "Program", method: Any, seed: int | None, state: Path | None = None) -> "Chip":
-    """A simulated chip with the program's weights, newly written or from a state file."""
+def blank_chip(program: "Program", seed: int | None) -> "Chip":
+    """A simulated chip that took the program's tiles; no weight is written yet."""
     from hermes_sim.device import SimulatedDevice
     from hermesrt.program import Chip
 
-    device = SimulatedDevice(program.artifact.chip, seed or 0)
-    if state is None:
-        return program.deploy(device, method or "published")
-    return Chip(program, device).load(state)
+    return Chip(program, SimulatedDevice(program.artifact.chip, seed or 0))
+
+
+def deploy(program: "Program", method: Any, seed: int | None, state: Path | None = None) -> "Chip":
+    """A simulated chip with the program's weights, newly written or from a state file."""
+    chip = blank_chip(program, seed)
+    if state is not None:
+        return chip.load(state)
+    chip.program(method or "published")
+    return chip
 
 
 def print_json(value: dict[str, Any]) -> None:

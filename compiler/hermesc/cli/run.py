@@ -10,6 +10,7 @@ import click
 
 from hermesc.cli.options import (
     FILE,
+    blank_chip,
     deploy,
     device_options,
     json_option,
@@ -19,6 +20,7 @@ from hermesc.cli.options import (
     split_settings,
 )
 from hermesc.errors import OptionError
+from hermesc.target.spec import MODES
 
 if TYPE_CHECKING:
     from hermesrt.program import Block
@@ -41,11 +43,9 @@ def program_command(
     start = time.perf_counter()
     program = load_program(program_file, ())
 
-    from hermes_sim.device import SimulatedDevice
-    from hermesrt.program import Chip
     from hermesrt.programming.error import mvm_errors
 
-    chip = Chip(program, SimulatedDevice(program.artifact.chip, seed or 0))
+    chip = blank_chip(program, seed)
     before = mvm_errors(chip.device, program.artifact)
     chip.program(method or "published")
     errors = mvm_errors(chip.device, program.artifact)
@@ -78,9 +78,7 @@ def program_command(
 @click.option("--state", type=FILE, help="A chip that `hermesc program` made.")
 @device_options
 @click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
-@click.option(
-    "--mode", type=click.Choice(["1-phase", "4-phase"]), default="4-phase", help="[4-phase]"
-)
+@click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
 @click.option("--trace", type=FILE, help="Write a Chrome/Perfetto trace here.")
 @click.option(
@@ -169,17 +167,14 @@ def _keep(blocks: "Iterable[Block]", kept: "list[Block]") -> "Iterator[Block]":
 
 
 def _write_outputs(path: Path, blocks: "list[Block]") -> None:
-    import torch
-
     from hermesrt.data import write_outputs
+    from hermesrt.program import joined
 
-    def joined(parts: Any) -> Any:
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    columns = zip(*(b.outputs for b in blocks), strict=True)
-    exact = zip(*(b.references for b in blocks), strict=True)
-    write_outputs(
-        path,
-        {f"output_{i}": joined(parts) for i, parts in enumerate(columns)},
-        {f"reference_{i}": joined(parts) for i, parts in enumerate(exact)},
+    outputs, references = (
+        {f"{name}_{i}": value for i, value in enumerate(joined(parts))}
+        for name, parts in (
+            ("output", [block.outputs for block in blocks]),
+            ("reference", [block.references for block in blocks]),
+        )
     )
+    write_outputs(path, outputs, references)

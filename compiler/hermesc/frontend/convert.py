@@ -40,21 +40,22 @@ def convert(
     for a model that keeps state between calls.
     """
     _refuse_state(exported)
-    refusals = list(_refused(exported, folder))
+    fixed = _fixed_nodes(exported)
+    refusals = list(_refused(exported, fixed, folder))
     if refusals:
         raise UnsupportedOpError(refusals)
-    return _Converter(exported, folder).graph()
+    return _Converter(exported, fixed, folder).graph()
 
 
 class _Converter:
-    def __init__(self, exported: ExportedProgram, folder: Path | None) -> None:
+    def __init__(self, exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> None:
         self._exported = exported
         self._folder = folder
         self._specs = {s.arg.name: s for s in exported.graph_signature.input_specs}
         self._weights: dict[str, Tensor] = {}
         self._removed: list[Removed] = []
         self._captured: list[Captured] = []
-        self._fixed = _fixed_nodes(exported)
+        self._fixed = fixed
         self._values: dict[Node, Any] = {}  # of nodes folded here
 
     def graph(self) -> tuple[Graph, dict[str, Tensor]]:
@@ -170,8 +171,7 @@ def _fixed_nodes(exported: ExportedProgram) -> set[Node]:
     return fixed
 
 
-def _refused(exported: ExportedProgram, folder: Path | None) -> Iterator[Refusal]:
-    fixed = _fixed_nodes(exported)
+def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> Iterator[Refusal]:
     for node in exported.graph.nodes:
         if node.op != "call_function":
             continue

@@ -1,5 +1,6 @@
 """The simulated chip: cells by core, and layers folded from them for the age and mode in force."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,8 +126,7 @@ class SimulatedDevice:
         held = self._held.matrices[matrix]
         ranges = (1.0,) * len(held.row_ranges)
         step = MvmStep("", "", matrix, None, None, False, _NOWHERE, 1.0, ranges)
-        columns = slice(*tile.columns)
-        stage = self._stage(held, tile.stage, step, torch.ones(held.columns))
+        stage = self._stage(held, (tile,), step, torch.ones(held.columns))
         layer = self._layer_of(step, (stage,))
         stream = generator(self._seed, "tile", matrix, tile.stage, tile.columns[0])
         counts = crossbar.stage_counts(
@@ -136,7 +136,7 @@ class SimulatedDevice:
             lambda _, shape: torch.randn(shape, generator=stream),
             0,
         )
-        return (counts * stage.value)[:, columns]
+        return counts * stage.value
 
     def state(self) -> DeviceState:
         """The programmed cells."""
@@ -196,7 +196,7 @@ class SimulatedDevice:
                 scale = tensor_of(self._held, step.scale).float()
             stages = range(len(matrix.row_ranges))
             self._layers[step.name] = self._layer_of(
-                step, tuple(self._stage(matrix, s, step, scale) for s in stages)
+                step, tuple(self._stage(matrix, _at(matrix, s), step, scale) for s in stages)
             )
         return self._layers[step.name]
 
@@ -216,9 +216,10 @@ class SimulatedDevice:
             relu=step.relu,
         )
 
-    def _stage(self, matrix: Matrix, stage: int, step: MvmStep, scale: Tensor) -> Stage:
-        """Fold the cells of one row block, drifted to the age in force, into a Stage."""
-        blocks = [self._cells_now(t) for t in _at(matrix, stage)]
+    def _stage(self, matrix: Matrix, tiles: Sequence[Tile], step: MvmStep, scale: Tensor) -> Stage:
+        """Fold neighbouring tiles of one row block, drifted to the age in force, into a Stage."""
+        stage, columns = tiles[0].stage, slice(tiles[0].columns[0], tiles[-1].columns[1])
+        blocks = [self._cells_now(t) for t in tiles]
         positive, negative, variance, factor = (torch.cat(p, 1) for p in zip(*blocks, strict=True))
         chip = self._chip
         per_count = 1 / (chip.adc_count.count_siemens * chip.input_levels)
@@ -232,7 +233,7 @@ class SimulatedDevice:
             weights=(positive - negative) * per_count,
             polarities=polarities * per_count if can_saturate else None,
             variance=variance * per_count**2,
-            value=largest * scale * factor[0] * unit,
+            value=(largest * scale)[columns] * factor[0] * unit,
             step=step.output_max[stage] * chip.ldpu_code.range_factor / chip.output_levels,
         )
 
