@@ -23,6 +23,7 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python tools/bench/startup.py
 	$(BIN)/python tools/bench/mvm.py
+	$(BIN)/python tools/bench/programming.py
 
 $(READY): pyproject.toml tools/constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -30,7 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
-    install_import_hook(["hermes_sim"], "beartype.beartype")  # tensor shapes are checked
+    # tensor shapes are checked; an int is a float, as mypy has it (PEP 484)
+    install_import_hook(
+        ["hermes_sim"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Keep the README true: the demo's output in it is a script's, and its Python runs.
 
     python tools/docs.py           check; exit 1 and say what differs
-    python tools/docs.py --write   write the demo's output, its picture and the benchmark's table
+    python tools/docs.py --write   write the demo's output, its picture, the benchmarks' tables and
+                                   the study of programming
+    python tools/docs.py --write DIR   the same, and the study of the chip with DIR's measurements
 
 Numbers may differ by 2 % and one in the last digit (another processor rounds otherwise); all else
 must be the same.
@@ -21,14 +23,24 @@ NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 
 def demo_output() -> str:
     """What `make demo` prints, without the environment's part."""
-    command = [str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return run.stdout.rstrip()
+    return output(str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent))
 
 
 def bench_output() -> str:
-    """The table of the MVM benchmark; not checked, for times are the machine's."""
-    command = [sys.executable, str(ROOT / "tools/bench/mvm.py")]
+    """The tables of the benchmarks; not checked, for times are the machine's."""
+    return "\n\n".join(
+        output(sys.executable, str(ROOT / f"tools/bench/{name}.py"))
+        for name in ("mvm", "programming")
+    )
+
+
+def study_output(*words: str) -> str:
+    """A study's text; not checked, for it takes minutes or data that is not ours."""
+    return output(str(Path(sys.executable).parent / "hermesc"), "study", *words)
+
+
+def output(*command: str) -> str:
+    """What a command prints."""
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     return run.stdout.rstrip()
 
@@ -68,9 +80,17 @@ def main() -> int:
     text = README.read_text(encoding="utf-8")
     fresh = demo_output()
     if "--write" in sys.argv:
-        for name, output in (("demo", fresh), ("bench", bench_output())):
+        blocks = {
+            "demo": fresh,
+            "bench": bench_output(),
+            "programming": study_output("programming"),
+        }
+        if data := sys.argv[sys.argv.index("--write") + 1 :]:
+            picture = str(ROOT / "examples/study_chip.svg")
+            blocks["study"] = study_output("chip", "--data", data[0], "--plot", picture)
+        for name, fresh_text in blocks.items():
             block = section(text, name)
-            text = f"{text[: block.start(2)]}\n{output}{text[block.end(2) :]}"
+            text = f"{text[: block.start(2)]}\n{fresh_text}{text[block.end(2) :]}"
         README.write_text(text, encoding="utf-8")
         picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
         (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)

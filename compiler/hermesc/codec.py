@@ -71,6 +71,8 @@ class _Decoder:
         if origin is tuple:
             return self._tuple(args, data, key, metadata)
         if dataclasses.is_dataclass(hint):
+            if isinstance(data, Mapping) and data.get("type") == getattr(hint, "tag", ""):
+                data = {k: v for k, v in data.items() if k != "type"}
             return self.build(hint, data, key)  # type: ignore[arg-type]
         return self._scalar(hint, data, key, metadata)
 

@@ -1,5 +1,6 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -21,7 +22,7 @@ from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import Extras, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
-from hermesc.passes.quantize import quantize, rows_are_independent
+from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independent
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
@@ -35,6 +36,7 @@ class Options:
     """The passes' options, each under its pass's name."""
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
+    quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def compile_model(
     streams = rows_are_independent(partitioned.graph, weights, examples)
     tiled = step("tile", tile, partitioned, weights, chip)
     verify.verify_tiled(tiled, weights, chip)
-    quantized = step("quantize", quantize, tiled, weights, calibration, streams, chip)
+    quantized = step(
+        "quantize", quantize, tiled, weights, calibration, streams, chip, options.quantize
+    )
     verify.verify_quantized(quantized, chip)
     placed = step("place", place, quantized, chip)
     verify.verify_placed(placed, chip)
@@ -87,7 +91,9 @@ def compile_model(
     verify.verify_routed(routed, chip)
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
-    extras = Extras(source.name, examples, _labels(source, examples), streams, notes)
+    extras = Extras(
+        source.name, examples, _labels(source, examples), streams, notes + quantized.notes
+    )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
     return artifact
 
@@ -210,13 +216,22 @@ def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
                 "chip.TABLE.KEY for the chip's numbers"
             )
         group, option = known[key]
-        hint = get_type_hints(get_type_hints(Options)[group])[option]
-        chosen[group][option] = _parse_value(key, text, hint)
+        chosen[group][option] = _parse_value(key, text, get_type_hints(Options)[group], option)
     types = get_type_hints(Options)
     return Options(**{group: types[group](**values) for group, values in chosen.items()})
 
 
-def _parse_value(key: str, text: str, hint: Any) -> Any:
+def _parse_value(key: str, text: str, group: type[Any], option: str) -> Any:
+    hint = get_type_hints(group)[option]
+    if hint is float:
+        low, high = (group.__dataclass_fields__[option].metadata[end] for end in ("low", "high"))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise OptionError(f"--set {key}={text}: must be a number from {low:g} to {high:g}")
+        return value
     if get_origin(hint) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     choices = get_args(hint)

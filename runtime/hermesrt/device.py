@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact, MvmStep, Tile
+from hermesc.artifact.schema import Artifact, MvmStep
 from hermesc.target.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.workload import Workload
 
-Method = Literal["published", "ideal"]
-METHODS: tuple[Method, ...] = ("published", "ideal")
+Method = Literal["published", "gdp", "verify", "oneshot", "ideal"]
+METHODS: tuple[Method, ...] = ("published", "gdp", "verify", "oneshot", "ideal")
+EndState = Literal["published", "ideal"]
+PulseKind = Literal["set", "reset", "iterative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,11 @@ class ReadSettings:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """What programming left in the cells, to be saved and loaded: arrays by name, [rows, columns]
-    of each core."""
+    """What programming left in the cells, to be saved and loaded: arrays by name.
+
+    `<core>.conductance` in siemens and `<core>.nu`, each [devices, polarity, rows, columns]; what
+    else a device needs to go on programming has names of its own.
+    """
 
     chip: str
     method: Method
@@ -37,8 +42,27 @@ class DeviceState:
     arrays: Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Pulses:
+    """One pulse each for some unit cells of a core.
+
+    `cells` are their places, row * columns + column; `device` picks one of the cell's four: 0 and 1
+    are positive, 2 and 3 negative; `ampere` is the current.
+    """
+
+    kind: PulseKind
+    cells: Int64[Tensor, " pulses"]
+    device: Int64[Tensor, " pulses"]
+    ampere: Float[Tensor, " pulses"]
+
+
 class Device(Protocol):
-    """A chip of cores with crossbars, converters and LDPUs."""
+    """A chip of cores with crossbars, converters and LDPUs.
+
+    Running a program needs load, configure, mvm and cost; pulse-by-pulse programming needs pulse,
+    read_cells, mvm_core and settle. `index` and `block` number the calls, so that a simulator can
+    draw the same noise again; a chip ignores them.
+    """
 
     @property
     def chip(self) -> ChipSpec:
@@ -59,8 +83,28 @@ class Device(Protocol):
         """Take a program's tiles, ranges and LDPU parameters; no weight is written yet."""
         ...
 
-    def program(self, method: Method) -> None:
-        """Write the loaded program's weights into the cells."""
+    def draw(self, end_state: EndState) -> None:
+        """Take the loaded program's weights as they are after programming; simulators only."""
+        ...
+
+    def pulse(self, core: int, pulses: Pulses, index: int) -> None:
+        """Send programming pulses into a core's cells."""
+        ...
+
+    def read_cells(
+        self, core: int, devices: tuple[int, ...], index: int
+    ) -> Float[Tensor, "polarity rows columns"]:
+        """Verify read, in counts of `programming_pulses`: the sum of the given devices (0, 1)."""
+        ...
+
+    def mvm_core(
+        self, core: int, x: Float[Tensor, "vectors rows"], index: int
+    ) -> Float[Tensor, "vectors columns"]:
+        """Raw ADC counts of a whole core for inputs in [-1, 1], before the LDPU."""
+        ...
+
+    def settle(self, method: Method) -> None:
+        """Programming by that method is over: the age counts from here."""
         ...
 
     def configure(self, settings: ReadSettings) -> None:
@@ -69,12 +113,6 @@ class Device(Protocol):
 
     def mvm(self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int) -> Tensor:
         """One MVM step for a block of vectors; read noise depends on seed, step and `block`."""
-        ...
-
-    def mvm_tile(
-        self, matrix: str, tile: Tile, x: Float[Tensor, "vectors rows"]
-    ) -> Float[Tensor, "vectors columns"]:
-        """The product of one tile alone, as its converters give it, for inputs in [-1, 1]."""
         ...
 
     def state(self) -> DeviceState:

@@ -1,7 +1,8 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from torch import Tensor
 
 from hermesc.artifact import io
 from hermesc.artifact.schema import Artifact, MvmStep
-from hermesc.errors import InputError, OptionError
+from hermesc.errors import ArtifactError, InputError, OptionError
+from hermesc.target.load import chip_tables
 from hermesc.target.spec import MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.executor import check_operations, execute, reference_mvm
+from hermesrt.programming.drive import Iteration, Progress, moves_of, program
+from hermesrt.programming.gdp import GdpOptions
 from hermesrt.report.run import RunReport, RunSettings, measure
-from hermesrt.state import load_state, save_state
+from hermesrt.state import load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
@@ -83,18 +87,51 @@ class Chip:
         self.compiled = program
         self.device = device
         self.method: Method = "published"
+        self.iterations: tuple[Iteration, ...] = ()
         self.settings = ReadSettings()
         self._blocks_run = 0
         self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
         device.load(program.artifact)
         device.configure(self.settings)
 
-    def program(self, method: Method) -> None:
-        """Write the weights again, by that method."""
+    def program(
+        self,
+        method: Method,
+        options: GdpOptions | None = None,
+        observe: Callable[[Progress], None] | None = None,
+        checkpoint: Path | None = None,
+    ) -> None:
+        """Write the weights again, by that method; `observe` is called after each iteration.
+
+        Pulse-by-pulse methods keep what they did in `checkpoint` every half minute; a file that a
+        killed run left there is taken up, with the same result, and removed at the end.
+        """
         if method not in METHODS:
             raise OptionError(f"method {method!r}: must be one of {', '.join(METHODS)}")
-        self.method = method
-        self.device.program(method)
+        self.method, self.iterations = method, ()
+        if method in ("published", "ideal"):
+            self.device.draw(method)
+            return
+        options = options or GdpOptions()
+        artifact, sha256 = self.compiled.artifact, self.compiled.sha256
+        progress = Progress(method, moves_of(method, self.device.chip, options))
+        tables = chip_tables(self.device.chip)
+
+        def keep(progress: Progress) -> None:
+            if checkpoint is not None:
+                save_checkpoint(self.device, progress, options, sha256, tables, checkpoint)
+
+        if checkpoint is not None and checkpoint.exists():
+            load_checkpoint(self.device, artifact, progress, options, sha256, tables, checkpoint)
+        self.device.configure(ReadSettings())
+        with _one_thread():
+            for _ in program(self.device, artifact, progress, options, keep):
+                if observe is not None:
+                    observe(progress)
+        self.device.configure(self.settings)
+        self.iterations = tuple(progress.iterations)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
 
     def configure(
         self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
@@ -169,13 +206,20 @@ class Chip:
 
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""
-        save_state(self.device.state(), self.compiled.sha256, Path(path))
+        save_state(self.device.state(), self.iterations, self.compiled.sha256, Path(path))
 
     def load(self, path: str | Path) -> "Chip":
         """Take programmed cells from a `.state` file of the same program."""
-        state = load_state(Path(path), self.compiled.sha256)
-        self.device.restore(state)
-        self.method = state.method
+        state, iterations = load_state(Path(path), self.compiled.sha256)
+        if state.arrays and not any(name.endswith(".nu") for name in state.arrays):
+            raise ArtifactError(
+                f"{path}: its programming was not finished; make a state with `hermesc program`"
+            )
+        try:
+            self.device.restore(state)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from None
+        self.method, self.iterations = state.method, iterations
         return self
 
     def _samples(self, inputs: tuple[Tensor, ...]) -> Samples:
@@ -198,6 +242,17 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For products so small that further threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def joined(blocks: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:

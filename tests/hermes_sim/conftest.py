@@ -1,5 +1,8 @@
 """Chips and a layer with published test statistics."""
 
+from collections.abc import Callable
+from dataclasses import fields
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,6 +21,24 @@ def chip() -> ChipSpec:
 def odp_chip() -> ChipSpec:
     """One device per polarity."""
     return load_chip("hermes", [("unit_cell.devices_per_polarity", "1")])
+
+
+@pytest.fixture(scope="session")
+def chip_with() -> Callable[..., ChipSpec]:
+    """The chip with other numbers: chip_with({"effects.drift": "false"})."""
+    return lambda settings: load_chip("hermes", list(settings.items()))
+
+
+@pytest.fixture(scope="session")
+def only(chip: ChipSpec) -> Callable[..., dict[str, str]]:
+    """Settings with all effects off but the named ones: only("drift", "read_noise")."""
+    every = [f.name for f in fields(chip.effects) if f.name != "pedigree"]
+
+    def make(*names: str) -> dict[str, str]:
+        assert set(names) <= set(every)
+        return {f"effects.{name}": str(name in names).lower() for name in every}
+
+    return make
 
 
 class Product(nn.Module):

@@ -9,6 +9,7 @@ from torch import nn
 from hermesc.artifact import io
 from hermesc.errors import CapacityError, InternalError, ModelError, OptionError
 from hermesc.passes.partition import PartitionOptions
+from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options, Source, compile_model, parse_options
 
 STEPS = [
@@ -51,7 +52,8 @@ def test_tied_weights_are_stored_once(chip):
     made = _compile(chip, nn.Sequential(layer, nn.Tanh(), layer))
     assert len(made.mvms) == 2
     assert len(made.manifest.matrices) == 1
-    assert len(made.tensors) == 1
+    matrix = made.manifest.matrices[0].name
+    assert set(made.tensors) == {matrix, *(step.calibration for step in made.mvms)}
 
 
 def test_nan_weights_are_refused(chip):
@@ -95,8 +97,9 @@ def test_a_model_that_is_no_function_of_its_inputs_is_refused(chip):
 
 
 def test_ranges_come_from_the_calibration_data(chip):
-    made = _compile(chip, nn.Linear(4, 2), calibration=(torch.full((5, 4), 7.0),))
-    assert made.mvms[0].input_max == 7.0
+    data = torch.arange(20.0).reshape(5, 4) - 12
+    made = _compile(chip, nn.Linear(4, 2), calibration=(data,))
+    assert made.mvms[0].input_max == 12.0
     assert made.manifest.calibration_rows == 5
     assert made.manifest.notes == ()
 
@@ -154,6 +157,24 @@ def test_options_are_parsed():
     options = parse_options([("partition.bias", "host"), ("partition.digital", "a, b,")])
     assert options == Options(PartitionOptions(bias="host", digital=("a", "b")))
     assert parse_options([]) == Options()
+    ranges = [("quantize.range", "percentile"), ("quantize.percentile", "99.5")]
+    wanted = QuantizeOptions(range="percentile", percentile=99.5)
+    assert parse_options(ranges) == Options(quantize=wanted)
+    assert parse_options([("quantize.deviations", "4")]).quantize.deviations == 4.0
+
+
+def test_the_range_option_reaches_the_program(chip):
+    data = torch.arange(1.0, 22.0)[:, None] * torch.ones(4)
+    options = parse_options([("quantize.range", "percentile"), ("quantize.percentile", "50")])
+    made = _compile(chip, nn.Linear(4, 2), calibration=(data,), options=options)
+    assert made.mvms[0].input_max == 11.0
+    assert made.mvms[0].clipped_share == pytest.approx(10 / 21)
+
+
+def test_what_calibration_shows_is_noted(chip):
+    made = _compile(chip, nn.Linear(4, 2), calibration=(torch.full((5, 4), 7.0),))
+    assert len(made.manifest.notes) == 1
+    assert "its input has one magnitude, 7" in made.manifest.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +188,12 @@ def test_options_are_parsed():
         ("bias", "host", "there is no such option"),
         ("partition.bias", "gpu", "--set partition.bias=gpu: must be one of ldpu, host"),
         ("partition.bias", "", "must be one of ldpu, host"),
+        ("quantize.range", "mean", "quantize.range=mean: must be one of max, percentile, deviat"),
+        ("quantize.percentile", "101", "quantize.percentile=101: must be a number from 0 to 100"),
+        ("quantize.percentile", "nan", "must be a number from 0 to 100"),
+        ("quantize.percentile", "most", "must be a number from 0 to 100"),
+        ("quantize.deviations", "0", "must be a number from 0.001 to 1000"),
+        ("quantize.deviations", "inf", "must be a number from 0.001 to 1000"),
     ],
 )
 def test_unknown_options_are_refused(key, text, message):

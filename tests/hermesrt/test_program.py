@@ -124,7 +124,7 @@ def test_wrong_inputs_are_refused_by_name(program: Program, inputs: Tensor) -> N
 
 def test_unknown_settings_are_refused(program: Program) -> None:
     chip = program.deploy(hermesc.simulate())
-    with pytest.raises(OptionError, match="must be one of published, ideal"):
+    with pytest.raises(OptionError, match="must be one of published, gdp, verify, oneshot, ideal"):
         chip.program("magic")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="0 or more seconds"):
         chip.configure(age_s=-1.0)

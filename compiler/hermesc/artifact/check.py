@@ -144,6 +144,11 @@ class _Checker:
                 fits = tensor is not None and tensor.shape == (matrix.columns,)
                 fits = fits and tensor is not None and _finite(tensor)
                 self._need(fits, f"{step.name}: {name} is not one number for each column")
+        codes = self._artifact.tensors.get(step.calibration)
+        fits = codes is not None and codes.ndim == 2 and codes.shape[1] == matrix.rows
+        fits = fits and codes is not None and codes.dtype == np.int8
+        fits = fits and codes is not None and bool((codes >= -127).all())
+        self._need(fits, f"{step.name}: {step.calibration} are not input codes of its matrix")
         ranges = (step.input_max, *step.output_max)
         self._need(all(r > 0 for r in ranges), f"{step.name}: a range is not above 0")
         whole = len(step.output_max) == len(matrix.row_ranges)

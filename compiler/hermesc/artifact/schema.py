@@ -66,7 +66,8 @@ class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
     Inputs clip at `input_max`; after row block i of a cascade the largest output code stands for
-    `output_max[i]`. `scale` and `bias` name tensors of shape [columns].
+    `output_max[i]`. `scale` and `bias` name tensors of shape [columns], `calibration` some
+    calibration inputs, [vectors, rows], in steps of a 127th of `input_max`; a share was clipped.
     """
 
     tag: ClassVar[str] = "mvm"
@@ -77,8 +78,10 @@ class MvmStep:
     bias: str | None
     relu: bool
     location: Location
+    calibration: str
     input_max: float = limits(0.0, 3.5e38)
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
+    clipped_share: float = limits(0.0, 1.0)
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -104,6 +107,16 @@ class Tile:
     core_columns: tuple[int, int]
 
     @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns in the matrix."""
+        return slice(*self.rows), slice(*self.columns)
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Its rows and columns in the core's array."""
+        return slice(*self.core_rows), slice(*self.core_columns)
+
+    @property
     def cells(self) -> int:
         """Unit cells that it takes."""
         return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
@@ -123,6 +136,10 @@ class Matrix:
     rows: int = limits(1, 2**31)
     columns: int = limits(1, 2**31)
     g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
+
+    def at_stage(self, stage: int) -> list[Tile]:
+        """The tiles of one row block, by column."""
+        return sorted((t for t in self.tiles if t.stage == stage), key=lambda t: t.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, run, show
+from hermesc.cli import compile, run, show, study
 from hermesc.errors import HermescError
 
 _BUG = 70
@@ -82,6 +82,7 @@ for command in (
     show.inspect_command,
     show.view_command,
     show.chips_command,
+    study.study_command,
     show.completion_command,
 ):
     hermesc.add_command(command)

@@ -86,6 +86,14 @@ def compile_command(
             "analog_mac_share": work.analog_mac_share,
             "refusals": _refusals(program),
             "stages": [{"name": name, "seconds": seconds} for name, seconds in stages],
+            "ranges": [
+                {
+                    "label": artifact.matrices[step.matrix].label,
+                    "input_max": step.input_max,
+                    "clipped_share": step.clipped_share,
+                }
+                for step in artifact.mvms
+            ],
             "notes": list(artifact.manifest.notes),
             "sha256": program.sha256,
         }

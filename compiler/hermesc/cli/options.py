@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hermesc.errors import OptionError
-from hermesc.target.spec import COMPILED_IN
+from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS
 
 if TYPE_CHECKING:
     from hermesrt.program import Chip, Program
@@ -21,8 +21,9 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of a pass (partition.bias=host) or a number of the chip "
-    "(chip.adc.saturation_ampere=50e-6). Repeatable.",
+    help="A number of the chip (chip.adc.saturation_ampere=50e-6), one of its effects switched off "
+    "(chip.effects.read_noise=off) or, for `compile`, an option of a pass (partition.bias=host). "
+    "Repeatable.",
 )
 
 
@@ -34,9 +35,10 @@ def device_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--method",
-            type=click.Choice(["published", "ideal"]),
+            type=click.Choice(["published", "gdp", "verify", "oneshot", "ideal"]),
             help="How weights are programmed: the published end state of the chip's own "
-            "programming, or exactly. [published]",
+            "programming; pulse by pulse, by gradient descent on the MVM error, cell by cell with "
+            "verify reads, or with one pulse; or exactly. [published]",
         ),
     ):
         command = option(command)
@@ -60,6 +62,17 @@ def split_settings(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[tu
     return chip, passes
 
 
+def only_chip(words: Iterable[str]) -> list[tuple[str, str]]:
+    """--set pairs of the chip, where nothing is compiled.
+
+    Raises: OptionError for a pass's option.
+    """
+    chip, passes = split_settings(words)
+    if passes:
+        raise OptionError(f"--set {passes[0][0]}: only chip.* here; others go to `compile`")
+    return chip
+
+
 def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Program":
     """The program in a file, with some of its chip's numbers replaced."""
     from dataclasses import replace
@@ -70,7 +83,7 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
 
     artifact, sha256 = load(path)
     for key, _ in chip_settings:
-        if key.split(".")[0] in COMPILED_IN:
+        if key.split(".")[0] in COMPILED_IN or key in COMPILED_IN_KEYS:
             raise OptionError(
                 f"--set chip.{key}: the program was compiled for it; give it to `hermesc compile`"
             )

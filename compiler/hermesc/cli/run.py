@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,60 +16,145 @@ from hermesc.cli.options import (
     device_options,
     json_option,
     load_program,
+    only_chip,
     print_json,
     set_option,
-    split_settings,
 )
 from hermesc.errors import OptionError
 from hermesc.target.spec import MODES
 
 if TYPE_CHECKING:
     from hermesrt.program import Block
+    from hermesrt.programming.drive import Progress
 
 
 @click.command("program")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
+@click.option("--plot", type=FILE, help="Draw how it converged: .svg, .png or .pdf.")
 @device_options
+@set_option
 @json_option
 def program_command(
-    program_file: Path, output: Path | None, method: Any, seed: int | None, as_json: bool
+    program_file: Path,
+    output: Path | None,
+    plot: Path | None,
+    method: Any,
+    seed: int | None,
+    settings: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Program the weights of P.hermes into a chip's cells and keep their state."""
+    """Program the weights of P.hermes into a chip's cells and keep their state.
+
+    \b
+      hermesc program P.hermes --method gdp --plot curve.svg
+      hermesc run P.hermes --state P.state --age 1d
+
+    A pulse-by-pulse method that was stopped goes on where it was when the same command is given
+    again.
+    """
     from hermesc.files import check_writable
     from hermesc.units import percent
 
     output = output or Path(program_file.stem + ".state")
     check_writable(output, program=program_file)
+    if plot is not None:
+        check_writable(plot, program=program_file)
+        if plot.suffix not in (".svg", ".png", ".pdf"):
+            raise OptionError(f"--plot {plot}: the picture is a .svg, .png or .pdf file")
+        if method in (None, "published", "ideal"):
+            raise OptionError(
+                f"--plot: {method or 'published'} weights are drawn at once; --method gdp, verify "
+                "or oneshot has a curve"
+            )
     start = time.perf_counter()
-    program = load_program(program_file, ())
+    program = load_program(program_file, only_chip(settings))
 
     from hermesrt.programming.error import mvm_errors
+    from hermesrt.programming.price import joules, seconds
 
     chip = blank_chip(program, seed)
     before = mvm_errors(chip.device, program.artifact)
-    chip.program(method or "published")
+    checkpoint = output.with_name(output.name + ".part")
+    resumed = checkpoint.exists()
+    with _programming(resumed) as observe:
+        chip.program(method or "published", observe=observe, checkpoint=checkpoint)
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
+    if plot is not None:
+        from hermesc.files import write_atomically
+        from hermesrt.report.curve import curve_picture
+
+        write_atomically(plot, curve_picture(chip.iterations, list(errors), plot))
     mean, mean_before = (sum(e.values()) / max(1, len(e)) for e in (errors, before))
-    seconds = time.perf_counter() - start
+    wall = time.perf_counter() - start
+    effort = chip.iterations[-1].effort if chip.iterations else None
+    spec, cores = chip.device.chip, len(errors)
     if as_json:
-        print_json(
-            {
-                "output": str(output),
-                "method": chip.method,
-                "seed": chip.device.seed,
-                "mvm_error_before": mean_before,
-                "mvm_error_after": mean,
-                "seconds": seconds,
-                "cores": [{"core": c, "mvm_error": e} for c, e in errors.items()],
+        result: dict[str, Any] = {
+            "output": str(output),
+            "method": chip.method,
+            "seed": chip.device.seed,
+            "mvm_error_before": mean_before,
+            "mvm_error_after": mean,
+            "seconds": wall,
+            "cores": [{"core": c, "mvm_error": e} for c, e in errors.items()],
+        }
+        if effort is not None:
+            result |= {
+                "pulses": effort.pulses,
+                "verify_reads": effort.reads,
+                "mvms": effort.mvms,
+                "chip_seconds": seconds(spec, effort, cores),
+                "chip_joules": joules(spec, effort),
+                "iterations": [
+                    {"move": i.move, "mvm_errors": list(i.mvm_errors)} for i in chip.iterations
+                ],
             }
-        )
+        print_json(result)
         return
     worst = max(errors, key=lambda c: errors[c], default=None)
     text = f" (worst: core {worst}, {percent(errors[worst])})" if worst is not None else ""
-    click.echo(f"{output}: {len(errors)} cores, {chip.method} weights, seed {chip.device.seed}")
-    click.echo(f"MVM error {percent(mean)}{text}; {seconds:.1f} s")
+    click.echo(f"{output}: {cores} cores, {chip.method} weights, seed {chip.device.seed}")
+    click.echo(f"MVM error {percent(mean)}{text}; {wall:.1f} s")
+    if effort is not None:
+        from hermesc.units import si
+
+        click.echo(
+            f"On the chip: {effort.pulses:,} pulses, {si(seconds(spec, effort, cores), 's')} "
+            f"without control overhead, {si(joules(spec, effort), 'J')}; the pulses' errors are "
+            "assumed (`hermesc chips hermes`, write_noise)"
+        )
+
+
+@contextmanager
+def _programming(resumed: bool) -> "Iterator[Callable[[Progress], None]]":
+    """A bar on a terminal, with the mean MVM error; a word when a stopped run is taken up."""
+    told = not resumed
+
+    def tell(progress: "Progress") -> None:
+        nonlocal told
+        if not told and progress.done > 1:
+            click.echo(f"went on after iteration {progress.done - 1}", err=True)
+        told = True
+
+    if not sys.stderr.isatty():
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("programming")
+
+        def show(progress: "Progress") -> None:
+            tell(progress)
+            errors = progress.iterations[-1].mvm_errors
+            mean = 100 * sum(errors) / max(1, len(errors))
+            text = f"programming, MVM error {mean:.1f} %"
+            bar.update(task, total=len(progress.moves), completed=progress.done, description=text)
+
+        yield show
 
 
 @click.command("run")
@@ -111,10 +197,7 @@ def run_command(
             check_writable(path, program=program_file, inputs=inputs, state=state)
     if state is not None and (method is not None or seed is not None):
         raise OptionError("--state is a programmed chip already: leave out --method and --seed")
-    chip_settings, pass_settings = split_settings(settings)
-    if pass_settings:
-        raise OptionError(f"--set {pass_settings[0][0]}: only chip.* here; others go to `compile`")
-    program = load_program(program_file, chip_settings)
+    program = load_program(program_file, only_chip(settings))
 
     from hermesrt.data import example_samples, read_samples
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from hermesc.errors import Location, Refusal
 from hermesc.ir.graph import Graph
 
@@ -79,24 +81,29 @@ class Tiled:
 @dataclass(frozen=True, slots=True)
 class Ranges:
     """Fixed-point ranges of one MVM: inputs clip at `input_max`; after row block i of the cascade
-    the largest output code stands for `output_max[i]`."""
+    the largest output code stands for `output_max[i]`. `clipped_share` is that of the calibration
+    inputs beyond `input_max`."""
 
     mvm: str
     input_max: float
     output_max: tuple[float, ...]
+    clipped_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
     """Ranges of every MVM, and for each matrix the conductance that its largest weight gets.
 
-    `g_max_siemens[m][i]` belongs to row block i of matrix m of the tiling.
+    `g_max_siemens[m][i]` belongs to row block i of matrix m of the tiling; `vectors` are
+    some calibration inputs of each MVM, [vectors, rows], in steps of a 127th of their range.
     """
 
     tiled: Tiled
     ranges: tuple[Ranges, ...]
     g_max_siemens: tuple[tuple[float, ...], ...]
+    vectors: tuple[Tensor, ...]
     calibration_rows: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         notes=extras.notes,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
+    for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
+        tensors[f"codes:{step.name}"] = _array(step.name, vectors)
     examples = {name: _array(name, value) for name, value in extras.examples.items()}
     labels = None if extras.labels is None else _array("labels", extras.labels)
     return Artifact(manifest, tensors, examples, labels)
@@ -88,6 +90,8 @@ def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
                     location=op.location,
                     input_max=r.input_max,
                     output_max=r.output_max,
+                    calibration=f"codes:{name}",
+                    clipped_share=r.clipped_share,
                 )
             case Input():
                 pass

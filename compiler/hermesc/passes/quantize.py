@@ -1,17 +1,20 @@
 """Quantize: fixed-point ranges from calibration data, and g_max from the current limit.
 
 In: Tiled and calibration inputs. Out: Quantized. Method: run the exact graph on the calibration
-inputs; an MVM's input range is the largest |x|, the range of its output word after row block i of
-the cascade the largest |partial sum| there, the last with the LDPU's affine and ReLU in it (rule of
-the simulator model; see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the
-largest conductance that keeps the current of every line below the ADC's saturation on the
-calibration data (Le Gallo 2023, Methods); a line's current is highest when all pulses of a phase
-are on. Columns are scaled one by one: g = w / max|w_column| * g_max.
-Cost: one pass over the calibration data, two products for each MVM.
+inputs twice. The first pass gives each MVM's input range: the largest |x|, a percentile of |x|, or
+a number of standard deviations. The second sees the inputs as they will be clipped: the range of
+the output word after row block i of the cascade is the largest |partial sum| there, the last with
+the LDPU's affine and ReLU in it (rule of the simulator model; see the chip's `ldpu_code`). g_max of
+a block is the devices' limit, or the largest conductance that keeps the current of every line below
+the ADC's saturation on the calibration data (Le Gallo 2023, Methods); a line's current is highest
+when all pulses of a phase are on. Columns are scaled one by one: g = w / max|w_column| * g_max.
+Some input vectors are kept, with 8 bits, for the LDPU's correction of its columns.
+Cost: two passes over the calibration data, two products for each MVM.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,9 +24,23 @@ from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
-from hermesc.target.spec import ChipSpec
+from hermesc.target.spec import ChipSpec, limits
+from hermesc.units import plural
 
 _ROWS = 1024  # of the batch at once
+_VECTORS = 256  # kept of each MVM's inputs
+_SAMPLED = 2**20  # values of an input that a percentile looks at
+_OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeOptions:
+    """What an MVM's input clips at: the largest magnitude on the calibration data, a percentile of
+    the magnitudes, or a number of standard deviations (never more than the largest)."""
+
+    range: Literal["max", "percentile", "deviations"] = "max"
+    percentile: float = limits(0.0, 100.0, 99.9)
+    deviations: float = limits(1e-3, 1e3, 3.0)
 
 
 def quantize(
@@ -32,6 +49,7 @@ def quantize(
     calibration: Mapping[str, Tensor],
     streams: bool,
     chip: ChipSpec,
+    options: QuantizeOptions,
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
@@ -40,15 +58,24 @@ def quantize(
     """
     graph = tiled.partitioned.graph
     matrices = {use: m for m in tiled.matrices for use in m.uses}
-    seen = {op.name: _Seen(op, matrices[op.name], weights) for op in graph.mvms}
-    for part in _parts(calibration, streams):
+    parts = _parts(calibration, streams)
+    inputs = {op.name: _Inputs(op) for op in graph.mvms}
+    for part in parts:
+        interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
+    seen = {
+        op.name: _Seen(op, matrices[op.name], weights, inputs[op.name], options)
+        for op in graph.mvms
+    }
+    for part in parts:
         interpret(graph, weights, part, lambda op, x: seen[op.name].update(x))
     rows = max((t.shape[0] for t in calibration.values() if t.dim()), default=0)
     return Quantized(
         tiled,
         tuple(seen[op.name].ranges() for op in graph.mvms),
         tuple(_g_max(m, [seen[use] for use in m.uses], chip) for m in tiled.matrices),
+        tuple(seen[op.name].vectors() for op in graph.mvms),
         rows,
+        tuple(_notes(graph, tiled, weights, inputs)),
     )
 
 
@@ -61,15 +88,17 @@ def _parts(inputs: Mapping[str, Tensor], streams: bool) -> list[Mapping[str, Ten
 
 
 @dataclass(slots=True)
-class _Seen:
-    """The extremes of one MVM so far."""
+class _Inputs:
+    """What the first pass learns of one MVM's inputs."""
 
     op: Mvm
-    matrix: TiledMatrix
-    weights: Weights
-    input_max: float = 0.0
-    output_max: list[float] = field(default_factory=list)
-    line_max: list[float] = field(default_factory=list)  # sums of |w| / max|w_column| in a phase
+    count: int = 0
+    vectors: int = 0
+    largest: float = 0.0
+    lowest: float = float("inf")
+    total: float = 0.0
+    square: float = 0.0
+    kept: list[Tensor] = field(default_factory=list)
 
     def update(self, x: Tensor) -> None:
         x = x.reshape(-1, x.shape[-1]).to(torch.float32)
@@ -78,11 +107,70 @@ class _Seen:
                 f"{self.op.location}: the input of {self.op.label} is not finite on the "
                 "calibration data; check the model and calibration_inputs for NaN and infinity"
             )
-        self.input_max = max(self.input_max, float(x.abs().amax()) if x.numel() else 0.0)
+        if not x.numel():
+            return
+        size = x.abs()
+        self.count += x.numel()
+        self.vectors += x.shape[0]
+        self.largest = max(self.largest, float(size.amax()))
+        self.lowest = min(self.lowest, float(size.amin()))
+        self.total += float(x.sum(dtype=torch.float64))
+        self.square += float(x.double().square().sum())
+        self.kept.append(size.flatten()[:: max(1, size.numel() // (_SAMPLED // 16))])
+        if sum(k.numel() for k in self.kept) > _SAMPLED:
+            self.kept = [torch.cat(self.kept)[::2]]
+
+    def limit(self, options: QuantizeOptions) -> float:
+        """What the input clips at, above zero even for inputs that are all zero."""
+        if not self.count or not self.largest:
+            return 1.0
+        match options.range:
+            case "max":
+                chosen = self.largest
+            case "percentile":
+                values = torch.cat(self.kept).sort().values
+                place = round(options.percentile / 100 * (len(values) - 1))
+                chosen = float(values[place])
+            case "deviations":
+                variance = max(0.0, self.square / self.count - (self.total / self.count) ** 2)
+                chosen = options.deviations * variance**0.5
+        return min(chosen, self.largest) or self.largest
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the second pass learns of one MVM, its inputs clipped."""
+
+    op: Mvm
+    matrix: TiledMatrix
+    weights: Weights
+    inputs: _Inputs
+    options: QuantizeOptions
+    clipped: int = 0
+    next_kept: int = 0
+    vectors_seen: int = 0
+    output_max: list[float] = field(default_factory=list)
+    line_max: list[float] = field(default_factory=list)  # sums of |w| / max|w_column| in a phase
+    kept: list[Tensor] = field(default_factory=list)
+
+    def update(self, x: Tensor) -> None:
+        x = x.reshape(-1, x.shape[-1]).to(torch.float32)
+        limit = self.inputs.limit(self.options)
+        self.clipped += int((x.abs() > limit).sum())
+        x = x.clamp(-limit, limit)
+        self._keep(x)
         sums = _partial_sums(self.op, self.matrix, self.weights, x)
         outputs = [float(s.abs().amax()) if s.numel() else 0.0 for s in sums]
         self.output_max = _larger(self.output_max, outputs)
         self.line_max = _larger(self.line_max, self._lines(x))
+
+    def _keep(self, x: Tensor) -> None:
+        """Every n-th vector, so that the kept ones are spread over all calibration data."""
+        stride = max(1, -(-self.inputs.vectors // _VECTORS))
+        picked = range(self.next_kept - self.vectors_seen, x.shape[0], stride)
+        self.kept.append(x[list(picked)].clone())
+        self.next_kept += stride * len(picked)
+        self.vectors_seen += x.shape[0]
 
     def _lines(self, x: Tensor) -> list[float]:
         """Largest sum of scaled weights that inputs of one sign switch on, of each row block."""
@@ -100,7 +188,46 @@ class _Seen:
     def ranges(self) -> Ranges:
         """Ranges above zero even for inputs or weights that are all zero."""
         outputs = tuple(m or 1.0 for m in self.output_max)
-        return Ranges(self.op.name, self.input_max or 1.0, outputs)
+        share = self.clipped / self.inputs.count if self.inputs.count else 0.0
+        return Ranges(self.op.name, self.inputs.limit(self.options), outputs, share)
+
+    def vectors(self) -> Tensor:
+        """The kept input vectors, in steps of a 127th of the range."""
+        kept = torch.cat(self.kept) if self.kept else torch.zeros(0, self.matrix.rows)
+        return (kept * (127 / self.inputs.limit(self.options))).round().to(torch.int8)
+
+
+def _notes(
+    graph: Graph, tiled: Tiled, weights: Weights, inputs: Mapping[str, _Inputs]
+) -> Iterator[str]:
+    """What the user should know of weights and calibration data that a crossbar takes badly."""
+    for matrix in tiled.matrices:
+        stored = weights[matrix.matrix].to(torch.float32).abs()
+        yield from _outliers(matrix.label, stored)
+        if not bool(stored.any()):
+            yield f"{matrix.label}: all weights are zero"
+    for op in graph.mvms:
+        x = inputs[op.name]
+        if x.count > 1 and x.largest == x.lowest:
+            yield f"{op.label}: its input has one magnitude, {x.largest:.3g}, on calibration data"
+
+
+def _outliers(label: str, size: Tensor) -> Iterator[str]:
+    """The column whose largest weight leaves least of the others; `size` are magnitudes."""
+    largest, row = size.max(0)
+    others = (size > 0).sum(0) - 1
+    rms = ((size.square().sum(0) - largest.square()).clamp(min=0) / others.clamp(min=1)).sqrt()
+    ratio = torch.where((others > 0) & (rms > 0), largest / rms, 0.0)
+    worst = int(ratio.argmax()) if ratio.numel() else 0
+    if not ratio.numel() or float(ratio[worst]) <= _OUTLIER:
+        return
+    factor = float(ratio[worst])
+    lost = torch.log2(ratio[worst] / 3.5)
+    yield (
+        f"{label}: the weight of input {int(row[worst])} in output {worst} is {factor:.3g} times "
+        f"the rms of the others in its column and costs them {float(lost):.1f} bits of precision; "
+        f"{plural(int((ratio > _OUTLIER).sum()), 'column')} with such an outlier"
+    )
 
 
 def column_max(matrix: Tensor) -> Tensor:
@@ -131,7 +258,8 @@ def _g_max(matrix: TiledMatrix, seen: Sequence[_Seen], chip: ChipSpec) -> tuple[
     limits = []
     for stage in range(len(matrix.row_ranges)):
         full = max((s.line_max[stage] for s in seen), default=0.0)
-        allowed = chip.line_siemens / full if full > 0 else chip.pcm.g_max_siemens
+        limited = full > 0 and chip.effects.current_limit
+        allowed = chip.line_siemens / full if limited else chip.pcm.g_max_siemens
         limits.append(min(chip.pcm.g_max_siemens, allowed))
     return tuple(limits)
 

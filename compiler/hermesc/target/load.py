@@ -14,11 +14,12 @@ from typing import Any
 
 from hermesc.codec import decode, encode
 from hermesc.errors import ChipError, OptionError
-from hermesc.target.spec import ChipSpec
+from hermesc.target.spec import ChipSpec, Curve
 
 _GROUP = "hermesc.chips"
 _HEADER = ("name", "description", "hypothetical")
 _BY_SET = "set by --set"
+_SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
 
@@ -49,10 +50,10 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
         for key, value in tables.items()
     }
     chip = decode(ChipSpec, data, where, ChipError)
-    for name in ("pcm_odp", "pcm_tdp"):
+    for name in ("pcm_odp", "pcm_tdp", "pcm_like", "pcm_count"):
         for curve in ("drift_mean", "drift_spread", "read_noise"):
             c = getattr(getattr(chip, name), curve)
-            if c.low > c.high:
+            if isinstance(c, Curve) and c.low > c.high:
                 raise ChipError(f"{where}: `{name}.{curve}.low` is above `high`")
     return chip
 
@@ -141,9 +142,10 @@ def _override(tables: Table, key: str, text: str) -> None:
     if isinstance(old, dict):
         raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
     try:
-        value = text if isinstance(old, str) else _one_value(text)
+        value = text if isinstance(old, str) else _one_value(_SWITCH.get(text, text))
     except ValueError:
-        raise OptionError(f"--set chip.{key}={text}: write a value such as {old!r}") from None
+        such = "on or off" if isinstance(old, bool) else f"a value such as {old!r}"
+        raise OptionError(f"--set chip.{key}={text}: write {such}") from None
     note = f"chip.{key} was {old!r}"
     if table["source"] == _BY_SET:
         note = f"{table['note']}; {note}"

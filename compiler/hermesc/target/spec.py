@@ -4,17 +4,17 @@ Every table carries its pedigree: `quoted` (read in a publication), `derived` (a
 numbers, shown) or `assumed` (with the reason). `limits` gives a number's allowed range.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import MISSING, dataclass, field
+from typing import Any, ClassVar, Literal
 
 Kind = Literal["quoted", "derived", "assumed"]
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
 
 
-def limits(low: float, high: float) -> Any:
+def limits(low: float, high: float, default: Any = MISSING) -> Any:
     """A dataclass field whose value must lie within [low, high]."""
-    return field(metadata={"low": low, "high": high})
+    return field(default=default, metadata={"low": low, "high": high})
 
 
 def one_of(*choices: str) -> Any:
@@ -58,6 +58,31 @@ class UnitCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """Which device statistics the cells follow; see the `pcm_*` tables.
+
+    `hermes`: the chip's published fits, the devices of a polarity as one. `hermes-msf`: two devices
+    that drift each for itself, one fully SET or RESET (max-SET-fill). `pcm-like`: an array of one
+    million devices. `adc-count`: weight errors of the chip in ADC counts.
+    """
+
+    pedigree: Pedigree
+    model: str = one_of("hermes", "hermes-msf", "pcm-like", "adc-count")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatistics:
+    """How read noise and programming noise go together.
+
+    `added`: both in full, as the published equations are used. `within`: the published programming
+    spread is that of the first read, at t0, so the read noise of that time is part of it.
+    """
+
+    pedigree: Pedigree
+    read_noise: str = one_of("added", "within")
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """The PWM input converter."""
 
@@ -81,6 +106,38 @@ class AdcCount:
 
     pedigree: Pedigree
     count_siemens: float = limits(1e-12, 1e-3)
+
+
+@dataclass(frozen=True, slots=True)
+class ConverterSpread:
+    """Spread of the converters' gain from column to column, before the LDPU's correction."""
+
+    pedigree: Pedigree
+    gain_spread: float = limits(0.0, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class ConverterOffset:
+    """Spread of the converters' zero from column to column, before the LDPU's correction."""
+
+    pedigree: Pedigree
+    offset_counts: float = limits(0.0, 1000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputNoise:
+    """White noise before the LDPU's output code, in steps of that code."""
+
+    pedigree: Pedigree
+    output_steps: float = limits(0.0, 1000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Resistance of an array's line from one unit cell to the next."""
+
+    pedigree: Pedigree
+    segment_ohm: float = limits(0.0, 1e3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +258,67 @@ class HostEnergy:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgrammingPulses:
+    """Pulses and reads of the chip's own program-and-verify."""
+
+    pedigree: Pedigree
+    set_ampere: float = limits(0.0, 1.0)
+    set_ns: float = limits(0.0, 1e9)
+    reset_ampere: float = limits(0.0, 1.0)
+    reset_ns: float = limits(0.0, 1e9)
+    pulse_low_ampere: float = limits(0.0, 1.0)
+    pulse_high_ampere: float = limits(0.0, 1.0)
+    pulse_ns: float = limits(0.0, 1e9)
+    verify_ns: float = limits(0.0, 1e9)
+    write_heads: int = limits(1, 65536)
+    count_siemens: float = limits(1e-12, 1e-3)
+    margin_counts: float = limits(0.0, 1e4)
+    iterations: int = limits(1, 10000)
+    supply_volt: float = limits(0.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatistics:
+    """Conductance of a SET device, log-normal over devices, and of a RESET one, half-normal."""
+
+    pedigree: Pedigree
+    set_median_siemens: float = limits(1e-9, 1.0)
+    set_log_spread: float = limits(0.0, 3.0)
+    reset_spread_siemens: float = limits(0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteNoise:
+    """Error of one pulse: a share of the wanted step, and a floor."""
+
+    pedigree: Pedigree
+    step_share: float = limits(0.0, 2.0)
+    floor_siemens: float = limits(0.0, 1.0)
+    verify_counts: float = limits(0.0, 1e3)
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The signal chain's imperfections; each can be switched off alone to see what it costs."""
+
+    pedigree: Pedigree
+    input_code: bool
+    programming_noise: bool
+    drift: bool
+    drift_compensation: bool
+    read_noise: bool
+    wire_drop: bool
+    current_limit: bool
+    saturation: bool
+    count_code: bool
+    polarity_asymmetry: bool
+    converter_spread: bool
+    column_correction: bool
+    output_noise: bool
+    output_code: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """A function of r = g / g_max: a clamped logarithm below a bound, a polynomial above it.
 
@@ -208,6 +326,7 @@ class Curve:
              = sum_i polynomial[i] r^i                        otherwise
     """
 
+    tag: ClassVar[str] = "curve"
     below: float = limits(0.0, 1.0)
     log_slope: float = limits(-10, 10)
     log_offset: float = limits(-10, 10)
@@ -217,21 +336,59 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """A falling function of r = g / g_max: min(high, scale / max(r^exponent, floor))."""
+
+    tag: ClassVar[str] = "power"
+    scale: float = limits(0, 10)
+    exponent: float = limits(0, 10)
+    floor: float = limits(1e-12, 1)
+    high: float = limits(0, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Polynomial:
+    """Programming noise of a device, in microsiemens: sum_i microsiemens[i] r^i, r = g / g_max."""
+
+    tag: ClassVar[str] = "polynomial"
+    microsiemens: tuple[float, ...] = limits(-1e3, 1e3)
+
+
+@dataclass(frozen=True, slots=True)
+class CountPolynomial:
+    """Error of a weight in ADC counts, as a polynomial of its magnitude in counts.
+
+    A weight below `zero_below` is exactly zero; `low` holds up to `bound`, `high` above.
+    """
+
+    tag: ClassVar[str] = "counts"
+    low: tuple[float, ...] = limits(-1e3, 1e3)
+    high: tuple[float, ...] = limits(-1e3, 1e3)
+    bound: float = limits(0.0, 1e4)
+    zero_below: float = limits(0.0, 1e4)
+    full_scale: float = limits(1.0, 1e5)
+
+
+@dataclass(frozen=True, slots=True)
 class Pcm:
     """Statistics of the PCM devices that hold one polarity of a weight."""
 
     pedigree: Pedigree
+    programming: Polynomial | CountPolynomial
     drift_mean: Curve
     drift_spread: Curve
-    read_noise: Curve
+    read_noise: Curve | Power
     g_max_siemens: float = limits(1e-9, 1.0)
     t0_seconds: float = limits(1e-6, 1e9)
     read_seconds: float = limits(1e-12, 1.0)
-    programming_microsiemens: tuple[float, ...] = limits(-1e3, 1e3)
 
 
 # Tables that a program's tiles, routes and conductances were made for: it runs on no other.
-COMPILED_IN = ("name", "grid", "crossbar", "unit_cell", "links", "pcm_odp", "pcm_tdp")
+COMPILED_IN = (
+    "name", "grid", "crossbar", "unit_cell", "statistics", "links",
+    "pcm_odp", "pcm_tdp", "pcm_like", "pcm_count",
+)  # fmt: skip
+COMPILED_IN_KEYS = ("effects.current_limit",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +401,19 @@ class ChipSpec:
     grid: Grid
     crossbar: Crossbar
     unit_cell: UnitCell
+    statistics: Statistics
+    read_statistics: ReadStatistics
+    effects: Effects
     input: Input
     adc: Adc
     adc_count: AdcCount
+    converter_spread: ConverterSpread
+    converter_offset: ConverterOffset
+    wire: Wire
     one_phase: OnePhase
     ldpu: Ldpu
     ldpu_code: LdpuCode
+    output_noise: OutputNoise
     links: Links
     mvm_time: MvmTime
     ldpu_time: LdpuTime
@@ -261,8 +425,13 @@ class ChipSpec:
     idle_power: IdlePower
     host_link_energy: HostLinkEnergy
     host_energy: HostEnergy
+    programming_pulses: ProgrammingPulses
+    set_statistics: SetStatistics
+    write_noise: WriteNoise
     pcm_odp: Pcm
     pcm_tdp: Pcm
+    pcm_like: Pcm
+    pcm_count: Pcm
 
     @property
     def cores(self) -> int:
@@ -276,7 +445,12 @@ class ChipSpec:
 
     @property
     def pcm(self) -> Pcm:
-        """Statistics for the number of devices per polarity that is in use."""
+        """Statistics of the devices of one polarity of a weight, taken together."""
+        match self.statistics.model:
+            case "pcm-like":
+                return self.pcm_like
+            case "adc-count":
+                return self.pcm_count
         return self.pcm_odp if self.unit_cell.devices_per_polarity == 1 else self.pcm_tdp
 
     @property

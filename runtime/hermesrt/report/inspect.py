@@ -4,6 +4,7 @@ from typing import Any
 
 from hermesc.artifact.schema import Artifact, HostStep, MvmStep
 from hermesc.codec import encode
+from hermesc.units import percent
 from hermesrt.report.terminal import account_table, artifact_facts, facts, matrix_table, table
 
 
@@ -69,10 +70,12 @@ def _tiles(artifact: Artifact) -> str:
 def _ranges(artifact: Artifact) -> str:
     rows = [
         (s.name, artifact.matrices[s.matrix].label, f"{s.input_max:.4g}",
-         ", ".join(f"{m:.4g}" for m in s.output_max), str(s.location))
+         percent(s.clipped_share), ", ".join(f"{m:.4g}" for m in s.output_max), str(s.location))
         for s in artifact.mvms
     ]  # fmt: skip
-    return table(("MVM", "layer", "largest input", "largest output by stage", "where"), rows)
+    return table(
+        ("MVM", "layer", "largest input", "clipped", "largest output by stage", "where"), rows
+    )
 
 
 def _routes(artifact: Artifact) -> str:

@@ -70,9 +70,16 @@ def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
             f"({percent(artifact.utilisation)}); {plural(artifact.tiles, 'tile')}, "
             f"{plural(shared, 'shared core')}",
         ),
-        ("Calibration", f"{manifest.calibration_rows} rows"),
+        ("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
     ]
     return lines + [("Note", note) for note in manifest.notes]
+
+
+def _clipped(artifact: Artifact) -> str:
+    """What the input ranges cut off on the calibration data, where they cut anything."""
+    shares = [(step.clipped_share, artifact.matrices[step.matrix].label) for step in artifact.mvms]
+    most, label = max(shares, default=(0.0, ""))
+    return f"; up to {percent(most)} of an input clipped ({label})" if most else ""
 
 
 def account_table(artifact: Artifact) -> str:

@@ -1,26 +1,29 @@
 """Phase-change devices: programming noise, drift, read noise. One function for each equation.
 
 Conductances are in siemens; the constants are the chip's `pcm_*` tables, with r = g / g_max of the
-devices. Two devices per polarity are modelled as one of twice the range, as their published fit is.
-Source: IBM aihwkit, inference/noise/hermes.py (fitted on the 64-core chip of Le Gallo 2023).
+devices. Two devices per polarity are modelled as one of twice the range, as their published fit is,
+or each for itself (`hermes-msf`). Cells are [devices, polarity, rows, columns].
+Source: IBM aihwkit, inference/noise/hermes.py and pcm.py; IBM analog-foundation-models.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.target.spec import Curve, Pcm
+from hermesc.target.spec import CountPolynomial, Curve, Pcm, Polynomial, Power
 
 _MICRO = 1e-6
 _SMALLEST_RATIO = 1e-7
 
-Cells = Float[Tensor, "*cores rows columns"]
+Cells = Float[Tensor, "*devices rows columns"]
+Pairs = Float[Tensor, "polarity rows columns"]
 
 
-def curve(c: Curve, r: Tensor) -> Tensor:
+def curve(c: Curve, r: Tensor, log_r: Tensor) -> Tensor:
     """A Curve's value: a clamped logarithm below its bound, a polynomial above."""
-    r = r.clamp(min=_SMALLEST_RATIO)
-    logarithm = (c.log_slope * r.log() + c.log_offset).clamp(c.low, c.high)
+    logarithm = (log_r * c.log_slope).add_(c.log_offset).clamp_(c.low, c.high)
     return torch.where(r < c.below, logarithm, polynomial(c.polynomial, r))
 
 
@@ -28,32 +31,94 @@ def polynomial(coefficients: tuple[float, ...], r: Tensor) -> Tensor:
     """sum_i coefficients[i] r^i, by Horner's rule."""
     total = torch.full_like(r, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
-        total = total * r + coefficient
+        total.mul_(r).add_(coefficient)
     return total
 
 
-def program(pcm: Pcm, g_target: Cells, generator: torch.Generator) -> Cells:
-    """g_prog = max(0, g_target + sigma(r) N), the zero devices too.
+def power(c: Power, r: Tensor) -> Tensor:
+    """min(high, scale / max(r^exponent, floor)). Source: aihwkit PCMLikeNoiseModel."""
+    return (c.scale / r.pow(c.exponent).clamp_(min=c.floor)).clamp_(max=c.high)
 
-    Source: aihwkit HermesNoiseModel.apply_programming_noise_to_conductance.
+
+def program(
+    pcm: Pcm, g_target: Pairs, generator: torch.Generator, *, reads_within: bool = False
+) -> Pairs:
+    """What the chip's own programming leaves in the cells, by the table's equation.
+
+    `reads_within` takes the noise of the first read, at t0, out of the devices' spread.
     """
-    sigma = polynomial(pcm.programming_microsiemens, g_target / pcm.g_max_siemens) * _MICRO
-    return (g_target + sigma * _normal(g_target, generator)).clamp(min=0)
+    match pcm.programming:
+        case Polynomial():
+            read = read_noise(pcm, g_target, g_target, 0.0) if reads_within else None
+            return program_devices(pcm.programming, pcm.g_max_siemens, g_target, generator, read)
+        case CountPolynomial():
+            return program_weights(pcm.programming, pcm.g_max_siemens, g_target, generator)
 
 
-def drift_exponent(pcm: Pcm, g_target: Cells, generator: torch.Generator) -> Cells:
+def program_devices(
+    noise: Polynomial,
+    g_max: float,
+    g_target: Pairs,
+    generator: torch.Generator,
+    read: Pairs | None = None,
+) -> Pairs:
+    """g_prog = max(0, g_target + sigma(r) N) of each device, the zero devices too; less the
+    deviation of `read`, in squares, where it is given.
+
+    Source: aihwkit HermesNoiseModel and PCMLikeNoiseModel, apply_programming_noise_to_conductance.
+    """
+    sigma = polynomial(noise.microsiemens, g_target / g_max).mul_(_MICRO)
+    if read is not None:
+        sigma = (sigma.square() - read.square()).clamp_(min=0).sqrt_()
+    return _normal(g_target, generator).mul_(sigma).add_(g_target).clamp_(min=0)
+
+
+def program_weights(
+    noise: CountPolynomial, g_max: float, g_target: Pairs, generator: torch.Generator
+) -> Pairs:
+    """w_prog = w + sigma(|w|) N of each weight g+ - g-, in ADC counts; the smallest become zero.
+
+    Source: IBM analog-foundation-models, apply_noise_model.py (weight errors of the 64-core chip).
+    """
+    count = g_max / noise.full_scale
+    weight = (g_target[0] - g_target[1]) / count
+    size = weight.abs()
+    sigma = torch.where(
+        size <= noise.bound, polynomial(noise.low, size), polynomial(noise.high, size)
+    )
+    written = weight + sigma * _normal(weight, generator)
+    written = torch.where(size < noise.zero_below, 0.0, written) * count
+    return torch.stack([written.clamp(min=0), (-written).clamp(min=0)])
+
+
+def max_set_fill(
+    g_target: Pairs, g_prog: Pairs, g_set: float
+) -> Float[Tensor, "devices polarity rows columns"]:
+    """A polarity's conductance on two devices: one fully SET or RESET, the other takes the rest.
+
+    Source: Vasilopoulos et al., IEEE TED 70, 6279 (2023), as in Le Gallo 2023, Ext. Data Fig. 5.
+    """
+    filled = torch.where(g_target > g_set, g_prog.clamp(max=g_set), 0.0)
+    return torch.stack([filled, g_prog - filled])
+
+
+def drift_exponent(pcm: Pcm, g: Cells, generator: torch.Generator) -> Cells:
     """nu = |mean(r) + spread(r) N|, drawn for each device at programming.
 
     Source: aihwkit HermesNoiseModel.generate_drift_coefficients.
     """
-    r = g_target / pcm.g_max_siemens
-    normal = _normal(g_target, generator)
-    return (curve(pcm.drift_mean, r) + curve(pcm.drift_spread, r) * normal).abs()
+    r = (g / pcm.g_max_siemens).clamp_(_SMALLEST_RATIO, 1.0)
+    log_r = r.log()
+    normal = _normal(g, generator)
+    spread = curve(pcm.drift_spread, r, log_r)
+    return normal.mul_(spread).add_(curve(pcm.drift_mean, r, log_r)).abs_()
 
 
 def drift(pcm: Pcm, g_prog: Cells, nu: Cells, age_s: float) -> Cells:
     """g(t) = g_prog (t / t0)^-nu with t = age + t0. Source: aihwkit BaseNoiseModel."""
-    return g_prog * torch.pow((age_s + pcm.t0_seconds) / pcm.t0_seconds, -nu)
+    if age_s == 0:
+        return g_prog
+    return (nu * -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds)).exp_().mul_(g_prog)
 
 
 def read_noise(pcm: Pcm, g_drift: Cells, g_prog: Cells, age_s: float) -> Cells:
@@ -63,8 +128,14 @@ def read_noise(pcm: Pcm, g_drift: Cells, g_prog: Cells, age_s: float) -> Cells:
     the noise would make negative are not clipped, so that the noise of an MVM is exactly Gaussian.
     """
     t = age_s + pcm.t0_seconds
-    growth = torch.log(torch.tensor((t + pcm.read_seconds) / (2 * pcm.read_seconds))).sqrt()
-    return g_drift * curve(pcm.read_noise, g_prog / pcm.g_max_siemens) * growth
+    growth = math.sqrt(math.log((t + pcm.read_seconds) / (2 * pcm.read_seconds)))
+    r = (g_prog / pcm.g_max_siemens).clamp_(_SMALLEST_RATIO, 1.0)
+    match pcm.read_noise:
+        case Curve():
+            q = curve(pcm.read_noise, r, r.log())
+        case Power():
+            q = power(pcm.read_noise, r)
+    return q.mul_(g_drift).mul_(growth)
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -56,6 +56,14 @@ def _tensor(change):
     return edit
 
 
+def _codes(change):
+    def edit(m, t):
+        name = _mvm(m)["calibration"]
+        t[name] = np.ascontiguousarray(change(t[name]))
+
+    return edit
+
+
 CASES = {
     # operations
     "op from_file": (_op("aten.from_file.default"), "aten.from_file.default' is not an operation"),
@@ -156,6 +164,19 @@ CASES = {
     "range below zero": (lambda m, t: _set(_mvm(m), "input_max", -1), "must lie between"),
     "output range lost": (lambda m, t: _mvm(m)["output_max"].pop(), "one output range for each"),
     "output range of zero": (lambda m, t: _set(_mvm(m)["output_max"], 0, 0.0), "not above 0"),
+    "clipped share above all": (lambda m, t: _set(_mvm(m), "clipped_share", 1.5), "must lie betw"),
+    # calibration codes
+    "codes lost": (lambda m, t: t.pop(_mvm(m)["calibration"]), "are not input codes of its matrix"),
+    "codes of another name": (lambda m, t: _set(_mvm(m), "calibration", "x"), "not input codes"),
+    "codes of other rows": (_codes(lambda c: c[:, :-1]), "not input codes"),
+    "codes of one dimension": (_codes(lambda c: c[0]), "not input codes"),
+    "codes of float": (_codes(lambda c: c.astype(np.float32)), "not input codes"),
+    "codes of int32": (_codes(lambda c: c.astype(np.int32)), "not input codes"),
+    "code below the lowest": (_codes(lambda c: np.full_like(c, -128)), "not input codes"),
+    "code above the highest": (
+        _codes(lambda c: np.full(c.shape, 128, np.int16)),
+        "not input codes",
+    ),
     # routes
     "route over no link": (
         lambda m, t: _set(m["routes"][0], "cores", [0, 8]),

@@ -13,7 +13,7 @@ from hermesc.codec import encode
 from hermesc.errors import ModelError
 from hermesc.passes.emit import Extras, emit
 from hermesc.passes.place import place
-from hermesc.passes.quantize import quantize
+from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
@@ -27,7 +27,7 @@ def emitted(mvm_graph):
         partitioned, weights = mvm_graph(*matrices)
         tiled = tile(partitioned, weights, chip)
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
-        quantized = quantize(tiled, weights, x, True, chip)
+        quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
         scheduled = schedule(route(place(quantized, chip), chip))
         return emit(scheduled, weights, chip, Extras("made", x, labels, True, ()))
 

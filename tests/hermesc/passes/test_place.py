@@ -23,7 +23,7 @@ def placed_of(mvm_graph):
         partitioned, weights = mvm_graph(*(torch.empty(*s, device="meta") for s in shapes))
         tiled = tile(partitioned, weights, chip)
         g_max = tuple((1e-5,) * len(m.row_ranges) for m in tiled.matrices)
-        return place(Quantized(tiled, (), g_max, 1), chip)
+        return place(Quantized(tiled, (), g_max, (), 1, ()), chip)
 
     return make
 

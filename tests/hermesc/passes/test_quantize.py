@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from hermesc.errors import ModelError
 from hermesc.ir.verify import verify_quantized
-from hermesc.passes.quantize import column_max, quantize, rows_are_independent
+from hermesc.passes.quantize import (
+    QuantizeOptions,
+    column_max,
+    quantize,
+    rows_are_independent,
+)
 from hermesc.passes.tile import tile
 
 
@@ -17,11 +22,11 @@ from hermesc.passes.tile import tile
 def quantized_of(mvm_graph):
     """One matrix, cut for the chip and calibrated on x."""
 
-    def make(chip, matrix, x, streams=True, extra=None, **changes):
+    def make(chip, matrix, x, streams=True, extra=None, options=None, **changes):
         partitioned, weights = mvm_graph(matrix, **changes)
         weights = weights | (extra or {})
         tiled = tile(partitioned, weights, chip)
-        quantized = quantize(tiled, weights, {"x0": x}, streams, chip)
+        quantized = quantize(tiled, weights, {"x0": x}, streams, chip, options or QuantizeOptions())
         verify_quantized(quantized, chip)
         return quantized
 
@@ -31,11 +36,20 @@ def quantized_of(mvm_graph):
 def test_golden(stages, golden):
     quantized = stages["quantize"]
     lines = [
-        f"{r.mvm}: input {r.input_max:.5g} outputs {' '.join(f'{m:.5g}' for m in r.output_max)}"
+        f"{r.mvm}: input {r.input_max:.5g} outputs {' '.join(f'{m:.5g}' for m in r.output_max)} "
+        f"clipped {r.clipped_share:.3g}"
         for r in quantized.ranges
     ]
     lines += [" ".join(f"{g:.5g}" for g in row) for row in quantized.g_max_siemens]
     golden("quantize.txt", "\n".join([*lines, f"rows {quantized.calibration_rows}"]) + "\n")
+
+
+def test_golden_codes(stages, golden):
+    quantized = stages["quantize"]
+    lines = []
+    for ranges, codes in zip(quantized.ranges, quantized.vectors, strict=True):
+        lines += [ranges.mvm, *(" ".join(map(str, row)) for row in codes.tolist())]
+    golden("codes.txt", "\n".join([*lines, *quantized.notes]) + "\n")
 
 
 def test_ranges_are_the_largest_input_and_partial_sums(chip_with, quantized_of):
@@ -153,6 +167,158 @@ def test_matrix_with_nan_is_refused_with_its_line(chip, quantized_of):
 def test_infinite_calibration_data_is_refused_with_its_line(chip, quantized_of):
     with pytest.raises(ModelError, match=r"model.py:1: the input of layer0 is not finite"):
         quantized_of(chip, torch.ones(4, 2), torch.full((2, 4), math.inf))
+
+
+def _one_row_each(values):
+    """Calibration data of one input, a value for each vector."""
+    return torch.tensor(values, dtype=torch.float32)[:, None]
+
+
+def test_a_percentile_is_that_of_the_magnitudes(chip, quantized_of):
+    values = [v if v % 2 else -v for v in range(101)]  # magnitudes 0 to 100
+    options = QuantizeOptions(range="percentile", percentile=90.0)
+    (ranges,) = quantized_of(chip, torch.ones(1, 1), _one_row_each(values), options=options).ranges
+    assert ranges.input_max == 90.0
+    assert ranges.clipped_share == pytest.approx(10 / 101)
+
+
+def test_deviations_are_those_of_the_signed_inputs(chip, quantized_of):
+    values = [1.0, 3.0] * 50 + [2.0 + 10, 2.0 - 10]  # mean 2, variance (100 + 200) / 102
+    options = QuantizeOptions(range="deviations", deviations=2.0)
+    (ranges,) = quantized_of(chip, torch.ones(1, 1), _one_row_each(values), options=options).ranges
+    assert ranges.input_max == pytest.approx(2 * math.sqrt(300 / 102))
+    assert ranges.clipped_share == pytest.approx(2 / 102)
+
+
+def test_the_largest_clips_nothing(chip, quantized_of):
+    (ranges,) = quantized_of(chip, torch.ones(1, 1), _one_row_each([0.1, -7.0, 2.0])).ranges
+    assert (ranges.input_max, ranges.clipped_share) == (7.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        QuantizeOptions(range="percentile", percentile=100.0),
+        QuantizeOptions(range="deviations", deviations=1000.0),
+    ],
+)
+def test_a_range_is_never_above_the_largest_input(chip, quantized_of, options):
+    x = _one_row_each([0.5, -4.0, 1.0])
+    (ranges,) = quantized_of(chip, torch.ones(1, 1), x, options=options).ranges
+    assert (ranges.input_max, ranges.clipped_share) == (4.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        QuantizeOptions(range="percentile", percentile=50.0),
+        QuantizeOptions(range="percentile", percentile=0.0),
+    ],
+)
+def test_a_range_of_zero_becomes_the_largest_input(chip, quantized_of, options):
+    x = _one_row_each([0.0] * 9 + [3.0])
+    (ranges,) = quantized_of(chip, torch.ones(1, 1), x, options=options).ranges
+    assert (ranges.input_max, ranges.clipped_share) == (3.0, 0.0)
+
+
+OPTIONS = st.one_of(
+    st.builds(QuantizeOptions, range=st.just("max")),
+    st.builds(QuantizeOptions, st.just("percentile"), percentile=st.floats(0, 100)),
+    st.builds(QuantizeOptions, st.just("deviations"), deviations=st.floats(1e-3, 10)),
+)
+
+
+@given(OPTIONS, st.integers(0, 1000))
+def test_the_clipped_share_is_that_of_a_direct_count(chip, quantized_of, options, seed):
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(seed))
+    (ranges,) = quantized_of(chip, torch.ones(3, 2), x, options=options).ranges
+    assert 0 < ranges.input_max <= float(x.abs().max())
+    beyond = sum(abs(v) > ranges.input_max for v in x.flatten().tolist())
+    assert ranges.clipped_share == pytest.approx(beyond / 60)
+
+
+@given(OPTIONS, st.integers(0, 1000))
+def test_output_ranges_are_those_of_clipped_inputs(chip_with, quantized_of, options, seed):
+    chip = chip_with(crossbar_rows=2)
+    draw = torch.Generator().manual_seed(seed)
+    matrix, x = torch.randn(5, 3, generator=draw), torch.randn(20, 5, generator=draw)
+    made = quantized_of(chip, matrix, x, options=options)
+    (ranges,) = made.ranges
+    clipped = x.clamp(-ranges.input_max, ranges.input_max)
+    ends = [end for _, end in made.tiled.matrices[0].row_ranges]
+    sums = [float((clipped[:, :end] @ matrix[:end]).abs().max()) for end in ends]
+    assert list(ranges.output_max) == pytest.approx(sums)
+
+
+def test_clipping_leaves_the_conductances_as_they_are(chip, quantized_of):
+    """A line's current is highest while all pulses are on, however long they are."""
+    x = torch.cat([torch.full((2, 255), 0.1), torch.full((2, 1), 5.0)], 1)
+    options = QuantizeOptions(range="percentile", percentile=50.0)
+    clipped, whole = (quantized_of(chip, torch.ones(256, 3), x, options=o) for o in (options, None))
+    assert clipped.ranges[0].input_max == pytest.approx(0.1)
+    assert clipped.g_max_siemens == whole.g_max_siemens
+
+
+@given(OPTIONS, st.integers(1, 300))
+def test_kept_codes_are_input_codes_of_calibration_vectors(chip, quantized_of, options, count):
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(count))
+    made = quantized_of(chip, torch.ones(3, 2), x, options=options)
+    (codes,), (ranges,) = made.vectors, made.ranges
+    assert codes.dtype == torch.int8
+    assert min(count, 128) <= codes.shape[0] <= 256
+    assert codes.shape[1] == 3
+    unit = ranges.input_max / 127
+    every = {tuple(round(max(-127, min(127, v / unit))) for v in row) for row in x.tolist()}
+    near = [any(max(abs(a - b) for a, b in zip(c, e, strict=True)) <= 1 for e in every) for c in
+            codes.tolist()[:20]]  # fmt: skip
+    assert all(near)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("count", [256, 300, 511, 512, 2500])
+def test_kept_codes_are_spread_over_the_calibration_data(chip, quantized_of, count, streams):
+    """Each twentieth of the data is among them: what a column is corrected for is all of it."""
+    x = torch.arange(1.0, count + 1)[:, None]
+    (codes,) = quantized_of(chip, torch.ones(1, 1), x, streams=streams).vectors
+    assert 128 <= codes.shape[0] <= 256
+    twentieths = {int((c - 0.5) * 20 // 127) for c in codes[:, 0].tolist()}
+    assert twentieths >= set(range(1, 20))
+
+
+@pytest.mark.parametrize("bits", [4, 10])
+def test_vectors_are_kept_alike_whatever_the_converters_bits(chip_with, quantized_of, bits):
+    chip = chip_with(input_input_bits=bits)
+    (vectors,) = quantized_of(chip, torch.ones(1, 1), _one_row_each([1.0, -2.0])).vectors
+    assert vectors.dtype == torch.int8
+    assert vectors.flatten().tolist() == [64, -127]
+
+
+def test_an_outlier_among_the_weights_is_noted_with_its_place_and_price(chip, quantized_of):
+    matrix = torch.full((100, 3), 0.01)
+    matrix[7, 1] = 0.56  # 56 times the rms of the others: 4 bits more than the 3.5 of a normal one
+    notes = quantized_of(chip, matrix, torch.randn(4, 100)).notes
+    assert notes == (
+        "layer0: the weight of input 7 in output 1 is 56 times the rms of the others in its column "
+        "and costs them 4.0 bits of precision; 1 column with such an outlier",
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_normal_weights_have_no_outlier(chip, quantized_of, seed):
+    matrix = torch.randn(256, 64, generator=torch.Generator().manual_seed(seed))
+    assert quantized_of(chip, matrix, torch.randn(4, 256)).notes == ()
+
+
+@pytest.mark.parametrize("matrix", [torch.eye(4), torch.ones(1, 3), torch.ones(4, 1)])
+def test_columns_of_one_weight_or_equal_ones_have_no_outlier(chip, quantized_of, matrix):
+    assert quantized_of(chip, matrix, torch.randn(4, matrix.shape[0])).notes == ()
+
+
+def test_weights_and_inputs_without_information_are_noted(chip, quantized_of):
+    zero = quantized_of(chip, torch.zeros(4, 3), torch.randn(5, 4))
+    assert zero.notes == ("layer0: all weights are zero",)
+    constant = quantized_of(chip, torch.randn(4, 3), torch.full((5, 4), -0.25))
+    assert constant.notes == ("layer0: its input has one magnitude, 0.25, on calibration data",)
 
 
 def test_column_max_of_a_zero_column_is_one():

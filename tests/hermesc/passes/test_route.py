@@ -23,7 +23,7 @@ def _placed(mvm_graph, chip, rows, cores):
         Placement("w0", block, i, core, (0, 1), (0, 4))
         for i, (block, core) in enumerate(zip(cascade, cores, strict=True))
     )
-    return Placed(Quantized(tiled, (), (), 1), placements)
+    return Placed(Quantized(tiled, (), (), (), 1, ()), placements)
 
 
 def test_golden(stages, golden):

@@ -16,7 +16,7 @@ T = TensorType(("s0", 4), "float32")
 
 
 def _routed(graph):
-    return Routed(Placed(Quantized(Tiled(Partitioned(graph, ()), ()), (), (), 1), ()), ())
+    return Routed(Placed(Quantized(Tiled(Partitioned(graph, ()), ()), (), (), (), 1, ()), ()), ())
 
 
 def test_golden(stages, golden):

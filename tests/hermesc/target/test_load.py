@@ -131,9 +131,30 @@ def _edit(tables, key, value):
         ),
         ("pcm_tdp.drift_mean", 3, "`pcm_tdp.drift_mean` must be a table, not 3"),
         (
-            "pcm_tdp.programming_microsiemens",
+            "pcm_tdp.programming",
             3,
-            "`pcm_tdp.programming_microsiemens` must be a list, not 3",
+            "`pcm_tdp.programming.type` must be one of polynomial, counts",
+        ),
+        (
+            "pcm_tdp.programming",
+            {"type": "polynomial", "microsiemens": 3},
+            "`pcm_tdp.programming.microsiemens` must be a list, not 3",
+        ),
+        (
+            "pcm_like.read_noise",
+            {"type": "spline"},
+            "`pcm_like.read_noise.type` must be one of curve, power",
+        ),
+        (
+            "statistics.model",
+            "guess",
+            "`statistics.model` is 'guess'; it must be one of hermes, hermes-msf, pcm-like",
+        ),
+        ("effects.drift", "yes", "`effects.drift` must be a bool, not 'yes'"),
+        (
+            "programming_pulses.count_siemens",
+            0.0,
+            "`programming_pulses.count_siemens` is 0.0; it must lie between",
         ),
         ("name", 3, "`name` must be a str"),
         ("grid", 3, "`grid` must be a table"),

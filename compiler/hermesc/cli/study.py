@@ -1,0 +1,208 @@
+"""hermesc study: published experiments, run again on the simulated chip."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option
+from hermesc.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from hermesc.studies.chip import Job
+    from hermesc.studies.compare import Comparison
+    from hermesc.studies.measurements import Cell, Measurements, Scores
+
+T = TypeVar("T")
+_PLOTS = (".svg", ".png", ".pdf")
+
+
+@click.group("study")
+def study_command() -> None:
+    """Experiments that a user repeats with one command."""
+
+
+@study_command.command("chip")
+@click.option(
+    "--data",
+    "folder",
+    type=FILE,
+    required=True,
+    help="Folder with chip_measurements.csv and a .npz file for each of its datasets.",
+)
+@click.option("--seeds", type=click.IntRange(1), help="How many of the measured seeds. [all]")
+@click.option("--datasets", help="Some of the file's datasets: letter,skin. [all]")
+@click.option("--chip", "chip_name", default="hermes", help="Name, or a TOML file. [hermes]")
+@set_option
+@click.option("--jobs", type=click.IntRange(1), help="Processes. [one a processor]")
+@click.option("-o", "--output", type=FILE, help="Write every run here: .csv.")
+@click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf.")
+@click.option("--explain", is_flag=True, help="Also with one thing changed at a time: 13 x longer.")
+@json_option
+def chip_command(
+    folder: Path,
+    seeds: int | None,
+    datasets: str | None,
+    chip_name: str,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    output: Path | None,
+    plot: Path | None,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Predict the kernel errors and accuracies that were measured on the real chip.
+
+    Every experiment of the folder's measurements is compiled and run on a simulated chip. Nothing
+    is fitted to the measurements.
+    """
+    from hermesc.files import check_writable, write_atomically
+    from hermesc.target.load import load_chip
+
+    chip_settings = only_chip(settings)
+    chip = load_chip(chip_name, chip_settings)
+    for path in (output, plot):
+        if path is not None:
+            check_writable(path, measurements=folder / "chip_measurements.csv")
+    if plot is not None and plot.suffix not in _PLOTS:
+        raise OptionError(f"--plot {plot}: the picture is one of {', '.join(_PLOTS)}")
+
+    from hermesc.studies.chip import plan, processors
+    from hermesc.studies.compare import compare
+    from hermesc.studies.crossbar import ageing
+    from hermesc.studies.datasets import read_dataset
+    from hermesc.studies.measurements import read_measurements
+    from hermesc.studies.report import Study, runs_csv, study_json, study_text
+
+    start = time.perf_counter()
+    measured = read_measurements(folder)
+    if datasets is not None:
+        measured = measured.of([name.strip() for name in datasets.split(",")])
+    measured, skipped = _present(measured, folder)
+    preparations = {n: read_dataset(folder, n).preparation for n in measured.datasets}
+    chosen = _chosen(measured, seeds)
+    planned = plan(measured, folder, chosen, chip)
+    workers = min(jobs or processors(), len(planned))
+    curves = ageing(chip_name, chip_settings)
+    predicted = _predict(planned, workers, measured)
+    study = Study(
+        data=str(folder),
+        chip=chip.name,
+        settings=settings,
+        seeds=chosen,
+        preparations=preparations,
+        skipped=skipped,
+        left_out_rows=measured.left_out,
+        cells=compare(predicted, measured.scores),
+        ageing=curves,
+        runs=sum(len(found) for found in predicted.values()),
+        workers=workers,
+        seconds=time.perf_counter() - start,
+    )
+    if output is not None:
+        write_atomically(output, runs_csv(predicted, measured.scores))
+    if plot is not None:
+        from hermesc.studies.plot import study_picture
+
+        write_atomically(plot, study_picture(study.cells, plot.suffix.removeprefix(".")))
+    explained = {}
+    if explain:
+        explained = _explained(chip_name, chip_settings, planned, workers, measured)
+    if as_json:
+        print_json(study_json(study, explained))
+    else:
+        click.echo(study_text(study, explained))
+
+
+def _explained(
+    chip_name: str,
+    settings: "Sequence[tuple[str, str]]",
+    jobs: "Sequence[Job]",
+    workers: int,
+    measured: "Measurements",
+) -> "dict[str, tuple[Comparison, ...]]":
+    """The cells of each variant by its name."""
+    from dataclasses import replace
+
+    from hermesc.studies.compare import compare
+    from hermesc.studies.explain import VARIANTS
+    from hermesc.target.load import load_chip
+
+    found = {}
+    for variant in VARIANTS:
+        chip = load_chip(chip_name, [*settings, *variant.settings])
+        changed = [replace(j, chip=chip, mode=variant.mode, age_s=variant.age_s) for j in jobs]
+        found[variant.name] = compare(_predict(changed, workers, measured), measured.scores)
+    return found
+
+
+@study_command.command("programming")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="Chips to average. [1]")
+@click.option("--chip", "chip_name", default="hermes", help="Name, or a TOML file. [hermes]")
+@set_option
+@json_option
+def programming_command(
+    seeds: int, chip_name: str, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """Compare the methods of weight programming on one crossbar."""
+    from hermesc.studies.programming import programming_json, programming_text, reached
+    from hermesc.target.load import load_chip
+
+    chip = load_chip(chip_name, only_chip(settings))
+    found = [r for results in _progress(reached(chip, seeds), 3) for r in results]
+    if as_json:
+        print_json(programming_json(found, chip.name, seeds))
+    else:
+        click.echo(programming_text(found, seeds))
+
+
+def _present(measured: "Measurements", folder: Path) -> "tuple[Measurements, dict[str, str]]":
+    """The measurements whose data is there, and why the others are skipped."""
+    from hermesc.studies.datasets import dataset_path
+
+    paths = {name: dataset_path(folder, name) for name in measured.datasets}
+    here = [name for name, path in paths.items() if path.exists()]
+    if not here:
+        wanted = ", ".join(path.name for path in paths.values())
+        raise InputError(f"--data {folder}: none of its measurements' data is there: {wanted}")
+    missing = {n: f"there is no {path.name}" for n, path in paths.items() if n not in here}
+    return measured.of(here), missing
+
+
+def _chosen(measured: "Measurements", count: int | None) -> tuple[int, ...]:
+    """The first measured seeds."""
+    seeds = sorted({seed for found in measured.scores.values() for seed in found})
+    if count is not None and count > len(seeds):
+        raise OptionError(f"--seeds {count}: the measurements have {len(seeds)} seeds")
+    return tuple(seeds[:count])
+
+
+def _predict(
+    jobs: "Sequence[Job]", workers: int, measured: "Measurements"
+) -> "dict[Cell, dict[int, Scores]]":
+    """The predicted scores of all cells, in the measurements' order."""
+    from hermesc.studies.chip import run
+
+    predicted: dict[Cell, dict[int, Scores]] = {cell: {} for cell in measured.scores}
+    for job, found in _progress(run(jobs, workers), len(jobs)):
+        for cell, scores in zip(job.cells, found, strict=True):
+            predicted[cell][job.seed] = scores
+    return {cell: dict(sorted(seeds.items())) for cell, seeds in predicted.items() if seeds}
+
+
+def _progress(results: "Iterator[T]", total: int) -> "Iterator[T]":
+    """The results, with a bar on a terminal and none in a pipe."""
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("simulating", total=total)
+        for result in results:
+            yield result
+            progress.advance(task)

@@ -1,0 +1,1 @@
+"""Studies: published experiments run again on the simulated chip, and compared."""

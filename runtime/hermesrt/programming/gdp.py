@@ -1,0 +1,53 @@
+"""Gradient-descent-based programming: minimise the MVM error itself, with synthetic inputs.
+
+Each iteration multiplies a batch of random inputs on the device, compares with the wanted products
+after an affine fit by output, and takes the gradient of the squared error with respect to the
+conductances. What it asks of a cell is added up until it is worth a pulse.
+Source: Buechel et al., IEDM 2022 33.1 and JETCAS 2023 (the method); US 12,417,124 claims 1-4 (the
+fit in each iteration). Batch, rate, threshold and inputs are not published: assumed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hermesrt.programming.error import corrected, relative_error
+from hermesrt.programming.hand import Bench, Hand, correct, places
+
+
+@dataclass(frozen=True, slots=True)
+class GdpOptions:
+    """All assumed: program-and-verify iterations to start from, then descents; inputs a batch and
+    the share of them that is zero; the share of the gradient's estimate taken at once; how many
+    verify counts must have gathered for a pulse."""
+
+    verify_iterations: int = 10
+    iterations: int = 100
+    batch: int = 128
+    zeros: float = 0.4
+    learning_rate: float = 0.05
+    threshold_counts: float = 1.5
+
+
+def inputs(options: GdpOptions, rows: int, draw: torch.Generator) -> Float[Tensor, "batch rows"]:
+    """A batch of synthetic inputs, uniform in [-1, 1] with zeros."""
+    x = torch.rand(options.batch, rows, generator=draw).mul_(2).sub_(1)
+    return x.mul_(torch.rand(x.shape, generator=draw) >= options.zeros)
+
+
+def descend(bench: Bench, hand: Hand, x: Float[Tensor, "batch rows"], options: GdpOptions) -> float:
+    """One iteration; returns the MVM error before it, as measured on the batch."""
+    target = hand.target
+    count = bench.chip.programming_pulses.count_siemens  # of a verify read, as corrections are
+    x = x * target.rows
+    wanted = (x @ target.siemens).div_(count)
+    measured = bench.multiply(target.core, x).mul_(bench.chip.adc_count.count_siemens / count)
+    error = corrected(measured, wanted, target).sub_(wanted)
+    power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
+    hand.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
+    cells = places(hand.tuned & (hand.pending.abs() > options.threshold_counts))
+    correct(bench, hand, hand.pending, cells)
+    hand.pending.view(-1).index_fill_(0, cells, 0.0)
+    return relative_error(error, wanted)

@@ -1,0 +1,156 @@
+"""What the host knows of one core while it programs it, and the moves that all methods share.
+
+Each unit cell has one device that is tuned; the others stay fully SET or RESET (max-SET-fill).
+Currents follow Le Gallo 2023, Methods: next = previous + gain x (target - read).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int8, Int64
+from torch import Tensor
+
+from hermesc.target.spec import ChipSpec
+from hermesrt.device import Device, PulseKind, Pulses
+from hermesrt.programming.targets import CoreTarget
+
+
+@dataclass(slots=True)
+class Hand:
+    """One core in hand: its tuned devices, the current of each one's last pulse in ampere, how much
+    more current one count less needs, the correction that is still to be made in counts, the cells
+    that are tuned at all and those that verify has not found within its margin yet."""
+
+    target: CoreTarget
+    device: Int8[Tensor, "rows columns"]
+    ampere: Float[Tensor, "rows columns"]
+    slope: Float[Tensor, "rows columns"]
+    pending: Float[Tensor, "rows columns"]
+    tuned: Bool[Tensor, "rows columns"]
+    open: Bool[Tensor, "rows columns"]
+
+
+@dataclass(slots=True)
+class Effort:
+    """What was sent into the cores: pulses with their charge and the nanoseconds that their passes
+    over a core take, verify reads of a whole core, MVMs of a whole core."""
+
+    pulses: int = 0
+    charge_coulomb: float = 0.0
+    pulse_ns: float = 0.0
+    reads: int = 0
+    mvms: int = 0
+
+
+class Bench:
+    """A device under programming: sends pulses and reads, numbers and counts them."""
+
+    def __init__(self, device: Device, index: int, effort: Effort) -> None:
+        self.device = device
+        self.chip: ChipSpec = device.chip
+        self.index = index
+        self.effort = effort
+
+    def send(self, core: int, pulses: Pulses, passes: int) -> None:
+        """One pulse each for some cells; a pass over the core serves the cells of one device
+        number, diagonal by diagonal, as many at once as there are write heads."""
+        table, crossbar = self.chip.programming_pulses, self.chip.crossbar
+        widths = {"set": table.set_ns, "reset": table.reset_ns, "iterative": table.pulse_ns}
+        width = widths[pulses.kind]
+        self.device.pulse(core, pulses, self._next())
+        self.effort.pulses += len(pulses.cells)
+        self.effort.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
+        cycles = math.ceil(crossbar.columns / table.write_heads)
+        self.effort.pulse_ns += passes * crossbar.rows * cycles * width
+
+    def read(self, core: int, devices: tuple[int, ...]) -> Float[Tensor, "polarity rows columns"]:
+        """A verify read of all cells."""
+        self.effort.reads += 1
+        return self.device.read_cells(core, devices, self._next())
+
+    def multiply(
+        self, core: int, x: Float[Tensor, "vectors rows"]
+    ) -> Float[Tensor, "vectors columns"]:
+        """MVMs of the whole core, raw counts."""
+        self.effort.mvms += x.shape[0]
+        return self.device.mvm_core(core, x, self._next())
+
+    def _next(self) -> int:
+        self.index += 1
+        return self.index
+
+
+def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
+    """Erase a core, SET what may be needed, and choose the device of each cell that is tuned.
+
+    With two devices per polarity both are SET and read. A target above both keeps the better one
+    SET and tunes the other; a smaller target tunes the better one and RESETs the other.
+    Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
+    """
+    chip, table = bench.chip, bench.chip.programming_pulses
+    counts = target.siemens / table.count_siemens
+    everywhere = torch.ones_like(target.used)
+    for device in range(4):
+        chosen = torch.full(everywhere.shape, device, dtype=torch.int8)
+        send(bench, target, "reset", chosen, everywhere)
+    first = torch.where(counts < 0, 2, 0).to(torch.int8)  # of the weight's polarity
+    wanted = target.used & (counts != 0)
+    send(bench, target, "set", first, wanted)
+    levels = _level(bench, target, 0, counts)
+    tuned = first
+    if chip.unit_cell.devices_per_polarity == 2:
+        send(bench, target, "set", first + 1, wanted)
+        second = _level(bench, target, 1, counts)
+        better = second > levels
+        both = counts.abs() > torch.maximum(levels, second)
+        tuned = first + (better ^ both).to(torch.int8)
+        send(bench, target, "reset", first + (~better).to(torch.int8), wanted & ~both)
+        levels = torch.where(better ^ both, second, levels)
+    span = table.pulse_high_ampere - table.pulse_low_ampere
+    slope = span / levels.clamp(min=1.0)
+    ampere = torch.full_like(slope, table.pulse_low_ampere)
+    pending = torch.zeros_like(slope)
+    return Hand(target, tuned, ampere, slope, pending, wanted, wanted.clone())
+
+
+def missing_counts(bench: Bench, hand: Hand) -> Float[Tensor, "rows columns"]:
+    """What a verify read of whole unit cells, g+ - g-, lacks of the target, in counts."""
+    positive, negative = bench.read(hand.target.core, (0, 1)).unbind()
+    wanted = hand.target.siemens / bench.chip.programming_pulses.count_siemens
+    return wanted.sub_(positive).add_(negative)
+
+
+def correct(
+    bench: Bench, hand: Hand, change: Float[Tensor, "rows columns"], cells: Int64[Tensor, " cells"]
+) -> None:
+    """One pulse for each of some cells, to change what it holds by so many counts."""
+    table = bench.chip.programming_pulses
+    device = hand.device.take(cells).long()
+    step = change.take(cells) * hand.slope.take(cells)
+    step.mul_(torch.where(device >= 2, 1.0, -1.0))
+    ampere = hand.ampere.take(cells).add_(step)
+    ampere.clamp_(table.pulse_low_ampere, table.pulse_high_ampere)
+    hand.ampere.view(-1).index_copy_(0, cells, ampere)
+    passes = 2 * bench.chip.unit_cell.devices_per_polarity
+    bench.send(hand.target.core, Pulses("iterative", cells, device, ampere), passes)
+
+
+def places(cells: Bool[Tensor, "rows columns"]) -> Int64[Tensor, " cells"]:
+    """Where a mask is true."""
+    return cells.view(-1).nonzero().squeeze(1)
+
+
+def _level(bench: Bench, target: CoreTarget, device: int, counts: Tensor) -> Tensor:
+    """SET level of one device of each weight's polarity, as it is read."""
+    positive, negative = bench.read(target.core, (device,))
+    return torch.where(counts < 0, negative, positive)
+
+
+def send(bench: Bench, target: CoreTarget, kind: PulseKind, device: Tensor, cells: Tensor) -> None:
+    """A SET or RESET pulse for one device of some cells."""
+    table = bench.chip.programming_pulses
+    place = places(cells)
+    current = table.set_ampere if kind == "set" else table.reset_ampere
+    ampere = torch.full(place.shape, current)
+    bench.send(target.core, Pulses(kind, place, device.take(place).long(), ampere), 1)

@@ -1,0 +1,60 @@
+"""What every cell of every core should hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hermesc.artifact.schema import Artifact
+from hermesrt.executor import tensor_of
+
+
+@dataclass(frozen=True)
+class CoreTarget:
+    """One core: wanted signed conductances g+ - g- in siemens, cells in use."""
+
+    core: int
+    siemens: Float[Tensor, "rows columns"]
+    used: Bool[Tensor, "rows columns"]
+
+    @cached_property
+    def rows(self) -> Float[Tensor, " rows"]:
+        """1 for every row in use, else 0."""
+        return self.used.any(1).float()
+
+    @cached_property
+    def columns(self) -> Float[Tensor, " columns"]:
+        """1 for every column in use, else 0."""
+        return self.used.any(0).float()
+
+    @property
+    def pair(self) -> Float[Tensor, "polarity rows columns"]:
+        """g+ and g-, one of them zero in each cell."""
+        return torch.stack([self.siemens.clamp(min=0), (-self.siemens).clamp(min=0)])
+
+
+def targets(artifact: Artifact) -> Iterator[CoreTarget]:
+    """Each core in use: g = w / max|w_column| * g_max of the row block. Source: Le Gallo 2023."""
+    shape = artifact.chip.crossbar.rows, artifact.chip.crossbar.columns
+    largest = {
+        m.name: torch.maximum(tensor.amax(0), -tensor.amin(0))
+        for m in artifact.manifest.matrices
+        for tensor in [tensor_of(artifact, m.name)]
+    }
+    for core in artifact.cores:
+        target = CoreTarget(
+            core,
+            torch.zeros(shape),
+            torch.zeros(shape, dtype=torch.bool),
+        )
+        for matrix in artifact.manifest.matrices:
+            exact, most = tensor_of(artifact, matrix.name), largest[matrix.name]
+            for tile in matrix.tiles:
+                if tile.core == core:
+                    share = (exact[tile.part] / most[tile.part[1]]).nan_to_num(0.0)
+                    target.siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
+                    target.used[tile.place] = True
+        yield target

@@ -1,0 +1,23 @@
+"""Unit-cell program-and-verify: read each cell, pulse those that are off by more than the margin.
+
+Source: Le Gallo 2023, Methods (margin, iterations, pulse law). The gain of the law is not published
+and assumed: half of what a device's own SET level says.
+"""
+
+from dataclasses import dataclass
+
+from hermesrt.programming.hand import Bench, Hand, correct, missing_counts, places
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """`gain`, assumed: share of the error that one pulse is to remove."""
+
+    gain: float = 0.5
+
+
+def verify(bench: Bench, hand: Hand, options: VerifyOptions) -> None:
+    """One iteration; a cell that was once within the margin is done."""
+    error = missing_counts(bench, hand)
+    hand.open &= error.abs() > bench.chip.programming_pulses.margin_counts
+    correct(bench, hand, error * options.gain, places(hand.open))

@@ -1,0 +1,171 @@
+"""One core's cells: what they should hold, what programming left, and pulses that change them.
+
+Pulse model, assumed (table `write_noise`): a pulse of current I brings a device towards
+g_set (I_high - I) / (I_high - I_low), its own SET conductance falling linearly to zero from the
+lowest to the highest programming current, and misses by a share of the step and by a floor.
+Published are the currents and the SET and RESET statistics (tables `programming_pulses`,
+`set_statistics`).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hermes_sim import pcm
+from hermesc.target.spec import ChipSpec, Pcm
+from hermesrt.device import EndState, Pulses
+from hermesrt.programming.targets import CoreTarget
+from hermesrt.seeds import generator
+
+Cells = Float[Tensor, "devices polarity rows columns"]
+
+
+class Core:
+    """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns]."""
+
+    def __init__(self, chip: ChipSpec, seed: int, target: CoreTarget) -> None:
+        self.chip = chip
+        self.target = target
+        self._seed = seed
+        self.conductance: Cells = torch.zeros(1).expand(1, 2, *target.siemens.shape)
+        self.nu: Cells = self.conductance
+        self.settled = False  # programming is over, and the devices have their drift exponents
+        self._set: Cells | None = None  # relative to the median, in half precision
+        self._converters: tuple[Tensor, Tensor] | None = None
+        self._variance: Float[Tensor, "rows columns"] | None = None  # of a read at age zero
+
+    @property
+    def statistics(self) -> Pcm:
+        """Drift and read statistics of the cells as they are held: joint or device by device."""
+        return self.chip.pcm if self.conductance.shape[0] == 1 else self.chip.pcm_odp
+
+    def draw(self, end_state: EndState) -> None:
+        """Conductances as a programming method leaves them, without its pulses."""
+        chip, pair = self.chip, self.target.pair
+        stream = generator(self._seed, "program", self.target.core)
+        exact = end_state == "ideal" or not chip.effects.programming_noise
+        within = chip.effects.read_noise and chip.read_statistics.read_noise == "within"
+        written = (
+            pair.clone() if exact else pcm.program(chip.pcm, pair, stream, reads_within=within)
+        )
+        self.conductance = written[None]
+        wanted = pair[None]
+        if chip.statistics.model == "hermes-msf" and chip.unit_cell.devices_per_polarity == 2:
+            g_set = chip.pcm_odp.g_max_siemens
+            self.conductance = pcm.max_set_fill(pair, written, g_set)
+            wanted = self.conductance
+        self.nu = pcm.drift_exponent(self.statistics, wanted, stream)
+        self._variance, self.settled = None, True
+
+    def take(self, conductance: Cells, nu: Cells | None, seed: int) -> None:
+        """Cells that were saved, of the chip of that seed."""
+        self.conductance, self.settled = conductance, nu is not None
+        self.nu = torch.zeros(1).expand(conductance.shape) if nu is None else nu
+        self._seed, self._set, self._variance, self._converters = seed, None, None, None
+
+    def keep_variance(self, variance: Float[Tensor, "rows columns"]) -> None:
+        """The read variance as it was summed up before programming was interrupted."""
+        self._variance = variance
+
+    def pulse(self, pulses: Pulses, index: int) -> None:
+        """Change the devices that a pulse reaches."""
+        chip, table = self.chip, self.chip.programming_pulses
+        stream = generator(self._seed, "pulse", self.target.core, index)
+        cells, device = pulses.cells, pulses.device
+        # device 0, 1: positive; 2, 3: negative; memory is [device, polarity, cell]
+        place = ((device & 1) * 2 + (device >> 1)) * self.target.used.numel() + cells
+        if self.settled:
+            self.take(self._bank(), None, self._seed)
+        g = self._bank().view(-1)
+        old = g.take(place)
+        noise = torch.randn(cells.shape, generator=stream)
+        match pulses.kind:
+            case "reset":
+                new = noise.abs_() * chip.set_statistics.reset_spread_siemens
+            case "set":
+                floor = chip.write_noise.floor_siemens
+                new = self._set_level(place) + floor * noise
+            case "iterative":
+                span = table.pulse_high_ampere - table.pulse_low_ampere
+                share = (table.pulse_high_ampere - pulses.ampere) / span
+                step = self._set_level(place) * share.clamp_(0, 1) - old
+                wrong = (step * chip.write_noise.step_share).square_()
+                wrong.add_(chip.write_noise.floor_siemens**2).sqrt_()
+                new = old + step + wrong * noise
+        g.index_copy_(0, place, new.clamp_(min=0))
+        if self._variance is not None:
+            both = torch.stack([old, new])
+            misread = self._misread(both, both, 0.0)
+            kept = self._variance.take(cells).add_(misread[1] - misread[0]).clamp_(min=0)
+            self._variance.view(-1).index_copy_(0, cells, kept)
+
+    def verify(
+        self, devices: tuple[int, ...], index: int
+    ) -> Float[Tensor, "polarity rows columns"]:
+        """What a verify read of these devices of each polarity says, in whole counts."""
+        chip = self.chip
+        stream = generator(self._seed, "verify", self.target.core, index)
+        table, chosen = chip.programming_pulses, self._bank()[list(devices)]
+        variance = self._misread(chosen, chosen, 0.0).sum(0)
+        variance += (chip.write_noise.verify_counts * table.count_siemens) ** 2
+        noise = torch.randn(variance.shape, generator=stream)
+        return noise.mul_(variance.sqrt_()).add_(chosen.sum(0)).div_(table.count_siemens).round_()
+
+    def settle(self) -> None:
+        """The last pulse is over: every device gets the exponent of its drift."""
+        stream = generator(self._seed, "settle", self.target.core)
+        self.nu = pcm.drift_exponent(self.statistics, self._bank(), stream)
+        self._set, self._variance, self.settled = None, None, True
+
+    def now(self, age_s: float) -> tuple[Tensor, Tensor]:
+        """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
+        chip, held = self.chip, self.conductance
+        aged = pcm.drift(self.statistics, held, self.nu, age_s) if chip.effects.drift else held
+        return _total(aged), self._misread(aged, held, age_s).sum((0, 1))
+
+    def fresh(self) -> tuple[Tensor, Tensor]:
+        """The same at age zero; the variance is kept up to date from pulse to pulse."""
+        if self._variance is None:
+            self._variance = self._misread(self.conductance, self.conductance, 0.0).sum((0, 1))
+        return _total(self.conductance), self._variance
+
+    def converters(self) -> tuple[Float[Tensor, " columns"], Float[Tensor, " columns"]]:
+        """Gain and zero, in counts, of the column's converters before any correction.
+
+        Source: Khaddam-Aljameh 2022 (residual static gain, within three standard deviations).
+        """
+        if self._converters is None:
+            chip, columns = self.chip, self.chip.crossbar.columns
+            stream = generator(self._seed, "converters", self.target.core)
+            spread, zero = torch.randn(2, columns, generator=stream)
+            size = 1.0 if chip.effects.converter_spread else 0.0
+            gain = 1 + size * chip.converter_spread.gain_spread * spread.clamp(-3, 3)
+            self._converters = gain, size * chip.converter_offset.offset_counts * zero
+        return self._converters
+
+    def _misread(self, aged: Tensor, held: Tensor, age_s: float) -> Tensor:
+        """Variance of a read of each device."""
+        if not self.chip.effects.read_noise:
+            return torch.zeros_like(aged)
+        return pcm.read_noise(self.statistics, aged, held, age_s).square_()
+
+    def _bank(self) -> Cells:
+        """The cell's four devices one by one."""
+        if self.conductance.shape[0] != 2:
+            shape = (2, *self.target.pair.shape)
+            self.take(torch.zeros(shape), None, self._seed)
+        return self.conductance
+
+    def _set_level(self, place: Tensor) -> Tensor:
+        """Conductance of some devices when they are SET: log-normal, drawn once a device."""
+        table = self.chip.set_statistics
+        if self._set is None:
+            stream = generator(self._seed, "set", self.target.core)
+            normal = torch.randn(2, *self.target.pair.shape, generator=stream)
+            self._set = normal.mul_(table.set_log_spread).exp_().half()
+        return self._set.take(place).float().mul_(table.set_median_siemens)
+
+
+def _total(cells: Cells) -> Float[Tensor, "polarity rows columns"]:
+    """The devices of each polarity together."""
+    return cells[0] if len(cells) == 1 else cells[0] + cells[1]

@@ -1,0 +1,221 @@
+"""From a core's cells to the numbers that its signal chain multiplies with.
+
+Everything that does not change from vector to vector is folded into a Stage once: conductance per
+count, the converters' spread, the drift compensation, the LDPU's scale, bias and correction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hermes_sim import crossbar
+from hermes_sim.core import Core
+from hermes_sim.crossbar import Converters, Layer, Stage
+from hermes_sim.noise import ReadNoise
+from hermesc.artifact.schema import Artifact, Matrix, MvmStep, Tile
+from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.executor import tensor_of
+from hermesrt.programming.error import column_fit
+from hermesrt.seeds import generator
+
+_UNLIMITED = float("inf")
+_ENOUGH_VECTORS = 64  # for a column correction; fewer are filled up with random ones
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What all layers of a device share; `cores` by number."""
+
+    chip: ChipSpec
+    seed: int
+    artifact: Artifact
+    cores: Mapping[int, Core]
+    mode: Mode
+    age_s: float
+    _aged: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def layer(self, step: MvmStep) -> Layer:
+        """A step's layer at the age and in the mode in force."""
+        chip = self.chip
+        matrix = self.artifact.matrices[step.matrix]
+        scale, bias = torch.ones(matrix.columns), torch.zeros(matrix.columns)
+        if step.scale is not None:
+            scale = tensor_of(self.artifact, step.scale).float()
+        if step.bias is not None:
+            bias = tensor_of(self.artifact, step.bias).float()
+        largest = tensor_of(self.artifact, matrix.name).abs().amax(0).float()
+        converters = converters_of(chip, self.mode)
+        codes = self._calibration(step, matrix)
+        stages, before = [], 0.0
+        for index in range(len(matrix.row_ranges)):
+            last = index == len(matrix.row_ranges) - 1
+            code = step.output_max[index] * chip.ldpu_code.range_factor / chip.output_levels
+            unit = chip.adc_count.count_siemens * step.input_max / matrix.g_max_siemens[index]
+            value = largest * scale * unit / code
+            stages.append(
+                self._stage(
+                    converters, step, matrix, index, codes, value, bias / code if last else None,
+                    before / code,
+                )
+            )  # fmt: skip
+            before = code
+        input_scale = chip.input_levels / step.input_max
+        return Layer(converters, input_scale, tuple(stages), before, step.relu)
+
+    def _stage(
+        self,
+        converters: Converters,
+        step: MvmStep,
+        matrix: Matrix,
+        index: int,
+        codes: Float[Tensor, "vectors rows"],
+        value: Float[Tensor, " columns"],
+        bias: Float[Tensor, " columns"] | None,
+        carry: float,
+    ) -> Stage:
+        chip = self.chip
+        rows = slice(*matrix.row_ranges[index])
+        tiles = matrix.at_stage(index)
+        duty = codes[:, rows].clamp(min=0).mean(0) / chip.input_levels
+        young = self._counts(converters, tiles, rows, duty, 0.0)
+        gain, offset = torch.ones(matrix.columns), torch.zeros(matrix.columns)
+        if chip.effects.column_correction:
+            part = codes[:, rows]
+            counts = self._calibrated(converters, young, part, step, index)
+            gain, offset = column_fit(counts, part @ self._exact(tiles))
+        now, factor = young, torch.ones(matrix.columns)
+        if self.age_s > 0:
+            now = self._counts(converters, tiles, rows, duty, self.age_s)
+            if chip.effects.drift_compensation:
+                factor = torch.cat([self._compensation(t) for t in tiles])
+        scale = value * gain * factor
+        white = None
+        if chip.effects.output_noise and chip.output_noise.output_steps > 0:
+            steps = chip.output_noise.output_steps
+            white = torch.where(scale != 0, steps / scale, 0.0).square()
+        total = value * offset + (0 if bias is None else bias)
+        return replace(now, white=white, scale=scale, offset=total, carry=carry)
+
+    def _calibrated(
+        self, converters: Converters, stage: Stage, codes: Tensor, step: MvmStep, index: int
+    ) -> Tensor:
+        noise = ReadNoise(self.seed, "calibrate", step.name, index)
+        return crossbar.core_counts(converters, stage, codes, noise)
+
+    def _calibration(self, step: MvmStep, matrix: Matrix) -> Float[Tensor, "vectors rows"]:
+        """The program's calibration vectors, filled up with random ones where they are few."""
+        levels = self.chip.input_levels
+        codes = (tensor_of(self.artifact, step.calibration) * (levels / 127)).round_()
+        missing = _ENOUGH_VECTORS - codes.shape[0]
+        if missing <= 0:
+            return codes
+        stream = generator(self.seed, "vectors", step.name)
+        shape = (missing, matrix.rows)
+        return torch.cat([codes, torch.randint(-levels, levels + 1, shape, generator=stream)])
+
+    def _exact(self, tiles: Sequence[Tile]) -> Float[Tensor, "rows columns"]:
+        """What the tiles should hold, in counts for each input code."""
+        per_count = 1 / (self.chip.adc_count.count_siemens * self.chip.input_levels)
+        return torch.cat([self.cores[t.core].target.siemens[t.place] for t in tiles], 1).mul_(
+            per_count
+        )
+
+    def _counts(
+        self,
+        converters: Converters,
+        tiles: Sequence[Tile],
+        rows: slice,
+        duty: Float[Tensor, " rows"],
+        age_s: float,
+    ) -> Stage:
+        """The analog part of a Stage."""
+        parts = [
+            columns_of(self.chip, self.cores[t.core], self._cells(t, age_s), t.place[1], duty)
+            for t in tiles
+        ]
+        pair, variance, gain, zero = (torch.cat(p, -1) for p in zip(*parts, strict=True))
+        return stage_of(self.chip, converters, rows, pair, variance, gain, zero)
+
+    def _cells(self, tile: Tile, age_s: float) -> tuple[Tensor, Tensor]:
+        core = self.cores[tile.core]
+        if age_s > 0 and tile.core not in self._aged:
+            self._aged[tile.core] = core.now(age_s)
+        pair, variance = core.fresh() if age_s == 0 else self._aged[tile.core]
+        rows, columns = tile.place
+        return pair[:, rows, columns], variance[rows, columns]
+
+    def _compensation(self, tile: Tile) -> Float[Tensor, " columns"]:
+        """One factor a tile, in the LDPU's scale, so that the mean |g+ - g-| is as programmed.
+
+        Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core).
+        """
+        young, aged = (self._cells(tile, age)[0] for age in (0.0, self.age_s))
+        means = [(pair[0] - pair[1]).abs().mean() for pair in (young, aged)]
+        factor = (means[0] / means[1]).nan_to_num(1.0, 1.0, 1.0)
+        return factor.expand(tile.columns[1] - tile.columns[0])
+
+
+def converters_of(chip: ChipSpec, mode: Mode) -> Converters:
+    """The converters that all layers of a chip share."""
+    effects = chip.effects
+    phase = chip.line_siemens / chip.adc_count.count_siemens
+    counter = 2.0**chip.adc.counter_bits - 1
+    asymmetry = chip.one_phase.polarity_asymmetry if effects.polarity_asymmetry else 0.0
+    return Converters(
+        input_levels=chip.input_levels if effects.input_code else None,
+        output_levels=chip.output_levels,
+        phase_limit=phase if effects.saturation else _UNLIMITED,
+        counter_limit=counter if effects.saturation else _UNLIMITED,
+        count_code=effects.count_code,
+        rounding=chip.ldpu_code.rounding if effects.output_code else None,
+        asymmetry=crossbar.asymmetry_of(mode, asymmetry),
+        four_phase=mode == "4-phase",
+    )
+
+
+def columns_of(
+    chip: ChipSpec,
+    core: Core,
+    cells: tuple[Tensor, Tensor],
+    columns: slice,
+    duty: Float[Tensor, " rows"],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Some columns of a core: g+ and g-, their read variance, in siemens, and the gain and zero of
+    the columns' converters."""
+    pair, variance = cells
+    if chip.effects.wire_drop:
+        pair = crossbar.wire_drop(pair, duty, chip.wire.segment_ohm)
+    gain, zero = core.converters()
+    return pair, variance, gain[columns], zero[columns]
+
+
+def stage_of(
+    chip: ChipSpec,
+    converters: Converters,
+    rows: slice,
+    pair: Float[Tensor, "polarity rows columns"],
+    variance: Float[Tensor, "rows columns"],
+    gain: Float[Tensor, " columns"],
+    zero: Float[Tensor, " columns"],
+) -> Stage:
+    """A Stage whose LDPU passes counts on as they are."""
+    unit = 1 / (chip.adc_count.count_siemens * chip.input_levels)
+    counts = gain * unit
+    noisy = chip.effects.read_noise
+    return Stage(
+        rows=rows,
+        weights=(pair[0] - pair[1]).mul_(counts),
+        pair=pair,
+        unit=unit,
+        gain=gain,
+        zero=zero,
+        variance=variance * counts.square() if noisy else None,
+        white=None,
+        safe_norm=crossbar.safe_norm(converters, pair, unit),
+        scale=torch.ones_like(gain),
+        offset=torch.zeros_like(gain),
+        carry=0.0,
+    )

@@ -1,0 +1,139 @@
+"""Gradient descent against program-and-verify and one-shot, and against the gradient itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import hermesc
+from hermesc.target.spec import ChipSpec
+from hermesrt.program import Chip, Program
+from hermesrt.programming.error import mvm_errors
+from hermesrt.programming.gdp import GdpOptions, descend, inputs
+from hermesrt.programming.hand import Bench, Effort, take_in_hand
+from hermesrt.programming.targets import targets
+from hermesrt.programming.verify import VerifyOptions, verify
+
+COUNT = 0.129375e-6
+KINDS = ("Gaussian", "with zeros", "features")
+ChipOf = Callable[..., ChipSpec]
+Compiled = Callable[[Tensor, ChipSpec], Program]
+
+
+@pytest.fixture(scope="module")
+def programmed(
+    chip_of: ChipOf,
+    compiled: Compiled,
+    matrices: dict[str, Tensor],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Any], tuple[float, float]]:
+    """MVM error of a matrix after a method: as it is read, and without read noise."""
+    folder = tmp_path_factory.mktemp("states")
+
+    def make(kind: str, method: Any) -> tuple[float, float]:
+        matrix = matrices[kind]
+        silent = {"effects.read_noise": "false"}
+        chip, quiet = (chip_of(*matrix.shape, settings) for settings in ({}, silent))
+        program = compiled(matrix, chip)
+        made = Chip(program, hermesc.simulate(chip))
+        made.program(method)
+        path = folder / f"{kind}-{method}.state"
+        made.save(path)
+        again = Chip(program, hermesc.simulate(quiet)).load(path)
+        (as_read,), (silently,) = (
+            mvm_errors(c.device, program.artifact).values() for c in (made, again)
+        )
+        return as_read, silently
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_method_is_better_than_the_simpler_one(
+    programmed: Callable[[str, Any], tuple[float, float]], kind: str
+) -> None:
+    one, cell, descent = (programmed(kind, m) for m in ("oneshot", "verify", "gdp"))
+    assert descent[0] < 0.9 * cell[0]
+    assert cell[0] < 0.6 * one[0]
+    assert descent[1] <= cell[1] / 2, "without read noise"
+    assert descent[1] > 0.003, "the pulses' floor is left"
+
+
+def test_synthetic_inputs_are_uniform_with_zeros() -> None:
+    x = inputs(GdpOptions(batch=500), 200, torch.Generator().manual_seed(0))
+    zero = x == 0
+    assert zero.float().mean().item() == pytest.approx(0.4, abs=0.01)
+    assert float(x.abs().max()) <= 1
+    assert x[~zero].square().mean().item() == pytest.approx(1 / 3, rel=0.02)
+    assert x.mean().item() == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_descent_gathers_the_gradient_of_the_squared_error(
+    chip_of: ChipOf, compiled: Compiled, clean: dict[str, str], matrices: dict[str, Tensor]
+) -> None:
+    """Against autograd, with each column's gain and offset as the fit leaves them."""
+    chip = chip_of(64, 64, clean | {"effects.converter_spread": "false"})
+    program = compiled(matrices["Gaussian"], chip)
+    device = hermesc.simulate(chip)
+    device.load(program.artifact)
+    (target,) = targets(program.artifact)
+    bench = Bench(device, 0, Effort())
+    hand = take_in_hand(bench, target)
+    for _ in range(3):
+        verify(bench, hand, VerifyOptions())
+    options = GdpOptions(threshold_counts=1e9)  # gather only
+    x = inputs(options, 64, torch.Generator().manual_seed(0))
+    g = torch.from_numpy(device.state().arrays["0.conductance"]).sum(0)
+    cells = ((g[0] - g[1]) / COUNT).double().requires_grad_()
+    exact = x.double() @ (target.siemens / COUNT).double()
+    measured = x.double() @ cells
+    fits = []
+    for m, w in zip(measured.detach().T, exact.T, strict=True):
+        design = torch.stack([w, torch.ones_like(w)], 1)
+        slope, zero = torch.linalg.lstsq(design, m[:, None]).solution.flatten().tolist()
+        fits.append((1 / slope, -zero / slope))
+    gain, offset = torch.tensor(fits, dtype=torch.float64).T
+    assert 0.5 < float(gain.min()) < float(gain.max()) < 2, "all columns are near enough for a fit"
+    wrong = measured * gain + offset - exact
+    (wrong.square().sum(0) / gain).sum().div(2).backward()  # of what the cells themselves lack
+    error = descend(bench, hand, x, options)
+    assert cells.grad is not None
+    wanted = -options.learning_rate * cells.grad / (128 * 0.6 / 3)
+    apart = (hand.pending - wanted.float()).norm() / wanted.norm()
+    assert apart.item() < 0.05  # inputs are codes of 8 bits, counts are whole
+    assert error == pytest.approx(float(wrong.detach().norm() / exact.norm()), rel=0.02)
+
+
+def test_a_cell_is_pulsed_once_enough_has_gathered(
+    chip_of: ChipOf,
+    compiled: Compiled,
+    matrices: dict[str, Tensor],
+    watched: Callable[[Any], Any],
+) -> None:
+    chip = chip_of(64, 64)
+    program = compiled(matrices["Gaussian"], chip)
+    device = watched(hermesc.simulate(chip))
+    device.load(program.artifact)
+    (target,) = targets(program.artifact)
+    bench = Bench(device, 0, Effort())
+    hand = take_in_hand(bench, target)
+    options = GdpOptions(threshold_counts=3.0)
+    for seed in range(5):
+        device.sent.clear()
+        descend(bench, hand, inputs(options, 64, torch.Generator().manual_seed(seed)), options)
+        ((_, pulses),) = device.sent
+        pending = hand.pending.flatten()
+        assert not bool(pending[pulses.cells].any()), "it starts anew"
+        rest = torch.ones(64 * 64, dtype=torch.bool)
+        rest[pulses.cells] = False
+        assert float(pending[rest & hand.tuned.flatten()].abs().max()) <= 3.0
+        assert bool(hand.tuned.flatten()[pulses.cells].all())
+
+
+def test_a_core_of_zero_weights_has_no_error(chip_of: ChipOf, compiled: Compiled) -> None:
+    chip = chip_of(8, 8)
+    made = Chip(compiled(torch.zeros(8, 8), chip), hermesc.simulate(chip))
+    made.program("gdp", GdpOptions(verify_iterations=1, iterations=2))
+    assert all(i.mvm_errors == (0.0,) for i in made.iterations)
