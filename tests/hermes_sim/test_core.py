@@ -242,6 +242,17 @@ def test_devices_drift_only_once_they_are_settled(core_of: Callable[..., Core]) 
     torch.testing.assert_close(old, wanted.sum(0), rtol=1e-4, atol=1e-12)
 
 
+def test_settled_devices_have_the_exponents_of_what_they_hold(core_of: Callable[..., Core]) -> None:
+    core = core_of()
+    core.pulse(pulses("set", 0), 1)
+    core.pulse(pulses("reset", 1), 2)
+    core.settle()
+    full = of(core, 0) > 10.35e-6  # above the range of the fit for one device: r is 1
+    nu = core.nu[:, 0].flatten(1)
+    assert nu[0][full].mean().item() == pytest.approx(0.0174, abs=0.0003)
+    assert nu[1].mean().item() == pytest.approx(0.125, abs=0.008)  # RESET: near the clamp at 0.13
+
+
 def test_drawn_cells_are_pulsed_from_reset(core_of: Callable[..., Core]) -> None:
     """The end state holds two devices as one: what single devices hold is not known."""
     core = core_of(SILENT)

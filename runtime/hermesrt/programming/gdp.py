@@ -9,6 +9,7 @@ fit in each iteration). Batch, rate, threshold and inputs are not published: ass
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -47,7 +48,8 @@ def descend(bench: Bench, hand: Hand, x: Float[Tensor, "batch rows"], options: G
     error = corrected(measured, wanted, target).sub_(wanted)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
     hand.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
-    cells = places(hand.tuned & (hand.pending.abs() > options.threshold_counts))
+    gathered = torch.from_numpy(np.abs(hand.pending.numpy()) > options.threshold_counts)
+    cells = places(gathered & hand.tuned)
     correct(bench, hand, hand.pending, cells)
     hand.pending.view(-1).index_fill_(0, cells, 0.0)
     return relative_error(error, wanted)

@@ -7,6 +7,7 @@ Currents follow Le Gallo 2023, Methods: next = previous + gain x (target - read)
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
@@ -137,8 +138,8 @@ def correct(
 
 
 def places(cells: Bool[Tensor, "rows columns"]) -> Int64[Tensor, " cells"]:
-    """Where a mask is true."""
-    return cells.view(-1).nonzero().squeeze(1)
+    """Where a mask is true. (numpy is several times faster here.)"""
+    return torch.from_numpy(np.flatnonzero(cells.numpy()))
 
 
 def _level(bench: Bench, target: CoreTarget, device: int, counts: Tensor) -> Tensor:

@@ -202,11 +202,15 @@ def four_phases(
     mean current; that the current is higher while all pulses are on is left to the choice of g_max.
     Source: Le Gallo 2023 (4-phase mode, 100 uA, 12 bits).
     """
-    signs = torch.stack([codes.clamp(min=0), (-codes).clamp(min=0)])
-    phases = (signs[:, None] @ pair).clamp_(max=converters.phase_limit)
-    positive, negative = phases[0, 0] + phases[1, 1], phases[0, 1] + phases[1, 0]
-    limit = converters.counter_limit
-    return positive.clamp_(max=limit) - negative.clamp_(max=limit)
+    signs = torch.cat([codes.clamp(min=0), (-codes).clamp(min=0)])
+    limit = converters.phase_limit
+    (up_plus, down_plus), (up_minus, down_minus) = (
+        (signs @ g).clamp_(max=limit).split(len(codes)) for g in pair
+    )
+    positive, negative = up_plus + down_minus, up_minus + down_plus
+    positive.clamp_(max=converters.counter_limit)
+    counts: Tensor = positive - negative.clamp_(max=converters.counter_limit)
+    return counts
 
 
 def safe_norm(

@@ -20,16 +20,21 @@ class ReadNoise:
     def __init__(self, seed: int, *name: str | int) -> None:
         self._seed, self._name = seed, name
         self._streams: dict[int, torch.Generator] = {}
+        self._words = torch.empty(0, dtype=torch.int64)
+        self._places = torch.empty(0, dtype=torch.int32)
 
     def __call__(self, stage: int, out: Tensor) -> Tensor:
         """Fill with normal numbers, the next of the stage's stream; `out` is contiguous."""
-        if stage not in self._streams:
-            self._streams[stage] = generator(self._seed, *self._name, stage)
+        stream = self._streams.get(stage)
+        if stream is None:
+            stream = self._streams[stage] = generator(self._seed, *self._name, stage)
         count = out.numel()
-        words = torch.empty((count + 3) // 4, dtype=torch.int64)
-        words.random_(-(2**63), None, generator=self._streams[stage])
-        places = words.view(torch.int16)[:count].int().bitwise_and_(2**_TABLE_BITS - 1)
-        torch.index_select(_quantiles(), 0, places, out=out.view(-1))
+        if self._places.numel() != count:
+            self._words = torch.empty((count + 3) // 4, dtype=torch.int64)
+            self._places = torch.empty(count, dtype=torch.int32)
+        self._words.random_(-(2**63), None, generator=stream)
+        self._places.copy_(self._words.view(torch.uint16)[:count])
+        torch.index_select(_quantiles(), 0, self._places, out=out.view(-1))
         return out
 
 

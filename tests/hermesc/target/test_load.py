@@ -177,9 +177,12 @@ def test_missing_entry_is_refused_with_its_key(key, tables):
         chip_from_tables(tables, "mine")
 
 
-def test_a_curve_whose_low_is_above_its_high_is_refused(tables):
-    tables["pcm_tdp"]["drift_mean"] = tables["pcm_tdp"]["drift_mean"] | {"low": 0.5, "high": 0.1}
-    with pytest.raises(ChipError, match=r"`pcm_tdp.drift_mean.low` is above `high`"):
+@pytest.mark.parametrize("name", ["pcm_odp", "pcm_tdp", "pcm_like", "pcm_count"])
+def test_a_curve_whose_low_is_above_its_high_is_refused(tables, name):
+    tables[name] = tables[name] | {
+        "drift_mean": tables[name]["drift_mean"] | {"low": 0.5, "high": 0.1}
+    }
+    with pytest.raises(ChipError, match=rf"`{name}.drift_mean.low` is above `high`"):
         chip_from_tables(tables, "mine")
 
 
