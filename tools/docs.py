@@ -3,7 +3,8 @@
     python tools/docs.py           check; exit 1 and say what differs
     python tools/docs.py --write   write the demo's output, its picture, the benchmarks' tables and
                                    the study of programming
-    python tools/docs.py --write DIR   the same, and the study of the chip with DIR's measurements
+    python tools/docs.py --write DIR   the same, and the studies of the chip with DIR's measurements
+                                       (half an hour)
 
 Numbers may differ by 2 % and one in the last digit (another processor rounds otherwise); all else
 must be the same.
@@ -87,7 +88,10 @@ def main() -> int:
         }
         if data := sys.argv[sys.argv.index("--write") + 1 :]:
             picture = str(ROOT / "examples/study_chip.svg")
-            blocks["study"] = study_output("chip", "--data", data[0], "--plot", picture)
+            words = ("chip", "--data", data[0])
+            blocks["study"] = study_output(*words, "--plot", picture)
+            explained = study_output(*words, "--seeds", "5", "--explain")
+            blocks["explain"] = explained.rpartition("The same cells with one thing changed:\n")[2]
         for name, fresh_text in blocks.items():
             block = section(text, name)
             text = f"{text[: block.start(2)]}\n{fresh_text}{text[block.end(2) :]}"

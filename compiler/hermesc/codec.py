@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hermesc.errors import InputError
+from hermesc.errors import InputError, OptionError
 
 T = TypeVar("T")
 
@@ -32,6 +32,46 @@ def encode(value: Any) -> Any:
     if isinstance(value, tuple):
         return [encode(item) for item in value]
     return value
+
+
+def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
+    """The dataclass `cls`, whose fields are groups of options, from pairs such as ("group.option",
+    "value"); what is not given keeps its default.
+
+    Raises: OptionError for an unknown name or value.
+    """
+    groups = get_type_hints(cls)
+    known = {f"{g}.{f.name}": (g, f) for g, t in groups.items() for f in dataclasses.fields(t)}
+    chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
+    for key, text in settings:
+        if key not in known:
+            raise OptionError(
+                f"--set {key}: there is no such option; there are {', '.join(sorted(known))}, and "
+                "chip.TABLE.KEY for the chip's numbers"
+            )
+        group, option = known[key]
+        hint = get_type_hints(groups[group])[option.name]
+        chosen[group][option.name] = _parsed(key, text, hint, option.metadata)
+    return cls(**{group: groups[group](**values) for group, values in chosen.items()})
+
+
+def _parsed(key: str, text: str, hint: Any, metadata: Mapping[str, Any]) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if hint in (int, float):
+        low, high = metadata["low"], metadata["high"]
+        try:
+            value = hint(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            kind = "a whole number" if hint is int else "a number"
+            raise OptionError(f"--set {key}={text}: must be {kind} from {low:g} to {high:g}")
+        return value
+    choices = get_args(hint)
+    if text not in choices:
+        raise OptionError(f"--set {key}={text}: must be one of {', '.join(map(str, choices))}")
+    return text
 
 
 class _Decoder:

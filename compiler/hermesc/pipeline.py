@@ -1,17 +1,17 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hermesc.artifact.schema import Artifact
-from hermesc.errors import InternalError, ModelError, OptionError
+from hermesc.codec import parse_groups
+from hermesc.errors import InternalError, ModelError
 from hermesc.frontend.capture import Capture, capture
 from hermesc.frontend.convert import convert
 from hermesc.ir import verify
@@ -203,38 +203,4 @@ def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
 
     Raises: OptionError for an unknown name or value.
     """
-    known = {
-        f"{group.name}.{option.name}": (group.name, option.name)
-        for group in fields(Options)
-        for option in fields(get_type_hints(Options)[group.name])
-    }
-    chosen: dict[str, dict[str, Any]] = {group.name: {} for group in fields(Options)}
-    for key, text in settings:
-        if key not in known:
-            raise OptionError(
-                f"--set {key}: there is no such option; there are {', '.join(sorted(known))}, and "
-                "chip.TABLE.KEY for the chip's numbers"
-            )
-        group, option = known[key]
-        chosen[group][option] = _parse_value(key, text, get_type_hints(Options)[group], option)
-    types = get_type_hints(Options)
-    return Options(**{group: types[group](**values) for group, values in chosen.items()})
-
-
-def _parse_value(key: str, text: str, group: type[Any], option: str) -> Any:
-    hint = get_type_hints(group)[option]
-    if hint is float:
-        low, high = (group.__dataclass_fields__[option].metadata[end] for end in ("low", "high"))
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise OptionError(f"--set {key}={text}: must be a number from {low:g} to {high:g}")
-        return value
-    if get_origin(hint) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    choices = get_args(hint)
-    if text not in choices:
-        raise OptionError(f"--set {key}={text}: must be one of {', '.join(map(str, choices))}")
-    return text
+    return parse_groups(Options, settings)

@@ -18,8 +18,13 @@ from hermesc.target.spec import MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.executor import check_operations, execute, reference_mvm
-from hermesrt.programming.drive import Iteration, Progress, moves_of, program
-from hermesrt.programming.gdp import GdpOptions
+from hermesrt.programming.drive import (
+    Iteration,
+    ProgrammingOptions,
+    Progress,
+    moves_of,
+    program,
+)
 from hermesrt.report.run import RunReport, RunSettings, measure
 from hermesrt.state import load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
@@ -97,7 +102,7 @@ class Chip:
     def program(
         self,
         method: Method,
-        options: GdpOptions | None = None,
+        options: ProgrammingOptions | None = None,
         observe: Callable[[Progress], None] | None = None,
         checkpoint: Path | None = None,
     ) -> None:
@@ -112,7 +117,7 @@ class Chip:
         if method in ("published", "ideal"):
             self.device.draw(method)
             return
-        options = options or GdpOptions()
+        options = options or ProgrammingOptions()
         artifact, sha256 = self.compiled.artifact, self.compiled.sha256
         progress = Progress(method, moves_of(method, self.device.chip, options))
         tables = chip_tables(self.device.chip)

@@ -23,8 +23,7 @@ from hermesc.codec import decode, encode
 from hermesc.errors import ArtifactError
 from hermesc.files import read_file, write_atomically
 from hermesrt.device import Device, DeviceState, Method
-from hermesrt.programming.drive import Iteration, Progress
-from hermesrt.programming.gdp import GdpOptions
+from hermesrt.programming.drive import Iteration, ProgrammingOptions, Progress
 from hermesrt.programming.hand import Hand
 from hermesrt.programming.targets import targets
 
@@ -52,7 +51,7 @@ class CheckpointHeader:
     method: Method
     seed: int
     iterations: tuple[Iteration, ...]
-    options: GdpOptions
+    options: ProgrammingOptions
     chip_tables: Any
     index: int
 
@@ -85,7 +84,7 @@ def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iter
 def save_checkpoint(
     device: Device,
     progress: Progress,
-    options: GdpOptions,
+    options: ProgrammingOptions,
     program_sha256: str,
     chip_tables: Any,
     path: Path,
@@ -114,7 +113,7 @@ def load_checkpoint(
     device: Device,
     artifact: Artifact,
     progress: Progress,
-    options: GdpOptions,
+    options: ProgrammingOptions,
     program_sha256: str,
     chip_tables: Any,
     path: Path,

@@ -15,11 +15,11 @@ from hermesc.artifact.container import from_json, pack, to_json, unpack
 from hermesc.errors import ArtifactError, InputError
 from hermesrt.device import METHODS, DeviceState, Method
 from hermesrt.program import Chip, Program
-from hermesrt.programming.drive import Progress
+from hermesrt.programming.drive import ProgrammingOptions, Progress
 from hermesrt.programming.gdp import GdpOptions
 from hermesrt.state import load_state, save_state
 
-OPTIONS = GdpOptions(verify_iterations=1, iterations=2, batch=8)
+OPTIONS = ProgrammingOptions(gdp=GdpOptions(verify_iterations=1, iterations=2, batch=8))
 PARTS = ("state.json", "cells.safetensors")
 
 

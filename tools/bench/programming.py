@@ -22,7 +22,6 @@ from hermes_sim.device import SimulatedDevice
 from hermesrt.device import ReadSettings
 from hermesrt.program import Program
 from hermesrt.programming import drive
-from hermesrt.programming.gdp import GdpOptions
 
 _SIDE, _CORES, _DESCENTS = 2048, 64, 100
 
@@ -58,11 +57,11 @@ def measure(program: Program) -> None:
 
 def _descend(program: Program, base: float) -> None:
     """Gradient descent on a device of its own."""
-    device, options = hermesc.simulate(), GdpOptions()
+    device, options = hermesc.simulate(), drive.ProgrammingOptions()
     device.load(program.artifact)
     progress = drive.Progress("gdp", drive.moves_of("gdp", device.chip, options))
     rounds = drive.program(device, program.artifact, progress, options)
-    before = 1 + options.verify_iterations
+    before = 1 + options.gdp.verify_iterations
     start = _seconds(lambda: [next(rounds) for _ in range(before)])
     descents = _seconds(lambda: [next(rounds) for _ in range(_DESCENTS)])
     step = descents / (_CORES * _DESCENTS)

@@ -19,6 +19,7 @@ from hermesc.cli.options import (
     only_chip,
     print_json,
     set_option,
+    split_settings,
 )
 from hermesc.errors import OptionError
 from hermesc.target.spec import MODES
@@ -51,7 +52,8 @@ def program_command(
       hermesc run P.hermes --state P.state --age 1d
 
     A pulse-by-pulse method that was stopped goes on where it was when the same command is given
-    again.
+    again. Its own settings: --set gdp.iterations=200, gdp.batch, gdp.learning_rate, gdp.zeros,
+    gdp.threshold_counts, gdp.verify_iterations, verify.gain.
     """
     from hermesc.files import check_writable
     from hermesc.units import percent
@@ -68,17 +70,21 @@ def program_command(
                 "or oneshot has a curve"
             )
     start = time.perf_counter()
-    program = load_program(program_file, only_chip(settings))
+    chip_settings, method_settings = split_settings(settings)
+    program = load_program(program_file, chip_settings)
 
+    from hermesc.codec import parse_groups
+    from hermesrt.programming.drive import ProgrammingOptions
     from hermesrt.programming.error import mvm_errors
     from hermesrt.programming.price import joules, seconds
 
+    options = parse_groups(ProgrammingOptions, method_settings)
     chip = blank_chip(program, seed)
     before = mvm_errors(chip.device, program.artifact)
     checkpoint = output.with_name(output.name + ".part")
     resumed = checkpoint.exists()
     with _programming(resumed) as observe:
-        chip.program(method or "published", observe=observe, checkpoint=checkpoint)
+        chip.program(method or "published", options, observe, checkpoint)
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
     if plot is not None:
@@ -122,8 +128,8 @@ def program_command(
 
         click.echo(
             f"On the chip: {effort.pulses:,} pulses, {si(seconds(spec, effort, cores), 's')} "
-            f"without control overhead, {si(joules(spec, effort), 'J')}; the pulses' errors are "
-            "assumed (`hermesc chips hermes`, write_noise)"
+            f"without control overhead, {si(joules(spec, effort), 'J')}; the pulses' errors "
+            "(`hermesc chips`, write_noise) and the method's own settings are assumed"
         )
 
 

@@ -23,6 +23,14 @@ _TEST_VECTORS = 128
 
 
 @dataclass(frozen=True, slots=True)
+class ProgrammingOptions:
+    """The methods' own settings, all assumed, for none is published."""
+
+    verify: VerifyOptions = field(default_factory=VerifyOptions)
+    gdp: GdpOptions = field(default_factory=GdpOptions)
+
+
+@dataclass(frozen=True, slots=True)
 class Iteration:
     """One round over all cores: MVM error of each core after it, and all effort so far."""
 
@@ -47,7 +55,7 @@ class Progress:
         return len(self.iterations)
 
 
-def moves_of(method: Method, chip: ChipSpec, options: GdpOptions) -> tuple[Move, ...]:
+def moves_of(method: Method, chip: ChipSpec, options: ProgrammingOptions) -> tuple[Move, ...]:
     """The rounds of a method; none for those that need no pulses."""
     match method:
         case "oneshot":
@@ -55,8 +63,8 @@ def moves_of(method: Method, chip: ChipSpec, options: GdpOptions) -> tuple[Move,
         case "verify":
             return ("start", *_times("verify", chip.programming_pulses.iterations))
         case "gdp":
-            verifies = _times("verify", options.verify_iterations)
-            return ("start", *verifies, *_times("descend", options.iterations))
+            verifies = _times("verify", options.gdp.verify_iterations)
+            return ("start", *verifies, *_times("descend", options.gdp.iterations))
     return ()
 
 
@@ -68,7 +76,7 @@ def program(
     device: Device,
     artifact: Artifact,
     progress: Progress,
-    options: GdpOptions,
+    options: ProgrammingOptions,
     keep: Callable[[Progress], None] | None = None,
     keep_seconds: float = 20.0,
 ) -> Iterator[Iteration]:
@@ -90,7 +98,9 @@ def program(
 class _Round:
     """One move for every core."""
 
-    def __init__(self, device: Device, progress: Progress, options: GdpOptions, number: int):
+    def __init__(
+        self, device: Device, progress: Progress, options: ProgrammingOptions, number: int
+    ):
         before = progress.iterations[-1].effort if progress.iterations else Effort()
         effort = Effort(
             before.pulses, before.charge_coulomb, before.pulse_ns, before.reads, before.mvms
@@ -100,7 +110,7 @@ class _Round:
         self.options = options
         self.move = progress.moves[number]
         stream = generator(device.seed, "inputs", number)
-        self.x = gdp.inputs(options, device.chip.crossbar.rows, stream)
+        self.x = gdp.inputs(options.gdp, device.chip.crossbar.rows, stream)
 
     def run(self, artifact: Artifact) -> Iteration:
         errors = []
@@ -114,9 +124,9 @@ class _Round:
     def _core(self, hand: Hand) -> float:
         match self.move:
             case "descend":
-                return gdp.descend(self.bench, hand, self.x, self.options)
+                return gdp.descend(self.bench, hand, self.x, self.options.gdp)
             case "verify":
-                verify(self.bench, hand, VerifyOptions())
+                verify(self.bench, hand, self.options.verify)
             case "pulse":
                 oneshot(self.bench, hand)
         x = self.x[:_TEST_VECTORS]

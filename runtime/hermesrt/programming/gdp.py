@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hermesc.target.spec import limits
 from hermesrt.programming.error import corrected, relative_error
 from hermesrt.programming.hand import Bench, Hand, correct, places
 
@@ -24,12 +25,12 @@ class GdpOptions:
     the share of them that is zero; the share of the gradient's estimate taken at once; how many
     verify counts must have gathered for a pulse."""
 
-    verify_iterations: int = 10
-    iterations: int = 100
-    batch: int = 128
-    zeros: float = 0.4
-    learning_rate: float = 0.05
-    threshold_counts: float = 1.5
+    verify_iterations: int = limits(0, 10_000, 10)
+    iterations: int = limits(0, 100_000, 100)
+    batch: int = limits(2, 65_536, 128)
+    zeros: float = limits(0.0, 0.99, 0.4)
+    learning_rate: float = limits(1e-6, 10.0, 0.05)
+    threshold_counts: float = limits(0.0, 1e9, 1.5)
 
 
 def inputs(options: GdpOptions, rows: int, draw: torch.Generator) -> Float[Tensor, "batch rows"]:

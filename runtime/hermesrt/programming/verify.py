@@ -6,6 +6,7 @@ and assumed: half of what a device's own SET level says.
 
 from dataclasses import dataclass
 
+from hermesc.target.spec import limits
 from hermesrt.programming.hand import Bench, Hand, correct, missing_counts, places
 
 
@@ -13,7 +14,7 @@ from hermesrt.programming.hand import Bench, Hand, correct, missing_counts, plac
 class VerifyOptions:
     """`gain`, assumed: share of the error that one pulse is to remove."""
 
-    gain: float = 0.5
+    gain: float = limits(1e-3, 2.0, 0.5)
 
 
 def verify(bench: Bench, hand: Hand, options: VerifyOptions) -> None:

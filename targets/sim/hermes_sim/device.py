@@ -1,6 +1,7 @@
 """The simulated chip: cells by core, and layers folded from them for the age and mode in force."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from hermes_sim.fold import Fold, columns_of, converters_of, stage_of
 from hermes_sim.noise import ReadNoise
 from hermesc.artifact.schema import Artifact, MvmStep
 from hermesc.errors import ArtifactError, OptionError
-from hermesc.target.spec import COMPILED_IN, ChipSpec, Mode
+from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.executor import epilogue, tensor_of
@@ -57,7 +58,8 @@ class SimulatedDevice:
 
     def load(self, artifact: Artifact) -> None:
         """Take a program's tiles; raises OptionError when it was compiled for another chip."""
-        differing = [t for t in COMPILED_IN if getattr(artifact.chip, t) != getattr(self._chip, t)]
+        keys = (*COMPILED_IN, *COMPILED_IN_KEYS)
+        differing = [k for k in keys if attrgetter(k)(artifact.chip) != attrgetter(k)(self._chip)]
         if differing:
             raise OptionError(
                 f"the program was compiled for a chip with another {', '.join(differing)} than the "

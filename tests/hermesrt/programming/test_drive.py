@@ -21,12 +21,12 @@ from hermesc.target.spec import ChipSpec
 from hermesrt import program as program_module
 from hermesrt.program import Chip, Program
 from hermesrt.programming import drive
-from hermesrt.programming.drive import Progress, moves_of
+from hermesrt.programming.drive import ProgrammingOptions, Progress, moves_of
 from hermesrt.programming.gdp import GdpOptions
 
 PARTS = ("state.json", "cells.safetensors", "hands.safetensors")
 SMALL = {"programming_pulses.iterations": "6"}
-OPTIONS = GdpOptions(verify_iterations=3, iterations=5, batch=32)
+OPTIONS = ProgrammingOptions(gdp=GdpOptions(verify_iterations=3, iterations=5, batch=32))
 
 Compiled = Callable[[Tensor, ChipSpec], Program]
 
@@ -74,7 +74,7 @@ def bits(chip: Chip) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in chip.device.state().arrays.items()}
 
 
-def first_seen(chip: Chip, method: Any, path: Path, options: GdpOptions = OPTIONS) -> int:
+def first_seen(chip: Chip, method: Any, path: Path, options: ProgrammingOptions = OPTIONS) -> int:
     """The number of the first move that is made, and the rest of them."""
     seen: list[int] = []
     chip.program(method, options, lambda progress: seen.append(progress.done), path)
@@ -188,28 +188,34 @@ def test_without_a_path_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def other_method(program: Program, path: Path) -> tuple[Chip, Any, GdpOptions]:
+def other_method(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingOptions]:
     stopped(program, path, "verify", 3)
     return blank(program), "gdp", OPTIONS
 
 
-def other_seed(program: Program, path: Path) -> tuple[Chip, Any, GdpOptions]:
+def other_seed(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingOptions]:
     stopped(program, path, "gdp", 3, seed=5)
     return blank(program), "gdp", OPTIONS
 
 
-def other_options(program: Program, path: Path) -> tuple[Chip, Any, GdpOptions]:
-    stopped(program, path, "gdp", 3, options=GdpOptions(3, 5, 32, learning_rate=0.06))
+def other_options(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingOptions]:
+    stopped(
+        program,
+        path,
+        "gdp",
+        3,
+        options=ProgrammingOptions(gdp=GdpOptions(3, 5, 32, learning_rate=0.06)),
+    )
     return blank(program), "gdp", OPTIONS
 
 
-def other_program(program: Program, path: Path) -> tuple[Chip, Any, GdpOptions]:
+def other_program(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingOptions]:
     shifted = {n: t if t.dtype == np.int8 else t + 1 for n, t in program.artifact.tensors.items()}
     stopped(Program.of(replace(program.artifact, tensors=shifted)), path, "gdp", 3)
     return blank(program), "gdp", OPTIONS
 
 
-def other_numbers(program: Program, path: Path) -> tuple[Chip, Any, GdpOptions]:
+def other_numbers(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingOptions]:
     """The same program on a chip whose pulses err more."""
     chip = program.artifact.chip
     noisy = replace(chip, write_noise=replace(chip.write_noise, step_share=0.5))
@@ -294,6 +300,7 @@ import torch
 import hermesc
 from hermesrt import program as program_module
 from hermesrt.programming import drive
+from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.gdp import GdpOptions
 from pathlib import Path
 
@@ -306,7 +313,7 @@ def observe(progress):
     if progress.done == 5:
         os.kill(os.getpid(), signal.SIGKILL)
 
-chip.program("gdp", GdpOptions(3, 5, 32), observe, Path(sys.argv[2]))
+chip.program("gdp", ProgrammingOptions(gdp=GdpOptions(3, 5, 32)), observe, Path(sys.argv[2]))
 """
 
 

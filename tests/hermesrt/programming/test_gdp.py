@@ -10,6 +10,7 @@ from torch import Tensor
 import hermesc
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Chip, Program
+from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.error import mvm_errors
 from hermesrt.programming.gdp import GdpOptions, descend, inputs
 from hermesrt.programming.hand import Bench, Effort, take_in_hand
@@ -135,5 +136,5 @@ def test_a_cell_is_pulsed_once_enough_has_gathered(
 def test_a_core_of_zero_weights_has_no_error(chip_of: ChipOf, compiled: Compiled) -> None:
     chip = chip_of(8, 8)
     made = Chip(compiled(torch.zeros(8, 8), chip), hermesc.simulate(chip))
-    made.program("gdp", GdpOptions(verify_iterations=1, iterations=2))
+    made.program("gdp", ProgrammingOptions(gdp=GdpOptions(verify_iterations=1, iterations=2)))
     assert all(i.mvm_errors == (0.0,) for i in made.iterations)

@@ -9,6 +9,7 @@ from torch import Tensor
 import hermesc
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Chip, Program
+from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.gdp import GdpOptions
 from hermesrt.programming.hand import Effort
 from hermesrt.programming.price import joules, seconds
@@ -78,7 +79,9 @@ def test_cores_work_side_by_side_and_all_draw_energy(one_shot: Chip) -> None:
 def test_descents_are_counted_in_mvms(chip_of: Callable[..., ChipSpec], compiled: Compiled) -> None:
     chip = chip_of(8, 8)
     made = Chip(compiled(torch.randn(8, 8), chip), hermesc.simulate(chip))
-    made.program("gdp", GdpOptions(verify_iterations=2, iterations=3, batch=16))
+    made.program(
+        "gdp", ProgrammingOptions(gdp=GdpOptions(verify_iterations=2, iterations=3, batch=16))
+    )
     mvms = [i.effort.mvms for i in made.iterations]
     assert [i.move for i in made.iterations] == ["start", "verify", "verify", *["descend"] * 3]
     assert mvms == [0, 0, 0, 16, 32, 48]
