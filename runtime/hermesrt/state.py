@@ -1,6 +1,6 @@
 """The files of a programmed chip, and of one whose programming was interrupted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hermesc.artifact.container import (
 )
 from hermesc.artifact.schema import Artifact
 from hermesc.codec import decode, encode
-from hermesc.errors import ArtifactError
+from hermesc.errors import ArtifactError, OptionError
 from hermesc.files import read_file, write_atomically
 from hermesrt.device import Device, DeviceState, Method
 from hermesrt.programming.drive import Iteration, ProgrammingOptions, Progress
@@ -117,11 +117,11 @@ def load_checkpoint(
     program_sha256: str,
     chip_tables: Any,
     path: Path,
-) -> bool:
+) -> None:
     """Bring device and progress to where a checkpoint was written.
 
-    False, and nothing is changed, when it is of another program, chip, method, seed or options.
-    Raises: ArtifactError when it is damaged.
+    Raises: OptionError when it is of another program, chip, method, seed or settings;
+    ArtifactError when it is damaged.
     """
     where = str(path)
     parts = unpack(read_file(path, "checkpoint"), "checkpoint", (_HEADER, _CELLS, _HANDS), where)
@@ -129,38 +129,42 @@ def load_checkpoint(
     wanted = (program_sha256, progress.method, device.seed, options, chip_tables)
     held = (header.program_sha256, header.method, header.seed, header.options, header.chip_tables)
     if wanted != held:
-        return False
-    hands = list(_hands(artifact, tensors_from_bytes(parts[_HANDS], where), where))
+        raise OptionError(
+            f"{where} is what a stopped `hermesc program --method {header.method} --seed "
+            f"{header.seed}` left, of another program or with other settings: repeat that command "
+            "to finish it, or delete the file"
+        )
     cells = tensors_from_bytes(parts[_CELLS], where)
+    hands = tensors_from_bytes(parts[_HANDS], where)
     try:
+        made = [i.move for i in header.iterations]
+        sound = 0 < len(made) <= len(progress.moves) and made == [*progress.moves[: len(made)]]
+        sound = sound and all(len(i.mvm_errors) == len(artifact.cores) for i in header.iterations)
+        if not sound or header.index < 0:
+            raise ArtifactError("iterations")
+        progress.hands = list(_hands(artifact, hands))
         device.restore(DeviceState(header.chip, header.method, header.seed, cells))
-    except ArtifactError:
+    except ArtifactError as error:
         raise ArtifactError(
-            f"{where}: a damaged checkpoint of an interrupted `hermesc program`; delete the file "
-            "and start again"
+            f"{where}: a damaged checkpoint of a stopped `hermesc program` ({error}); delete the "
+            "file and start again"
         ) from None
-    progress.hands = hands
-    progress.iterations = list(header.iterations)
-    progress.index = header.index
-    return True
+    progress.iterations, progress.index = list(header.iterations), header.index
 
 
-def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
+def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[Hand]:
     dtypes = (np.int8, np.float32, np.float32, np.float32, np.uint8, np.uint8)
+    most = artifact.chip.programming_pulses.pulse_high_ampere
+    limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
     for target in targets(artifact):
         values = []
         for name, dtype in zip(_HAND, dtypes, strict=True):
             array = arrays.get(f"{target.core}.{name}")
-            shape = tuple(target.used.shape)
-            if array is None or array.dtype != dtype or array.shape != shape or not _sane(array):
-                raise ArtifactError(f"{where}: damaged: {target.core}.{name}; delete the file")
+            low, high = limits.get(name, (-1e9, 1e9))
+            fits = array is not None and array.dtype == dtype
+            fits = fits and array is not None and array.shape == tuple(target.used.shape)
+            if array is None or not fits or not ((array >= low) & (array <= high)).all():
+                raise ArtifactError(f"{target.core}.{name}")
             tensor = torch.from_numpy(array.copy())
             values.append(tensor.bool() if dtype == np.uint8 else tensor)
         yield Hand(target, *values)
-
-
-def _sane(array: NDArray[Any]) -> bool:
-    """Finite numbers, and devices that a cell has."""
-    if array.dtype == np.int8:
-        return bool(((array >= 0) & (array <= 3)).all())
-    return bool(np.isfinite(array).all())

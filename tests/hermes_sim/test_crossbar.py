@@ -331,7 +331,7 @@ def test_wire_drop_equals_a_direct_sum_over_segments(seed: int) -> None:
     g = torch.rand(2, 6, 3, generator=draw) * 2e-5
     duty = torch.rand(6, generator=draw)
     ohm = 200.0
-    dropped = wire_drop(g, duty, ohm)
+    dropped = g * wire_drop(g, duty, ohm)
     for polarity in range(2):
         for column in range(3):
             for cell in range(6):
@@ -355,7 +355,7 @@ def test_wire_drop_is_the_first_order_of_kirchhoffs_laws() -> None:
             laws[i, i - 1] = laws[i - 1, i] = -segment
     current = (1 - torch.linalg.solve(laws, g)) * g
     pair = g.float()[None, :, None].expand(2, cells, 1)
-    dropped = wire_drop(pair, torch.ones(cells), ohm)[0, :, 0].double()
+    dropped = (pair * wire_drop(pair, torch.ones(cells), ohm))[0, :, 0].double()
     lost = float((1 - current / g).max())
     assert lost > 0.05
     assert float((dropped / current - 1).abs().max()) < lost**2
@@ -363,5 +363,6 @@ def test_wire_drop_is_the_first_order_of_kirchhoffs_laws() -> None:
 
 def test_without_resistance_nothing_drops() -> None:
     g = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(0)) * 1e-5
-    assert torch.equal(wire_drop(g, torch.ones(5), 0.0), g)
-    assert torch.equal(wire_drop(g, torch.zeros(5), 10.0), g)
+    whole = torch.ones_like(g)
+    assert torch.equal(wire_drop(g, torch.ones(5), 0.0), whole)
+    assert torch.equal(wire_drop(g, torch.zeros(5), 10.0), whole)

@@ -181,3 +181,53 @@ def test_a_device_that_took_another_program_is_noticed(program: Program, x: Tens
 def test_a_program_for_other_devices_is_refused(program: Program, odp_chip: ChipSpec) -> None:
     with pytest.raises(OptionError, match="another unit_cell"):
         program.deploy(hermesc.simulate(odp_chip))
+
+
+def test_read_noise_drawn_once_repeats_and_is_as_large(product: type[nn.Module]) -> None:
+    """As aihwkit draws it: the same in every call, another at another age; no smaller an error."""
+    matrix = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(500, 64, generator=torch.Generator().manual_seed(1))
+    errors = {}
+    for drawn in ("each", "once"):
+        chip = load_chip("hermes", [("read_statistics.drawn", drawn)])
+        made = hermesc.compile(product(matrix), x, chip=chip).deploy(hermesc.simulate(chip))
+        first, second = made(x), made(x)
+        assert torch.equal(first, second) == (drawn == "once")
+        assert not torch.equal(first, made.configure(age_s=1.0)(x))
+        errors[drawn] = relative(first, x @ matrix)
+    assert errors["once"] == pytest.approx(errors["each"], rel=0.1)
+
+
+def test_noise_of_the_first_read_within_the_spread_lowers_the_error(
+    product: type[nn.Module],
+) -> None:
+    matrix = torch.randn(128, 64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(500, 128, generator=torch.Generator().manual_seed(1))
+    found = []
+    for how in ("within", "added"):
+        chip = load_chip("hermes", [("read_statistics.read_noise", how)])
+        made = hermesc.compile(product(matrix), x, chip=chip).deploy(hermesc.simulate(chip))
+        found.append(relative(made(x), x @ matrix))
+    assert found[0] < 0.95 * found[1]
+
+
+@pytest.mark.parametrize("model", ["pcm-like", "adc-count"])
+def test_pulses_on_statistics_of_no_single_device_are_refused(
+    product: type[nn.Module], model: str
+) -> None:
+    chip = load_chip("hermes", [("statistics.model", model)])
+    program = hermesc.compile(product(torch.randn(8, 8)), torch.randn(16, 8), chip=chip)
+    with pytest.raises(OptionError, match="says nothing of single pulses"):
+        program.deploy(hermesc.simulate(chip), "verify")
+
+
+def test_without_its_correction_the_converters_spread_shows_in_the_mvm_error(
+    product: type[nn.Module],
+) -> None:
+    matrix = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    program = hermesc.compile(product(matrix), torch.randn(200, 64))
+    found = []
+    for switch in ("on", "off"):
+        device = hermesc.simulate(load_chip("hermes", [("effects.column_correction", switch)]))
+        found.append(mvm_errors(program.deploy(device, "ideal").device, program.artifact)[0])
+    assert found[1] ** 2 - found[0] ** 2 > 0.05**2

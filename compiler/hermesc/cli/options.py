@@ -21,9 +21,10 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A number of the chip (chip.adc.saturation_ampere=50e-6), one of its effects switched off "
-    "(chip.effects.read_noise=off) or, for `compile`, an option of a pass (partition.bias=host). "
-    "Repeatable.",
+    help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
+    "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
+    "partition.bias=host, partition.digital=LAYER, quantize.range=percentile|deviations, "
+    "quantize.percentile, quantize.deviations. Repeatable.",
 )
 
 

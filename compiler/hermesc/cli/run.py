@@ -55,20 +55,13 @@ def program_command(
     again. Its own settings: --set gdp.iterations=200, gdp.batch, gdp.learning_rate, gdp.zeros,
     gdp.threshold_counts, gdp.verify_iterations, verify.gain.
     """
-    from hermesc.files import check_writable
-    from hermesc.units import percent
+    from hermesc.files import check_writable, write_atomically
 
     output = output or Path(program_file.stem + ".state")
     check_writable(output, program=program_file)
     if plot is not None:
         check_writable(plot, program=program_file)
-        if plot.suffix not in (".svg", ".png", ".pdf"):
-            raise OptionError(f"--plot {plot}: the picture is a .svg, .png or .pdf file")
-        if method in (None, "published", "ideal"):
-            raise OptionError(
-                f"--plot: {method or 'published'} weights are drawn at once; --method gdp, verify "
-                "or oneshot has a curve"
-            )
+        _check_plot(plot, method)
     start = time.perf_counter()
     chip_settings, method_settings = split_settings(settings)
     program = load_program(program_file, chip_settings)
@@ -76,65 +69,39 @@ def program_command(
     from hermesc.codec import parse_groups
     from hermesrt.programming.drive import ProgrammingOptions
     from hermesrt.programming.error import mvm_errors
-    from hermesrt.programming.price import joules, seconds
+    from hermesrt.report.programming import ProgrammingReport
 
     options = parse_groups(ProgrammingOptions, method_settings)
     chip = blank_chip(program, seed)
     before = mvm_errors(chip.device, program.artifact)
     checkpoint = output.with_name(output.name + ".part")
-    resumed = checkpoint.exists()
-    with _programming(resumed) as observe:
+    with _programming(resumed=checkpoint.exists()) as observe:
         chip.program(method or "published", options, observe, checkpoint)
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
     if plot is not None:
-        from hermesc.files import write_atomically
         from hermesrt.report.curve import curve_picture
 
         write_atomically(plot, curve_picture(chip.iterations, list(errors), plot))
-    mean, mean_before = (sum(e.values()) / max(1, len(e)) for e in (errors, before))
-    wall = time.perf_counter() - start
-    effort = chip.iterations[-1].effort if chip.iterations else None
-    spec, cores = chip.device.chip, len(errors)
+    report = ProgrammingReport(chip, before, errors, time.perf_counter() - start)
     if as_json:
-        result: dict[str, Any] = {
-            "output": str(output),
-            "method": chip.method,
-            "seed": chip.device.seed,
-            "mvm_error_before": mean_before,
-            "mvm_error_after": mean,
-            "seconds": wall,
-            "cores": [{"core": c, "mvm_error": e} for c, e in errors.items()],
-        }
-        if effort is not None:
-            result |= {
-                "pulses": effort.pulses,
-                "verify_reads": effort.reads,
-                "mvms": effort.mvms,
-                "chip_seconds": seconds(spec, effort, cores),
-                "chip_joules": joules(spec, effort),
-                "iterations": [
-                    {"move": i.move, "mvm_errors": list(i.mvm_errors)} for i in chip.iterations
-                ],
-            }
-        print_json(result)
-        return
-    worst = max(errors, key=lambda c: errors[c], default=None)
-    text = f" (worst: core {worst}, {percent(errors[worst])})" if worst is not None else ""
-    click.echo(f"{output}: {cores} cores, {chip.method} weights, seed {chip.device.seed}")
-    click.echo(f"MVM error {percent(mean)}{text}; {wall:.1f} s")
-    if effort is not None:
-        from hermesc.units import si
+        print_json({"output": str(output)} | report.to_json())
+    else:
+        click.echo(f"{output}: {report}")
 
-        click.echo(
-            f"On the chip: {effort.pulses:,} pulses, {si(seconds(spec, effort, cores), 's')} "
-            f"without control overhead, {si(joules(spec, effort), 'J')}; the pulses' errors "
-            "(`hermesc chips`, write_noise) and the method's own settings are assumed"
+
+def _check_plot(plot: Path, method: str | None) -> None:
+    if plot.suffix not in (".svg", ".png", ".pdf"):
+        raise OptionError(f"--plot {plot}: the picture is a .svg, .png or .pdf file")
+    if method in (None, "published", "ideal"):
+        raise OptionError(
+            f"--plot: {method or 'published'} weights are drawn at once; --method gdp, verify "
+            "or oneshot has a curve"
         )
 
 
 @contextmanager
-def _programming(resumed: bool) -> "Iterator[Callable[[Progress], None]]":
+def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
     """A bar on a terminal, with the mean MVM error; a word when a stopped run is taken up."""
     told = not resumed
 

@@ -2,13 +2,14 @@
 
 In: Tiled and calibration inputs. Out: Quantized. Method: run the exact graph on the calibration
 inputs twice. The first pass gives each MVM's input range: the largest |x|, a percentile of |x|, or
-a number of standard deviations. The second sees the inputs as they will be clipped: the range of
-the output word after row block i of the cascade is the largest |partial sum| there, the last with
-the LDPU's affine and ReLU in it (rule of the simulator model; see the chip's `ldpu_code`). g_max of
-a block is the devices' limit, or the largest conductance that keeps the current of every line below
-the ADC's saturation on the calibration data (Le Gallo 2023, Methods); a line's current is highest
-when all pulses of a phase are on. Columns are scaled one by one: g = w / max|w_column| * g_max.
-Some input vectors are kept, with 8 bits, for the LDPU's correction of its columns.
+a number of standard deviations (about zero, as the range lies). The second sees the inputs as they
+will be clipped: the range of the output word after row block i of the cascade is the largest
+|partial sum| there, the last with the LDPU's affine and ReLU in it (rule of the simulator model;
+see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the largest conductance that
+keeps the current of every line below the ADC's saturation on the calibration data (Le Gallo 2023,
+Methods); a line's current is highest when all pulses of a phase are on. Columns are scaled one by
+one: g = w / max|w_column| * g_max. Some input vectors are kept, with 8 bits, for the LDPU's
+correction of its columns.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 
@@ -36,7 +37,7 @@ _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
     """What an MVM's input clips at: the largest magnitude on the calibration data, a percentile of
-    the magnitudes, or a number of standard deviations (never more than the largest)."""
+    the magnitudes, or a number of standard deviations from zero (never more than the largest)."""
 
     range: Literal["max", "percentile", "deviations"] = "max"
     percentile: float = limits(0.0, 100.0, 99.9)
@@ -63,7 +64,9 @@ def quantize(
     for part in parts:
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
     seen = {
-        op.name: _Seen(op, matrices[op.name], weights, inputs[op.name], options)
+        op.name: _Seen(
+            op, matrices[op.name], weights, inputs[op.name], inputs[op.name].limit(options)
+        )
         for op in graph.mvms
     }
     for part in parts:
@@ -96,9 +99,10 @@ class _Inputs:
     vectors: int = 0
     largest: float = 0.0
     lowest: float = float("inf")
-    total: float = 0.0
     square: float = 0.0
+    rate: float = 1.0  # at which values are kept
     kept: list[Tensor] = field(default_factory=list)
+    chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def update(self, x: Tensor) -> None:
         x = x.reshape(-1, x.shape[-1]).to(torch.float32)
@@ -114,11 +118,19 @@ class _Inputs:
         self.vectors += x.shape[0]
         self.largest = max(self.largest, float(size.amax()))
         self.lowest = min(self.lowest, float(size.amin()))
-        self.total += float(x.sum(dtype=torch.float64))
         self.square += float(x.double().square().sum())
-        self.kept.append(size.flatten()[:: max(1, size.numel() // (_SAMPLED // 16))])
-        if sum(k.numel() for k in self.kept) > _SAMPLED:
-            self.kept = [torch.cat(self.kept)[::2]]
+        self._keep(size.flatten())
+
+    def _keep(self, values: Tensor) -> None:
+        """A random sample, every value with the same chance, whenever it comes."""
+        self.kept.append(self._some(values, self.rate))
+        while sum(k.numel() for k in self.kept) > _SAMPLED:
+            self.kept, self.rate = [self._some(torch.cat(self.kept), 0.5)], self.rate / 2
+
+    def _some(self, values: Tensor, share: float) -> Tensor:
+        if share == 1:
+            return values
+        return values[torch.rand(values.shape, generator=self.chance) < share]
 
     def limit(self, options: QuantizeOptions) -> float:
         """What the input clips at, above zero even for inputs that are all zero."""
@@ -132,8 +144,7 @@ class _Inputs:
                 place = round(options.percentile / 100 * (len(values) - 1))
                 chosen = float(values[place])
             case "deviations":
-                variance = max(0.0, self.square / self.count - (self.total / self.count) ** 2)
-                chosen = options.deviations * variance**0.5
+                chosen = options.deviations * (self.square / self.count) ** 0.5
         return min(chosen, self.largest) or self.largest
 
 
@@ -145,7 +156,7 @@ class _Seen:
     matrix: TiledMatrix
     weights: Weights
     inputs: _Inputs
-    options: QuantizeOptions
+    limit: float
     clipped: int = 0
     next_kept: int = 0
     vectors_seen: int = 0
@@ -155,9 +166,8 @@ class _Seen:
 
     def update(self, x: Tensor) -> None:
         x = x.reshape(-1, x.shape[-1]).to(torch.float32)
-        limit = self.inputs.limit(self.options)
-        self.clipped += int((x.abs() > limit).sum())
-        x = x.clamp(-limit, limit)
+        self.clipped += int((x.abs() > self.limit).sum())
+        x = x.clamp(-self.limit, self.limit)
         self._keep(x)
         sums = _partial_sums(self.op, self.matrix, self.weights, x)
         outputs = [float(s.abs().amax()) if s.numel() else 0.0 for s in sums]
@@ -189,12 +199,12 @@ class _Seen:
         """Ranges above zero even for inputs or weights that are all zero."""
         outputs = tuple(m or 1.0 for m in self.output_max)
         share = self.clipped / self.inputs.count if self.inputs.count else 0.0
-        return Ranges(self.op.name, self.inputs.limit(self.options), outputs, share)
+        return Ranges(self.op.name, self.limit, outputs, share)
 
     def vectors(self) -> Tensor:
         """The kept input vectors, in steps of a 127th of the range."""
         kept = torch.cat(self.kept) if self.kept else torch.zeros(0, self.matrix.rows)
-        return (kept * (127 / self.inputs.limit(self.options))).round().to(torch.int8)
+        return (kept * (127 / self.limit)).round().to(torch.int8)
 
 
 def _notes(

@@ -23,7 +23,6 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("as given"),
     Variant("wire resistance", (("effects.wire_drop", "on"),)),
     Variant("converter spread not corrected", (("effects.column_correction", "off"),)),
     Variant(

@@ -18,7 +18,7 @@ import hermesc
 from hermesc.studies.chip import Projection
 from hermesc.target.load import chip_from_tables, chip_tables, override
 from hermesc.target.spec import ChipSpec
-from hermesc.units import percent, si
+from hermesc.units import percent, plural, si
 from hermesrt.device import METHODS, Method
 from hermesrt.program import Chip, Program
 from hermesrt.programming.error import mvm_errors
@@ -119,7 +119,7 @@ def programming_text(found: list[Reached], seeds: int) -> str:
         "Pulses miss by assumed amounts (write_noise) and GDP's settings are assumed; `published` "
         "is the chip's own\nprogramming as it was measured. Time is without the control's overhead."
     )
-    return f"One crossbar, mean of {seeds} chips:\n{table(header, rows)}\n{note}"
+    return f"One crossbar, mean of {plural(seeds, 'chip')}:\n{table(header, rows)}\n{note}"
 
 
 def programming_json(found: list[Reached], chip: str, seeds: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hermesc.target.spec import ChipSpec, Curve
 
 _GROUP = "hermesc.chips"
 _HEADER = ("name", "description", "hypothetical")
+_PCM = ("pcm_odp", "pcm_tdp", "pcm_like", "pcm_count")
 _BY_SET = "set by --set"
 _SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
@@ -50,11 +51,19 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
         for key, value in tables.items()
     }
     chip = decode(ChipSpec, data, where, ChipError)
-    for name in ("pcm_odp", "pcm_tdp", "pcm_like", "pcm_count"):
+    for name in _PCM:
         for curve in ("drift_mean", "drift_spread", "read_noise"):
             c = getattr(getattr(chip, name), curve)
             if isinstance(c, Curve) and c.low > c.high:
                 raise ChipError(f"{where}: `{name}.{curve}.low` is above `high`")
+    pulses = chip.programming_pulses
+    if pulses.pulse_low_ampere >= pulses.pulse_high_ampere:
+        key = "programming_pulses.pulse_low_ampere"
+        raise ChipError(f"{where}: `{key}` must be below `pulse_high_ampere`")
+    for name in _PCM:
+        table = getattr(chip, name)
+        if table.read_seconds >= table.t0_seconds:
+            raise ChipError(f"{where}: `{name}.read_seconds` must be below `t0_seconds`")
     return chip
 
 

@@ -75,11 +75,13 @@ class ReadStatistics:
     """How read noise and programming noise go together.
 
     `added`: both in full, as the published equations are used. `within`: the published programming
-    spread is that of the first read, at t0, so the read noise of that time is part of it.
+    spread is that of the first read, at t0, so the read noise of that time is part of it. Read
+    noise is drawn for `each` MVM, or `once` for an age, as aihwkit does.
     """
 
     pedigree: Pedigree
     read_noise: str = one_of("added", "within")
+    drawn: str = one_of("each", "once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +273,25 @@ class ProgrammingPulses:
     pulse_ns: float = limits(0.0, 1e9)
     verify_ns: float = limits(0.0, 1e9)
     write_heads: int = limits(1, 65536)
-    count_siemens: float = limits(1e-12, 1e-3)
     margin_counts: float = limits(0.0, 1e4)
     iterations: int = limits(1, 10000)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyCount:
+    """Conductance that one count of a verify read stands for."""
+
+    pedigree: Pedigree
+    count_siemens: float = limits(1e-12, 1e-3)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammingEnergy:
+    """Price of programming: the pulses' supply, and a verify read of one diagonal."""
+
+    pedigree: Pedigree
     supply_volt: float = limits(0.0, 100.0)
+    verify_read_nj: float = limits(0.0, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +300,7 @@ class SetStatistics:
 
     pedigree: Pedigree
     set_median_siemens: float = limits(1e-9, 1.0)
-    set_log_spread: float = limits(0.0, 3.0)
+    set_log_spread: float = limits(0.0, 1.5)
     reset_spread_siemens: float = limits(0.0, 1.0)
 
 
@@ -426,6 +443,8 @@ class ChipSpec:
     host_link_energy: HostLinkEnergy
     host_energy: HostEnergy
     programming_pulses: ProgrammingPulses
+    verify_count: VerifyCount
+    programming_energy: ProgrammingEnergy
     set_statistics: SetStatistics
     write_noise: WriteNoise
     pcm_odp: Pcm

@@ -32,7 +32,8 @@ class ProgrammingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """One round over all cores: MVM error of each core after it, and all effort so far."""
+    """One round over all cores: MVM error of each core after it (of a descent before its pulses),
+    and all effort so far. Measuring the errors is not counted as effort."""
 
     move: Move
     mvm_errors: tuple[float, ...]

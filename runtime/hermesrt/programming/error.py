@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermesc.artifact.schema import Artifact
+from hermesc.target.spec import ChipSpec
 from hermesrt.device import Device
 from hermesrt.programming.targets import CoreTarget, targets
 
@@ -46,12 +47,15 @@ def core_error(
     """
     x = x * target.rows
     wanted = x @ count_target(device, target)
-    wrong = corrected(device.mvm_core(target.core, x, index), wanted, target).sub_(wanted)
-    return relative_error(wrong, wanted)
+    measured = device.mvm_core(target.core, x, index)
+    return relative_error(corrected(device.chip, measured, wanted, target).sub_(wanted), wanted)
 
 
-def corrected(measured: Sums, wanted: Sums, target: CoreTarget) -> Sums:
-    """Measured counts after the columns' correction; zero where a column is not in use."""
+def corrected(chip: ChipSpec, measured: Sums, wanted: Sums, target: CoreTarget) -> Sums:
+    """Measured counts after the columns' correction, if the chip makes one; zero where a column is
+    not in use."""
+    if not chip.effects.column_correction:
+        return measured * target.columns
     gain, offset = column_fit(measured, wanted)
     return torch.addcmul(offset * target.columns, measured, gain * target.columns)
 

@@ -40,13 +40,13 @@ def inputs(options: GdpOptions, rows: int, draw: torch.Generator) -> Float[Tenso
 
 
 def descend(bench: Bench, hand: Hand, x: Float[Tensor, "batch rows"], options: GdpOptions) -> float:
-    """One iteration; returns the MVM error before it, as measured on the batch."""
+    """One iteration; returns the MVM error before its pulses, as measured on the batch."""
     target = hand.target
-    count = bench.chip.programming_pulses.count_siemens  # of a verify read, as corrections are
+    count = bench.chip.verify_count.count_siemens  # of a verify read, as corrections are
     x = x * target.rows
     wanted = (x @ target.siemens).div_(count)
     measured = bench.multiply(target.core, x).mul_(bench.chip.adc_count.count_siemens / count)
-    error = corrected(measured, wanted, target).sub_(wanted)
+    error = corrected(bench.chip, measured, wanted, target).sub_(wanted)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
     hand.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
     gathered = torch.from_numpy(np.abs(hand.pending.numpy()) > options.threshold_counts)

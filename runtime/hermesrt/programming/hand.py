@@ -53,15 +53,18 @@ class Bench:
         self.index = index
         self.effort = effort
 
-    def send(self, core: int, pulses: Pulses, passes: int) -> None:
-        """One pulse each for some cells; a pass over the core serves the cells of one device
-        number, diagonal by diagonal, as many at once as there are write heads."""
+    def send(self, core: int, pulses: Pulses) -> None:
+        """One pulse each for some cells, if any; a pass over the core serves the cells of one
+        device number, diagonal by diagonal, as many at once as there are write heads."""
+        if not len(pulses.cells):
+            return
         table, crossbar = self.chip.programming_pulses, self.chip.crossbar
         widths = {"set": table.set_ns, "reset": table.reset_ns, "iterative": table.pulse_ns}
         width = widths[pulses.kind]
         self.device.pulse(core, pulses, self._next())
         self.effort.pulses += len(pulses.cells)
         self.effort.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
+        passes = int(torch.bincount(pulses.device, minlength=4).count_nonzero())
         cycles = math.ceil(crossbar.columns / table.write_heads)
         self.effort.pulse_ns += passes * crossbar.rows * cycles * width
 
@@ -86,11 +89,12 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     """Erase a core, SET what may be needed, and choose the device of each cell that is tuned.
 
     With two devices per polarity both are SET and read. A target above both keeps the better one
-    SET and tunes the other; a smaller target tunes the better one and RESETs the other.
+    SET and tunes the other; a smaller target tunes the better one and RESETs the other. A target
+    above the sum of both cannot be reached: such a cell stays SET.
     Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
     """
     chip, table = bench.chip, bench.chip.programming_pulses
-    counts = target.siemens / table.count_siemens
+    counts = target.siemens / chip.verify_count.count_siemens
     everywhere = torch.ones_like(target.used)
     for device in range(4):
         chosen = torch.full(everywhere.shape, device, dtype=torch.int8)
@@ -99,7 +103,7 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     wanted = target.used & (counts != 0)
     send(bench, target, "set", first, wanted)
     levels = _level(bench, target, 0, counts)
-    tuned = first
+    tuned, most = first, levels
     if chip.unit_cell.devices_per_polarity == 2:
         send(bench, target, "set", first + 1, wanted)
         second = _level(bench, target, 1, counts)
@@ -107,18 +111,20 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
         both = counts.abs() > torch.maximum(levels, second)
         tuned = first + (better ^ both).to(torch.int8)
         send(bench, target, "reset", first + (~better).to(torch.int8), wanted & ~both)
+        most = levels + second
         levels = torch.where(better ^ both, second, levels)
     span = table.pulse_high_ampere - table.pulse_low_ampere
     slope = span / levels.clamp(min=1.0)
     ampere = torch.full_like(slope, table.pulse_low_ampere)
     pending = torch.zeros_like(slope)
-    return Hand(target, tuned, ampere, slope, pending, wanted, wanted.clone())
+    reachable = wanted & (counts.abs() <= most)
+    return Hand(target, tuned, ampere, slope, pending, reachable, reachable.clone())
 
 
 def missing_counts(bench: Bench, hand: Hand) -> Float[Tensor, "rows columns"]:
     """What a verify read of whole unit cells, g+ - g-, lacks of the target, in counts."""
     positive, negative = bench.read(hand.target.core, (0, 1)).unbind()
-    wanted = hand.target.siemens / bench.chip.programming_pulses.count_siemens
+    wanted = hand.target.siemens / bench.chip.verify_count.count_siemens
     return wanted.sub_(positive).add_(negative)
 
 
@@ -133,8 +139,7 @@ def correct(
     ampere = hand.ampere.take(cells).add_(step)
     ampere.clamp_(table.pulse_low_ampere, table.pulse_high_ampere)
     hand.ampere.view(-1).index_copy_(0, cells, ampere)
-    passes = 2 * bench.chip.unit_cell.devices_per_polarity
-    bench.send(hand.target.core, Pulses("iterative", cells, device, ampere), passes)
+    bench.send(hand.target.core, Pulses("iterative", cells, device, ampere))
 
 
 def places(cells: Bool[Tensor, "rows columns"]) -> Int64[Tensor, " cells"]:
@@ -154,4 +159,4 @@ def send(bench: Bench, target: CoreTarget, kind: PulseKind, device: Tensor, cell
     place = places(cells)
     current = table.set_ampere if kind == "set" else table.reset_ampere
     ampere = torch.full(place.shape, current)
-    bench.send(target.core, Pulses(kind, place, device.take(place).long(), ampere), 1)
+    bench.send(target.core, Pulses(kind, place, device.take(place).long(), ampere))

@@ -19,8 +19,8 @@ def seconds(chip: ChipSpec, effort: Effort, cores: int) -> float:
 
 
 def joules(chip: ChipSpec, effort: Effort) -> float:
-    """Energy of all cores: the pulses' charge from the supply; a verify read of a diagonal is
-    priced as an MVM, assumed, for the converters take most of either."""
-    reads = effort.reads * chip.crossbar.rows + effort.mvms
-    pulses = effort.charge_coulomb * chip.programming_pulses.supply_volt
-    return pulses + reads * chip.mvm_energy.four_phase_nj * 1e-9
+    """Energy of all cores: the pulses' charge from the supply, verify reads by diagonal, MVMs."""
+    price = chip.programming_energy
+    reads = effort.reads * chip.crossbar.rows * price.verify_read_nj
+    mvms = effort.mvms * chip.mvm_energy.four_phase_nj
+    return effort.charge_coulomb * price.supply_volt + (reads + mvms) * 1e-9

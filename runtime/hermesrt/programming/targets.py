@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact
+from hermesc.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.executor import tensor_of
 
 
@@ -44,17 +44,15 @@ def targets(artifact: Artifact) -> Iterator[CoreTarget]:
         for m in artifact.manifest.matrices
         for tensor in [tensor_of(artifact, m.name)]
     }
-    for core in artifact.cores:
-        target = CoreTarget(
-            core,
-            torch.zeros(shape),
-            torch.zeros(shape, dtype=torch.bool),
-        )
-        for matrix in artifact.manifest.matrices:
+    held: dict[int, list[tuple[Matrix, Tile]]] = {core: [] for core in artifact.cores}
+    for matrix in artifact.manifest.matrices:
+        for tile in matrix.tiles:
+            held[tile.core].append((matrix, tile))
+    for core, tiles in held.items():
+        siemens, used = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
+        for matrix, tile in tiles:
             exact, most = tensor_of(artifact, matrix.name), largest[matrix.name]
-            for tile in matrix.tiles:
-                if tile.core == core:
-                    share = (exact[tile.part] / most[tile.part[1]]).nan_to_num(0.0)
-                    target.siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
-                    target.used[tile.place] = True
-        yield target
+            share = (exact[tile.part] / most[tile.part[1]]).nan_to_num(0.0)
+            siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
+            used[tile.place] = True
+        yield CoreTarget(core, siemens, used)

@@ -19,6 +19,8 @@ class VerifyOptions:
 
 def verify(bench: Bench, hand: Hand, options: VerifyOptions) -> None:
     """One iteration; a cell that was once within the margin is done."""
+    if not bool(hand.open.any()):
+        return
     error = missing_counts(bench, hand)
     hand.open &= error.abs() > bench.chip.programming_pulses.margin_counts
     correct(bench, hand, error * options.gain, places(hand.open))

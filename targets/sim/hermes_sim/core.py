@@ -36,7 +36,10 @@ class Core:
 
     @property
     def statistics(self) -> Pcm:
-        """Drift and read statistics of the cells as they are held: joint or device by device."""
+        """Drift and read statistics of the cells as they are held: joint or device by device.
+
+        A device above the one-device fit's range is taken as at its end: assumed.
+        """
         return self.chip.pcm if self.conductance.shape[0] == 1 else self.chip.pcm_odp
 
     def draw(self, end_state: EndState) -> None:
@@ -91,7 +94,8 @@ class Core:
                 step = self._set_level(place) * share.clamp_(0, 1) - old
                 wrong = (step * chip.write_noise.step_share).square_()
                 wrong.add_(chip.write_noise.floor_siemens**2).sqrt_()
-                new = old + step + wrong * noise
+                missed = wrong * noise if chip.effects.programming_noise else 0.0
+                new = old + step + missed
         g.index_copy_(0, place, new.clamp_(min=0))
         if self._variance is not None:
             both = torch.stack([old, new])
@@ -105,11 +109,11 @@ class Core:
         """What a verify read of these devices of each polarity says, in whole counts."""
         chip = self.chip
         stream = generator(self._seed, "verify", self.target.core, index)
-        table, chosen = chip.programming_pulses, self._bank()[list(devices)]
+        count, chosen = chip.verify_count.count_siemens, self._bank()[list(devices)]
         variance = self._misread(chosen, chosen, 0.0).sum(0)
-        variance += (chip.write_noise.verify_counts * table.count_siemens) ** 2
+        variance += (chip.write_noise.verify_counts * count) ** 2
         noise = torch.randn(variance.shape, generator=stream)
-        return noise.mul_(variance.sqrt_()).add_(chosen.sum(0)).div_(table.count_siemens).round_()
+        return noise.mul_(variance.sqrt_()).add_(chosen.sum(0)).div_(count).round_()
 
     def settle(self) -> None:
         """The last pulse is over: every device gets the exponent of its drift."""
@@ -121,10 +125,17 @@ class Core:
         """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
         chip, held = self.chip, self.conductance
         aged = pcm.drift(self.statistics, held, self.nu, age_s) if chip.effects.drift else held
-        return _total(aged), self._misread(aged, held, age_s).sum((0, 1))
+        variance = self._misread(aged, held, age_s)
+        if chip.read_statistics.drawn == "each":
+            return _total(aged), variance.sum((0, 1))
+        stream = generator(self._seed, "read once", self.target.core, repr(age_s))
+        misread = torch.randn(aged.shape, generator=stream).mul_(variance.sqrt_())
+        return _total((aged + misread).clamp_(min=0)), torch.zeros_like(aged[0, 0])
 
     def fresh(self) -> tuple[Tensor, Tensor]:
         """The same at age zero; the variance is kept up to date from pulse to pulse."""
+        if self.chip.read_statistics.drawn == "once":
+            return self.now(0.0)
         if self._variance is None:
             self._variance = self._misread(self.conductance, self.conductance, 0.0).sum((0, 1))
         return _total(self.conductance), self._variance

@@ -246,14 +246,14 @@ def output_code(converters: Converters, value: Tensor, *, relu: bool) -> Tensor:
 def wire_drop(
     g: Float[Tensor, "polarity rows columns"], duty: Float[Tensor, " rows"], segment_ohm: float
 ) -> Float[Tensor, "polarity rows columns"]:
-    """Conductances as the converter sees them through the resistance of their line, to first order.
+    """Share of its current that each cell keeps through the resistance of its line, to first order.
 
     The voltage that cell i loses is the sum over the segments k <= i between it and the converter
-    of their resistance times the current of all cells beyond, for inputs that are on for `duty` of
-    a phase. Source: Lammie et al. 2024 (resistance); Kirchhoff.
+    (below row 0) of their resistance times the current of all cells beyond, for inputs that are on
+    for `duty` of a phase. Source: Lammie et al. 2024 (resistance); Kirchhoff.
     """
     beyond = (g * duty[:, None]).flip(1).cumsum(1).flip(1)
-    return g * (1 - segment_ohm * beyond.cumsum(1)).clamp(min=0)
+    return (1 - segment_ohm * beyond.cumsum(1)).clamp_(min=0)
 
 
 def asymmetry_of(mode: Mode, polarity_asymmetry: float) -> float:

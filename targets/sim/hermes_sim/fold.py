@@ -79,7 +79,7 @@ class Fold:
         chip = self.chip
         rows = slice(*matrix.row_ranges[index])
         tiles = matrix.at_stage(index)
-        duty = codes[:, rows].clamp(min=0).mean(0) / chip.input_levels
+        duty = codes[:, rows].abs().mean(0) / (2 * chip.input_levels)  # of one sign's phase
         young = self._counts(converters, tiles, rows, duty, 0.0)
         gain, offset = torch.ones(matrix.columns), torch.zeros(matrix.columns)
         if chip.effects.column_correction:
@@ -90,7 +90,7 @@ class Fold:
         if self.age_s > 0:
             now = self._counts(converters, tiles, rows, duty, self.age_s)
             if chip.effects.drift_compensation:
-                factor = torch.cat([self._compensation(t) for t in tiles])
+                factor = torch.cat([self._compensation(t, duty) for t in tiles])
         scale = value * gain * factor
         white = None
         if chip.effects.output_noise and chip.output_noise.output_steps > 0:
@@ -133,26 +133,31 @@ class Fold:
     ) -> Stage:
         """The analog part of a Stage."""
         parts = [
-            columns_of(self.chip, self.cores[t.core], self._cells(t, age_s), t.place[1], duty)
-            for t in tiles
+            columns_of(self.cores[t.core], self._cells(t, age_s, duty), t.place[1]) for t in tiles
         ]
         pair, variance, gain, zero = (torch.cat(p, -1) for p in zip(*parts, strict=True))
         return stage_of(self.chip, converters, rows, pair, variance, gain, zero)
 
-    def _cells(self, tile: Tile, age_s: float) -> tuple[Tensor, Tensor]:
+    def _cells(
+        self, tile: Tile, age_s: float, duty: Float[Tensor, " rows"]
+    ) -> tuple[Tensor, Tensor]:
         core = self.cores[tile.core]
         if age_s > 0 and tile.core not in self._aged:
             self._aged[tile.core] = core.now(age_s)
         pair, variance = core.fresh() if age_s == 0 else self._aged[tile.core]
         rows, columns = tile.place
-        return pair[:, rows, columns], variance[rows, columns]
+        on = torch.zeros(pair.shape[1])
+        on[rows] = duty
+        pair, variance = through_wires(self.chip, pair[..., columns], variance[:, columns], on)
+        return pair[:, rows], variance[rows]
 
-    def _compensation(self, tile: Tile) -> Float[Tensor, " columns"]:
+    def _compensation(self, tile: Tile, duty: Float[Tensor, " rows"]) -> Float[Tensor, " columns"]:
         """One factor a tile, in the LDPU's scale, so that the mean |g+ - g-| is as programmed.
 
-        Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core).
+        Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core). Departure: the
+        mean is that of the conductances themselves, without the read noise of measuring it.
         """
-        young, aged = (self._cells(tile, age)[0] for age in (0.0, self.age_s))
+        young, aged = (self._cells(tile, age, duty)[0] for age in (0.0, self.age_s))
         means = [(pair[0] - pair[1]).abs().mean() for pair in (young, aged)]
         factor = (means[0] / means[1]).nan_to_num(1.0, 1.0, 1.0)
         return factor.expand(tile.columns[1] - tile.columns[0])
@@ -176,20 +181,26 @@ def converters_of(chip: ChipSpec, mode: Mode) -> Converters:
     )
 
 
-def columns_of(
+def through_wires(
     chip: ChipSpec,
-    core: Core,
-    cells: tuple[Tensor, Tensor],
-    columns: slice,
+    pair: Float[Tensor, "polarity rows columns"],
+    variance: Float[Tensor, "rows columns"],
     duty: Float[Tensor, " rows"],
+) -> tuple[Tensor, Tensor]:
+    """Whole columns of a core and their read variance, as the converters see them."""
+    if not chip.effects.wire_drop:
+        return pair, variance
+    kept = crossbar.wire_drop(pair, duty, chip.wire.segment_ohm)
+    return pair * kept, variance * kept.mean(0).square()
+
+
+def columns_of(
+    core: Core, cells: tuple[Tensor, Tensor], columns: slice
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Some columns of a core: g+ and g-, their read variance, in siemens, and the gain and zero of
     the columns' converters."""
-    pair, variance = cells
-    if chip.effects.wire_drop:
-        pair = crossbar.wire_drop(pair, duty, chip.wire.segment_ohm)
     gain, zero = core.converters()
-    return pair, variance, gain[columns], zero[columns]
+    return *cells, gain[columns], zero[columns]
 
 
 def stage_of(

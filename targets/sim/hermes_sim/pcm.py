@@ -124,8 +124,10 @@ def drift(pcm: Pcm, g_prog: Cells, nu: Cells, age_s: float) -> Cells:
 def read_noise(pcm: Pcm, g_drift: Cells, g_prog: Cells, age_s: float) -> Cells:
     """Standard deviation of a read: g q(r) sqrt(ln((t + t_read) / (2 t_read))), t = age + t0.
 
-    Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departure: conductances that
-    the noise would make negative are not clipped, so that the noise of an MVM is exactly Gaussian.
+    Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departures: conductances that
+    the noise would make negative are not clipped, so that the noise of an MVM is exactly Gaussian;
+    the noise since programming is drawn for each MVM, where aihwkit draws it once (table
+    `read_statistics`), though part of it is slower than a batch. r above 1 is taken as 1.
     """
     t = age_s + pcm.t0_seconds
     growth = math.sqrt(math.log((t + pcm.read_seconds) / (2 * pcm.read_seconds)))

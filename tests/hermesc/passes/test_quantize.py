@@ -182,11 +182,11 @@ def test_a_percentile_is_that_of_the_magnitudes(chip, quantized_of):
     assert ranges.clipped_share == pytest.approx(10 / 101)
 
 
-def test_deviations_are_those_of_the_signed_inputs(chip, quantized_of):
-    values = [1.0, 3.0] * 50 + [2.0 + 10, 2.0 - 10]  # mean 2, variance (100 + 200) / 102
+def test_deviations_are_about_zero_as_the_range_lies(chip, quantized_of):
+    values = [1.0, 3.0] * 50 + [2.0 + 10, 2.0 - 10]  # squares: 50 (1 + 9) + 144 + 64
     options = QuantizeOptions(range="deviations", deviations=2.0)
     (ranges,) = quantized_of(chip, torch.ones(1, 1), _one_row_each(values), options=options).ranges
-    assert ranges.input_max == pytest.approx(2 * math.sqrt(300 / 102))
+    assert ranges.input_max == pytest.approx(2 * math.sqrt(708 / 102))
     assert ranges.clipped_share == pytest.approx(2 / 102)
 
 
@@ -354,3 +354,17 @@ def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front, module
     x[row, 2] = 5.0
     made = front(model, (x,))
     assert not rows_are_independent(made.graph, made.weights, made.named((x,)))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("width", [64, 128, 256])
+def test_a_percentile_sees_every_feature_and_every_block_alike(chip, quantized_of, width, order):
+    """One feature in eight is wide, and the wide rows come last or first."""
+    x = torch.randn(4096, width, generator=torch.Generator().manual_seed(0))
+    x[:, 1::8] *= 50
+    x = x * torch.linspace(0.1, 1, 4096)[:, None]
+    x = x.flip(0) if order < 0 else x
+    options = QuantizeOptions(range="percentile", percentile=99.0)
+    made = quantized_of(chip, torch.ones(width, 1), x, options=options, streams=True)
+    wanted = float(x.abs().flatten().sort().values[round(0.99 * (x.numel() - 1))])
+    assert made.ranges[0].input_max == pytest.approx(wanted, rel=0.03)

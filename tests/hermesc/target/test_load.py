@@ -1,5 +1,6 @@
 """A chip is data with sources; anything odd in it is refused with file and key."""
 
+import re
 import shutil
 import tomllib
 
@@ -152,9 +153,9 @@ def _edit(tables, key, value):
         ),
         ("effects.drift", "yes", "`effects.drift` must be a bool, not 'yes'"),
         (
-            "programming_pulses.count_siemens",
+            "verify_count.count_siemens",
             0.0,
-            "`programming_pulses.count_siemens` is 0.0; it must lie between",
+            "`verify_count.count_siemens` is 0.0; it must lie between",
         ),
         ("name", 3, "`name` must be a str"),
         ("grid", 3, "`grid` must be a table"),
@@ -254,3 +255,23 @@ def test_override_of_an_unknown_key_lists_the_known_ones(key):
 def test_bad_value_of_an_override_is_refused(key, text, error, message):
     with pytest.raises(error, match=message):
         load_chip("hermes", [(key, text)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            [("programming_pulses.pulse_high_ampere", "125e-6")],
+            "`programming_pulses.pulse_low_ampere` must be below `pulse_high_ampere`",
+        ),
+        (
+            [("pcm_tdp.read_seconds", "1.0"), ("pcm_tdp.t0_seconds", "0.5")],
+            "`pcm_tdp.read_seconds` must be below `t0_seconds`",
+        ),
+    ],
+)
+def test_numbers_that_only_fit_together_are_checked_together(
+    settings: list[tuple[str, str]], message: str
+) -> None:
+    with pytest.raises(ChipError, match=re.escape(message)):
+        load_chip("hermes", settings)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import hermesc
 from hermesc.artifact.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
-from hermesc.errors import ArtifactError
+from hermesc.errors import ArtifactError, OptionError
 from hermesc.target.spec import ChipSpec
 from hermesrt import program as program_module
 from hermesrt.program import Chip, Program
@@ -227,14 +227,16 @@ def other_numbers(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingO
 @pytest.mark.parametrize(
     "other", [other_method, other_seed, other_options, other_program, other_numbers]
 )
-def test_a_checkpoint_of_something_else_is_not_taken_up(
-    program: Program, whole: dict[str, Chip], tmp_path: Path, other: Callable[..., Any]
+def test_a_checkpoint_of_something_else_is_refused_and_kept(
+    program: Program, tmp_path: Path, other: Callable[..., Any]
 ) -> None:
+    """It may be hours of someone's work."""
     path = tmp_path / "part"
     chip, method, options = other(program, path)
-    assert first_seen(chip, method, path, options) == 1
-    assert bits(chip) == bits(whole[method])
-    assert not path.exists()
+    held = path.read_bytes()
+    with pytest.raises(OptionError, match="repeat that command to finish it, or delete the file"):
+        first_seen(chip, method, path, options)
+    assert path.read_bytes() == held
 
 
 def edited(path: Path, part: str, edit: Callable[[Any], None]) -> None:

@@ -43,14 +43,15 @@ def test_a_start_costs_four_resets_and_a_set(one_shot: Chip) -> None:
 
 def test_the_pulse_costs_a_reset_and_a_pass_for_each_device_in_use(one_shot: Chip) -> None:
     start, end = (i.effort for i in one_shot.iterations)
-    assert end.pulses - start.pulses == 64 + 64
+    cells = (end.pulses - start.pulses) / 2  # without those whose SET level is below the target
+    assert 60 <= cells <= 64
     assert end.reads - start.reads == 1
-    assert end.pulse_ns - start.pulse_ns == 8 * 2 * (125 + 2 * 125)
-    charge = end.charge_coulomb - start.charge_coulomb - 64 * 700e-6 * 125e-9
-    assert 64 * 125e-6 * 125e-9 < charge < 64 * 700e-6 * 125e-9
+    assert end.pulse_ns - start.pulse_ns == 8 * 2 * (125 + 125)
+    charge = end.charge_coulomb - start.charge_coulomb - cells * 700e-6 * 125e-9
+    assert cells * 125e-6 * 125e-9 < charge < cells * 700e-6 * 125e-9
 
 
-def test_two_devices_a_polarity_double_the_passes(
+def test_every_device_number_in_use_takes_a_pass(
     chip_of: Callable[..., ChipSpec], compiled: Compiled
 ) -> None:
     chip = chip_of(8, 8, {"programming_pulses.write_heads": "8"})
@@ -59,9 +60,9 @@ def test_two_devices_a_polarity_double_the_passes(
     made.program("oneshot")
     start, end = (i.effort for i in made.iterations)
     assert start.reads == 2
-    assert start.pulse_ns == 8 * (4 * 125 + 2 * 250 + 125)
+    assert start.pulse_ns == 8 * (4 * 125 + 2 * 250 + 2 * 125)
     assert 4 * 64 + 2 * 64 <= start.pulses <= 4 * 64 + 3 * 64
-    assert end.pulse_ns - start.pulse_ns == 8 * (125 + 4 * 125)
+    assert end.pulse_ns - start.pulse_ns == 8 * (2 * 125 + 2 * 125)
 
 
 def test_cores_work_side_by_side_and_all_draw_energy(one_shot: Chip) -> None:

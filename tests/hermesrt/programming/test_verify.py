@@ -50,9 +50,9 @@ def test_only_cells_outside_the_margin_are_pulsed(bench: tuple[Bench, Hand]) -> 
         wrong = (hand.target.siemens / COUNT - held(device)).abs().flatten()
         device.sent.clear()
         verify(made, hand, VerifyOptions())
-        ((_, pulses),) = device.sent
         pulsed = torch.zeros(64 * 64, dtype=torch.bool)
-        pulsed[pulses.cells] = True
+        for _, pulses in device.sent:  # one call, or none when every cell is done
+            pulsed[pulses.cells] = True
         assert bool((wrong[pulsed] > MARGIN - 0.51).all()), "a read is a whole count"
         left = hand.tuned.flatten() & ~pulsed & ~closed
         assert bool((wrong[left] <= MARGIN + 0.51).all())
