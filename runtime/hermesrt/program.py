@@ -26,7 +26,7 @@ from hermesrt.programming.drive import (
     program,
 )
 from hermesrt.report.run import RunReport, RunSettings, measure
-from hermesrt.state import load_checkpoint, load_state, save_checkpoint, save_state
+from hermesrt.state import Job, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
@@ -118,16 +118,16 @@ class Chip:
             self.device.draw(method)
             return
         options = options or ProgrammingOptions()
-        artifact, sha256 = self.compiled.artifact, self.compiled.sha256
-        progress = Progress(method, moves_of(method, self.device.chip, options))
-        tables = chip_tables(self.device.chip)
+        artifact, spec = self.compiled.artifact, self.device.chip
+        progress = Progress(method, moves_of(method, spec, options))
+        job = Job(self.compiled.sha256, method, self.device.seed, options, chip_tables(spec))
 
         def keep(progress: Progress) -> None:
             if checkpoint is not None:
-                save_checkpoint(self.device, progress, options, sha256, tables, checkpoint)
+                save_checkpoint(self.device, progress, job, checkpoint)
 
         if checkpoint is not None and checkpoint.exists():
-            load_checkpoint(self.device, artifact, progress, options, sha256, tables, checkpoint)
+            load_checkpoint(self.device, artifact, progress, job, checkpoint)
         self.device.configure(ReadSettings())
         with _one_thread():
             for _ in program(self.device, artifact, progress, options, keep):

@@ -43,16 +43,22 @@ class StateHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointHeader:
-    """The same, with what programming needs to go on: the number of the last pulse or read."""
+class Job:
+    """One programming of one chip: only the same job goes on from a checkpoint."""
 
     program_sha256: str
-    chip: str
     method: Method
     seed: int
-    iterations: tuple[Iteration, ...]
     options: ProgrammingOptions
     chip_tables: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointHeader:
+    """How far a job came; `index` is the number of its last pulse or read."""
+
+    job: Job
+    iterations: tuple[Iteration, ...]
     index: int
 
 
@@ -81,20 +87,10 @@ def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iter
     return DeviceState(header.chip, header.method, header.seed, arrays), header.iterations
 
 
-def save_checkpoint(
-    device: Device,
-    progress: Progress,
-    options: ProgrammingOptions,
-    program_sha256: str,
-    chip_tables: Any,
-    path: Path,
-) -> None:
+def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) -> None:
     """Write all that `load_checkpoint` needs to go on, whole or not at all."""
     state = device.state()
-    header = CheckpointHeader(
-        program_sha256, state.chip, progress.method, state.seed, tuple(progress.iterations),
-        options, chip_tables, progress.index,
-    )  # fmt: skip
+    header = CheckpointHeader(job, tuple(progress.iterations), progress.index)
     hands: dict[str, NDArray[Any]] = {}
     for hand in progress.hands:
         for name in _HAND:
@@ -110,29 +106,20 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    device: Device,
-    artifact: Artifact,
-    progress: Progress,
-    options: ProgrammingOptions,
-    program_sha256: str,
-    chip_tables: Any,
-    path: Path,
+    device: Device, artifact: Artifact, progress: Progress, job: Job, path: Path
 ) -> None:
     """Bring device and progress to where a checkpoint was written.
 
-    Raises: OptionError when it is of another program, chip, method, seed or settings;
-    ArtifactError when it is damaged.
+    Raises: OptionError when it is of another job; ArtifactError when it is damaged.
     """
     where = str(path)
     parts = unpack(read_file(path, "checkpoint"), "checkpoint", (_HEADER, _CELLS, _HANDS), where)
     header = decode(CheckpointHeader, from_json(parts[_HEADER], where), where, ArtifactError)
-    wanted = (program_sha256, progress.method, device.seed, options, chip_tables)
-    held = (header.program_sha256, header.method, header.seed, header.options, header.chip_tables)
-    if wanted != held:
+    if header.job != job:
         raise OptionError(
-            f"{where} is what a stopped `hermesc program --method {header.method} --seed "
-            f"{header.seed}` left, of another program or with other settings: repeat that command "
-            "to finish it, or delete the file"
+            f"{where} is what a stopped `hermesc program --method {header.job.method} --seed "
+            f"{header.job.seed}` left, of another program or with other settings: repeat that "
+            "command to finish it, or delete the file"
         )
     cells = tensors_from_bytes(parts[_CELLS], where)
     hands = tensors_from_bytes(parts[_HANDS], where)
@@ -143,7 +130,7 @@ def load_checkpoint(
         if not sound or header.index < 0:
             raise ArtifactError("iterations")
         progress.hands = list(_hands(artifact, hands))
-        device.restore(DeviceState(header.chip, header.method, header.seed, cells))
+        device.restore(DeviceState(artifact.chip.name, job.method, job.seed, cells))
     except ArtifactError as error:
         raise ArtifactError(
             f"{where}: a damaged checkpoint of a stopped `hermesc program` ({error}); delete the "

@@ -1,9 +1,10 @@
 """What several commands share: options, settings, loading and deploying a program, JSON out."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,7 @@ from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS
 if TYPE_CHECKING:
     from hermesrt.program import Chip, Program
 
+T = TypeVar("T")
 FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
@@ -109,6 +111,27 @@ def deploy(program: "Program", method: Any, seed: int | None, state: Path | None
         return chip.load(state)
     chip.program(method or "published")
     return chip
+
+
+def with_bar(
+    items: Iterator[T],
+    label: str,
+    total: int,
+    done: Callable[[T, int], int] = lambda _, count: count,
+) -> Iterator[T]:
+    """The items, with a bar on a terminal and none in a pipe; `done` tells how far an item brings
+    it, from the item and its number."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        for number, item in enumerate(items, start=1):
+            yield item
+            progress.update(task, completed=done(item, number))
 
 
 def print_json(value: dict[str, Any]) -> None:

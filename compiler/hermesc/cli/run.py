@@ -20,6 +20,7 @@ from hermesc.cli.options import (
     print_json,
     set_option,
     split_settings,
+    with_bar,
 )
 from hermesc.errors import OptionError
 from hermesc.target.spec import MODES
@@ -178,7 +179,8 @@ def run_command(
     samples = read_samples(artifact, inputs) if inputs else example_samples(artifact)
     chip = deploy(program, method, seed, state).configure(age_s, mode, ideal)
     kept: list[Block] = []
-    blocks = _progress(chip.run(samples), samples.count)
+    total = samples.count
+    blocks = with_bar(chip.run(samples), "samples", total, lambda b, _: b.rows.stop or total)
     result = chip.measured(samples, _keep(blocks, kept) if outputs else blocks)
     if outputs is not None:
         _write_outputs(outputs, kept)
@@ -198,22 +200,6 @@ def run_command(
     click.echo(str(result))
     if result.cost.layers:
         click.echo(layer_table(result))
-
-
-def _progress(blocks: "Iterator[Block]", total: int) -> "Iterator[Block]":
-    """The blocks, with a bar on a terminal and none in a pipe."""
-    if not sys.stderr.isatty():
-        yield from blocks
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("samples", total=total)
-        for block in blocks:
-            yield block
-            done = block.rows.stop or total
-            progress.update(task, completed=done)
 
 
 def _keep(blocks: "Iterable[Block]", kept: "list[Block]") -> "Iterator[Block]":

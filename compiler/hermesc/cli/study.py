@@ -1,14 +1,13 @@
 """hermesc study: published experiments, run again on the simulated chip."""
 
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option
+from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option, with_bar
 from hermesc.errors import InputError, OptionError
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from hermesc.studies.compare import Comparison
     from hermesc.studies.measurements import Cell, Measurements, Scores
 
-T = TypeVar("T")
 _PLOTS = (".svg", ".png", ".pdf")
 
 
@@ -155,7 +153,7 @@ def programming_command(
     from hermesc.target.load import load_chip
 
     chip = load_chip(chip_name, only_chip(settings))
-    found = [r for results in _progress(reached(chip, seeds), 3) for r in results]
+    found = [r for results in with_bar(reached(chip, seeds), "matrices", 3) for r in results]
     if as_json:
         print_json(programming_json(found, chip.name, seeds))
     else:
@@ -190,22 +188,7 @@ def _predict(
     from hermesc.studies.chip import run
 
     predicted: dict[Cell, dict[int, Scores]] = {cell: {} for cell in measured.scores}
-    for job, found in _progress(run(jobs, workers), len(jobs)):
+    for job, found in with_bar(run(jobs, workers), "simulating", len(jobs)):
         for cell, scores in zip(job.cells, found, strict=True):
             predicted[cell][job.seed] = scores
     return {cell: dict(sorted(seeds.items())) for cell, seeds in predicted.items() if seeds}
-
-
-def _progress(results: "Iterator[T]", total: int) -> "Iterator[T]":
-    """The results, with a bar on a terminal and none in a pipe."""
-    if not sys.stderr.isatty():
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("simulating", total=total)
-        for result in results:
-            yield result
-            progress.advance(task)
