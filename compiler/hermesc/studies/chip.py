@@ -8,6 +8,7 @@ inputs are the training inputs, the chip's seed is the draw's.
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import torch
@@ -180,6 +182,14 @@ def _evaluated(
 def _start_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's to do
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A parent that was killed cannot end its workers; they would wait for jobs for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _deployed(omega: Tensor, calibration: Tensor, job: Job) -> Chip:
