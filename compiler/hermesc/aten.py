@@ -23,7 +23,7 @@ OpClass = Literal[
 REASONS: Mapping[OpClass, str] = {
     "layout": "moves or renames data; no arithmetic",
     "elementwise": "elementwise on activations; the LDPU has only a per-channel affine and ReLU",
-    "transcendental": "the chip has no such function; the LDPU has only an affine and ReLU",
+    "transcendental": "no crossbar and no LDPU has such a function, only products, affine and ReLU",
     "reduction": "a reduction over activations, which is no product with a fixed matrix",
     "norm": "needs statistics of the activations, which the LDPU cannot compute",
     "product": "no operand is a fixed matrix, so there is nothing to store in PCM",

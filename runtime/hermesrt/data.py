@@ -103,14 +103,28 @@ def check_samples(
     return samples
 
 
-def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str) -> Tensor:
-    place = f"{where}: input {spec.name!r}"
-    fits = array.ndim == len(spec.dims)
-    for dim, size in zip(spec.dims, array.shape, strict=False):
+def check_sizes(artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Inputs of these shapes fit the program and each other.
+
+    Raises: InputError that names the input, what was found and what is allowed.
+    """
+    sizes: dict[str, int] = {}
+    for spec in artifact.manifest.inputs:
+        _check_size(spec, shapes[spec.name], sizes, f"{where}: input {spec.name!r}")
+
+
+def _check_size(spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int], place: str) -> None:
+    fits = len(shape) == len(spec.dims)
+    for dim, size in zip(spec.dims, shape, strict=False):
         known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
         fits = fits and known == size
     if not fits:
-        raise InputError(f"{place} has the shape {array.shape}; the program takes {_shape(spec)}")
+        raise InputError(f"{place} has the shape {shape}; the program takes {_shape(spec)}")
+
+
+def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str) -> Tensor:
+    place = f"{where}: input {spec.name!r}"
+    _check_size(spec, array.shape, sizes, place)
     if array.size == 0:
         raise InputError(f"{place} is empty; give at least one sample")
     if not _castable(array.dtype, spec.dtype):

@@ -15,6 +15,29 @@ from torch.utils.flop_counter import FlopCounterMode
 from hermesc.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesc.aten import OpClass, op_class
 from hermesrt.executor import execute, shape_mvm
+from hermesrt.stream import (
+    Followed,
+    Operand,
+    Shape,
+    Stream,
+    follow,
+    of_indices,
+    of_input,
+    of_vectors,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a step waits for, by the names of the results it takes.
+
+    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, and all
+    of those in `whole`.
+    """
+
+    tokens: int = 1
+    each: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +46,19 @@ class MvmWork:
 
     step: MvmStep
     vectors: int
+    needs: Needs
 
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One host operation: its class, elements it takes and makes, and a product's multiply-adds."""
+    """One digital operation: its class, elements it takes and makes, a product's multiply-adds."""
 
     step: HostStep
     op_class: OpClass
     taken: int
     elements: int
     macs: int
+    needs: Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +116,51 @@ def _measure(
     found: list[MvmWork | HostWork] = []
     counter = FlopCounterMode(display=False)
     before = 0
+    streams: dict[str, Stream | None] = {
+        name: (of_input if dtypes[name].is_floating_point else of_indices)(shape)
+        for name, shape in shapes.items()
+    }
 
     def observe(step: Step, values: Mapping[str, Any], result: Any) -> None:
         nonlocal before
         flops, before = counter.get_total_flops() - before, counter.get_total_flops()
+        if not isinstance(step, MvmStep | HostStep):
+            return
+        operands = {
+            name: Operand(name, shape, streams.get(name))
+            for name in step.takes
+            if (shape := _shape(values[name])) is not None
+        }
+        followed = _followed(step, operands, _shape(result))
+        streams[step.name] = followed.stream
+        whole = tuple(n for n in operands if n not in followed.each)
+        needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
         if isinstance(step, MvmStep):
-            found.append(MvmWork(step, values[step.input].shape[:-1].numel()))
-        elif isinstance(step, HostStep):
+            found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
+        else:
             kind = op_class(step.op)
             assert kind is not None
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, kind, taken, _elements(result), flops // 2))
+            found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
 
     with counter:
         execute(artifact, inputs, shape_mvm(artifact), device, observe)
     return tuple(found)
+
+
+def _followed(
+    step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
+) -> Followed:
+    if isinstance(step, MvmStep):
+        return of_vectors(operands[step.input])
+    return Followed() if result is None else follow(step.call, operands, result)
+
+
+def _shape(value: Any) -> Shape | None:
+    """The shape of a tensor, or of the first of several."""
+    if isinstance(value, list | tuple):
+        return next((shape for v in value if (shape := _shape(v)) is not None), None)
+    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:

@@ -106,7 +106,7 @@ def test_the_same_file_compiles_to_the_same_bytes(folder: Path) -> None:
 def test_compile_says_what_is_not_analog(folder: Path) -> None:
     text = succeed("compile", "net.py", "-o", "text.hermes", cwd=folder)
     assert "net.py:16" in text
-    assert "the chip has no such function" in text
+    assert "no LDPU has such a function" in text
     assert "hello from the model" not in text
 
 
@@ -244,6 +244,70 @@ def test_trace_report_and_view_are_written(folder: Path) -> None:
     assert (folder / "v.svg").read_text().startswith("<svg")
 
 
+def test_cost_needs_no_values_and_takes_sizes(folder: Path) -> None:
+    run, found = (succeed_json(name, "net.hermes", cwd=folder) for name in ("run", "cost"))
+    for key in ("latency_ns", "interval_ns", "energy_nj", "latency_by", "energy_by", "layers"):
+        assert found[key] == run[key]
+    assert "accuracy" not in found
+    text = succeed("cost", "net.hermes", "--shape", "x=1x6", "--trace", "c.json", cwd=folder)
+    assert "Latency" in text
+    assert json.loads((folder / "c.json").read_text())["traceEvents"]
+
+
+def test_compare_says_where_the_chip_loses(folder: Path) -> None:
+    text = succeed("cost", "net.hermes", "--compare", "a100,cpu", cwd=folder)
+    assert "a100 INT8" in text
+    assert "The chip is slower than" in text
+    found = succeed_json("run", "net.hermes", "--compare", "a100", cwd=folder)["compare"]
+    assert {c["precision"] for c in found} == {"INT8", "FP16"}
+    assert all(c["latency_ratio"] > 0 for c in found)
+
+
+def test_sensitivity_lists_assumed_constants(folder: Path) -> None:
+    text = succeed("run", "net.hermes", "--sensitivity", cwd=folder)
+    assert "host_time.op_ns" in text
+    found = succeed_json("cost", "net.hermes", "--sensitivity", cwd=folder)["sensitivity"]
+    half, twice = next(m for m in found if m["constant"] == "host_energy.op_pj")["energy_nj"]
+    assert half < twice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--compare", "tpu"), "no machine 'tpu'"),
+        (("--shape", "x"), "write NAME=1x4096x64"),
+        (("--shape", "y=1x16"), "the program's inputs are x"),
+        (("--shape", "x=1x17"), "--shape: input 'x' has the shape (1, 17)"),
+        (("--trace", "nowhere/t.json"), "nowhere"),
+    ],
+)
+def test_a_wrong_option_of_cost_is_one_clear_error(
+    folder: Path, arguments: tuple[str, str], message: str
+) -> None:
+    run = hermesc("cost", "net.hermes", *arguments, cwd=folder)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("one_phase_us = 133\nfour_phase_ns = 520", "`mvm_time.one_phase_us` is not a known key"),
+        ("one_phase_ns = 133", "`mvm_time.four_phase_ns` is missing"),
+        ("one_phase_ns = 133\nfour_phase_ns = -520", "`mvm_time.four_phase_ns` is -520"),
+    ],
+)
+def test_a_wrong_chip_file_names_file_and_key(folder: Path, lines: str, message: str) -> None:
+    (folder / "bad.toml").write_text(
+        f'base = "hermes"\n[mvm_time]\nkind = "assumed"\nsource = "a test"\n{lines}\n'
+    )
+    run = hermesc("compile", "net.py", "--chip", "bad.toml", cwd=folder)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert "bad.toml" in run.stderr
+
+
 def test_inspect_shows_stages(folder: Path) -> None:
     assert "omega" in succeed("inspect", "net.hermes", cwd=folder)
     found = succeed_json("inspect", "net.hermes", cwd=folder)
@@ -253,7 +317,8 @@ def test_inspect_shows_stages(folder: Path) -> None:
 
 
 def test_chips_lists_and_shows_sources(folder: Path) -> None:
-    assert "hermes" in succeed("chips", cwd=folder)
+    listed = succeed("chips", cwd=folder)
+    assert all(name in listed for name in ("hermes ", "hermes-dpu", "mesh2d"))
     text = succeed("chips", "hermes", cwd=folder)
     assert "[mvm_time]  quoted: [LG23] Table I" in text
     assert "assumed" in text

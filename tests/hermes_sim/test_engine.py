@@ -37,20 +37,40 @@ def deep_layer() -> tuple[Program, ChipSpec]:
 def test_the_published_layer_takes_its_published_time_and_energy(
     deep_layer: tuple[Program, ChipSpec], mode: Mode, latency_ns: float, energy_uj: float
 ) -> None:
-    """Le Gallo 2023, Table I: time within 1 %. Energy within 12 %: the paper's layer draws 16.4
-    (64.9) nJ for each MVM of a core, our table holds the 13.4 (52.8) nJ of fully used cores."""
+    """Le Gallo 2023, Table I: time within 1 %, energy within 6 %."""
     program, chip = deep_layer
     assert len(program.artifact.cores) == 8
     found = cost(program, chip, mode)
     assert found.latency_ps / 1000 == pytest.approx(latency_ns, rel=0.01)
-    assert found.energy_pj / 1e6 == pytest.approx(energy_uj, rel=0.12)
+    assert found.energy_pj / 1e6 == pytest.approx(energy_uj, rel=0.06)
 
 
 @pytest.mark.parametrize(
-    ("mode", "tops", "tops_per_watt"), [("1-phase", 63.1, 9.76), ("4-phase", 16.1, 2.48)]
+    ("mode", "latency_ns", "energy_uj"), [("1-phase", 1043, 3.46), ("4-phase", 1430, 5.24)]
 )
-def test_full_cores_reach_the_published_peak(mode: Mode, tops: float, tops_per_watt: float) -> None:
-    """Le Gallo 2023, Table I, MVM only: 64 full cores, 2 operations a multiply-add; within 3 %."""
+def test_the_published_lstm_step_takes_its_published_time_and_energy(
+    mode: Mode, latency_ns: float, energy_uj: float
+) -> None:
+    """Le Gallo 2023, Table I: 1008 x 2016 on 32 cores, within 6 % without the GDPU, which adds
+    60 ns to the published times (derived in the chip's file) and is not on our chip."""
+    chip = without_host()
+    program = hermesc.compile(nn.Linear(1008, 2016, bias=False), torch.randn(2, 1008), chip=chip)
+    assert len(program.artifact.cores) == 32
+    found = cost(program, chip, mode)
+    assert found.latency_ps / 1000 + 60 == pytest.approx(latency_ns, rel=0.01)
+    assert found.latency_ps / 1000 == pytest.approx(latency_ns, rel=0.06)
+    assert found.energy_pj / 1e6 == pytest.approx(energy_uj, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("mode", "mvm_ns", "tops", "tops_per_watt"),
+    [("1-phase", 133, 63.1, 9.76), ("4-phase", 520, 16.1, 2.48)],
+)
+def test_full_cores_reach_the_published_peak(
+    mode: Mode, mvm_ns: float, tops: float, tops_per_watt: float
+) -> None:
+    """Le Gallo 2023, Table I, MVM only: 64 full cores, 2 operations a multiply-add; within 3 %.
+    The energy of the MVMs is that of the arrays and of what the chip draws over one MVM."""
     chip = without_host()
     program = hermesc.compile(nn.Linear(2048, 2048, bias=False), torch.randn(2, 2048), chip=chip)
     assert program.artifact.utilisation == 1.0
@@ -58,8 +78,11 @@ def test_full_cores_reach_the_published_peak(mode: Mode, tops: float, tops_per_w
     found = cost(program, chip, mode)
     operations = 2 * 2048 * 2048
     array_ns = found.latency_by["array"] / 1000
+    assert array_ns == mvm_ns
     assert operations / array_ns / 1000 == pytest.approx(tops, rel=0.03)
-    assert operations / found.energy_by["array"] == pytest.approx(tops_per_watt, rel=0.03)
+    mvms_pj = found.energy_by["array"] + chip.idle_power.chip_mw * array_ns
+    assert operations / mvms_pj == pytest.approx(tops_per_watt, rel=0.03)
+    assert operations / found.energy_by["array"] == pytest.approx(tops_per_watt, rel=0.06)
 
 
 def test_causes_add_up(deep_layer: tuple[Program, ChipSpec]) -> None:
@@ -98,7 +121,8 @@ def test_the_host_port_can_be_the_bottleneck() -> None:
     assert found.latency_by["host_link"] == 250 * 2500  # bytes in; out they stream with the LDPU
     slow = load_chip("hermes", [("host_link_time.byte_ns", "10.0")])
     found = cost(program, slow, "4-phase")
-    assert found.latency_by["host_link"] == 250 * 10_000 + 250 * 7_500
+    assert found.latency_by["host_link"] == 2 * 250 * 10_000  # out at their own, slower pace
+    assert found.latency_by["ldpu"] == 0
     assert found.interval_ps == 250 * 10_000
 
 
@@ -130,7 +154,8 @@ def test_cores_work_in_parallel_and_a_shared_core_does_not() -> None:
     assert len(apart.artifact.cores) == 2
     assert len(together.artifact.cores) == 1
     assert cost(apart, chip, "4-phase").latency_ps == (520 + 640 + 55) * 1000
-    assert cost(together, chip, "4-phase").latency_ps == 2 * (520 + 160 + 55) * 1000
+    # the second MVM goes on while the LDPU works on the first one's sums
+    assert cost(together, chip, "4-phase").latency_ps == (2 * 520 + 160 + 55) * 1000
 
 
 def test_assumed_numbers_show_in_their_share(deep_layer: tuple[Program, ChipSpec]) -> None:

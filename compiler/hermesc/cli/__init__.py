@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, run, show, study
+from hermesc.cli import compile, cost, run, show, study
 from hermesc.errors import HermescError
 
 _BUG = 70
@@ -79,6 +79,7 @@ for command in (
     compile.compile_command,
     run.program_command,
     run.run_command,
+    cost.cost_command,
     show.inspect_command,
     show.view_command,
     show.chips_command,

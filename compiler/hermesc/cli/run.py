@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hermesc.cli.cost import beside, cost_options
 from hermesc.cli.options import (
     FILE,
     blank_chip,
@@ -140,7 +141,7 @@ def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
 @click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
 @click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
-@click.option("--trace", type=FILE, help="Write a Chrome/Perfetto trace here.")
+@cost_options
 @click.option(
     "--report", type=FILE, help="Write the page of `hermesc view` with this run's results."
 )
@@ -157,6 +158,8 @@ def run_command(
     mode: Any,
     ideal: bool,
     trace: Path | None,
+    sensitivity: bool,
+    compare: str | None,
     report: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -187,19 +190,21 @@ def run_command(
     if trace is not None:
         from hermesrt.report.trace import trace_json
 
-        write_atomically(trace, trace_json(result).encode())
+        write_atomically(trace, trace_json(artifact, result.cost).encode())
     if report is not None:
         from hermesrt.report.page import page_html
 
         write_atomically(report, page_html(artifact, result.cost, result).encode())
+    more = beside(program.workload(samples), mode, compare, sensitivity=sensitivity)
     if as_json:
-        print_json(result.to_json())
+        print_json(result.to_json() | more.to_json(result.cost))
         return
     from hermesrt.report.terminal import layer_table
 
     click.echo(str(result))
     if result.cost.layers:
-        click.echo(layer_table(result))
+        click.echo(layer_table(result.cost))
+    more.tell(result.cost)
 
 
 def _keep(blocks: "Iterable[Block]", kept: "list[Block]") -> "Iterator[Block]":

@@ -47,7 +47,7 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     if not isinstance(tables, Mapping):
         raise ChipError(f"{where}: must be tables, not {tables!r}")
     data = {
-        key: _gather_pedigree(value, where, key) if isinstance(value, Mapping) else value
+        key: gather_pedigree(value, where, key) if isinstance(value, Mapping) else value
         for key, value in tables.items()
     }
     chip = decode(ChipSpec, data, where, ChipError)
@@ -71,18 +71,17 @@ def chip_tables(chip: ChipSpec) -> Table:
     """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
     tables: Table = {name: getattr(chip, name) for name in _HEADER}
     for field in dataclasses.fields(ChipSpec):
-        if field.name not in _HEADER:
-            table = encode(getattr(chip, field.name))
+        value = getattr(chip, field.name)
+        if field.name not in _HEADER and value is not None:
+            table = encode(value)
             tables[field.name] = table.pop("pedigree") | table
     return tables
 
 
 def _read(name_or_path: str) -> Table:
     installed = {point.name: point for point in entry_points(group=_GROUP)}
-    if name_or_path in installed:
-        folder: Path = installed[name_or_path].load()()
-        return _read_folder(folder)
-    path = Path(name_or_path)
+    given = name_or_path in installed
+    path: Path = installed[name_or_path].load()() if given else Path(name_or_path)
     if path.is_dir():
         return _read_folder(path)
     if path.suffix == ".toml":
@@ -169,7 +168,7 @@ def _one_value(text: str) -> Any:
     return found["value"]
 
 
-def _gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:
+def gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:
     """The TOML writes kind, source and note among the numbers; the class holds them apart."""
     for key in ("kind", "source"):
         if not isinstance(table.get(key), str) or not table[key]:

@@ -4,6 +4,7 @@ Every table carries its pedigree: `quoted` (read in a publication), `derived` (a
 numbers, shown) or `assumed` (with the reason). `limits` gives a number's allowed range.
 """
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -202,6 +203,22 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkTime:
+    """A link between cores: time of one byte."""
+
+    pedigree: Pedigree
+    byte_ns: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class HopTime:
+    """What each further link adds where a partial sum is forwarded by cores in between."""
+
+    pedigree: Pedigree
+    hop_ns: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
 class HostLinkTime:
     """Transport of activations between host and a core's port."""
 
@@ -236,11 +253,20 @@ class LdpuEnergy:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkEnergy:
+    """Energy of one byte on one link between cores."""
+
+    pedigree: Pedigree
+    byte_pj: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
 class IdlePower:
-    """Static power of a core in use."""
+    """Static power of a core in use, and of what all cores share."""
 
     pedigree: Pedigree
     core_mw: float = limits(0, 1e9)
+    chip_mw: float = limits(0, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +283,30 @@ class HostEnergy:
 
     pedigree: Pedigree
     op_pj: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorUnit:
+    """A unit on the chip for what crossbars and LDPUs cannot compute, and the on-chip transport of
+    activations to and from the cores; a chip without it leaves both to the host.
+
+    Times and energies are for one element: of an addition, a function (exp, cos, ...), a norm
+    (softmax, layer norm), a multiply-add of activations, and one byte moved; `latency_ns` is the
+    transport's for each vector. It serves one operation at a time.
+    """
+
+    pedigree: Pedigree
+    element_ns: float = limits(0, 1e9)
+    function_ns: float = limits(0, 1e9)
+    norm_ns: float = limits(0, 1e9)
+    mac_ns: float = limits(0, 1e9)
+    element_pj: float = limits(0, 1e9)
+    function_pj: float = limits(0, 1e9)
+    norm_pj: float = limits(0, 1e9)
+    mac_pj: float = limits(0, 1e9)
+    byte_ns: float = limits(0, 1e9)
+    latency_ns: float = limits(0, 1e9)
+    byte_pj: float = limits(0, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,10 +485,13 @@ class ChipSpec:
     mvm_time: MvmTime
     ldpu_time: LdpuTime
     stage_time: StageTime
+    link_time: LinkTime
+    hop_time: HopTime
     host_link_time: HostLinkTime
     host_time: HostTime
     mvm_energy: MvmEnergy
     ldpu_energy: LdpuEnergy
+    link_energy: LinkEnergy
     idle_power: IdlePower
     host_link_energy: HostLinkEnergy
     host_energy: HostEnergy
@@ -451,6 +504,7 @@ class ChipSpec:
     pcm_tdp: Pcm
     pcm_like: Pcm
     pcm_count: Pcm
+    vector_unit: VectorUnit | None = None
 
     @property
     def cores(self) -> int:
@@ -471,6 +525,18 @@ class ChipSpec:
             case "adc-count":
                 return self.pcm_count
         return self.pcm_odp if self.unit_cell.devices_per_polarity == 1 else self.pcm_tdp
+
+    @property
+    def mvm_ns(self) -> Mapping[Mode, float]:
+        """Duration of a core's MVM in each read mode."""
+        times = self.mvm_time
+        return {"1-phase": times.one_phase_ns, "4-phase": times.four_phase_ns}
+
+    @property
+    def mvm_nj(self) -> Mapping[Mode, float]:
+        """Energy of a core's MVM in each read mode."""
+        energies = self.mvm_energy
+        return {"1-phase": energies.one_phase_nj, "4-phase": energies.four_phase_nj}
 
     @property
     def input_levels(self) -> int:

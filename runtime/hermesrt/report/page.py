@@ -16,7 +16,7 @@ from hermesc.aten import op_class
 from hermesc.target.load import chip_tables
 from hermesc.target.spec import Kind
 from hermesc.units import duration, percent, si
-from hermesrt.cost import Cost
+from hermesrt.cost import CAUSES, Cost
 from hermesrt.report.floorplan import chip_svg, swatch_svg, tile_name
 from hermesrt.report.run import RunReport
 
@@ -238,8 +238,7 @@ def _latency_bars(cost: Cost) -> tuple[Bar, ...]:
 
 
 def _energy_bars(cost: Cost) -> tuple[Bar, ...]:
-    parts = {cause: pj / cost.samples for cause, pj in cost.energy_by.items()}
-    return _bars(parts, cost.assumed_energy, _PJ, "J")
+    return _bars(cost.energy_by, cost.assumed_energy, _PJ, "J")
 
 
 def _bars(
@@ -248,7 +247,7 @@ def _bars(
     total = sum(parts.values())
     return tuple(
         Bar(
-            name="LDPU" if cause == "ldpu" else cause.replace("_", " "),
+            name=CAUSES[cause],
             value=si(part * scale, unit),
             share=part / total if total else 0.0,
             assumed=cause in assumed,

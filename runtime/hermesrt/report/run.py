@@ -57,31 +57,39 @@ class RunReport:
             },
             "accuracy": self.accuracy,
             "reference_accuracy": self.reference_accuracy,
-            "latency_ns": cost.latency_ps / PS_PER_NS,
-            "interval_ns": cost.interval_ps / PS_PER_NS,
-            "energy_nj": cost.energy_pj / 1000,
-            "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
-            "energy_by": {k: v / 1000 for k, v in cost.energy_by.items()},
-            "assumed_share": cost.assumed_share,
-            "cores_used": len(self.artifact.cores),
-            "utilisation": self.artifact.utilisation,
-            "mvms": cost.core_mvms,
-            "layers": [
-                {
-                    "label": layer.label,
-                    "vectors": layer.vectors,
-                    "mvms": layer.core_mvms,
-                    "latency_ns": layer.latency_ps / PS_PER_NS,
-                    "energy_nj": layer.energy_pj / 1000,
-                }
-                for layer in cost.layers
-            ],
+            **cost_json(self.artifact, cost),
         }
 
     def __str__(self) -> str:
         from hermesrt.report.terminal import run_summary
 
         return run_summary(self)
+
+
+def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
+    """Time in ns and energy in nJ of one sample, in all and in parts."""
+    return {
+        "latency_ns": cost.latency_ps / PS_PER_NS,
+        "interval_ns": cost.interval_ps / PS_PER_NS,
+        "energy_nj": cost.energy_pj / 1000,
+        "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
+        "energy_by": {k: v / 1000 for k, v in cost.energy_by.items()},
+        "assumed_share": cost.assumed_share,
+        "cores_used": len(artifact.cores),
+        "utilisation": artifact.utilisation,
+        "mvms": cost.core_mvms,
+        "layers": [
+            {
+                "label": layer.label,
+                "analog": layer.analog,
+                "vectors": layer.vectors,
+                "mvms": layer.core_mvms,
+                "latency_ns": layer.latency_ps / PS_PER_NS,
+                "energy_nj": layer.energy_pj / 1000,
+            }
+            for layer in cost.layers
+        ],
+    }
 
 
 BlockOutputs = tuple[slice, tuple[Tensor, ...], tuple[Tensor, ...]]

@@ -9,20 +9,13 @@ from hermesc.artifact.schema import Account, Artifact, Unit
 from hermesc.aten import base_name, op_class
 from hermesc.target.spec import ChipSpec
 from hermesc.units import duration, percent, plural, si
+from hermesrt.cost import CAUSES, Cost, LayerCost
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
     from hermesrt.report.run import RunReport
     from hermesrt.workload import Workload
 
 _PS, _PJ = 1e-12, 1e-12
-_LABELS = {
-    "array": "array",
-    "ldpu": "LDPU",
-    "links": "links",
-    "host_link": "host link",
-    "host": "host",
-    "idle": "idle",
-}
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -107,7 +100,6 @@ def _place_and_op(a: Account) -> tuple[str, str, str]:
 def run_summary(report: "RunReport") -> str:
     """What a run told."""
     cost, artifact = report.cost, report.artifact
-    share = cost.assumed_share
     how = "ideal: every non-ideality off" if report.ideal else (
         f"{report.method} weights, {duration(report.age_s)} after programming, {report.mode} reads"
     )  # fmt: skip
@@ -125,7 +117,13 @@ def run_summary(report: "RunReport") -> str:
     for name, output in report.outputs.items():
         shape = "x".join(map(str, output.shape)) or "scalar"
         lines.append((name, f"{shape}, relative error {output.relative_error:.3g} against FP32"))
-    lines += [
+    return facts(lines + cost_facts(artifact, cost))
+
+
+def cost_facts(artifact: Artifact, cost: Cost) -> list[tuple[str, str]]:
+    """Time and energy of one sample, and on what they rest."""
+    share = cost.assumed_share
+    return [
         (
             "Latency",
             f"{si(cost.latency_ps * _PS, 's')} a sample: {_parts(cost.latency_by, _PS, 's')}",
@@ -144,16 +142,15 @@ def run_summary(report: "RunReport") -> str:
             f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
         ),
     ]
-    return facts(lines)
 
 
 def _parts(by: Mapping[str, int] | Mapping[str, float], scale: float, unit: str) -> str:
-    parts = [f"{_LABELS[k]} {si(v * scale, unit)}" for k, v in by.items() if v]
+    parts = [f"{CAUSES[k]} {si(v * scale, unit)}" for k, v in by.items() if v]
     return ", ".join(parts) or "none"
 
 
-def layer_table(report: "RunReport") -> str:
-    """Time and energy by layer."""
+def layer_table(cost: Cost) -> str:
+    """Time and energy by layer; what is digital in one line."""
     rows = [
         (
             layer.label,
@@ -162,9 +159,19 @@ def layer_table(report: "RunReport") -> str:
             si(layer.latency_ps * _PS, "s"),
             si(layer.energy_pj * _PJ, "J"),
         )
-        for layer in report.cost.layers
+        for layer in cost.layers
+        if layer.analog
     ]
+    digital = [layer for layer in cost.layers if not layer.analog]
+    if digital:
+        rows.append(_together(digital))
     return table(("layer", "vectors", "core MVMs", "latency", "energy"), rows)
+
+
+def _together(digital: Sequence[LayerCost]) -> tuple[str, str, str, str, str]:
+    """Digital steps as one line; they share one unit, so their times add up to its work."""
+    energy = si(sum(layer.energy_pj for layer in digital) * _PJ, "J")
+    return f"{plural(len(digital), 'digital step')}", "", "", "", energy
 
 
 def matrix_table(artifact: Artifact) -> str:

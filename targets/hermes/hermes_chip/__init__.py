@@ -1,8 +1,25 @@
-"""IBM's 64-core HERMES project chip as it was built, as data with sources."""
+"""Chips as data with sources: IBM's 64-core HERMES as it was built, and two that were not."""
 
 from pathlib import Path
 
+_HERE = Path(__file__).parent
+
 
 def chip() -> Path:
-    """The folder of the chip's TOML files."""
-    return Path(__file__).parent
+    """The folder of the HERMES project chip's TOML files."""
+    return _HERE / "hermes"
+
+
+def dpu() -> Path:
+    """Hypothetical: the same array with an on-chip vector unit and on-chip transport."""
+    return _HERE / "hermes-dpu.toml"
+
+
+def mesh2d() -> Path:
+    """Hypothetical: the 2-D mesh of 512x512 tiles and compute cores of Jain et al. 2023."""
+    return _HERE / "mesh2d.toml"
+
+
+def machines() -> Path:
+    """Digital machines to compare with."""
+    return _HERE / "machines.toml"

@@ -1,7 +1,64 @@
-"""The host's digital work in operations, so that one rate and one energy price all of it."""
+"""Digital work as counts and times: on the host, or in the chip's vector unit.
+
+The host is priced by the operation; a vector unit by elements of four kinds.
+"""
+
+from dataclasses import dataclass
 
 from hermesc.target.spec import ChipSpec
+from hermesc.units import to_ps
 from hermesrt.workload import HostWork
+
+
+@dataclass(frozen=True, slots=True)
+class VectorWork:
+    """Elements that a vector unit computes, by kind."""
+
+    elements: int = 0
+    functions: int = 0
+    norms: int = 0
+    macs: int = 0
+
+
+def cause(chip: ChipSpec) -> str:
+    """The name of the unit's time and energy in reports."""
+    return "vector_unit" if chip.vector_unit else "host"
+
+
+def time_ps(work: HostWork, chip: ChipSpec) -> int:
+    """Time of one digital step."""
+    unit = chip.vector_unit
+    if unit is None:
+        return to_ps(operations(work, chip) * chip.host_time.op_ns)
+    done = vector_work(work)
+    return to_ps(
+        done.elements * unit.element_ns
+        + done.functions * unit.function_ns
+        + done.norms * unit.norm_ns
+        + done.macs * unit.mac_ns
+    )
+
+
+def vector_work(work: HostWork) -> VectorWork:
+    """What a vector unit has to do for one digital step; counted as `operations` are."""
+    if work.macs:
+        return VectorWork(macs=work.macs)
+    most = max(work.taken, work.elements)
+    match work.op_class:
+        case "transcendental":
+            return VectorWork(functions=work.elements)
+        case "norm":
+            return VectorWork(norms=most)
+        case "reduction":
+            return VectorWork(elements=most)
+        case "product":
+            return VectorWork(macs=most)
+        case "layout":
+            return VectorWork(elements=work.elements if _copies(work) else 0)
+        case "create":
+            return VectorWork()
+        case "elementwise" | "index":
+            return VectorWork(elements=work.elements)
 
 
 def operations(work: HostWork, chip: ChipSpec) -> int:
@@ -23,21 +80,19 @@ def operations(work: HostWork, chip: ChipSpec) -> int:
         case "product":
             return 2 * max(work.taken, work.elements)
         case "layout":
-            copies = (
-                "cat",
-                "stack",
-                "repeat",
-                "tile",
-                "pad",
-                "roll",
-                "flip",
-                "clone",
-                "copy",
-                "scatter",
-            )
-            name = work.step.op.split(".")[1]
-            return work.elements if any(word in name for word in copies) else 0
+            return work.elements if _copies(work) else 0
         case "create":
             return 0
         case "elementwise" | "index":
             return work.elements
+
+
+_COPIES = (
+    "cat", "stack", "repeat", "tile", "pad", "roll", "flip", "clone", "copy", "scatter",
+)  # fmt: skip
+
+
+def _copies(work: HostWork) -> bool:
+    """Whether a layout operation moves data, and not only renames it."""
+    name = work.step.op.split(".")[1]
+    return any(word in name for word in _COPIES)

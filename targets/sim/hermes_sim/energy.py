@@ -1,59 +1,94 @@
-"""The one place where counts become energy: counts x the chip's table."""
+"""The one place where counts become energy: counts x the chip's tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from hermesc.target.spec import ChipSpec, Mode
+from hermesc.target.spec import ChipSpec, Kind, Mode
 
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """What was done, for one run of the program."""
+    """What was done; digital work is counted in operations of a host or elements of a vector
+    unit."""
 
     core_mvms: int = 0
     ldpu_outputs: int = 0
-    host_bytes: int = 0
+    link_bytes: int = 0
+    transport_bytes: int = 0
     host_operations: int = 0
+    elements: int = 0
+    functions: int = 0
+    norms: int = 0
+    macs: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.core_mvms + other.core_mvms,
-            self.ldpu_outputs + other.ldpu_outputs,
-            self.host_bytes + other.host_bytes,
-            self.host_operations + other.host_operations,
-        )
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> "Counts":
+        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
 
 
-def mvm_energy_nj(chip: ChipSpec, mode: Mode) -> float:
-    """Energy of one core's MVM in that mode."""
-    return chip.mvm_energy.one_phase_nj if mode == "1-phase" else chip.mvm_energy.four_phase_nj
+def dynamic_pj(chip: ChipSpec, counts: Counts, mode: Mode) -> dict[str, float]:
+    """Energy of what was done, by cause.
 
-
-def energy_pj(
-    chip: ChipSpec, counts: Counts, mode: Mode, cores: int, time_ps: int
-) -> dict[str, float]:
-    """Energy by cause; `cores` in use idle for `time_ps`.
-
-    Source: tables `*_energy` and `idle_power` of the chip (Le Gallo 2023, Table I, decomposed).
+    Source: tables `*_energy` and `vector_unit` of the chip (Le Gallo 2023, Table I, decomposed).
     """
-    return {
-        "array": counts.core_mvms * mvm_energy_nj(chip, mode) * _PJ_PER_NJ,
+    by = {
+        "array": counts.core_mvms * chip.mvm_nj[mode] * _PJ_PER_NJ,
         "ldpu": counts.ldpu_outputs * chip.ldpu_energy.output_nj * _PJ_PER_NJ,
-        "idle": cores * time_ps * chip.idle_power.core_mw * _PJ_PER_MW_PS,
-        "host_link": counts.host_bytes * chip.host_link_energy.byte_pj,
-        "host": counts.host_operations * chip.host_energy.op_pj,
+        "links": counts.link_bytes * chip.link_energy.byte_pj,
+    }
+    unit = chip.vector_unit
+    if unit is None:
+        return by | {
+            "host_link": counts.transport_bytes * chip.host_link_energy.byte_pj,
+            "host": counts.host_operations * chip.host_energy.op_pj,
+        }
+    return by | {
+        "transport": counts.transport_bytes * unit.byte_pj,
+        "vector_unit": counts.elements * unit.element_pj
+        + counts.functions * unit.function_pj
+        + counts.norms * unit.norm_pj
+        + counts.macs * unit.mac_pj,
     }
 
 
-def assumed_causes(chip: ChipSpec) -> tuple[str, ...]:
-    """Causes whose price is assumed."""
-    pedigrees = {
-        "array": chip.mvm_energy.pedigree,
-        "ldpu": chip.ldpu_energy.pedigree,
-        "idle": chip.idle_power.pedigree,
-        "host_link": chip.host_link_energy.pedigree,
-        "host": chip.host_energy.pedigree,
+def idle_pj(chip: ChipSpec, cores: int, time_ps: int) -> float:
+    """Energy that some cores and what they share draw over that time, whatever they do.
+
+    A chip that no core of is in use is off.
+    """
+    power = chip.idle_power
+    return (cores * power.core_mw + power.chip_mw * (cores > 0)) * time_ps * _PJ_PER_MW_PS
+
+
+def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:
+    """The pedigree of each cause's price."""
+    kinds: dict[str, Kind] = {
+        "array": chip.mvm_energy.pedigree.kind,
+        "ldpu": chip.ldpu_energy.pedigree.kind,
+        "links": chip.link_energy.pedigree.kind,
+        "idle": chip.idle_power.pedigree.kind,
+        "host_link": chip.host_link_energy.pedigree.kind,
+        "host": chip.host_energy.pedigree.kind,
     }
-    return tuple(cause for cause, p in pedigrees.items() if p.kind == "assumed")
+    if chip.vector_unit is not None:
+        kinds["transport"] = kinds["vector_unit"] = chip.vector_unit.pedigree.kind
+    return kinds
+
+
+def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
+    """The pedigree of each cause's time."""
+    kinds: dict[str, Kind] = {
+        "array": chip.mvm_time.pedigree.kind,
+        "ldpu": chip.ldpu_time.pedigree.kind,
+        "links": chip.stage_time.pedigree.kind,
+        "hops": chip.hop_time.pedigree.kind,
+        "host_link": chip.host_link_time.pedigree.kind,
+        "host": chip.host_time.pedigree.kind,
+    }
+    if chip.vector_unit is not None:
+        kinds["transport"] = kinds["vector_unit"] = chip.vector_unit.pedigree.kind
+    return kinds

@@ -10,7 +10,7 @@ def test_the_account_names_line_operation_and_reason(program: Program) -> None:
     text = account_table(program.artifact)
     assert "conftest.py:" in text
     assert "cos" in text
-    assert "the chip has no such function" in text
+    assert "no LDPU has such a function" in text
     assert "only move or rename data: cat" in text
 
 
@@ -35,7 +35,7 @@ def test_the_run_summary_says_what_is_assumed(program: Program) -> None:
     text = str(report)
     assert "seed 7" in text
     assert "rest on assumed numbers" in text
-    assert "omega" in layer_table(report)
+    assert "omega" in layer_table(report.cost)
 
 
 def test_every_stage_can_be_inspected(program: Program) -> None:

@@ -1,0 +1,201 @@
+"""First-come-first-served resources in closed form, in integer picoseconds.
+
+A resource that serves jobs in a fixed order, each for the same time s, finishes job i at
+c_i = max(r_i, c_(i-1)) + s, where r_i is when the job is there. Without recursion,
+c_i = s (i + 1) + max over j <= i of (r_j - s j): a running maximum, one pass in numpy for all jobs
+of a stream. A `Track` is one such stream on one resource. It keeps how each job's time came about
+in one bit a job (whether it waited for the job before it) and one bit a source (whether that source
+was the last to come), so that the critical path can be walked back when all times are forgotten.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.int64]
+Bits = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A stream that a job waits for: `delay` after the end of its job, or after its start.
+
+    Which one: job i of a stream as long; the last one where it is needed whole; with
+    `each_feeds` = v the job i // v; with `every` = v the job v (i + 1) - 1.
+    """
+
+    source: "Track"
+    delay: int = 0
+    cause: str = ""
+    from_start: bool = False
+    whole: bool = False
+    each_feeds: int = 1
+    every: int = 1
+
+    def times(self) -> Any:
+        """When the waiting is over, for each job (a single time where `whole`)."""
+        source = self.source
+        assert source.times is not None, "the times of this stream are forgotten"
+        shift = self.delay - (source.service if self.from_start else 0)
+        if self.whole:
+            return source.times[-1] + shift
+        if self.every > 1:
+            return source.times[self.every - 1 :: self.every] + shift
+        times = source.times + shift if shift else source.times
+        return np.repeat(times, self.each_feeds) if self.each_feeds > 1 else times
+
+    def index(self, i: int) -> int:
+        """The job of the source that job i waits for."""
+        if self.whole:
+            return self.source.count - 1
+        return i // self.each_feeds if self.every == 1 else self.every * (i + 1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One job that must wait for another one, beside its feeds: a resource or a buffer is taken."""
+
+    job: int
+    time: int
+    source: "Track"
+    source_job: int
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """A stream of `count` jobs of `service` each; `times` are their ends, until forgotten."""
+
+    cause: str
+    service: int
+    count: int
+    feeds: tuple[Feed, ...]
+    holds: tuple[Hold, ...]
+    times: Times | None
+    starts: Bits
+    latest: tuple[Bits, ...]
+    first: int = field(init=False)
+    last: int = field(init=False)
+    before_last: int | None = field(init=False)
+    head: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self.times is not None
+        self.first, self.last = int(self.times[0]) - self.service, int(self.times[-1])
+        self.before_last = int(self.times[-2]) if self.count > 1 else None
+        self.head = tuple(self.times[:HEAD].tolist())
+
+    def forget(self) -> None:
+        """Free the times; what is needed to walk back stays."""
+        self.times = None
+
+
+HEAD = 8  # jobs whose ends are kept, for pictures
+
+
+def serve(
+    cause: str,
+    service: int,
+    count: int,
+    feeds: Sequence[Feed] = (),
+    holds: Sequence[Hold] = (),
+    in_order: bool = True,
+) -> Track:
+    """A stream through one resource; without `in_order` jobs only wait for their feeds."""
+    release, latest = _release(count, feeds)
+    held = [h for h in holds if h.job < count and h.time > release[h.job]]
+    if held:
+        release = release.copy()
+        for h in held:
+            release[h.job] = max(release[h.job], h.time)
+    if not in_order:
+        times = release + service if service else release
+        return Track(cause, service, count, tuple(feeds), tuple(held), times, _ALL, latest)
+    steps = _steps(service, count)
+    times = release - steps
+    np.maximum.accumulate(times, out=times)
+    times += steps
+    started = np.packbits(times == release)
+    times += service
+    return Track(cause, service, count, tuple(feeds), tuple(held), times, started, latest)
+
+
+def join(count: int, feeds: Sequence[Feed]) -> Track:
+    """What waits for several streams, and takes no time."""
+    return serve("", 0, count, feeds, in_order=False)
+
+
+def critical_path(track: Track, job: int) -> dict[str, int]:
+    """What the end of a job is made of, by cause; the values add up to its time."""
+    by: Counter[str] = Counter()
+    time, at_end = track.last if job == track.count - 1 else -1, True
+    assert time >= 0, "the path of a stream's last job only"
+    here: Track | None = track
+    while here is not None:
+        began = _last_set(here.starts, job) if len(here.starts) else job
+        waited = (job - began + at_end) * here.service
+        by[here.cause] += waited
+        time -= waited
+        here, job, time, at_end = _source(here, began, time, by)
+    by.pop("", None)
+    return {cause: ps for cause, ps in by.items() if ps}
+
+
+def _release(count: int, feeds: Sequence[Feed]) -> tuple[Times, tuple[Bits, ...]]:
+    """When each job is there, and which feeds were the last to come."""
+    if not feeds:
+        return np.zeros(count, np.int64), ()
+    if len(feeds) == 1:
+        times = feeds[0].times()
+        return (np.full(count, times, np.int64) if feeds[0].whole else times), ()
+    found = [feed.times() for feed in feeds]
+    release: Times = np.zeros(count, np.int64)
+    for times in found:
+        np.maximum(release, times, out=release)
+    return release, tuple(np.packbits(release == times) for times in found)
+
+
+def _source(
+    track: Track, job: int, time: int, by: "Counter[str]"
+) -> tuple[Track | None, int, int, bool]:
+    """What made a job begin at that time: the job of another stream, or nothing."""
+    for hold in track.holds:
+        if hold.job == job and hold.time == time:
+            return hold.source, hold.source_job, time, True
+    for i, feed in enumerate(track.feeds):
+        if len(track.feeds) == 1 or _bit(track.latest[i], job):
+            by[feed.cause] += feed.delay
+            return feed.source, feed.index(job), time - feed.delay, not feed.from_start
+    assert time == 0, "a job that waits for nothing begins at once"
+    return None, 0, 0, True
+
+
+@lru_cache(maxsize=64)
+def _ramp(count: int) -> Times:
+    return np.arange(count, dtype=np.int64)
+
+
+def _steps(service: int, count: int) -> Times:
+    return _ramp(count) * service
+
+
+_ALL: Bits = np.zeros(0, np.uint8)  # every job began by itself
+
+
+def _bit(bits: Bits, i: int) -> bool:
+    return bool(bits[i >> 3] >> (7 - (i & 7)) & 1)
+
+
+def _last_set(bits: Bits, i: int) -> int:
+    """The last set bit up to the i-th; the first bit is always set."""
+    byte = int(bits[i >> 3]) >> (7 - (i & 7))
+    if byte:
+        return i - ((byte & -byte).bit_length() - 1)
+    nonzero = np.flatnonzero(bits[: i >> 3])
+    place = int(nonzero[-1])
+    byte = int(bits[place])
+    return place * 8 + 7 - ((byte & -byte).bit_length() - 1)

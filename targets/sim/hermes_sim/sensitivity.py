@@ -1,0 +1,60 @@
+"""How much each assumed constant of a chip moves a program's time and energy."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from hermes_sim import engine
+from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.cost import Cost, Moved
+from hermesrt.workload import Workload
+
+FACTORS = (0.5, 2.0)
+_TABLES = (
+    "mvm_time", "ldpu_time", "stage_time", "link_time", "hop_time", "host_link_time", "host_time",
+    "mvm_energy", "ldpu_energy", "link_energy", "idle_power", "host_link_energy", "host_energy",
+    "vector_unit",
+)  # fmt: skip
+
+
+def sensitivity(chip: ChipSpec, workload: Workload, mode: Mode) -> tuple[Moved, ...]:
+    """Every assumed constant of time and energy that moves either, the strongest first.
+
+    Each is changed alone, and the whole timeline run again.
+    """
+    before = engine.cost(chip, workload, mode)
+    moved = [_moved(chip, workload, mode, *key) for key in _assumed(chip)]
+    found = [m for m in moved if _strength(m, before) > 0]
+    return tuple(sorted(found, key=lambda m: -_strength(m, before)))
+
+
+def _assumed(chip: ChipSpec) -> Iterator[tuple[str, str]]:
+    for name in _TABLES:
+        table = getattr(chip, name)
+        if table is not None and table.pedigree.kind == "assumed":
+            yield from ((name, f.name) for f in fields(table) if f.name != "pedigree")
+
+
+def _moved(chip: ChipSpec, workload: Workload, mode: Mode, name: str, key: str) -> Moved:
+    table = getattr(chip, name)
+    value = getattr(table, key)
+    costs = [
+        engine.cost(
+            replace(chip, **{name: replace(table, **{key: type(value)(value * factor)})}),
+            workload,
+            mode,
+        )
+        for factor in FACTORS
+    ]
+    return Moved(
+        f"{name}.{key}",
+        float(value),
+        tuple(c.latency_ps for c in costs),
+        tuple(c.energy_pj for c in costs),
+    )
+
+
+def _strength(moved: Moved, before: Cost) -> float:
+    """The largest relative change of latency or energy."""
+    times = [abs(ps - before.latency_ps) / max(before.latency_ps, 1) for ps in moved.latency_ps]
+    energy = before.energy_pj or 1.0
+    return max(*times, *(abs(pj - before.energy_pj) / energy for pj in moved.energy_pj))

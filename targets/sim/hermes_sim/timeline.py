@@ -1,0 +1,263 @@
+"""When each step of a program runs: streams of vectors through the resources of cores and host.
+
+Resources, each serving its jobs first come, first served in the order of the program's steps and,
+within a step, of its tiles by stage and column:
+  port in, port out  of each core: one byte after another, to and from the host (or on the chip)
+  array              of each core: PWM, crossbar and converters, one MVM at a time
+  LDPU               of each core: one output a clock; beside the array, which goes on meanwhile
+  link               from core to core, for the partial sums of cascades
+  digital            the host, or the chip's vector unit: one operation at a time
+A core's input buffer holds two vectors: one in the array, one behind it. Partial sums are streams:
+the next LDPU of a cascade begins `stage_ns` after the one before it began. A vector's outputs leave
+while the LDPU makes them. A link that is busy holds a stream of partial sums back, not its LDPU.
+Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
+Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hermes_sim import digital
+from hermes_sim.fifo import Feed, Hold, Track, join, serve
+from hermesc.artifact.schema import Artifact, Matrix, Tile
+from hermesc.target.spec import ChipSpec, Mode
+from hermesc.units import to_ps
+from hermesrt.cost import Lane
+from hermesrt.workload import HostWork, MvmWork, Needs, Workload
+
+Use = tuple[Lane, Track]
+_Uses = list[Use]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One step that was run: its result, and the resources it used."""
+
+    work: MvmWork | HostWork
+    done: Track
+    uses: tuple[Use, ...]
+
+
+@dataclass(slots=True)
+class _Core:
+    """The last streams on a core's resources."""
+
+    port_in: Track | None = None
+    array: Track | None = None
+    array_before: Track | None = None
+    ldpu: Track | None = None
+    port_out: Track | None = None
+
+    def buffer(self) -> Iterator[Hold]:
+        """The input buffer's two places may be taken: by the last MVM and the one before."""
+        if self.array is None:
+            return
+        last = self.array.count - 1
+        yield Hold(1, self.array.last, self.array, last)
+        if self.array.before_last is not None:
+            yield Hold(0, self.array.before_last, self.array, last - 1)
+        elif self.array_before is not None:
+            before = self.array_before
+            yield Hold(0, before.last, before, before.count - 1)
+
+    def run(self, array: Track) -> None:
+        """An MVM stream more."""
+        self.array_before, self.array = self.array, array
+
+    def state(self, now: int) -> tuple[int, ...]:
+        """All that decides when a stream that comes `now` gets its turn."""
+        tracks = (self.port_in, self.array, self.ldpu, self.port_out)
+        ends = [t.last if t else 0 for t in tracks] + [h.time for h in self.buffer()]
+        return tuple(max(end, now) for end in ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _TileRun:
+    """The streams of one tile; only a cascade's last one sends to its port."""
+
+    port_in: Track
+    array: Track
+    ldpu: Track
+    port_out: Track | None
+
+
+class Timeline:
+    """Runs the steps of a workload one by one; state of all resources between them."""
+
+    def __init__(self, chip: ChipSpec, workload: Workload, mode: Mode) -> None:
+        self._chip = chip
+        self._artifact: Artifact = workload.artifact
+        self._times = _Times(chip, mode)
+        self._cores: dict[int, _Core] = {core: _Core() for core in self._artifact.cores}
+        self._links: dict[tuple[int, int], Track] = {}
+        self._digital: Track | None = None
+        self._values: dict[str, Track] = {}
+        self._paths = {
+            (r.matrix, r.columns, r.stage): r.cores for r in self._artifact.manifest.routes
+        }
+
+    def run(self, work: MvmWork | HostWork) -> Ran:
+        """The next step of the program."""
+        ran = self._mvm(work) if isinstance(work, MvmWork) else self._host(work)
+        self._values[work.step.name] = ran.done
+        for _, track in ran.uses:
+            if track is not ran.done:
+                track.forget()
+        return ran
+
+    def drop(self, name: str) -> None:
+        """Nobody needs the times of that result any more."""
+        track = self._values.pop(name, None)
+        if track is not None and all(track is not other for other in self._values.values()):
+            track.forget()
+
+    def _needs(self, needs: Needs, split: int = 1) -> list[Feed]:
+        """Feeds of a step; each token of it is `split` jobs."""
+        each = [Feed(self._values[n], each_feeds=split) for n in needs.each if n in self._values]
+        whole = [Feed(self._values[n], whole=True) for n in needs.whole if n in self._values]
+        return each + whole
+
+    def _host(self, work: HostWork) -> Ran:
+        needs, total = work.needs, digital.time_ps(work, self._chip)
+        feeds, service = self._needs(work.needs), round(total / needs.tokens)
+        if not service:
+            alone = len(feeds) == 1 and not feeds[0].whole
+            return Ran(work, feeds[0].source if alone else join(needs.tokens, feeds), ())
+        done = serve(digital.cause(self._chip), service, needs.tokens, feeds, _turn(self._digital))
+        self._digital = done
+        return Ran(work, done, ((Lane("digital", ()), done),))
+
+    def _mvm(self, work: MvmWork) -> Ran:
+        matrix = self._artifact.matrices[work.step.matrix]
+        tokens = work.needs.tokens
+        split = work.vectors // tokens
+        arrival = join(work.vectors, self._needs(work.needs, split))
+        alike: dict[object, _TileRun] = {}
+        alike_links: dict[object, Track] = {}
+        stages: dict[tuple[tuple[int, int], int], _TileRun] = {}
+        uses: _Uses = []
+        last = len(matrix.row_ranges) - 1
+        for tile in sorted(matrix.tiles, key=lambda t: (t.stage, t.columns)):
+            before = stages.get((tile.columns, tile.stage - 1))
+            sums = self._partial_sums(matrix, tile, before, alike_links, uses) if before else None
+            ran = self._tile(tile, arrival, sums, tile.stage == last, alike)
+            stages[tile.columns, tile.stage] = ran
+            uses += self._occupy(tile.core, ran)
+        ends = {id(r): r for (_, stage), r in stages.items() if stage == last}
+        feeds = [f for ran in ends.values() for f in self._outputs(ran, split)]
+        arrival.forget()
+        return Ran(work, join(tokens, feeds), tuple(uses))
+
+    def _tile(
+        self,
+        tile: Tile,
+        arrival: Track,
+        sums: Feed | None,
+        is_last: bool,
+        alike: dict[object, _TileRun],
+    ) -> _TileRun:
+        core, times = self._cores[tile.core], self._times
+        rows, columns = (b - a for a, b in (tile.rows, tile.columns))
+        key = (rows, columns, sums and id(sums.source), core.state(arrival.first))
+        if key in alike:
+            return alike[key]
+        count = arrival.count
+        port_in = serve(
+            times.transport, times.port(rows), count,
+            [Feed(arrival, times.latency, times.transport)], [*_turn(core.port_in), *core.buffer()],
+        )  # fmt: skip
+        array = serve("array", times.mvm, count, [Feed(port_in)], _turn(core.array))
+        waits = [Feed(array), sums] if sums else [Feed(array)]
+        ldpu = serve("ldpu", times.ldpu(columns), count, waits, _turn(core.ldpu))
+        port_out = None
+        if is_last:
+            leaves = Feed(ldpu, times.stage, "links", from_start=True)
+            port_out = serve(
+                times.transport, times.port(columns), count, [leaves], _turn(core.port_out)
+            )
+        alike[key] = _TileRun(port_in, array, ldpu, port_out)
+        return alike[key]
+
+    def _occupy(self, number: int, ran: _TileRun) -> Iterator[Use]:
+        """The core's resources are in use by these streams now."""
+        core = self._cores[number]
+        core.port_in, core.ldpu = ran.port_in, ran.ldpu
+        core.run(ran.array)
+        yield Lane("port_in", (number,)), ran.port_in
+        yield Lane("array", (number,)), ran.array
+        yield Lane("ldpu", (number,)), ran.ldpu
+        if ran.port_out is not None:
+            core.port_out = ran.port_out
+            yield Lane("port_out", (number,)), ran.port_out
+
+    def _outputs(self, ran: _TileRun, split: int) -> Iterator[Feed]:
+        """A vector is there when its last byte has left, not before the LDPU has made it."""
+        assert ran.port_out is not None
+        if ran.ldpu.service >= ran.port_out.service:
+            yield Feed(ran.ldpu, self._times.stage, "links", every=split)
+        yield Feed(ran.port_out, every=split)
+
+    def _partial_sums(
+        self, matrix: Matrix, tile: Tile, before: _TileRun, alike: dict[object, Track], uses: _Uses
+    ) -> Feed:
+        """When this stage's LDPU may begin: the sums of the stage before come over links."""
+        times = self._times
+        feed = Feed(before.ldpu, times.stage, "links", from_start=True)
+        service = times.link(tile.columns[1] - tile.columns[0])
+        path = self._paths.get((matrix.name, tile.columns, tile.stage), ())
+        for index, link in enumerate(pairwise(path)):
+            if index:
+                feed = Feed(feed.source, times.hop, "hops", from_start=True)
+            held = self._links.get(link)
+            key = (id(feed.source), service, max(held.last, before.ldpu.first) if held else 0)
+            if key not in alike:
+                alike[key] = serve("links", service, before.ldpu.count, [feed], _turn(held))
+            track = self._links[link] = alike[key]
+            uses.append((Lane("link", link), track))
+            feed = Feed(track, from_start=True)
+        return feed
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """The chip's times in picoseconds."""
+
+    chip: ChipSpec
+    mode: Mode
+
+    @property
+    def mvm(self) -> int:
+        return to_ps(self.chip.mvm_ns[self.mode])
+
+    @property
+    def stage(self) -> int:
+        return to_ps(self.chip.stage_time.stage_ns)
+
+    @property
+    def hop(self) -> int:
+        return to_ps(self.chip.hop_time.hop_ns)
+
+    @property
+    def latency(self) -> int:
+        unit = self.chip.vector_unit
+        return to_ps(unit.latency_ns) if unit else 0
+
+    @property
+    def transport(self) -> str:
+        return "transport" if self.chip.vector_unit else "host_link"
+
+    def ldpu(self, columns: int) -> int:
+        return to_ps(self.chip.ldpu_time.output_interval_ns * columns)
+
+    def link(self, columns: int) -> int:
+        return to_ps(self.chip.link_time.byte_ns * columns)
+
+    def port(self, count: int) -> int:
+        unit = self.chip.vector_unit
+        return to_ps((unit.byte_ns if unit else self.chip.host_link_time.byte_ns) * count)
+
+
+def _turn(before: Track | None) -> list[Hold]:
+    """A stream's first job waits until the resource is free."""
+    return [] if before is None else [Hold(0, before.last, before, before.count - 1)]

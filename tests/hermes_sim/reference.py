@@ -1,0 +1,147 @@
+"""The slow, obvious definition of the timeline: every job an event, queues served by SimPy.
+
+Each resource is a process that takes its jobs in the order of the program (step, stage, column,
+vector) and, for each, waits for all that the job needs, holds the resource for the job's time, and
+says so. Nothing is folded, nothing shared.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import simpy
+
+from hermes_sim import digital
+from hermesc.target.spec import ChipSpec, Mode
+from hermesc.units import to_ps
+from hermesrt.workload import HostWork, MvmWork, Needs, Workload
+
+Event = Any
+
+
+@dataclass
+class Job:
+    """One job: the events it needs, each with a delay after it."""
+
+    service: int
+    needs: list[tuple[Event, int]]
+    began: Event
+    done: Event
+
+
+@dataclass
+class Reference:
+    """All jobs of a workload, by resource, in order."""
+
+    chip: ChipSpec
+    workload: Workload
+    mode: Mode
+    env: simpy.Environment = field(default_factory=simpy.Environment)
+    queues: dict[Any, list[Job]] = field(default_factory=lambda: defaultdict(list))
+    results: dict[str, list[Event]] = field(default_factory=dict)
+
+    def run(self) -> dict[str, list[int]]:
+        """When each token of each step's result is there."""
+        for work in self.workload.work:
+            if isinstance(work, MvmWork):
+                self.results[work.step.name] = self.mvm(work)
+            else:
+                self.results[work.step.name] = self.digital(work)
+        times: dict[str, list[int]] = {n: [0] * len(e) for n, e in self.results.items()}
+        for name, events in self.results.items():
+            for i, event in enumerate(events):
+                self.env.process(self.note(times[name], i, event))
+        for queue in self.queues.values():
+            self.env.process(self.serve(queue))
+        self.env.run()
+        return times
+
+    def note(self, times: list[int], i: int, event: Event) -> Iterator[Event]:
+        yield event
+        times[i] = self.env.now
+
+    def serve(self, queue: list[Job]) -> Iterator[Event]:
+        for job in queue:
+            for event, delay in job.needs:
+                yield self.after(event, delay)
+            job.began.succeed()
+            yield self.env.timeout(job.service)
+            job.done.succeed()
+
+    def after(self, event: Event, delay: int) -> Event:
+        later = self.env.event()
+
+        def wait() -> Iterator[Event]:
+            yield event
+            yield self.env.timeout(delay)
+            later.succeed()
+
+        self.env.process(wait())
+        return later
+
+    def add(self, resource: Any, service: int, needs: list[tuple[Event, int]]) -> Job:
+        # the delays must run from the event, not from when the resource turns to the job
+        ready = [(self.after(event, delay), 0) for event, delay in needs]
+        job = Job(service, ready, self.env.event(), self.env.event())
+        self.queues[resource].append(job)
+        return job
+
+    def inputs(self, needs: Needs, token: int) -> list[tuple[Event, int]]:
+        each = [(self.results[n][token], 0) for n in needs.each if n in self.results]
+        whole = [(e, 0) for n in needs.whole if n in self.results for e in self.results[n][-1:]]
+        return each + whole
+
+    def all_of(self, needs: list[tuple[Event, int]]) -> Event:
+        return self.env.all_of([self.after(e, d) for e, d in needs])
+
+    def digital(self, work: HostWork) -> list[Event]:
+        service = round(digital.time_ps(work, self.chip) / work.needs.tokens)
+        tokens = [self.inputs(work.needs, i) for i in range(work.needs.tokens)]
+        if not service:
+            return [self.all_of(needs) for needs in tokens]
+        return [self.add("digital", service, needs).done for needs in tokens]
+
+    def mvm(self, work: MvmWork) -> list[Event]:
+        chip, artifact = self.chip, self.workload.artifact
+        matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
+        split, last = work.vectors // tokens, len(matrix.row_ranges) - 1
+        paths = {(r.matrix, r.columns, r.stage): r.cores for r in artifact.manifest.routes}
+        stage_ps, out = to_ps(chip.stage_time.stage_ns), to_ps(chip.hop_time.hop_ns)
+        ldpus: dict[Any, list[Job]] = {}
+        sent: list[list[Event]] = [[] for _ in range(work.vectors)]
+        for tile in sorted(matrix.tiles, key=lambda t: (t.stage, t.columns)):
+            rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
+            jobs: list[Job] = []
+            sums = ldpus.get((tile.columns, tile.stage - 1))
+            for i in range(work.vectors):
+                arrays = self.queues["array", tile.core]
+                free = [(arrays[-2].done, 0)] if len(arrays) > 1 else []
+                loaded = self.add(
+                    ("in", tile.core),
+                    to_ps(chip.host_link_time.byte_ns * rows),
+                    self.inputs(work.needs, i // split) + free,
+                )
+                mvm = self.add(
+                    ("array", tile.core), to_ps(chip.mvm_ns[self.mode]), [(loaded.done, 0)]
+                )
+                needs = [(mvm.done, 0)]
+                if sums:
+                    begin, delay = sums[i].began, stage_ps
+                    path = paths.get((matrix.name, tile.columns, tile.stage), ())
+                    for link in pairwise(path):
+                        link_ps = to_ps(chip.link_time.byte_ns * columns)
+                        begin, delay = self.add(link, link_ps, [(begin, delay)]).began, out
+                    needs.append((begin, 0 if len(path) > 1 else delay))
+                ldpu_ps = to_ps(chip.ldpu_time.output_interval_ns * columns)
+                jobs.append(self.add(("ldpu", tile.core), ldpu_ps, needs))
+                if tile.stage == last:
+                    port_ps = to_ps(chip.host_link_time.byte_ns * columns)
+                    left = self.add(("out", tile.core), port_ps, [(jobs[-1].began, stage_ps)])
+                    sent[i] += [left.done, self.after(jobs[-1].done, stage_ps)]
+            ldpus[tile.columns, tile.stage] = jobs
+        return [
+            self.env.all_of([e for events in sent[t * split : (t + 1) * split] for e in events])
+            for t in range(tokens)
+        ]
