@@ -450,7 +450,14 @@ BAD = {
     "unknown command": ("frobnicate", "No such command"),
     "unknown stage": ("inspect net.hermes --stage magic", "is not one of"),
     "view of nothing": ("view none.hermes", "cannot read the program"),
-    "view to png": ("view net.hermes -o v.png", "the page is an .html file"),
+    "view to gif": ("view net.hermes -o v.gif", "the page is an .html file"),
+    "view in two formats": ("view net.hermes --format svg -o v.png", "the two differ"),
+    "view of one figure as a page": ("view net.hermes --figure plan -o v.html", "the page has all"),
+    "view of a core that holds nothing": (
+        "view net.hermes --figure core --core 63 -o v.svg",
+        "the cores in use are",
+    ),
+    "view of a core without the figure": ("view net.hermes --core 1", "only --figure core"),
 }
 
 

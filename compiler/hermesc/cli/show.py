@@ -1,11 +1,10 @@
-"""hermesc inspect, view, chips and completion: looking at what there is."""
+"""hermesc inspect, diff, chips and completion: looking at what there is."""
 
 from pathlib import Path
 
 import click
 
-from hermesc.cli.options import FILE, deploy, json_option, load_program, print_json
-from hermesc.errors import OptionError
+from hermesc.cli.options import FILE, json_option, print_json
 
 
 @click.command("inspect")
@@ -22,41 +21,6 @@ def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> Non
         print_json(inspect_json(artifact, sha256, stage))
     else:
         click.echo(inspect_text(artifact, str(program_file), stage))
-
-
-@click.command("view")
-@click.argument("program_file", metavar="P.hermes", type=FILE)
-@click.option("--state", type=FILE, help="A chip that `hermesc program` made: adds its MVM errors.")
-@click.option("-o", "--output", type=FILE, help="The page, or a picture if .svg. [P.html]")
-@json_option
-def view_command(
-    program_file: Path, state: Path | None, output: Path | None, as_json: bool
-) -> None:
-    """Write the floor plan of P.hermes as a page that opens in any browser."""
-    from hermesc.files import check_writable, write_atomically
-
-    output = output or Path(program_file.stem + ".html")
-    if output.suffix not in (".html", ".svg"):
-        raise OptionError(f"-o {output}: the page is an .html file, the picture an .svg file")
-    check_writable(output, program=program_file, state=state)
-    if output.suffix == ".svg":
-        from hermesc.artifact.io import load
-        from hermesrt.report.floorplan import floorplan_svg
-
-        write_atomically(output, floorplan_svg(load(program_file)[0]).encode())
-    else:
-        from hermesrt.programming.error import mvm_errors
-        from hermesrt.report.page import page_html
-
-        program = load_program(program_file, ())
-        chip = deploy(program, None, None, state)
-        cost = chip.device.cost(program.workload(), "4-phase")
-        errors = mvm_errors(chip.device, program.artifact) if state else None
-        write_atomically(output, page_html(program.artifact, cost, None, errors).encode())
-    if as_json:
-        print_json({"output": str(output)})
-    else:
-        click.echo(f"wrote {output}")
 
 
 @click.command("chips")
