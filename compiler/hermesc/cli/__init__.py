@@ -81,6 +81,7 @@ for command in (
     run.run_command,
     cost.cost_command,
     show.inspect_command,
+    show.diff_command,
     view.view_command,
     show.chips_command,
     study.study_command,

@@ -153,12 +153,13 @@ def view_svg(view: View, *, hidden: bool) -> str:
     drawn = scene(view)
     width, height = drawn.size[0] + 16, drawn.size[1] + 16
     name = ".".join(view.path)
+    state = 'hidden="hidden"' if hidden else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" data-view="{xml_text(name)}" '
             f'viewBox="-8 -8 {n(width)} {n(height)}" style="--natural:{n(width)}px" role="group" '
-            f'aria-label="Graph{xml_text(f", {name} open" if name else "")}"'
-            f"{' hidden' if hidden else ''}>",
+            f'aria-label="Graph{xml_text(f", {name} open" if name else "")}" '
+            f"{state}>",
             *_scene_svg(drawn),
             "</svg>",
         ]
