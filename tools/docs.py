@@ -1,8 +1,8 @@
 """Keep the README true: the demo's output in it is a script's, and its Python runs.
 
     python tools/docs.py           check; exit 1 and say what differs
-    python tools/docs.py --write   write the demo's output, its picture, the benchmarks' tables and
-                                   the study of programming
+    python tools/docs.py --write   write the demo's output, its picture, the page's, the benchmarks'
+                                   tables and the study of programming
     python tools/docs.py --write DIR   the same, and the studies of the chip with DIR's measurements
                                        (half an hour)
 
@@ -98,6 +98,7 @@ def main() -> int:
         README.write_text(text, encoding="utf-8")
         picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
         (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
+        subprocess.run([sys.executable, str(ROOT / "tools/picture.py")], check=True)
         return 0
     problem = differs(section(text, "demo")[2].strip("\n"), fresh)
     if problem is not None:

@@ -32,7 +32,7 @@ _GRID_WIDTH, _LARGEST_PITCH, _SMALLEST_PITCH = 800.0, 160.0, 8.0
 _LEGIBLE_PITCH = 40.0
 _CHIP_GAP, _CHIP_NAME = 26.0, 20.0
 _LEGEND_WIDTH, _LEGEND_ROW, _LEGEND_LAYERS = 310.0, 23.0, 24
-_LABEL_SIZE, _LABEL_ROOM = 10.5, (26.0, 13.0)
+_LABEL_SIZE, _LABEL_ROOM = 11.5, (28.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +225,11 @@ def _tile(chip: ChipSpec, layout: _Layout, layer: int, matrix: Matrix, tile: Til
         f"<title>{xml_text(tile_name(matrix, tile))}</title></rect>"
     )
     if wide >= _LABEL_ROOM[0] and high >= _LABEL_ROOM[1]:
-        label = fitted(matrix.label, wide - 4, _LABEL_SIZE)
+        label = fitted(matrix.label, wide - 2, _LABEL_SIZE)
         ink, halo = on_fill(layer), fill(layer % 7)
         yield (
             f'<text class="tile-label" data-layer="{layer}" x="{n(left + wide / 2)}" '
-            f'y="{n(top + high / 2 + 3.6)}" font-size="{_LABEL_SIZE}" text-anchor="middle" '
+            f'y="{n(top + high / 2 + 4.2)}" font-size="{_LABEL_SIZE}" text-anchor="middle" '
             f'fill="{ink}" stroke="{halo}" stroke-width="3" paint-order="stroke" '
             f'pointer-events="none" aria-hidden="true">{xml_text(label)}</text>'
         )

@@ -49,6 +49,7 @@ def layered(sizes: Mapping[str, Size], edges: Sequence[Edge], last: Sequence[str
     above, below = _neighbours(rows, chains)
     _order(rows, above, below)
     centre = _centres(rows, wide, above, below)
+    _straighten(rows, wide, chains, centre)
     heights = [max([sizes[n][1] for n in row if n in sizes], default=0.0) for row in rows]
     tops = [sum(heights[:i]) + i * _RANK_GAP for i in range(len(rows))]
     left = min((centre[n] - wide[n] / 2 for n in centre), default=0.0)
@@ -137,6 +138,30 @@ def _centres(
             weights = [_STRAIGHT if _is_line(x) else 1.0 for x in row]
             centre |= zip(row, spaced(wanted, gaps, weights), strict=True)
     return centre
+
+
+def _straighten(
+    rows: Sequence[Sequence[str]],
+    wide: Mapping[str, float],
+    chains: Mapping[Edge, Sequence[str]],
+    centre: dict[str, float],
+) -> None:
+    """Let each line fall straight where its neighbours leave it a common way."""
+    beside = {name: (row, i) for row in rows for i, name in enumerate(row)}
+    for chain in sorted(chains.values(), key=len, reverse=True):
+        line = chain[1:-1]
+        low, high = float("-inf"), float("inf")
+        for name in line:
+            row, i = beside[name]
+            if i > 0:
+                gap = (wide[row[i - 1]] + wide[name]) / 2 + _APART
+                low = max(low, centre[row[i - 1]] + gap)
+            if i + 1 < len(row):
+                gap = (wide[row[i + 1]] + wide[name]) / 2 + _APART
+                high = min(high, centre[row[i + 1]] - gap)
+        if line and low <= high:
+            middle = fmean([centre[name] for name in line])
+            centre |= dict.fromkeys(line, min(high, max(low, middle)))
 
 
 def _wanted(name: str, near: Sequence[str], centre: Mapping[str, float]) -> float:
