@@ -7,8 +7,9 @@ cell of largest error among its neighbours, so that no fault is hidden.
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from hermesrt.report.svg import INK, MUTED, document, fill, fitted, heading, n, 
 MIDDLE = 61  # the code of zero; so many less one steps up and down
 _STEPS = MIDDLE - 1
 _BUDGET = 3_900_000  # characters of all maps of a page
+_SAMPLE = 4  # cores whose maps tell how large all will be
 _SHOWN_SHARE = 0.995  # of the cells are within the colours of an error map
 _MICRO = 1e6
 Cells = Callable[[], Iterable[CoreCells]]
@@ -57,23 +59,29 @@ class Maps:
 
 
 def maps_of(cells: Cells, budget: int = _BUDGET) -> Maps:
-    """The maps of all cores within about that many characters; goes through the cores more than
-    once, and never holds all of them."""
+    """The maps of all cores within about that many characters, judged by some of them; goes through
+    the cores twice, and never holds all."""
     largest = worst = shown = 0.0
-    smallest = 1 << 30
+    smallest, count = 1 << 30, 0
     for core in cells():
+        count += 1
         largest = max(largest, float(abs(core.target).max()) * _MICRO)
         worst = max(worst, float(abs(core.error).max()) * _MICRO)
         shown = max(shown, _shown(core))
         smallest = min(smallest, *core.used.shape)
     steps = (largest or 1.0) / _STEPS, (worst or 1.0) / _STEPS
+    first = list(islice(cells(), _SAMPLE))
     stride = 1
-    while True:
-        found = tuple(_core_maps(core, steps, stride) for core in cells())
-        over = sum(len(m.target) + len(m.error) for m in found) > budget
-        if not over or 2 * stride > smallest:
-            return Maps(found, *steps, shown or 1.0, stride)
+    while 2 * stride <= smallest and _size(first, steps, stride) * count > budget:
         stride *= 2
+    found = tuple(_core_maps(core, steps, stride) for core in cells())
+    return Maps(found, *steps, shown or 1.0, stride)
+
+
+def _size(cells: Sequence[CoreCells], steps: tuple[float, float], stride: int) -> float:
+    """Characters of a core's maps, the largest of those."""
+    maps = [_core_maps(core, steps, stride) for core in cells]
+    return max([len(m.target) + len(m.error) for m in maps], default=0)
 
 
 def _core_maps(cells: CoreCells, steps: tuple[float, float], stride: int) -> CoreMaps:
@@ -106,7 +114,7 @@ def _shown(cells: CoreCells) -> float:
 
 def _png(pixels: NDArray[np.uint8]) -> str:
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
+    Image.fromarray(pixels).save(stream, format="PNG")
     return base64.b64encode(stream.getvalue()).decode("ascii")
 
 

@@ -105,3 +105,21 @@ def test_hostile_names_stay_text_in_each_figure(
     root = ElementTree.fromstring(chip_figure(figure, hostile, cost, held, None))  # type: ignore[arg-type]
     assert not [e for e in root.iter() if e.tag.rpartition("}")[2] in ("script", "img")]
     assert not [k for e in root.iter() for k in e.attrib if k.startswith("on")]
+
+
+def test_the_maps_of_a_full_chip_leave_room_in_a_page_of_five_megabytes() -> None:
+    draw = np.random.default_rng(0)
+    used = np.ones((256, 256), dtype=np.bool_)
+    cells = [
+        CoreCells(
+            core,
+            draw.uniform(-2e-5, 2e-5, used.shape).astype(np.float32),
+            draw.uniform(-2e-5, 2e-5, used.shape).astype(np.float32),
+            used,
+        )
+        for core in range(64)
+    ]
+    maps = maps_of(lambda: cells)
+    assert maps.stride == 2
+    assert len(maps.cores) == 64
+    assert sum(len(m.target) + len(m.error) for m in maps.cores) < 4_000_000
