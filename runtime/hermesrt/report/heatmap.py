@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hermesc.artifact.schema import Artifact
+from hermesc.artifact.schema import Artifact, Tile
 from hermesc.units import plural
 from hermesrt.programming.cells import CoreCells
 from hermesrt.report.floorplan import core_name, figure_title
@@ -186,21 +186,21 @@ def _coloured(shares: NDArray[np.float32], colours: tuple[str, str, str]) -> NDA
     return pixels
 
 
-def _held(artifact: Artifact, core: int) -> list[tuple[int, str, str, tuple[int, int, int, int]]]:
-    """Layer, name, block and rectangle of each tile of a core."""
+def _held(artifact: Artifact, core: int) -> list[tuple[int, str, Tile]]:
+    """Layer, its name, and each tile of a core."""
     return [
-        (i, m.label, f"rows {t.rows[0]}–{t.rows[1]}, columns {t.columns[0]}–{t.columns[1]}",
-         (*t.core_rows, *t.core_columns))
+        (i, m.label, t)
         for i, m in enumerate(artifact.manifest.matrices)
         for t in m.tiles
         if t.core == core
-    ]  # fmt: skip
+    ]
 
 
 def _outlines(
     artifact: Artifact, cells: CoreCells, at: tuple[float, float], scale: tuple[float, float]
 ) -> Iterator[str]:
-    for _, _, _, (top, bottom, left, right) in _held(artifact, cells.core):
+    for _, _, tile in _held(artifact, cells.core):
+        (top, bottom), (left, right) = tile.core_rows, tile.core_columns
         yield (
             f'<rect x="{n(at[0] + left * scale[0])}" y="{n(at[1] + top * scale[1])}" '
             f'width="{n((right - left) * scale[0])}" height="{n((bottom - top) * scale[1])}" '
@@ -211,7 +211,15 @@ def _outlines(
 def _tiles(artifact: Artifact, core: int, y: float) -> Iterator[str]:
     held = _held(artifact, core)
     yield text(plural(len(held), "tile"), (20, y - 24), size=13.5, weight=600)
-    for i, (layer, label, block, _) in enumerate(held):
+    for i, (layer, label, tile) in enumerate(held):
+        block, place = (
+            f"{name} rows {rows[0]}–{rows[1]}, columns {columns[0]}–{columns[1]}"
+            for name, rows, columns in (
+                ("block:", tile.rows, tile.columns),
+                ("in the array:", tile.core_rows, tile.core_columns),
+            )
+        )
         yield f'<rect x="20" y="{n(y + 22 * i - 12)}" width="14" height="14" fill="{fill(layer)}"/>'
         yield text(fitted(label, 300, 13), (42, y + 22 * i), size=13)
         yield text(block, (20 + _SIDE + _GAP, y + 22 * i), size=13, fill=MUTED)
+        yield text(place, (20 + 2 * (_SIDE + _GAP), y + 22 * i), size=13, fill=MUTED)

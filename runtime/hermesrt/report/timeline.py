@@ -182,7 +182,7 @@ def _bars(artifact: Artifact, rows: list[_Row], end_ps: int) -> Iterator[str]:
             mark = "" if layer is None else f'data-layer="{layer}" '
             colour = DIGITAL if layer is None else fill(layer)
             yield (
-                f'<rect class="span" {mark}data-step="{steps[span.step]}" '
+                f'<rect class="span" {mark}data-step="{steps.get(span.step, "")}" '
                 f'x="{_percent(span.start_ps, end_ps)}" y="{n(row.top + start * scale)}" '
                 f'width="{_percent(span.end_ps - span.start_ps, end_ps)}" '
                 f'height="{n(high * scale)}" fill="{colour}">'
