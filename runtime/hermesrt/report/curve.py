@@ -5,14 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hermesrt.programming.drive import Iteration
-
-_COLOURS = {"start": "#999999", "pulse": "#d55e00", "verify": "#0072b2", "descend": "#009e73"}
-_NAMES = {
-    "start": "SET and RESET",
-    "pulse": "one pulse",
-    "verify": "program-and-verify",
-    "descend": "gradient descent",
-}
+from hermesrt.report.convergence import MOVES
 
 
 def curve_picture(iterations: Sequence[Iteration], cores: Sequence[int], path: Path) -> bytes:
@@ -52,5 +45,6 @@ def _means(axes, iterations: Sequence[Iteration]) -> None:  # type: ignore[no-un
         at = [n for n, i in enumerate(iterations) if i.move == move]
         span = range(max(0, at[0] - 1), at[-1] + 1)
         points = [means[n] for n in span]
+        name, colour = MOVES[move]
         style = {"linewidth": 2, "zorder": 2, "marker": "o" if len(points) == 1 else None}
-        axes.plot(span, points, color=_COLOURS[move], label=_NAMES[move], **style)
+        axes.plot(span, points, color=colour, label=name, **style)
