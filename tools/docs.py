@@ -27,11 +27,10 @@ def demo_output() -> str:
     return output(str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent))
 
 
-def bench_output() -> str:
-    """The tables of the benchmarks; not checked, for times are the machine's."""
+def bench_output(*names: str) -> str:
+    """The tables of benchmarks; not checked, for times are the machine's."""
     return "\n\n".join(
-        output(sys.executable, str(ROOT / f"tools/bench/{name}.py"))
-        for name in ("mvm", "programming")
+        output(sys.executable, str(ROOT / f"tools/bench/{name}.py")) for name in names
     )
 
 
@@ -83,7 +82,9 @@ def main() -> int:
     if "--write" in sys.argv:
         blocks = {
             "demo": fresh,
-            "bench": bench_output(),
+            "bench": bench_output("mvm", "programming"),
+            "timing": bench_output("timing"),
+            "table1": output(sys.executable, str(ROOT / "tools/table1.py")),
             "programming": study_output("programming"),
         }
         if data := sys.argv[sys.argv.index("--write") + 1 :]:
