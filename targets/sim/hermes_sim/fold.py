@@ -215,7 +215,9 @@ def stage_of(
     """A Stage whose LDPU passes counts on as they are."""
     unit = 1 / (chip.adc_count.count_siemens * chip.input_levels)
     counts = gain * unit
-    noisy = chip.effects.read_noise
+    read = None
+    if chip.effects.read_noise:
+        read = (variance * counts.square()).to(crossbar.variance_type())
     return Stage(
         rows=rows,
         weights=(pair[0] - pair[1]).mul_(counts),
@@ -223,7 +225,7 @@ def stage_of(
         unit=unit,
         gain=gain,
         zero=zero,
-        variance=variance * counts.square() if noisy else None,
+        variance=read,
         white=None,
         safe_norm=crossbar.safe_norm(converters, pair, unit),
         scale=torch.ones_like(gain),
