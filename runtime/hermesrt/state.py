@@ -24,11 +24,10 @@ from hermesc.errors import ArtifactError, OptionError
 from hermesc.files import read_file, write_atomically
 from hermesrt.device import Device, DeviceState, Method
 from hermesrt.programming.drive import Iteration, ProgrammingOptions, Progress
-from hermesrt.programming.hand import Hand
+from hermesrt.programming.hand import FIELDS, Hand
 from hermesrt.programming.targets import targets
 
 _HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "hands.safetensors"
-_HAND = ("device", "ampere", "slope", "pending", "tuned", "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) ->
     header = CheckpointHeader(job, tuple(progress.iterations), progress.index)
     hands: dict[str, NDArray[Any]] = {}
     for hand in progress.hands:
-        for name in _HAND:
+        for name in FIELDS:
             value: Tensor = getattr(hand, name)
             stored = value.to(torch.uint8) if value.dtype == torch.bool else value
             hands[f"{hand.target.core}.{name}"] = stored.numpy()
@@ -145,7 +144,7 @@ def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[H
     limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
     for target in targets(artifact):
         values = []
-        for name, dtype in zip(_HAND, dtypes, strict=True):
+        for name, dtype in zip(FIELDS, dtypes, strict=True):
             array = arrays.get(f"{target.core}.{name}")
             low, high = limits.get(name, (-1e9, 1e9))
             fits = array is not None and array.dtype == dtype

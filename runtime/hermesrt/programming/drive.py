@@ -11,7 +11,7 @@ from hermesrt.device import Device, Method
 from hermesrt.programming import gdp
 from hermesrt.programming.error import core_error
 from hermesrt.programming.gdp import GdpOptions
-from hermesrt.programming.hand import Bench, Effort, Hand, take_in_hand
+from hermesrt.programming.hand import Bench, Effort, Hand, take_all_in_hand
 from hermesrt.programming.oneshot import oneshot
 from hermesrt.programming.targets import targets
 from hermesrt.programming.verify import VerifyOptions, verify
@@ -116,7 +116,7 @@ class _Round:
     def run(self, artifact: Artifact) -> Iteration:
         errors = []
         if self.move == "start":
-            self.progress.hands = [take_in_hand(self.bench, t) for t in targets(artifact)]
+            self.progress.hands = take_all_in_hand(self.bench, list(targets(artifact)))
         for hand in self.progress.hands:
             errors.append(self._core(hand))
         self.progress.index = self.bench.index

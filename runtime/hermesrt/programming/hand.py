@@ -5,6 +5,7 @@ Currents follow Le Gallo 2023, Methods: next = previous + gain x (target - read)
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor
 from hermesc.target.spec import ChipSpec
 from hermesrt.device import Device, PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
+
+FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open")  # of a Hand, beside its target
 
 
 @dataclass(slots=True)
@@ -83,6 +86,22 @@ class Bench:
     def _next(self) -> int:
         self.index += 1
         return self.index
+
+
+def take_all_in_hand(bench: Bench, targets: Sequence[CoreTarget]) -> list[Hand]:
+    """All cores. What is known of them stands in one block for each field, for many smaller ones
+    leave holes in the heap."""
+    hands: list[Hand] = []
+    blocks: dict[str, Tensor] = {}
+    for number, target in enumerate(targets):
+        hand = take_in_hand(bench, target)
+        for field in FIELDS:
+            value = getattr(hand, field)
+            if field not in blocks:
+                blocks[field] = value.new_empty(len(targets), *value.shape)
+            setattr(hand, field, blocks[field][number].copy_(value))
+        hands.append(hand)
+    return hands
 
 
 def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:

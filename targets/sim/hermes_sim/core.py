@@ -21,10 +21,17 @@ Cells = Float[Tensor, "devices polarity rows columns"]
 
 
 class Core:
-    """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns]."""
+    """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns].
 
-    def __init__(self, chip: ChipSpec, seed: int, target: CoreTarget) -> None:
+    `room` is memory for the first programming pulse by pulse: part of a block of all cores, for
+    many smaller ones leave holes in the heap.
+    """
+
+    def __init__(
+        self, chip: ChipSpec, seed: int, target: CoreTarget, room: Cells | None = None
+    ) -> None:
         self.chip = chip
+        self._room = room
         self.target = target
         self._seed = seed
         self.conductance: Cells = torch.zeros(1).expand(1, 2, *target.siemens.shape)
@@ -163,8 +170,10 @@ class Core:
     def _bank(self) -> Cells:
         """The cell's four devices one by one."""
         if self.conductance.shape[0] != 2:
-            shape = (2, *self.target.pair.shape)
-            self.take(torch.zeros(shape), None, self._seed)
+            room, self._room = self._room, None
+            if room is None:
+                room = torch.empty(2, 2, *self.target.used.shape)
+            self.take(room.zero_(), None, self._seed)
         return self.conductance
 
     def _set_level(self, place: Tensor) -> Tensor:

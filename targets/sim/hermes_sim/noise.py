@@ -1,6 +1,7 @@
 """Normal numbers for reads, cheap and repeatable."""
 
 import hashlib
+import math
 from functools import cache
 
 import numpy as np
@@ -54,10 +55,15 @@ def _sequences() -> tuple[Float[Tensor, " places"], Float[Tensor, " places"]]:
     Waves of all frequencies with equal amplitudes and random phases: their sum is normal, and its
     mean, variance and correlation at any distance are exactly those of white noise.
     """
-    phases = np.random.RandomState(0).uniform(0, 2 * np.pi, (2, _PERIOD // 2 + 1))
+    draw = np.random.RandomState(0)
+    return _white(draw), _white(draw)
+
+
+def _white(draw: np.random.RandomState) -> Float[Tensor, " places"]:
+    phases = draw.uniform(0, 2 * np.pi, _PERIOD // 2 + 1)
     waves = np.exp(1j * phases)
-    waves[:, 0] = 0.0  # no mean
-    waves[:, -1] = 1.0  # real, as the highest frequency of a real sequence is
-    values = np.fft.irfft(waves, _PERIOD) * _PERIOD / np.sqrt(2 * (_PERIOD - 1))
-    first, second = torch.from_numpy(np.concatenate([values, values[:, :_WINDOW]], 1)).float()
-    return first.contiguous(), second.contiguous()
+    waves[0] = 0.0  # no mean
+    waves[-1] = 1.0  # real, as the highest frequency of a real sequence is
+    values = np.fft.irfft(waves, _PERIOD).astype(np.float32)
+    values *= _PERIOD / math.sqrt(2 * (_PERIOD - 1))
+    return torch.from_numpy(np.concatenate([values, values[:_WINDOW]]))
