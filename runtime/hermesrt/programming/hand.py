@@ -109,7 +109,8 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
 
     With two devices per polarity both are SET and read. A target above both keeps the better one
     SET and tunes the other; a smaller target tunes the better one and RESETs the other. A target
-    above the sum of both cannot be reached: such a cell stays SET.
+    above the sum of both cannot be reached: such a cell stays SET. A cell of weight zero keeps all
+    its devices RESET; how much current a count of it needs is guessed from the core's other cells.
     Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
     """
     chip, table = bench.chip, bench.chip.programming_pulses
@@ -122,6 +123,7 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     wanted = target.used & (counts != 0)
     send(bench, target, "set", first, wanted)
     levels = _level(bench, target, 0, counts)
+    usual = levels[wanted].median() if bool(wanted.any()) else math.inf
     tuned, most = first, levels
     if chip.unit_cell.devices_per_polarity == 2:
         send(bench, target, "set", first + 1, wanted)
@@ -134,10 +136,21 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
         levels = torch.where(better ^ both, second, levels)
     span = table.pulse_high_ampere - table.pulse_low_ampere
     slope = span / levels.clamp(min=1.0)
-    ampere = torch.full_like(slope, table.pulse_low_ampere)
+    slope[counts == 0] = span / usual
+    ampere = torch.where(counts == 0, table.pulse_high_ampere, table.pulse_low_ampere)
     pending = torch.zeros_like(slope)
     reachable = wanted & (counts.abs() <= most)
     return Hand(target, tuned, ampere, slope, pending, reachable, reachable.clone())
+
+
+def wake(hand: Hand, cells: Int64[Tensor, " cells"]) -> None:
+    """Tune those of some cells whose weight is zero, from now on: the correction that is still to
+    be made says which polarity's device makes it."""
+    new = cells[~hand.tuned.take(cells)]
+    new = new[(hand.target.siemens.take(new) == 0) & (hand.slope.take(new) > 0)]
+    polarity = torch.where(hand.pending.take(new) > 0, 0, 2).to(torch.int8)
+    hand.device.view(-1).index_copy_(0, new, polarity)
+    hand.tuned.view(-1).index_fill_(0, new, True)
 
 
 def missing_counts(bench: Bench, hand: Hand) -> Float[Tensor, "rows columns"]:

@@ -13,12 +13,12 @@ from hermesrt.program import Chip, Program
 from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.error import mvm_errors
 from hermesrt.programming.gdp import GdpOptions, descend, inputs
-from hermesrt.programming.hand import Bench, Effort, take_in_hand
+from hermesrt.programming.hand import Bench, Effort, correct, places, take_in_hand, wake
 from hermesrt.programming.targets import targets
 from hermesrt.programming.verify import VerifyOptions, verify
 
 COUNT = 0.129375e-6
-KINDS = ("Gaussian", "with zeros", "features")
+KINDS = ("Gaussian", "with zeros", "sparse", "features")
 ChipOf = Callable[..., ChipSpec]
 Compiled = Callable[[Tensor, ChipSpec], Program]
 
@@ -131,6 +131,35 @@ def test_a_cell_is_pulsed_once_enough_has_gathered(
         rest[pulses.cells] = False
         assert float(pending[rest & hand.tuned.flatten()].abs().max()) <= 3.0
         assert bool(hand.tuned.flatten()[pulses.cells].all())
+
+
+@pytest.mark.parametrize("devices", ["1", "2"])
+def test_a_zero_weight_is_tuned_on_the_side_that_its_first_correction_asks_for(
+    chip_of: ChipOf, compiled: Compiled, clean: dict[str, str], devices: str
+) -> None:
+    chip = chip_of(32, 32, clean | {"unit_cell.devices_per_polarity": devices})
+    weights = torch.eye(32)
+    weights[3, 3] = 0.0
+    program = compiled(weights, chip)
+    device = hermesc.simulate(chip)
+    device.load(program.artifact)
+    (target,) = targets(program.artifact)
+    bench = Bench(device, 0, Effort())
+    hand = take_in_hand(bench, target)
+    zero = (target.siemens == 0) & target.used
+    assert not bool(hand.tuned[zero].any())
+    cells = torch.arange(3, 32 * 32, 2)
+    hand.pending[:16], hand.pending[16:] = 6.0, -6.0
+    before = hand.tuned.clone()
+    wake(hand, cells)
+    awake = torch.zeros(32 * 32, dtype=torch.bool).index_fill(0, cells, True).view(32, 32)
+    assert torch.equal(hand.tuned, before | (zero & awake))
+    correct(bench, hand, hand.pending, places(zero & awake))
+    g = torch.from_numpy(device.state().arrays["0.conductance"])[0] / COUNT
+    for polarity, half in ((0, slice(0, 16)), (1, slice(16, 32))):
+        moved = g[polarity, half][(zero & awake)[half]]
+        assert moved.median().item() == pytest.approx(6.0, rel=0.3)  # a guess from other cells
+        assert not bool(g[1 - polarity, half][(zero & awake)[half]].any())
 
 
 def test_a_core_of_zero_weights_has_no_error(chip_of: ChipOf, compiled: Compiled) -> None:
