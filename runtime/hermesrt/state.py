@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from hermesc.artifact.container import (
     from_json,
-    pack,
+    pack_into,
     tensors_from_bytes,
     tensors_to_bytes,
     to_json,
@@ -67,7 +68,7 @@ def save_state(
     """Write the state file, whole or not at all."""
     header = StateHeader(program_sha256, state.chip, state.method, state.seed, iterations)
     parts = {_HEADER: to_json(encode(header)), _CELLS: tensors_to_bytes(state.arrays)}
-    write_atomically(path, pack("state", parts))
+    write_atomically(path, partial(pack_into, kind="state", parts=parts))
 
 
 def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iteration, ...]]:
@@ -101,7 +102,7 @@ def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) ->
         _CELLS: tensors_to_bytes(state.arrays),
         _HANDS: tensors_to_bytes(hands),
     }
-    write_atomically(path, pack("checkpoint", parts))
+    write_atomically(path, partial(pack_into, kind="checkpoint", parts=parts))
 
 
 def load_checkpoint(
