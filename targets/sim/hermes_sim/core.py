@@ -140,8 +140,12 @@ class Core:
         return _total((aged + misread).clamp_(min=0)), torch.zeros_like(aged[0, 0])
 
     def fresh(self) -> tuple[Tensor, Tensor]:
-        """The same at age zero; the variance is kept up to date from pulse to pulse."""
-        if self.chip.read_statistics.drawn == "once":
+        """The same at age zero; the variance is kept up to date from pulse to pulse.
+
+        Under programming each MVM has noise of its own, even where it is drawn once for an age:
+        gradient descent would learn a noise that stands still, and later reads do not have it.
+        """
+        if self.settled and self.chip.read_statistics.drawn == "once":
             return self.now(0.0)
         if self._variance is None:
             self._variance = self._misread(self.conductance, self.conductance, 0.0).sum((0, 1))

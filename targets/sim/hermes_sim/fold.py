@@ -216,7 +216,8 @@ def stage_of(
     unit = 1 / (chip.adc_count.count_siemens * chip.input_levels)
     counts = gain * unit
     read = None
-    if chip.effects.read_noise:
+    once = chip.read_statistics.drawn == "once"  # then only cells under programming have some
+    if chip.effects.read_noise and not (once and not bool(variance.any())):
         read = (variance * counts.square()).to(crossbar.variance_type())
     return Stage(
         rows=rows,

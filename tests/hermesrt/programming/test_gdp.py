@@ -167,3 +167,20 @@ def test_a_core_of_zero_weights_has_no_error(chip_of: ChipOf, compiled: Compiled
     made = Chip(compiled(torch.zeros(8, 8), chip), hermesc.simulate(chip))
     made.program("gdp", ProgrammingOptions(gdp=GdpOptions(verify_iterations=1, iterations=2)))
     assert all(i.mvm_errors == (0.0,) for i in made.iterations)
+
+
+def test_gradient_descent_does_not_learn_a_noise_that_stands_still(
+    chip_of: ChipOf, compiled: Compiled, matrices: dict[str, Tensor]
+) -> None:
+    """With reads drawn once for an age, the error is the same at the age of programming."""
+    matrix = matrices["Gaussian"]
+    found = {}
+    for drawn in ("each", "once"):
+        chip = chip_of(64, 64, {"read_statistics.drawn": drawn})
+        made = Chip(compiled(matrix, chip), hermesc.simulate(chip))
+        made.program("gdp", ProgrammingOptions(gdp=GdpOptions(iterations=60)))
+        for age_s in (0.0, 1.0):
+            made.configure(age_s=age_s)
+            (found[drawn, age_s],) = mvm_errors(made.device, made.compiled.artifact).values()
+    assert found["once", 0.0] == pytest.approx(found["once", 1.0], rel=0.1)
+    assert found["once", 0.0] == pytest.approx(found["each", 0.0], rel=0.1)
