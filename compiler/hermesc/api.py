@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
 from hermesc.errors import ModelError, OptionError
-from hermesc.pipeline import Observer, Options, Source, compile_model
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Program
+
+if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
+    from hermesc.pipeline import Observer, Options
 
 Calibration = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
@@ -24,9 +26,9 @@ def compile(
     calibration: Calibration | None = None,
     labels: Tensor | None = None,
     dynamic_shapes: Any = None,
-    options: Options | None = None,
+    options: "Options | None" = None,
     name: str | None = None,
-    observe: Observer | None = None,
+    observe: "Observer | None" = None,
 ) -> Program:
     """The program of any nn.Module.
 
@@ -34,6 +36,8 @@ def compile(
     ranges are taken (the examples, if there are none); `chip` is a name or a TOML file's path.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
+    from hermesc.pipeline import Options, Source, compile_model
+
     spec = load_chip(chip) if isinstance(chip, str) else chip
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
     if not isinstance(model, nn.Module):

@@ -1,6 +1,7 @@
 """The user's `.npz` files: inputs by name, labels, outputs."""
 
 import io
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,13 +131,18 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
     if not _castable(array.dtype, spec.dtype):
         raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
     tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
-    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+    if tensor.is_floating_point() and not _all_finite(tensor):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
             "data first"
         )
     return tensor
+
+
+def _all_finite(tensor: Tensor) -> bool:
+    """A finite sum has no other parts, and is ten times faster; but it may overflow by itself."""
+    return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
 
 
 def _castable(found: np.dtype[Any], wanted: str) -> bool:

@@ -108,7 +108,7 @@ class Chip:
     ) -> None:
         """Write the weights again, by that method; `observe` is called after each iteration.
 
-        Pulse-by-pulse methods keep what they did in `checkpoint` every 20 seconds; a file that a
+        Pulse-by-pulse methods keep what they did in `checkpoint` every few seconds; a file that a
         killed run left there is taken up, with the same result, and removed at the end.
         """
         if method not in METHODS:

@@ -135,7 +135,10 @@ def _explained(
     found = {}
     for variant in VARIANTS:
         chip = load_chip(chip_name, [*settings, *variant.settings])
-        changed = [replace(j, chip=chip, mode=variant.mode, age_s=variant.age_s) for j in jobs]
+        changed = [
+            replace(j, chip=chip, mode=variant.mode, age_s=variant.age_s, method=variant.method)
+            for j in jobs
+        ]
         found[variant.name] = compare(_predict(changed, workers, measured), measured.scores)
     return found
 

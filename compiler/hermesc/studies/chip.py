@@ -38,6 +38,7 @@ from hermesc.studies.published import (
     ridge_head,
 )
 from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.device import Method
 from hermesrt.program import Chip
 
 _BLOCK_ROWS = 4096  # at least ERROR_ROWS
@@ -59,6 +60,7 @@ class Job:
     chip: ChipSpec
     mode: Mode = "4-phase"
     age_s: float = 0.0
+    method: Method = "published"
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -199,7 +201,7 @@ def _deployed(omega: Tensor, calibration: Tensor, job: Job) -> Chip:
         chip=job.chip,
         calibration=calibration,
     )
-    chip = program.deploy(hermesc.simulate(job.chip, seed=job.seed))
+    chip = program.deploy(hermesc.simulate(job.chip, seed=job.seed), job.method)
     return chip.configure(mode=job.mode, age_s=job.age_s)
 
 

@@ -152,10 +152,12 @@ def _drop_table(groups: Mapping[tuple[str, ...], Summary]) -> str:
         (
             *name,
             *map(_points, (s.drop_predicted, s.drop_measured, s.drop_predicted - s.drop_measured)),
+            _number(100 * s.drop_error, 2),
         )
         for name, s in groups.items()
     ]
-    return table(("dataset", "kernel", "predicted", "measured", "difference"), rows)
+    header = ("dataset", "kernel", "predicted", "measured", "difference", "error of measured")
+    return table(header, rows)
 
 
 def _goal_row(goal: Goal) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Ranges and conductances against hand computed numbers and a slow reference."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -301,6 +302,16 @@ def test_an_outlier_among_the_weights_is_noted_with_its_place_and_price(chip, qu
         "layer0: the weight of input 7 in output 1 is 56 times the rms of the others in its column "
         "and costs them 4.0 bits of precision; 1 column with such an outlier",
     )
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e15])
+def test_the_price_of_an_enormous_outlier_is_noted_too(chip, quantized_of, size):
+    matrix = torch.randn(64, 8, generator=torch.Generator().manual_seed(0)).abs() + 0.1
+    matrix[5, 2] = -size
+    (note,) = quantized_of(chip, matrix, torch.randn(4, 64)).notes
+    assert "the weight of input 5 in output 2 is" in note
+    bits = float(re.findall(r"costs them ([0-9.]+) bits", note)[0])
+    assert bits == pytest.approx(math.log2(size / 3.5), abs=0.5)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -44,3 +44,10 @@ def test_results_depend_on_seed_alone(folder: Path) -> None:
 def test_jobs_come_back_in_their_order(folder: Path, count: int) -> None:
     jobs = plan(read_measurements(folder), folder, [0], load_chip("hermes"))[:count]
     assert [job for job, _ in run(jobs, workers=1)] == list(jobs)
+
+
+def test_a_job_may_be_programmed_by_another_method(folder: Path) -> None:
+    job = plan(read_measurements(folder), folder, [0], load_chip("hermes"))[0]
+    found = [simulate(replace(job, method=method)) for method in ("published", "ideal", "gdp")]
+    assert len({s[0].error_chip for s in found}) == 3
+    assert len({s[0].error_fp for s in found}) == 1
