@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.errors import OptionError
-from hermesc.kernels import ArcCosine0, Rbf
+from hermesc.kernels import ArcCosine, Rbf
 from hermesc.studies.datasets import Dataset, Prepared, prepare, read_dataset
 from hermesc.studies.measurements import Cell, Measurements, Scores
 from hermesc.studies.published import (
@@ -152,12 +152,12 @@ def simulate(job: Job) -> tuple[Scores, ...]:
 class _Trained(NamedTuple):
     """A kernel with its ridge head and its exact values on the first test points."""
 
-    kernel: Rbf | ArcCosine0
+    kernel: Rbf | ArcCosine
     head: Tensor
     exact: Tensor
 
 
-def _trained(kernel: Rbf | ArcCosine0, project: Project, data: Prepared) -> _Trained:
+def _trained(kernel: Rbf | ArcCosine, project: Project, data: Prepared) -> _Trained:
     blocks = _blocks(data.train, data.train_labels)
     head = ridge_head((kernel.features(project(x)), labels) for x, labels in blocks)
     first = data.test[:ERROR_ROWS]

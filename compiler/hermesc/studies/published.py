@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.kernels import ArcCosine0, Rbf
+from hermesc.kernels import ArcCosine, Rbf
 
-KERNELS: dict[str, Rbf | ArcCosine0] = {"rbf": Rbf(gamma=0.05), "arccos0": ArcCosine0()}
+KERNELS: dict[str, Rbf | ArcCosine] = {"rbf": Rbf(gamma=0.05), "arccos0": ArcCosine(0)}
 SAMPLERS = ("rff", "orf", "sorf")
 ERROR_ROWS = 1000  # test points whose kernel is compared
 _RIDGE = 0.5
