@@ -195,7 +195,7 @@ def _where(place: "Place", jobs: int) -> str:
     "--tokens", "tokens_file", type=FILE, help="Q, K, V (samples, tokens, size): .npz. [normal]"
 )
 @click.option(
-    "--deviation", type=float, default=1.0, help="Of normal queries, keys and values. [1]"
+    "--deviation", type=float, default=0.5, help="Of normal queries, keys and values. [0.5]"
 )
 @click.option("--data", "folder", type=FILE, help="Folder with chip_measurements.csv to compare.")
 @click.option("--form", default="hyperbolic", help="positive, hyperbolic, trigonometric, relu.")

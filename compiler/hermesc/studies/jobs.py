@@ -173,7 +173,7 @@ def _on_cluster(
         futures = {client.submit(_alone, compute, job, pure=False): job for job in jobs}
         try:
             ended: Any = distributed.as_completed
-            for future, result in ended(futures, with_results=True):
+            for future, result in ended(futures, loop=client.loop, with_results=True):
                 yield futures[future], result
         finally:
             client.cancel(list(futures))
