@@ -57,7 +57,7 @@ def test_every_sampler_and_kernel_runs_and_what_does_not_exist_is_listed(
     pairs = {(c["kernel"], c["sampler"]) for c in cells}
     assert len(pairs) == len(cells) == 46
     assert {("ntk", "nystroem"), ("polynomial", "spherical"), ("laplacian", "leverage")} <= pairs
-    assert all(0 < c["error"]["fp"]["mean"] < 4 for c in cells)
+    assert all(0 < c["error"]["fp"]["mean"] < 20 for c in cells)
     assert all(c["accuracy"]["fp"]["mean"] > 0.6 for c in cells)
     assert "laplacian by sorf: there are no such features" in found["left_out"]  # type: ignore[operator]
     assert len(found["left_out"]) == 80 - 46  # type: ignore[arg-type]
