@@ -19,12 +19,37 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 TOLERANCE = 0.02
+ATTENTION_MAPS = {
+    "FavorAttention": "softmax by positive, hyperbolic or trigonometric features, or ReLU features",
+    "RandomFeatureAttention": "softmax of normalised tokens by Fourier features",
+    "LinearAttention": "elu + 1",
+    "CosformerAttention": "ReLU, weighted by the distance of tokens",
+    "NystroemAttention": "Skyformer's Gaussian kernel, or softmax, by landmarks",
+}
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 
 
 def demo_output() -> str:
     """What `make demo` prints, without the environment's part."""
     return output(str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent))
+
+
+def kernels_table() -> str:
+    """What `hermesc.kernels` has, by asking it."""
+    from hermesc import kernels
+    from hermesc.kernels import attention
+
+    made = (
+        kernels.Rbf(1.0), kernels.Laplacian(1.0), kernels.ArcCosine(0), kernels.Polynomial(2),
+        kernels.Softmax(), kernels.Ntk(),
+    )  # fmt: skip
+    lines = [f"{type(k).__name__:<23} {', '.join(kernels.samplers_of(k))}" for k in made]
+    kinds = {k.__name__ for k in attention.KernelAttention.__subclasses__()}
+    if kinds != set(ATTENTION_MAPS):
+        raise SystemExit(f"tools/docs.py does not describe {kinds ^ set(ATTENTION_MAPS)}")
+    lines += [f"{name:<23} {what}" for name, what in ATTENTION_MAPS.items()]
+    heads = ", ".join(name for name in kernels.__all__ if name.startswith("fit_"))
+    return "\n".join([*lines, f"{'heads':<23} {heads}"])
 
 
 def bench_output() -> str:
@@ -42,7 +67,8 @@ def study_output(*words: str) -> str:
 
 def output(*command: str) -> str:
     """What a command prints."""
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as folder:  # studies keep their results in it
+        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
     return run.stdout.rstrip()
 
 
@@ -83,12 +109,20 @@ def main() -> int:
     if "--write" in sys.argv:
         blocks = {
             "demo": fresh,
+            "kernels": kernels_table(),
             "bench": bench_output(),
             "programming": study_output("programming"),
         }
         if data := sys.argv[sys.argv.index("--write") + 1 :]:
             picture = str(ROOT / "examples/study_chip.svg")
-            words = ("chip", "--data", data[0])
+            folder = str(Path(data[0]).resolve())
+            words = ("chip", "--fresh", "--data", folder)
+            kernels_words = ("kernels", "--fresh", "--data", folder)
+            picture_of_kernels = str(ROOT / "examples/study_kernels.svg")
+            found = study_output(*kernels_words, "--plot", picture_of_kernels)
+            blocks["agreement"] = "Against" + found.rpartition("\nAgainst")[2]
+            found = study_output("attention", "--fresh", "--data", folder)
+            blocks["attention"] = "Relative" + found.rpartition("\nRelative")[2]
             blocks["study"] = study_output(*words, "--plot", picture)
             explained = study_output(*words, "--seeds", "5", "--explain")
             blocks["explain"] = explained.rpartition("The same cells with one thing changed:\n")[2]
@@ -99,10 +133,11 @@ def main() -> int:
         picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
         (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
         return 0
-    problem = differs(section(text, "demo")[2].strip("\n"), fresh)
-    if problem is not None:
-        print(f"README.md's demo is out of date: {problem}; run `make docs`")
-        return 1
+    for name, found in (("demo", fresh), ("kernels", kernels_table())):
+        problem = differs(section(text, name)[2].strip("\n"), found)
+        if problem is not None:
+            print(f"README.md's {name} is out of date: {problem}; run `make docs`")
+            return 1
     run_python(text)
     print("README.md is true")
     return 0
