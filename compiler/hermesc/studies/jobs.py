@@ -5,11 +5,12 @@ order they run: one thread for each, all randomness from the job's own seed. Job
 `Store` holds are not run. Stopping (Ctrl-C, an error) ends the workers at once.
 """
 
+import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ def _on_cluster(
             "--scheduler needs the package distributed, which is not installed; "
             "pip install 'hermesc[cluster]'"
         ) from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we tell it ourselves
     try:
         connect: Any = distributed.Client  # untyped, as all of this package
         client = connect(address, timeout=_CONNECT_S, set_as_default=False)
@@ -169,11 +171,19 @@ def _on_cluster(
             f"--scheduler {address}: no Dask scheduler answers there ({str(error)[:200]}); give an "
             "address such as tcp://host:8786"
         ) from None
+    lost = (distributed.KilledWorker, CancelledError)  # the one of futures is the latter
     with client:
         futures = {client.submit(_alone, compute, job, pure=False): job for job in jobs}
         try:
             ended: Any = distributed.as_completed
-            for future, result in ended(futures, loop=client.loop, with_results=True):
+            for future in ended(futures, loop=client.loop):
+                result = future.result()
                 yield futures[future], result
+        except lost as error:
+            why = str(error).partition("\n")[0][:200]
+            raise OptionError(
+                f"--scheduler {address}: the cluster ended or lost a job ({why}); "
+                "finished results are kept: start it and give the same command again"
+            ) from None
         finally:
             client.cancel(list(futures))

@@ -4,6 +4,7 @@ import builtins
 import math
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,15 @@ def test_a_cluster_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"pip install 'hermesc\[cluster\]'"):
         dict(run_jobs(work(math.sqrt), JOBS, Place(scheduler="tcp://127.0.0.1:9")))
+
+
+def test_a_cluster_that_ends_in_the_middle_is_told(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def result(self) -> None:
+            raise CancelledError("connection-lost\nand more")
+
+    monkeypatch.setattr("distributed.as_completed", lambda *_, **__: iter([Lost()]))
+    with pytest.raises(OptionError, match=r"lost a job \(connection-lost\); finished results are"):
+        dict(run_jobs(work(math.sqrt), JOBS, Place(scheduler=scheduler)))
