@@ -137,13 +137,14 @@ def _explained(
     from dataclasses import replace
 
     from hermesc.studies.compare import compare
+    from hermesc.studies.experiment import Setup
     from hermesc.studies.explain import VARIANTS
     from hermesc.target.load import load_chip
 
     found = {}
     for variant in VARIANTS:
         chip = load_chip(chip_name, [*settings, *variant.settings])
-        changed = [replace(j, chip=chip, mode=variant.mode, age_s=variant.age_s) for j in jobs]
+        changed = [replace(j, setup=Setup(chip, variant.mode, variant.age_s)) for j in jobs]
         found[variant.name] = compare(predict(changed)[0], measured.scores)
     return found
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option
+from hermesc.cli.options import FILE, json_option, print_json, set_option
 from hermesc.cli.study_options import (
     check_outputs,
     chosen_place,
+    chosen_setup,
     finished,
     place_options,
     whole_numbers,
@@ -38,8 +39,17 @@ _MOST_SEEDS = 1000
 @click.option(
     "--datasets", help="Names with commas. [digits,breast_cancer,wine; published ones of --data]"
 )
-@click.option("--kernels", default="rbf,arccos0", help="[rbf,arccos0]; all: see the README.")
-@click.option("--samplers", default="rff,orf,sorf", help="[rff,orf,sorf]; all: see the README.")
+@click.option(
+    "--kernels",
+    default="rbf,arccos0",
+    help="rbf, arccos0, arccos1, arccos2, laplacian, polynomial, softmax, ntk. [rbf,arccos0]",
+)
+@click.option(
+    "--samplers",
+    default="rff,orf,sorf",
+    help="rff, orf, sorf, fastfood, sobol, halton, ssf, quadrature, leverage, nystroem; for "
+    "polynomial rademacher, spherical. [rff,orf,sorf]",
+)
 @click.option("--ratios", default="1,2,3,4,5", help="log2 of features to inputs. [1,2,3,4,5]")
 @click.option("--seeds", type=click.IntRange(1, _MOST_SEEDS), default=10, help="[10]")
 @click.option("--gamma", type=float, help="Of the kernels. [0.05 for published data, 1/inputs]")
@@ -83,10 +93,8 @@ def kernels_command(
     chip_measurements.csv, its values stand beside.
     """
     from hermesc.files import write_atomically
-    from hermesc.target.load import load_chip
-    from hermesc.units import parse_age
 
-    chip = load_chip(chip_name, only_chip(settings))
+    setup = chosen_setup(chip_name, settings, mode, age)
     check_outputs(output, plot, measurements=folder and folder / "chip_measurements.csv")
     place = chosen_place(jobs, scheduler)
     if gamma is not None and not 0 < gamma < float("inf"):
@@ -109,10 +117,8 @@ def kernels_command(
         samplers=words_of("--samplers", samplers, [s for s in known if s != "grid"]),
         ratios=whole_numbers("--ratios", ratios, 0, 10),
         seeds=seeds,
-        chip=chip,
+        setup=setup,
         gamma=gamma,
-        mode=mode,
-        age_s=parse_age(age),
     )
     sources = _sources(folder, datasets, all_rows=all_rows)
     data = {source.name: source.read() for source in sources}
@@ -124,7 +130,7 @@ def kernels_command(
     results, kept = finished(WORK, planned, place, cells, fresh)
     found = by_cell(results)
     study = KernelStudy(
-        chip=chip.name,
+        chip=setup.chip.name,
         settings=settings,
         preparations={name: d.preparation for name, d in data.items()},
         gammas={job.dataset: job.gamma for job in planned},
@@ -237,10 +243,8 @@ def attention_command(
       hermesc study attention --data DIR --tokens qkv.npz
     """
     from hermesc.files import write_atomically
-    from hermesc.target.load import load_chip
-    from hermesc.units import parse_age
 
-    chip = load_chip(chip_name, only_chip(settings))
+    setup = chosen_setup(chip_name, settings, mode, age)
     measurements = folder and folder / "chip_measurements.csv"
     check_outputs(output, plot, measurements=measurements, tokens=tokens_file)
     place = chosen_place(jobs, scheduler)
@@ -265,11 +269,11 @@ def attention_command(
     tokens = Tokens(tokens_file, deviation).with_digest()
     theirs = {} if folder is None else read_attention(folder)
     shape = tuple(tokens.read()[0][0].shape)
-    planned = plan(tokens, numbers, seeds, form, sampler, chip, mode, parse_age(age))  # type: ignore[arg-type]
+    planned = plan(tokens, numbers, seeds, form, sampler, setup)  # type: ignore[arg-type]
     results, kept = finished(WORK, planned, place, cells, fresh)
     origin = str(tokens_file) if tokens_file else f"normal draws of the deviation {deviation:g}"
     study = AttentionStudy(
-        chip=chip.name,
+        chip=setup.chip.name,
         settings=settings,
         tokens=f"{shape[0]} samples of {shape[1]} tokens of the size {shape[2]}; {origin}",
         features=f"{form}, {sampler}",

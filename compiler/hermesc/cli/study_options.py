@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from hermesc.cli.options import FILE, with_bar
+from hermesc.cli.options import FILE, split_settings, with_bar
 from hermesc.errors import OptionError
 from hermesc.files import check_writable
 
 if TYPE_CHECKING:
+    from hermesc.studies.experiment import Setup
     from hermesc.studies.jobs import Place, Work
+    from hermesc.target.spec import Mode
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -42,6 +44,21 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def chosen_setup(chip_name: str, settings: Sequence[str], mode: "Mode", age: str) -> "Setup":
+    """The chip, its state and the passes' options.
+
+    Raises: ChipError, OptionError.
+    """
+    from hermesc.pipeline import parse_options
+    from hermesc.studies.experiment import Setup
+    from hermesc.target.load import load_chip
+    from hermesc.units import parse_age
+
+    chip_settings, pass_settings = split_settings(settings)
+    chip = load_chip(chip_name, chip_settings)
+    return Setup(chip, mode, parse_age(age), parse_options(pass_settings))
+
+
 def chosen_place(jobs: int | None, scheduler: str | None) -> "Place":
     """Where jobs run.
 
@@ -65,6 +82,7 @@ def finished(
     from hermesc.studies.jobs import run_jobs
 
     store = Store(cells, fresh)
+    store.check()
     kept = store.count(work.identity(job) for job in jobs)
     found = dict(with_bar(run_jobs(work, jobs, place, store), "simulating", len(jobs)))
     return {job: found[job] for job in jobs}, kept

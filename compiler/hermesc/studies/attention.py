@@ -26,11 +26,9 @@ from hermesc.kernels.attention import FavorForm
 from hermesc.studies import published
 from hermesc.studies.cells import software
 from hermesc.studies.compare import Spread, spread
-from hermesc.studies.experiment import deployed
+from hermesc.studies.experiment import Setup, deployed
 from hermesc.studies.jobs import Work
 from hermesc.studies.measurements import Scores
-from hermesc.target.load import chip_tables
-from hermesc.target.spec import ChipSpec, Mode
 from hermesrt.data import read_arrays
 
 _SAMPLES, _TOKENS, _SIZE = 10, 64, 64  # of drawn tokens; the size is the published one
@@ -103,9 +101,7 @@ class Job:
     seed: int
     form: FavorForm
     sampler: str
-    chip: ChipSpec
-    mode: Mode = "4-phase"
-    age_s: float = 0.0
+    setup: Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +138,7 @@ def simulate(job: Job) -> Errors:
     attention.map.get_buffer("omega").copy_(_projection(job, size, features))
     q, k, v = measured
     exact = scaled_dot_product_attention(q, k, v)
-    chip = deployed(attention, calibration, job.chip, job.seed, job.mode, job.age_s)
+    chip = deployed(attention, calibration, job.setup, job.seed)
     with torch.no_grad():
         return Errors(_error(attention(*measured), exact), _error(chip(*measured), exact))
 
@@ -173,13 +169,11 @@ def plan(
     seeds: int,
     form: FavorForm,
     sampler: str,
-    chip: ChipSpec,
-    mode: Mode,
-    age_s: float,
+    setup: Setup,
 ) -> tuple[Job, ...]:
     """All jobs, the longest first."""
     return tuple(
-        Job(tokens, ratio, seed, form, sampler, chip, mode, age_s)
+        Job(tokens, ratio, seed, form, sampler, setup)
         for ratio in sorted(ratios, reverse=True)
         for seed in range(seeds)
     )
@@ -187,17 +181,18 @@ def plan(
 
 def identity(job: Job) -> Mapping[str, Any]:
     """All that determines a job's errors."""
-    return software() | {
-        "study": "attention",
-        "tokens": job.tokens.digest,
-        "ratio": job.ratio,
-        "seed": job.seed,
-        "form": job.form,
-        "sampler": job.sampler,
-        "chip": chip_tables(job.chip),
-        "mode": job.mode,
-        "age_s": job.age_s,
-    }
+    return (
+        software()
+        | {
+            "study": "attention",
+            "tokens": job.tokens.digest,
+            "ratio": job.ratio,
+            "seed": job.seed,
+            "form": job.form,
+            "sampler": job.sampler,
+        }
+        | job.setup.identity()
+    )
 
 
 def _from_json(data: Any) -> Errors:

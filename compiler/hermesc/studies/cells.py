@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from hermesc.errors import InputError
-from hermesc.files import write_atomically
+from hermesc.files import check_writable, write_atomically
 
 _PACKAGES = ("hermesc", "hermesrt", "hermes_sim", "hermes_chip")
 _SOURCES = (".py", ".toml")
@@ -26,7 +26,7 @@ _SOURCES = (".py", ".toml")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of cells; it is made when the first one is kept. With `fresh` none is taken up."""
+    """A folder of cells. With `fresh` none is taken up."""
 
     folder: Path
     fresh: bool = False
@@ -50,14 +50,10 @@ class Store:
             "another folder with --cells"
         )
 
-    def count(self, identities: Iterable[Mapping[str, Any]]) -> int:
-        """How many of some results are kept and will be taken up."""
-        return 0 if self.fresh else sum(self._path(one).exists() for one in identities)
+    def check(self) -> None:
+        """Make the folder and see that it can be written, before long work.
 
-    def keep(self, identity: Mapping[str, Any], result: Any) -> None:
-        """Write a result, whole or not at all.
-
-        Raises: InputError when the folder cannot be made or written.
+        Raises: InputError.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +61,18 @@ class Store:
             raise InputError(
                 f"--cells {self.folder}: {error.strerror}; name another folder"
             ) from None
+        check_writable(self.folder / "cell.json")
+
+    def count(self, identities: Iterable[Mapping[str, Any]]) -> int:
+        """How many of some results are kept and will be taken up."""
+        return 0 if self.fresh else sum(self._path(one).exists() for one in identities)
+
+    def keep(self, identity: Mapping[str, Any], result: Any) -> None:
+        """Write a result, whole or not at all.
+
+        Raises: InputError when the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"identity": json.loads(_text(identity)), "result": result})
         write_atomically(self._path(identity), text.encode())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from hermesc.studies.experiment import Setup
 from hermesc.studies.measurements import Measurements
 from hermesc.studies.ridge import Job
 from hermesc.studies.sources import Source
@@ -22,6 +23,6 @@ def plan(
         kernels.items(), key=lambda item: (measured.datasets.index(item[0][0]), -item[0][1])
     )
     return tuple(
-        Job(sources[dataset], sampler, ratio, seed, tuple(names), chip)
+        Job(sources[dataset], sampler, ratio, seed, tuple(names), Setup(chip))
         for (dataset, ratio, sampler, seed), names in ordered
     )

@@ -84,7 +84,7 @@ class Dataset:
     def preparation(self) -> str:
         """How it is split, in words."""
         clip = RULES.get(self.name, Rule()).clip
-        split = "half for training, permuted by seed" if self.parts is None else "published parts"
+        split = "half for training, permuted by seed" if self.parts is None else "fixed parts"
         return f"{len(self.rows):,} rows, {split}" + (f", clipped at {clip:g} std" if clip else "")
 
 

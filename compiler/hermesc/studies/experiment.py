@@ -6,13 +6,16 @@ are the training inputs. Rows are taken in blocks, so memory does not grow with 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 import hermesc
+from hermesc.codec import encode
+from hermesc.pipeline import Options
 from hermesc.studies.datasets import Prepared
 from hermesc.studies.measurements import Scores
 from hermesc.studies.published import (
@@ -23,6 +26,7 @@ from hermesc.studies.published import (
     ridge_head,
     with_ones,
 )
+from hermesc.target.load import chip_tables
 from hermesc.target.spec import ChipSpec, Mode
 from hermesrt.program import Chip
 
@@ -43,6 +47,25 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.omega
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The chip, how it is compiled for, read, and how long after programming."""
+
+    chip: ChipSpec
+    mode: Mode = "4-phase"
+    age_s: float = 0.0
+    options: Options = field(default_factory=Options)
+
+    def identity(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "chip": chip_tables(self.chip),
+            "mode": self.mode,
+            "age_s": self.age_s,
+            "options": encode(self.options),
+        }
 
 
 class Estimate(NamedTuple):
@@ -66,19 +89,14 @@ def scores(
     )
 
 
-def deployed(
-    module: nn.Module,
-    calibration: Sequence[Tensor],
-    chip: ChipSpec,
-    seed: int,
-    mode: Mode,
-    age_s: float,
-) -> Chip:
+def deployed(module: nn.Module, calibration: Sequence[Tensor], setup: Setup, seed: int) -> Chip:
     """The module on a simulated chip of that seed; `calibration` is a tensor for each input."""
     examples = [inputs[:_EXAMPLE_ROWS] for inputs in calibration]
-    program = hermesc.compile(module, examples, chip=chip, calibration=calibration)
-    programmed = program.deploy(hermesc.simulate(chip, seed=seed))
-    return programmed.configure(mode=mode, age_s=age_s)
+    program = hermesc.compile(
+        module, examples, chip=setup.chip, calibration=calibration, options=setup.options
+    )
+    programmed = program.deploy(hermesc.simulate(setup.chip, seed=seed))
+    return programmed.configure(mode=setup.mode, age_s=setup.age_s)
 
 
 class _Trained(NamedTuple):

@@ -10,11 +10,11 @@ from itertools import product
 
 from hermesc.studies.compare import Predicted, Spread, mean, spread
 from hermesc.studies.datasets import Dataset
+from hermesc.studies.experiment import Setup
 from hermesc.studies.measurements import Cell, Scores
 from hermesc.studies.published import feature_count
 from hermesc.studies.ridge import Job, default_gamma, exists, sharing
 from hermesc.studies.sources import Source
-from hermesc.target.spec import ChipSpec, Mode
 
 METRICS = ("error", "accuracy")
 _TWO = 2.0  # standard errors
@@ -28,10 +28,8 @@ class Choice:
     samplers: tuple[str, ...]
     ratios: tuple[int, ...]
     seeds: int
-    chip: ChipSpec
+    setup: Setup
     gamma: float | None = None
-    mode: Mode = "4-phase"
-    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +93,9 @@ def plan(
             groups = _groups([k for k in choice.kernels if exists(k, sampler)], sampler)
             gamma = choice.gamma or default_gamma(source.name, data.inputs)
             jobs += [
-                Job(source, sampler, ratio, seed, group, choice.chip, gamma, choice.mode,
-                    choice.age_s)
+                Job(source, sampler, ratio, seed, group, choice.setup, gamma)
                 for seed, group in product(range(choice.seeds), groups)
-            ]  # fmt: skip
+            ]
     return tuple(jobs), tuple(left_out)
 
 

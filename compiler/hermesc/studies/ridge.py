@@ -27,13 +27,11 @@ from hermesc.kernels import (
 from hermesc.kernels.samplers import CUT_SAMPLERS
 from hermesc.studies.cells import software
 from hermesc.studies.datasets import RULES, Dataset, Prepared, prepare
-from hermesc.studies.experiment import Estimate, Projection, deployed, scores
+from hermesc.studies.experiment import Estimate, Projection, Setup, deployed, scores
 from hermesc.studies.jobs import Work
 from hermesc.studies.measurements import Cell, Scores
 from hermesc.studies.published import GAMMA, SAMPLERS, draw, feature_count
 from hermesc.studies.sources import Source
-from hermesc.target.load import chip_tables
-from hermesc.target.spec import ChipSpec, Mode
 
 KERNEL_NAMES = (
     "rbf", "arccos0", "arccos1", "arccos2", "laplacian", "polynomial", "softmax", "ntk",
@@ -56,10 +54,8 @@ class Job:
     log2_ratio: int
     seed: int
     kernels: tuple[str, ...]
-    chip: ChipSpec
+    setup: Setup
     gamma: float = GAMMA
-    mode: Mode = "4-phase"
-    age_s: float = 0.0
 
     @property
     def dataset(self) -> str:
@@ -109,7 +105,7 @@ def simulate(job: Job) -> tuple[Scores, ...]:
     inputs = data.train.shape[1]
     features = feature_count(inputs, job.log2_ratio)
     named = {name: kernel_named(name, job.gamma) for name in job.kernels}
-    settings = ((data.train,), job.chip, job.seed, job.mode, job.age_s)
+    settings = ((data.train,), job.setup, job.seed)
     if not sharing(job.kernels[0], job.sampler):
         (kernel,) = named.values()
         cut = _CUT if job.sampler in (*CUT_SAMPLERS, "leverage") else None
@@ -141,18 +137,19 @@ def by_cell(
 
 def identity(job: Job) -> Mapping[str, Any]:
     """All that determines a job's scores."""
-    return software() | {
-        "study": "ridge",
-        "data": job.source.digest,
-        "sampler": job.sampler,
-        "log2_ratio": job.log2_ratio,
-        "seed": job.seed,
-        "kernels": list(job.kernels),
-        "gamma": job.gamma,
-        "chip": chip_tables(job.chip),
-        "mode": job.mode,
-        "age_s": job.age_s,
-    }
+    return (
+        software()
+        | {
+            "study": "ridge",
+            "data": job.source.digest,
+            "sampler": job.sampler,
+            "log2_ratio": job.log2_ratio,
+            "seed": job.seed,
+            "kernels": list(job.kernels),
+            "gamma": job.gamma,
+        }
+        | job.setup.identity()
+    )
 
 
 def _to_json(found: tuple[Scores, ...]) -> Any:

@@ -43,7 +43,7 @@ def test_a_damaged_file_is_told_by_name(text: str, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="name another folder"):
-        Store(tmp_path / "file" / "cells").keep(IDENTITY, 1)
+        Store(tmp_path / "file" / "cells").check()
 
 
 def test_results_of_other_software_are_not_taken_up(
