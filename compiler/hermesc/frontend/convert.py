@@ -304,7 +304,7 @@ def _dim(size: int | torch.SymInt) -> Dim:
 
 
 def _location(node: Node, folder: Path | None) -> Location:
-    """The innermost line of the node's stack that is not torch's own."""
+    """The innermost line of the node's stack that is neither torch's nor this front end's."""
     stack = node.meta.get("nn_module_stack") or {}
     module = str(next(reversed(stack.values()))[0]) if stack else ""
     module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
@@ -314,8 +314,8 @@ def _location(node: Node, folder: Path | None) -> Location:
         for line, code in zip(lines, [*lines[1:], ""], strict=False)
         if line.strip().startswith('File "')
     ]
-    torchs_own = (str(Path(torch.__file__).parent), "torch/")
-    own = [f for f in frames if not f[0].startswith(torchs_own)]
+    not_theirs = (str(Path(torch.__file__).parent), "torch/", str(Path(__file__).parent))
+    own = [f for f in frames if not f[0].startswith(not_theirs)]
     if not own:
         return Location(module=module)
     file, line, code = own[-1]
