@@ -40,8 +40,11 @@ def _scaler(node: Node, x: Tensor) -> Tensor:
 
 
 def _normalizer(node: Node, x: Tensor) -> Tensor:
-    order = {"MAX": math.inf, "L1": 1.0, "L2": 2.0}[node.get("norm", "MAX")]
-    length = torch.linalg.vector_norm(x, order, -1, keepdim=True)
+    kind = node.get("norm", "MAX")
+    if kind == "MAX":  # of the values, not of their sizes
+        length = x.amax(-1, keepdim=True)
+    else:
+        length = torch.linalg.vector_norm(x, {"L1": 1.0, "L2": 2.0}[kind], -1, keepdim=True)
     return x / torch.where(length == 0, torch.ones_like(length), length)
 
 

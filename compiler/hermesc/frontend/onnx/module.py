@@ -22,6 +22,7 @@ from hermesc.frontend.onnx.sizes import run_known
 
 _STANDARD: Mapping[str, Op] = {**ELEMENTWISE, **LAYOUT, **LAYERS}
 _MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape
+_MOVES_WORDS = ("Identity", "Reshape", "ArrayFeatureExtractor", "Gather", "Squeeze", "Flatten")
 _TEXT = (AttributeProto.STRING, AttributeProto.STRINGS)
 
 
@@ -106,6 +107,8 @@ class NodeModule(nn.Module):
     def forward(self, *values: Value | None) -> Any:
         """Its outputs: one, or a tuple."""
         if any(isinstance(v, Words) for v in values):
+            if self._node.op in _MOVES_WORDS:
+                return Words()
             raise RefusedNode("it takes strings, which no chip computes with")
         node = replace(self._node, attributes={**self._node.attributes, **self._buffers})
         if all(v is None or isinstance(v, Known) for v in values) and values:
@@ -127,8 +130,9 @@ class OnnxGraph(nn.Module):
         self._inputs = [value.name for value in inputs(model)]
         self._outputs = [value.name for value in graph.output]
         self._weights: dict[str, tuple[nn.Module, str]] = {}
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, Known | Words] = {}
         self.running = "the model"  # the node at work, for messages
+        self.strings: tuple[str, ...] = ()  # outputs of the last run that were left out
         self._steps: list[tuple[NodeModule, tuple[str, ...], tuple[str, ...]]] = []
         taken = {v for n in graph.node for v in n.input} | set(self._outputs)
         for value in graph.initializer:
@@ -151,6 +155,9 @@ class OnnxGraph(nn.Module):
 
     def _hold(self, name: str, array: "np.ndarray[Any, Any]") -> None:
         """Keep a weight under its own name, as far as a module can hold that."""
+        if array.dtype.kind in "OSU":
+            self._known[name] = Words()
+            return
         if array.dtype.kind in "iub" and array.size <= _MOST_KNOWN:
             self._known[name] = known(array.astype(object)) if array.size else Known(array)
             return
@@ -176,8 +183,9 @@ class OnnxGraph(nn.Module):
             result = module(*(held[name] if name else None for name in taken))
             results = result if isinstance(result, tuple) else (result,)
             held |= dict(zip(made, results, strict=False))
-        kept = [held[name] for name in self._outputs]
-        return tuple(tensor(v).clone() for v in kept if not isinstance(v, Words))
+        kept = {name: held[name] for name in self._outputs}
+        self.strings = tuple(name for name, value in kept.items() if isinstance(value, Words))
+        return tuple(tensor(v).clone() for v in kept.values() if not isinstance(v, Words))
 
 
 def _free(owner: nn.Module, name: str) -> str:
@@ -198,7 +206,7 @@ def _tensor(array: "np.ndarray[Any, Any]", name: str) -> Tensor:
     try:
         if array.dtype.name == "bfloat16":
             return torch.from_numpy(array.astype(np.float32)).bfloat16()
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.array(array, order="C"))
     except TypeError:
         raise ModelError(f"the weight {name} has the dtype {array.dtype}, no torch dtype") from None
 

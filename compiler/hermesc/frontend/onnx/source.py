@@ -60,6 +60,9 @@ def onnx_source(given: Given) -> Source:
         notes = (_RANDOM,)
     examples = _fitting(examples, types, given.where)
     _try(graph, examples, given.where)
+    if graph.strings:
+        words = ", ".join(graph.strings)
+        notes += (f"outputs of strings are left out, the others keep their order: {words}",)
     return Source(
         model=graph,
         example_inputs=examples,
