@@ -21,7 +21,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 from torch import Tensor, nn
 
 from hermesc.frontend.estimators.kernel import Kernel
-from hermesc.frontend.estimators.step import Step, chain
+from hermesc.frontend.estimators.step import Step, chain, dense
 
 
 def pca(e: Any) -> Step:
@@ -85,13 +85,16 @@ def _cosines(e: Any, before: Any, factor: float) -> Step:
 
 def nystroem(e: Any) -> nn.Module:
     """The kernel with some training rows, times a matrix that makes products approximate it."""
+    kernel = Kernel(e.kernel, e.components_, e._get_kernel_params(), "components_")
     matrix = _without_noise(e.normalization_)
-    return chain(
-        [
-            ("kernel", Kernel(e.kernel, e.components_, e._get_kernel_params(), "components_")),
-            ("map", Step(lambda m, k: F.linear(k, m.normalization_), normalization_=matrix)),
-        ]
-    )
+    with torch.no_grad():  # what all rows have in common need not pass the converters
+        usual = kernel(dense(e.components_)).mean(0).numpy()
+
+    def forward(m: Any, k: Tensor) -> Tensor:
+        return F.linear(k - m.usual, m.normalization_, m.offset)
+
+    rest = Step(forward, usual=usual, normalization_=matrix, offset=matrix @ usual)
+    return chain([("kernel", kernel), ("map", rest)])
 
 
 def _without_noise(normalization: NDArray[np.float64]) -> NDArray[np.float64]:

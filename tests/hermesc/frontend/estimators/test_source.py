@@ -1,5 +1,6 @@
 """Fitted scikit-learn estimators compute in torch what scikit-learn computes."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -67,7 +68,8 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, OneClassSVM
 
 import hermesc
-from hermesc.errors import ModelError, UnsupportedOpError
+from hermesc.artifact import io
+from hermesc.errors import ArtifactError, ModelError, UnsupportedOpError
 from hermesc.frontend.estimators.compose import output_method
 from hermesc.frontend.source import Given, make_source
 
@@ -490,3 +492,14 @@ def test_ill_conditioned_coefficients_are_noted():
     model = KernelRidge(kernel="rbf", alpha=1e-9).fit(X, VALUES)
     notes = hermesc.compile(model, X).artifact.manifest.notes
     assert any("in FP32 the outputs differ from scikit-learn's FP64" in note for note in notes)
+
+
+def test_a_program_keeps_its_classes_and_refuses_labels_that_are_none():
+    model = scaled(LinearSVC()).fit(X, NAMES)
+    artifact = hermesc.compile(model, X, labels=NAMES).artifact
+    again = io.from_bytes(io.to_bytes(artifact), "p.hermes")
+    assert again.manifest.classes == ("setosa", "versicolor", "virginica")
+    for wrong in (Y + 1, Y - 1, Y.astype(np.float32)):
+        data = io.to_bytes(dataclasses.replace(artifact, labels=wrong))
+        with pytest.raises(ArtifactError, match="labels are not places in its classes"):
+            io.from_bytes(data, "p.hermes")
