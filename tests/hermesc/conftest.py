@@ -327,6 +327,16 @@ PRODUCTS = (
                 ),
             ),
             (
+                "batch and heads in one, as decomposed",
+                ((8, 2, 3, 16),),
+                lambda m, x: torch.bmm(
+                    x.reshape(x.shape[0] * 2, 3, 16),
+                    m.w.expand(x.shape[0], 2, -1, -1)[..., None]
+                    .permute(0, 1, 3, 2, 4)
+                    .reshape(x.shape[0] * 2, 16, 5),
+                ),
+            ),
+            (
                 "heads alone",
                 ((8, 2, 3, 16),),
                 lambda m, x: torch.einsum("bhid,hjd->bhij", x, m.w.expand(2, -1, -1)),

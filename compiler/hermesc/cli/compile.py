@@ -40,8 +40,8 @@ def compile_command(
       model.pt2                 as torch.export.save writes it
 
     An .onnx file holds no example inputs: give real ones with --calibration, one array for each
-    input by its name, or the ranges come from random numbers. A model.py is executed, and loading
-    a .pt2 file is only as safe as torch.export.load; an .onnx file is never executed.
+    input by its name, or the ranges come from random numbers. A model.py is executed; the other
+    files are read as data, and refused where they ask for more.
     """
     from hermesc.files import check_writable
     from hermesc.target.load import load_chip

@@ -1,6 +1,5 @@
 """An exported program, from torch.export.save or in hand, as a Source."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from hermesc.errors import ModelError
+from hermesc.frontend.archive import check_archive
 from hermesc.frontend.capture import quiet
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.source import Given, Source, calibration_tensors, plain_labels
 
 _ROWS = 64
-_ADVICE = (
-    "save it with torch.export.save(torch.export.export(model, example_inputs, "
-    "dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)), 'model.pt2')"
-)
 
 
 def exported_source(given: Given) -> Source:
@@ -52,24 +48,15 @@ def exported_source(given: Given) -> Source:
 
 
 def _load(path: Path) -> ExportedProgram:
-    """Read a `.pt2` file.
-
-    Torch's loader reads weights without pickles, but example inputs by torch.load, and custom
-    classes by code of theirs; it is as safe as torch.export.load.
-    """
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"{path}: not a .pt2 file (a zip archive); {_ADVICE}")
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if not any(name.endswith("models/model.json") for name in names):
-        raise ModelError(
-            f"{path}: an archive without an exported program in it (models/model.json); {_ADVICE}"
-        )
+    """Read a `.pt2` file, once it is seen to be data."""
+    check_archive(path)
     try:
         with quiet():
             return torch.export.load(path)
     except Exception as error:
-        raise ModelError(f"{path}: torch cannot load it: {describe(error)}; {_ADVICE}") from None
+        raise ModelError(
+            f"{path}: torch cannot load it: {describe(error)}; export and save it again"
+        ) from None
 
 
 def _stored(program: ExportedProgram) -> tuple[Tensor, ...]:

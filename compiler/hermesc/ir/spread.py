@@ -30,10 +30,11 @@ _ACROSS_CHANNELS = ("prelu", "masked_scatter", "glu")  # not elementwise in all 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A value's seed, and the name of the weight that it was made from."""
+    """A value's seed, the name of the weight that it was made from, and the value's own sizes."""
 
     value: Tensor
     weight: str
+    dims: tuple[Dim, ...]
 
 
 def seeds(graph: Graph, weights: Weights) -> dict[str, Seed]:
@@ -41,11 +42,11 @@ def seeds(graph: Graph, weights: Weights) -> dict[str, Seed]:
     found: dict[str, Seed] = {}
     for op in graph.ops:
         if isinstance(op, Constant):
-            found[op.name] = Seed(weights[op.weight], op.weight)
+            found[op.name] = Seed(weights[op.weight], op.weight, op.type.dims)
         elif isinstance(op, Digital) and isinstance(op.type, TensorType):
             seed = _seed(op, op.type, found)
             if seed is not None and _fits(seed.value, op.type.dims):
-                found[op.name] = seed
+                found[op.name] = replace(seed, dims=op.type.dims)
     return found
 
 
@@ -64,7 +65,7 @@ def _seed(op: Digital, result: TensorType, known: Mapping[str, Seed]) -> Seed | 
     if name == "repeat" and source is not None and isinstance(args[1], tuple):
         return _repeated(source, args[1])
     if name in _RESHAPES and source is not None:
-        return _reshaped(source, result.dims)
+        return _reshaped(source, source.dims, result.dims)
     if name in _MOVES and source is not None and op.call.refs() == (args[0].name,):  # type: ignore[union-attr]
         return replace(source, value=_run(op.call, known))
     kind = aten.op_class(op.call.op)
@@ -72,7 +73,7 @@ def _seed(op: Digital, result: TensorType, known: Mapping[str, Seed]) -> Seed | 
         taken = [known.get(ref) for ref in op.call.refs()]
         if taken and all(t is not None for t in taken):
             largest = max((t for t in taken if t is not None), key=lambda t: t.value.numel())
-            return Seed(_run(op.call, known), f"{largest.weight}~{op.name}")
+            return Seed(_run(op.call, known), f"{largest.weight}~{op.name}", result.dims)
     return None
 
 
@@ -94,12 +95,15 @@ def _repeated(source: Seed, times: tuple[Arg, ...]) -> Seed | None:
     return replace(source, value=value.repeat(counts))  # type: ignore[arg-type]
 
 
-def _reshaped(source: Seed, dims: tuple[Dim, ...]) -> Seed | None:
+def _reshaped(source: Seed, before: tuple[Dim, ...], after: tuple[Dim, ...]) -> Seed | None:
     """Leading dimensions that only repeat may be merged or split; the others must stay."""
-    real = list(source.value.shape)
-    while real and real[0] == 1:
-        real.pop(0)
-    kept = dims[len(dims) - len(real) :] if len(dims) >= len(real) else ()
-    if tuple(real) != tuple(kept):
+    sizes = [have for have, want in zip(source.value.shape, before, strict=True) if want != 1]
+    while sizes and sizes[0] == 1:
+        sizes.pop(0)
+    wanted = [d for d in after if d != 1]
+    if 1 in sizes or wanted[len(wanted) - len(sizes) :] != sizes:
         return None
-    return replace(source, value=source.value.reshape((1,) * (len(dims) - len(real)) + tuple(real)))
+    shape = []
+    for dim in reversed(after):
+        shape.append(sizes.pop() if sizes and dim == sizes[-1] else 1)
+    return replace(source, value=source.value.reshape(shape[::-1]))

@@ -1,5 +1,7 @@
 """Exported programs, from a file or in hand."""
 
+import io
+import pickle
 import warnings
 import zipfile
 
@@ -99,11 +101,87 @@ def test_what_is_no_pt2_file_is_refused(tmp_path):
         hermesc.compile(path)
 
 
-def test_a_damaged_file_is_refused(path):
+def edited(path, change):
+    """The archive with its parts changed: change(parts), by name without the root."""
     with zipfile.ZipFile(path) as old:
         parts = {name: old.read(name) for name in old.namelist()}
+    root = next(iter(parts)).partition("/")[0]
+    inner = {name.partition("/")[2]: data for name, data in parts.items()}
+    change(inner)
     with zipfile.ZipFile(path, "w") as new:
-        for name, data in parts.items():
-            new.writestr(name, b"{}" if name.endswith("models/model.json") else data)
-    with pytest.raises(ModelError, match="torch cannot load it"):
+        for name, data in inner.items():
+            new.writestr(f"{root}/{name}", data)
+
+
+class Evil:
+    """What a pickle would run."""
+
+    def __reduce__(self):
+        return (open, ("pwned", "w"))
+
+
+def _replaced(old, new):
+    def change(parts):
+        assert old in parts["models/model.json"]
+        parts["models/model.json"] = parts["models/model.json"].replace(old, new)
+
+    return change
+
+
+def _saved(value):
+    stream = io.BytesIO()
+    torch.save(value, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update({"models/model.json": b"{}"}), "torch cannot load it"),
+        (lambda p: p.update({"models/model.json": b"{"}), "a damaged .pt2 file"),
+        (
+            lambda p: p.update({"data/sample_inputs/model.pt": _saved(Evil())}),
+            "model.pt holds objects that only an unsafe load would read",
+        ),
+        (
+            lambda p: p.update({"data/constants/opaque_obj_0": pickle.dumps(Evil())}),
+            "opaque_obj_0, which torch would load as code or objects",
+        ),
+        (
+            lambda p: p.update({"data/aotinductor/model/a.so": b""}),
+            "a.so, which torch would load as code",
+        ),
+        (
+            lambda p: p.update(
+                {
+                    "data/weights/weight_0": _saved(Evil()),
+                    "data/weights/model_weights_config.json": p[
+                        "data/weights/model_weights_config.json"
+                    ].replace(b'"use_pickle": false', b'"use_pickle": true'),
+                }
+            ),
+            "weight_0 holds objects that only an unsafe load would read",
+        ),
+        (
+            _replaced(b'"expr_str": "', b'"expr_str": "__import__(\'os\').getcwd() and '),
+            "is no expression of sizes",
+        ),
+        (
+            _replaced(b'"torch.ops.aten.cos.default"', b'"torch.hub.list"'),
+            "torch.hub.list: not an operation of torch.ops.aten",
+        ),
+    ],
+)
+def test_a_damaged_or_hostile_file_is_refused_and_runs_nothing(
+    change, message, path, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    edited(path, change)
+    with pytest.raises(ModelError, match=message):
         hermesc.compile(path)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_an_archive_written_anew_is_the_same(path):
+    edited(path, lambda parts: None)
+    assert len(hermesc.compile(path).artifact.mvms) == 2
