@@ -48,7 +48,9 @@ def compile_model(
     """
     step = _Steps(observe)
     captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
-    graph, weights = step("convert", convert, captured.exported, source.folder)
+    graph, weights = step(
+        "convert", convert, captured.exported, source.folder, captured.input_names
+    )
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")

@@ -23,11 +23,13 @@ from hermesc.frontend.describe import describe
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """An exported model, with the example inputs it was captured on and its eager outputs there."""
+    """An exported model, with the example inputs it was captured on, its eager outputs there, and
+    the names of its arguments where they are known (torch.export writes them in small letters)."""
 
     exported: ExportedProgram
     example_inputs: tuple[Tensor, ...]
     eager_outputs: tuple[Tensor, ...]
+    input_names: tuple[str, ...] = ()
 
 
 def capture(
@@ -46,7 +48,8 @@ def capture(
     with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
         inputs, outputs = _run_on_two(model, inputs)
         exported = _export(model, inputs, dynamic_shapes)
-    return Capture(exported, inputs, outputs)
+    names = tuple(inspect.signature(model.forward).parameters)[: len(inputs)]
+    return Capture(exported, inputs, outputs, names)
 
 
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:

@@ -1,5 +1,6 @@
 """Operations of ai.onnx.ml: what skl2onnx writes for scikit-learn's estimators."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -144,6 +145,47 @@ def _svm_regressor(node: Node, x: Tensor) -> Tensor:
     return torch.where(y > 0, 1.0, -1.0) if node.get("one_class", 0) else y
 
 
+def _pairs(node: Node) -> Tensor:
+    """[pairs of classes, support vectors], from libsvm's rows: one for each other class."""
+    counts = node.get("vectors_per_class")
+    ends = list(itertools.accumulate(counts))
+    dual = _floats(node, "coefficients").reshape(len(counts) - 1, ends[-1])
+    rows = []
+    for i, j in itertools.combinations(range(len(counts)), 2):
+        parts = [torch.zeros(count) for count in counts]
+        parts[i] = dual[j - 1, ends[i] - counts[i] : ends[i]]
+        parts[j] = dual[i, ends[j] - counts[j] : ends[j]]
+        rows.append(torch.cat(parts))
+    return torch.stack(rows)
+
+
+def _svm_classifier(node: Node, x: Tensor) -> tuple[Any, Tensor]:
+    """The label with most votes, and the score of each pair of classes; of two classes both."""
+    count = len(node.get("vectors_per_class"))
+    vectors = _floats(node, "support_vectors").reshape(sum(node.get("vectors_per_class")), -1)
+    kernel = _svm_kernel(node, x.float(), vectors)
+    scores = F.linear(kernel, _pairs(node), _floats(node, "rho"))
+    votes = []
+    for c in range(count):
+        pairs = enumerate(itertools.combinations(range(count), 2))
+        won = [
+            scores[:, k] > 0 if i == c else scores[:, k] <= 0 for k, (i, j) in pairs if c in (i, j)
+        ]
+        votes.append(torch.stack(won, 1).sum(1))
+    label = _labels(node, torch.stack(votes, 1).argmax(1))
+    return label, torch.cat([-scores, scores], 1) if count == 2 else scores
+
+
+def _by_votes(node: Node) -> str | None:
+    if node.get("prob_a") is not None:
+        return "it gives probabilities of support vector machines (probability=True)"
+    if not node.get("vectors_per_class"):
+        return "it has no support vectors"
+    return (
+        None if node.get("post_transform", "NONE") == "NONE" else "its post_transform is not read"
+    )
+
+
 CLASSIC: Mapping[str, Op] = {
     "Scaler": on_tensors(_scaler, "offset", "scale"),
     "Normalizer": on_tensors(_normalizer, "norm"),
@@ -157,6 +199,13 @@ CLASSIC: Mapping[str, Op] = {
         *("classlabels_ints", "classlabels_strings", "coefficients", "intercepts"),
         *("multi_class", "post_transform"),
         refuse=_one_label_a_column,
+    ),
+    "SVMClassifier": on_tensors(
+        _svm_classifier,
+        *("classlabels_ints", "classlabels_strings", "coefficients", "kernel_params"),
+        *("kernel_type", "post_transform", "rho", "support_vectors", "vectors_per_class"),
+        *("prob_a", "prob_b"),
+        refuse=_by_votes,
     ),
     "SVMRegressor": on_tensors(
         _svm_regressor,

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import SVC, SVR
@@ -232,12 +233,29 @@ def test_all_unknown_nodes_are_listed_at_once():
     assert "Det_3: Det: no such" in text
 
 
-def test_a_classifier_by_kernels_says_that_the_pipeline_may_be_given():
+@pytest.mark.parametrize("targets", [Y * 2 + 1, (Y > 0).astype(int)])
+def test_kernel_classifier_by_skl2onnx_equals_onnxruntime(targets):
+    proto = _svm(make_pipeline(StandardScaler(), SVC()).fit(X, targets))
+    program = hermesc.compile(proto, X)
+    assert program.artifact.count("analog") == 2
+    for ours, theirs in zip(ideal(program, X), runtime(proto, X), strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-4, atol=1e-5)
+
+
+def _svm(model):
     from skl2onnx import to_onnx
 
+    options = {"zipmap": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        proto = to_onnx(SVC().fit(X, Y), X[:1], target_opset={"": 18, "ai.onnx.ml": 3})
+        return to_onnx(model, X[:1], target_opset={"": 18, "ai.onnx.ml": 3}, options=options)
+
+
+def test_a_refusal_says_that_the_pipeline_itself_may_be_given():
+    from skl2onnx import to_onnx
+
+    model = KNeighborsClassifier().fit(X, Y)
+    proto = to_onnx(model, X[:1], target_opset={"": 18, "ai.onnx.ml": 3})
     with pytest.raises(UnsupportedOpError, match=r"hermesc\.compile\(pipeline, X\) takes it"):
         hermesc.compile(proto, X)
 
