@@ -23,6 +23,10 @@ def test_scikit_learn_example_keeps_its_accuracy(tmp_path: Path) -> None:
     assert made["analog_ops"] == 2
     assert made["analog_mac_share"] == pytest.approx(1.0)
     run = succeed_json("run", "sklearn_pipeline.hermes", "--inputs", "test.npz", cwd=tmp_path)
+    again = succeed_json(
+        "compile", EXAMPLES / "sklearn_pipeline.py", "--calibration", "test.npz", cwd=tmp_path
+    )
+    assert again["sha256"] != made["sha256"]
     assert f"is {run['reference_accuracy']:.3f}" in said
     assert run["accuracy"] > 0.9
     assert run["outputs"]["output_0"]["shape"] == [599, 10]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hermesc.cli.options import FILE, json_option, print_json, set_option, split_settings
-from hermesc.errors import OptionError
+from hermesc.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from hermesrt.program import Program
@@ -110,9 +110,12 @@ def _calibration(path: Path | None) -> Any:
 
     from hermesrt.data import read_arrays
 
-    arrays = {name: torch.from_numpy(a) for name, a in read_arrays(path).items()}
+    arrays = read_arrays(path)
     arrays.pop("labels", None)
-    return arrays
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{path}: array {name!r} holds {array.dtype}, not numbers")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _refusals(program: "Program") -> list[dict[str, str]]:

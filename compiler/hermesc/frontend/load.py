@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from hermesc.errors import ModelError
 from hermesc.frontend.describe import describe
@@ -79,7 +80,8 @@ def load_model_file(spec: str, given: Given | None = None) -> Source:
             f"without arguments that returns one{hint}"
         )
     model = _made(namespace[symbol], path, symbol, is_model, "an nn.Module")
-    if "example_inputs" not in namespace and given.example_inputs is None and not is_onnx(model):
+    holds_its_own = is_onnx(model) or isinstance(model, ExportedProgram)
+    if "example_inputs" not in namespace and given.example_inputs is None and not holds_its_own:
         raise ModelError(
             f"{path}: the file defines no `example_inputs`; set it to a tuple of tensors with a "
             "batch first, such as `example_inputs = (torch.randn(8, 16),)`"
