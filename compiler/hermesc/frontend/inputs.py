@@ -34,6 +34,8 @@ def matrix(value: Any, place: str) -> Tensor:
 
     Raises: ModelError for sparse matrices, strings and other shapes.
     """
+    if value is None:
+        raise ModelError(f"{place} is missing; give some rows of real data: [rows, features]")
     if isinstance(value, tuple | list) and len(value) == 1 and is_array(value[0]):
         value = value[0]
     if _is_sparse(value):
@@ -42,7 +44,10 @@ def matrix(value: Any, place: str) -> Tensor:
         value = value.detach().numpy()
     if hasattr(value, "iloc"):
         _refuse_strings(value, place)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ModelError(f"{place} is no table of numbers: {error}") from None
     if array.dtype.kind not in "fiub":
         raise ModelError(
             f"{place} holds values of the dtype {array.dtype}, not numbers; encode them before"

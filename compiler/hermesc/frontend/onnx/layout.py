@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
-from hermesc.frontend.onnx.node import Known, Node, Op, Value, ints, known, tensor
+from hermesc.frontend.onnx.node import Known, Node, Op, Value, bounded, ints, known, tensor
 
 _ENDLESS = 2**31 - 1
 
@@ -114,7 +114,7 @@ def _gather_elements(node: Node, x: Tensor, index: Tensor) -> Tensor:
 
 
 def _expand(_: Node, value: Value, shape: Value) -> Tensor:
-    x, sizes = tensor(value), ints(shape, "sizes")
+    x, sizes = tensor(value), bounded(ints(shape, "sizes"))
     lead = len(sizes) - x.dim()
     if lead < 0:
         sizes, lead = [1] * -lead + sizes, 0
@@ -125,7 +125,9 @@ def _expand(_: Node, value: Value, shape: Value) -> Tensor:
 
 
 def _tile(_: Node, value: Value, repeats: Value) -> Tensor:
-    return tensor(value).repeat(ints(repeats, "repeats"))
+    x, counts = tensor(value), ints(repeats, "repeats")
+    bounded([*x.shape, *counts])
+    return x.repeat(counts)
 
 
 def _pad(
@@ -159,11 +161,13 @@ def _shape(node: Node, value: Value) -> Known:
 def _constant_of_shape(node: Node, shape: Value) -> Tensor:
     value = node.get("value")
     fill = torch.zeros(1) if value is None else torch.from_numpy(np.array(value).reshape(-1))
-    return torch.full(ints(shape, "sizes"), fill[0].item(), dtype=fill.dtype)
+    return torch.full(bounded(ints(shape, "sizes")), fill[0].item(), dtype=fill.dtype)
 
 
 def _range(_: Node, start: Value, limit: Value, delta: Value) -> Tensor:
     first, last, step = (ints(v, "ends")[0] for v in (start, limit, delta))
+    if all(isinstance(end, int) for end in (first, last, step)):
+        bounded([len(range(first, last, step))])
     return torch.arange(first, last, step)
 
 
@@ -173,7 +177,7 @@ def _trilu(node: Node, value: Value, diagonal: Value | None = None) -> Tensor:
 
 
 def _one_hot(node: Node, index: Value, depth: Value, values: Value) -> Tensor:
-    (size,) = ints(depth, "depth")
+    (size,) = bounded(ints(depth, "depth"))
     places, (off, on) = tensor(index), tensor(values).unbind()
     places = torch.where(places < 0, places + size, places)
     axis = node.get("axis", -1)

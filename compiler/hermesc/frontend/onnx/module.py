@@ -57,7 +57,7 @@ def _find(node: Node) -> Op | None:
 def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> Node:
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     attributes = {a.name: _attribute(a) for a in proto.attribute}
-    name = proto.name or f"{proto.op_type}_{index}"
+    name = str(proto.name) or f"{proto.op_type}_{index}"
     version = opsets.get(domain, 1)
     return Node(name, proto.op_type, domain, version, attributes, len(proto.output))
 
@@ -228,5 +228,6 @@ def input_types(
         sizes: list[int | str] = []
         for i, dim in enumerate(kind.shape.dim):
             unknown = dim.dim_param or f"{value.name}.{i}"
-            sizes.append(dim.dim_value if dim.HasField("dim_value") else unknown)
+            fixed = dim.HasField("dim_value") and dim.dim_value > 0  # some write -1 for unknown
+            sizes.append(dim.dim_value if fixed else unknown)
         yield value.name, sizes, DTYPES[kind.elem_type]

@@ -1,5 +1,6 @@
 """One ONNX node and the values that flow between nodes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ DTYPES: Mapping[int, torch.dtype] = {
     TensorProto.UINT8: torch.uint8,
     TensorProto.BOOL: torch.bool,
 }
+
+
+LARGEST = 2**28  # numbers in a tensor that a model may ask to be made
 
 
 class RefusedNode(Exception):
@@ -93,6 +97,16 @@ def ints(value: Value | None, what: str) -> list[Any]:
     if not isinstance(value, Known):
         raise RefusedNode(f"its {what} depend on the data; they must be known before the run")
     return value.ints()
+
+
+def bounded(sizes: list[Any]) -> list[Any]:
+    """The sizes of a tensor to be made.
+
+    Raises: RefusedNode for one that only burns memory.
+    """
+    if math.prod(s for s in sizes if isinstance(s, int)) > LARGEST:
+        raise RefusedNode(f"it makes a tensor of the sizes {sizes}")
+    return sizes
 
 
 def known(numbers: Any) -> Known:

@@ -1,5 +1,7 @@
 """An ONNX file as a checked ModelProto with all of its weights; the file may come from anywhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,10 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
 
-from hermesc.errors import ModelError
+from hermesc.errors import HermescError, ModelError
 from hermesc.files import read_file
 
 OLDEST_OPSET = 17
-_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 def read_model(path: Path) -> ModelProto:
@@ -60,19 +61,13 @@ def _load_external(tensor: TensorProto, path: Path) -> None:
     del tensor.external_data[:]
 
 
-def checked(model: ModelProto, where: str) -> ModelProto:
-    """The model with its local functions written out, valid by onnx's own checker.
+def prepared(model: ModelProto, where: str) -> ModelProto:
+    """The model with its local functions written out.
 
-    Raises: ModelError for a broken model, an old opset, or one without inputs or outputs.
+    Raises: ModelError for weights that were not loaded, and for an old opset.
     """
     if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
         raise ModelError(f"{where}its weights are not loaded; give the path of the .onnx file")
-    try:
-        onnx.checker.check_model(model)
-        model = onnx.inliner.inline_local_functions(model) if model.functions else model
-    except (onnx.checker.ValidationError, ValueError, RuntimeError, DecodeError) as error:
-        text = " ".join(str(error).split())
-        raise ModelError(f"{where}not a valid ONNX model: {_cut(text)}") from None
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
             raise ModelError(
@@ -80,9 +75,36 @@ def checked(model: ModelProto, where: str) -> ModelProto:
                 f"{OLDEST_OPSET}: export it again, or use "
                 f"onnx.version_converter.convert_version(model, {OLDEST_OPSET})"
             )
+    with damaged(where):
+        return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def validate(model: ModelProto, where: str) -> None:
+    """The model is valid by onnx's own checker, and has inputs and outputs.
+
+    Raises: ModelError.
+    """
+    with damaged(where):
+        onnx.checker.check_model(model)
     if not model.graph.output or not inputs(model):
         raise ModelError(f"{where}the graph has no input or no output, so there is nothing to run")
-    return model
+
+
+@contextmanager
+def damaged(where: str) -> Iterator[None]:
+    """Whatever fails on a file that may come from anywhere is the file's fault.
+
+    Raises: ModelError.
+    """
+    try:
+        yield
+    except HermescError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise ModelError(
+            f"{where}not a valid ONNX model: {_cut(text) or type(error).__name__}"
+        ) from None
 
 
 def inputs(model: ModelProto) -> list[Any]:
@@ -94,11 +116,6 @@ def inputs(model: ModelProto) -> list[Any]:
 def versions(model: ModelProto) -> dict[str, int]:
     """The opset of each domain."""
     return {o.domain if o.domain != "ai.onnx" else "": o.version for o in model.opset_import}
-
-
-def known_domain(domain: str) -> bool:
-    """Whether operations of that domain are read at all."""
-    return domain in _DOMAINS
 
 
 def _cut(text: str) -> str:

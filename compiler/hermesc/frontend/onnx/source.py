@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from hermesc.errors import ModelError, UnsupportedOpError
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
-from hermesc.frontend.onnx.node import RefusedNode
-from hermesc.frontend.onnx.read import checked, read_model
+from hermesc.frontend.onnx.node import LARGEST, RefusedNode
+from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
 from hermesc.frontend.source import Given, Source, calibration_tensors, plain_labels
 
 _ROWS = 64
@@ -41,13 +42,16 @@ def onnx_source(given: Given) -> Source:
     without a torch form.
     """
     model = read_model(given.model) if isinstance(given.model, Path) else given.model
-    model = checked(model, given.where)
-    refused = refusals(model)
+    model = prepared(model, given.where)
+    with damaged(given.where):
+        refused = refusals(model)
     if refused:
         raise UnsupportedOpError(refused, noun="node", advice=_ADVICE)
-    types = list(input_types(model, given.where))
-    names = _argument_names([name for name, _, _ in types])
-    graph = _graph(model, names)
+    validate(model, given.where)
+    with damaged(given.where):
+        types = list(input_types(model, given.where))
+        names = _argument_names([name for name, _, _ in types])
+        graph = _graph(model, names)
     shapes = [sizes for _, sizes, _ in types]
     calibration = calibration_tensors(given)
     notes: tuple[str, ...] = ()
@@ -56,7 +60,7 @@ def onnx_source(given: Given) -> Source:
     elif calibration is not None:
         examples = tuple(t[:_ROWS] for t in _in_order(calibration, names))
     else:
-        examples = tuple(_random(shapes, [dtype for _, _, dtype in types]))
+        examples = tuple(_random(shapes, [dtype for _, _, dtype in types], given.where))
         notes = (_RANDOM,)
     examples = _fitting(examples, types, given.where)
     _try(graph, examples, given.where)
@@ -115,7 +119,7 @@ def _in_order(
         yield calibration[name]
 
 
-def _random(shapes: Sequence[Shape], dtypes: Sequence[torch.dtype]) -> Iterator[Tensor]:
+def _random(shapes: Sequence[Shape], dtypes: Sequence[torch.dtype], where: str) -> Iterator[Tensor]:
     """Normal numbers for floats, 0 and 1 for whole numbers, which may be indices."""
     sizes: dict[str, int] = {}
     draw = torch.Generator().manual_seed(0)
@@ -128,6 +132,8 @@ def _random(shapes: Sequence[Shape], dtypes: Sequence[torch.dtype]) -> Iterator[
             d if isinstance(d, int) else sizes[d] if d in sizes else sizes.setdefault(d, next(rest))
             for d in shape
         ]
+        if math.prod(found) > LARGEST:
+            raise ModelError(f"{where}an input of the shape {found}: give example inputs")
         if dtype.is_floating_point:
             yield torch.randn(found, generator=draw).to(dtype)
         else:

@@ -441,7 +441,8 @@ FITTED = scaled(LinearSVC()).fit(X, Y)
         (X[:0], r"has the shape \(0, 4\); give rows by features"),
         (X.astype(str), "not numbers; encode them before"),
         (np.where(X > 5, np.nan, X), "own decision_function fails on its example_inputs.*NaN"),
-        (None, "not numbers|has the shape"),
+        (None, "`example_inputs` is missing; give some rows of real data"),
+        ([[1.0, 2.0], [3.0]], "`example_inputs` is no table of numbers"),
     ],
 )
 def test_bad_inputs_are_refused(inputs, message):

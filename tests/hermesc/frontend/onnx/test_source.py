@@ -219,6 +219,7 @@ def test_all_unknown_nodes_are_listed_at_once():
         helper.make_node("Relu", ["x"], ["b"], name="fine"),
         helper.make_node("Mystery", ["b"], ["c"], name="second", domain="org.example"),
         helper.make_node("Det", ["b"], ["d"]),
+        helper.make_node("NoSuchThing", ["b"], ["e"], name="third"),
     ]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])
     y = helper.make_tensor_value_info("b", TensorProto.FLOAT, ["n", 4])
@@ -227,10 +228,11 @@ def test_all_unknown_nodes_are_listed_at_once():
     with pytest.raises(UnsupportedOpError) as caught:
         hermesc.compile(helper.make_model(graph, opset_imports=opsets))
     text = str(caught.value)
-    assert text.startswith("3 nodes of the model can run neither on the chip nor on the host:")
+    assert text.startswith("4 nodes of the model can run neither on the chip nor on the host:")
     assert "first: NonZero: no such" in text
     assert "second: org.example.Mystery: no such" in text
     assert "Det_3: Det: no such" in text
+    assert "third: NoSuchThing: no such" in text
 
 
 @pytest.mark.parametrize("targets", [Y * 2 + 1, (Y > 0).astype(int)])
@@ -290,6 +292,31 @@ def _broken(change):
 def test_broken_model_is_refused(change, message):
     with pytest.raises(ModelError, match=message):
         hermesc.compile(_broken(change))
+
+
+@pytest.mark.parametrize(
+    ("op", "values"),
+    [
+        ("ConstantOfShape", [np.array([2**20, 2**20])]),
+        ("Tile", [X, np.array([2**20, 2**20])]),
+        ("Expand", [X[:1], np.array([2**40, 4])]),
+        ("Range", [np.array(0), np.array(2**60), np.array(1)]),
+    ],
+)
+def test_tensors_that_only_burn_memory_are_refused(op, values):
+    model = one_node(op, values, fixed=range(len(values)))
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])
+    model.graph.input.append(x)
+    with pytest.raises(ModelError, match=r"it makes a tensor of the sizes"):
+        hermesc.compile(model)
+
+
+def test_a_model_whose_inputs_are_too_large_asks_for_examples():
+    model = _broken(lambda m: m.graph.input[0].type.tensor_type.shape.dim[0].__setattr__(
+        "dim_value", 2**40
+    ))  # fmt: skip
+    with pytest.raises(ModelError, match="give example inputs"):
+        hermesc.compile(model)
 
 
 @pytest.mark.parametrize(
