@@ -79,7 +79,7 @@ class Walk:
             return self._columns(estimator, path)
         if kind is OneVsRestClassifier and method == "decision_function":
             return self._rest(estimator, path)
-        if method == "transform" and isinstance(estimator, SelectorMixin):
+        if method == "transform" and getattr(kind, "transform", None) is SelectorMixin.transform:
             return selector(estimator)
         return self._leaf(estimator, method)
 
