@@ -35,9 +35,10 @@ class Samples:
 
 def example_samples(artifact: Artifact) -> Samples:
     """The sample inputs that the program carries."""
-    return check_samples(
-        artifact, dict(artifact.examples), artifact.labels, "the program's examples"
-    )
+    labels, classes = artifact.labels, artifact.manifest.classes
+    if labels is not None and classes:
+        labels = np.array(classes)[labels]
+    return check_samples(artifact, dict(artifact.examples), labels, "the program's examples")
 
 
 def read_samples(artifact: Artifact, path: Path) -> Samples:
@@ -93,8 +94,10 @@ def check_samples(
                 f"{', '.join(arrays) or 'none'}"
             )
         inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where)
-    if labels is not None and labels.dtype.kind not in "fiub":
-        raise InputError(f"{where}: {_LABELS} must be numbers, not {labels.dtype}")
+    named = any(isinstance(c, str) for c in artifact.manifest.classes)
+    if labels is not None and labels.dtype.kind not in ("U" if named else "fiub"):
+        kind = f"names, such as {artifact.manifest.classes[0]}" if named else "numbers"
+        raise InputError(f"{where}: {_LABELS} must be {kind}, not {labels.dtype}")
     samples = Samples(inputs, labels)
     if labels is not None and (labels.ndim == 0 or len(labels) != samples.count):
         raise InputError(

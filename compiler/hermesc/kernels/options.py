@@ -40,5 +40,5 @@ def import_optional(module: str, purpose: str) -> Any:
         name = module.partition(".")[0]
         package = "scikit-learn" if name == "sklearn" else name
         raise InputError(
-            f"{purpose} needs {package}, which is not installed; pip install 'hermesc[kernels]'"
+            f"{purpose} needs {package}, which is not installed; pip install 'hermesc[sklearn]'"
         ) from None
