@@ -1,4 +1,4 @@
-"""The classifier of rbf_ridge.py by way of an ONNX file.
+"""The classifier of rbf_ridge.py by way of an ONNX file (as a model file it is that classifier).
 
     python examples/onnx_classifier.py               # writes digits.onnx, train.npz, test.npz
     hermesc compile digits.onnx --calibration train.npz
@@ -11,14 +11,16 @@ import warnings
 
 import numpy as np
 import torch
-from rbf_ridge import model, x_test, x_train, y_test
+from rbf_ridge import calibration_inputs, example_inputs, labels, model, x_test, x_train, y_test
+
+__all__ = ["calibration_inputs", "example_inputs", "labels", "model"]
 
 if __name__ == "__main__":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         torch.onnx.export(
             model.eval(),
-            (x_test[:8],),
+            example_inputs,
             "digits.onnx",
             dynamo=True,
             verbose=False,

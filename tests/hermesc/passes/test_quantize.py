@@ -338,7 +338,10 @@ def test_column_max_of_a_zero_column_is_one():
 
 def test_a_row_by_row_model_streams_and_a_mixing_one_does_not(front_of, any_model):
     mixing = {"across the batch", "no matrix", "w @ one row", "mv", "dot", "addmv", "x @ x.T"}
+    mixing |= {"a result that is repeated", "repeated along the sum"}
     columns = {
+        "repeated by batch and heads in one",
+        "repeated by batch and heads in one, as decomposed",
         "einsum implicit, sorted",
         "mm from the left",
         "inner from the left",
