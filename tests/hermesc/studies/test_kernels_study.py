@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -124,10 +126,19 @@ def test_a_cluster_gives_the_same_bits(capsys: pytest.CaptureFixture[str]) -> No
     assert there["cells"] == here["cells"]
 
 
-def started(*words: str, cwd: Path) -> "subprocess.Popen[str]":
+# A runner in the background may hand down that SIGINT is ignored; a terminal does not.
+AS_FROM_A_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@contextmanager
+def started(*words: str, cwd: Path) -> "Iterator[subprocess.Popen[str]]":
     """A study of two processes in a session of its own, once it has kept a result."""
+    study = [str(HERMESC), "study", "kernels", "--datasets", "wine", "--jobs", "2", *words]
     process = subprocess.Popen(
-        [str(HERMESC), "study", "kernels", "--datasets", "wine", "--jobs", "2", *words],
+        [sys.executable, "-c", AS_FROM_A_TERMINAL, *study],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,13 +147,15 @@ def started(*words: str, cwd: Path) -> "subprocess.Popen[str]":
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     cells = cwd / "hermesc-cells"
-    while not (cells.is_dir() and any(cells.glob("*.json"))):
+    with process:
         try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"it ended before: {process.communicate()}")
-    return process
+            while not (cells.is_dir() and any(cells.glob("*.json"))):
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.05)
+                    pytest.fail(f"it ended before: {process.communicate()}")
+            yield process
+        finally:
+            process.kill()
 
 
 def nobody_is_left(group: int) -> bool:
@@ -157,9 +170,9 @@ def nobody_is_left(group: int) -> bool:
 
 
 def test_ctrl_c_ends_all_at_once_and_leaves_whole_results(tmp_path: Path) -> None:
-    process = started("--seeds", "300", "--ratios", "1,2", cwd=tmp_path)
-    os.killpg(process.pid, signal.SIGINT)  # all processes get it, as from a terminal
-    out, errors = process.communicate(timeout=60)
+    with started("--seeds", "300", "--ratios", "1,2", cwd=tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)  # all processes get it, as from a terminal
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, errors.strip()) == ("", "stopped")
     assert nobody_is_left(process.pid)
@@ -172,9 +185,9 @@ def test_a_killed_study_goes_on_with_the_same_results(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("--seeds", "12", "--ratios", "1", "--kernels", "rbf", "--samplers", "rff")
-    process = started(*words, cwd=tmp_path)
-    process.kill()
-    process.communicate(timeout=60)
+    with started(*words, cwd=tmp_path) as process:
+        process.kill()
+        process.communicate(timeout=60)
     assert nobody_is_left(process.pid)
     cells = tmp_path / "hermesc-cells"
     before = {path.name: path.read_bytes() for path in cells.glob("*.json")}
