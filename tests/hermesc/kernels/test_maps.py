@@ -276,5 +276,5 @@ def test_a_package_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(InputError, match=r"'halton' needs scipy.*pip install 'hermesc\[kernels\]'"):
+    with pytest.raises(InputError, match=r"'halton' needs scipy.*pip install 'hermesc\[sklearn\]'"):
         feature_map(Rbf(1.0), 4, 8, "halton")
