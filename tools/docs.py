@@ -145,6 +145,7 @@ def write(names: Sequence[str], data: str | None) -> None:
         if name == "demo":
             picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
             (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
+            script("picture.py")
 
 
 def check() -> int:

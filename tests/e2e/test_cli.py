@@ -71,6 +71,20 @@ def test_help_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_diff_and_the_static_figures_need_no_torch(folder: Path) -> None:
+    commands = (
+        ["diff", "net.hermes", "net.hermes"],
+        ["view", "net.hermes", "-o", "t.svg"],
+        ["view", "net.hermes", "--figure", "graph", "-o", "t.png"],
+    )
+    code = (
+        "import sys, hermesc.cli as c\n"
+        f"assert [c._exit_code(w) for w in {commands!r}] == [0, 0, 0]\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+
+
 def test_inspect_needs_no_torch(folder: Path) -> None:
     code = (
         "import sys, hermesc.cli as c\n"
@@ -244,6 +258,24 @@ def test_trace_report_and_view_are_written(folder: Path) -> None:
     assert (folder / "v.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize("figure", ["plan", "core", "graph", "timeline", "energy", "programming"])
+def test_each_figure_stands_alone_as_svg_and_png(folder: Path, figure: str) -> None:
+    succeed("view", "net.hermes", "--figure", figure, "-o", "f.svg", cwd=folder)
+    assert (folder / "f.svg").read_text().startswith("<svg")
+    if figure in ("plan", "core"):
+        succeed("view", "net.hermes", "--figure", figure, "--format", "png", cwd=folder)
+        assert (folder / f"net-{figure}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_diff_tells_what_changed_between_programs_and_between_reports(folder: Path) -> None:
+    assert "are the same" in succeed("diff", "net.hermes", "net.hermes", cwd=folder)
+    for name, words in (("a", ()), ("b", ("--mode", "1-phase"))):
+        text = succeed("cost", "net.hermes", "--json", *words, cwd=folder)
+        (folder / f"{name}.json").write_text(text)
+    found = succeed_json("diff", "a.json", "b.json", cwd=folder)
+    assert {"options", "latency", "energy"} <= {c["section"] for c in found["changes"]}
+
+
 def test_cost_needs_no_values_and_takes_sizes(folder: Path) -> None:
     run, found = (succeed_json(name, "net.hermes", cwd=folder) for name in ("run", "cost"))
     for key in ("latency_ns", "interval_ns", "energy_nj", "latency_by", "energy_by", "layers"):
@@ -314,6 +346,11 @@ def test_inspect_shows_stages(folder: Path) -> None:
     assert found["cores_used"] == 1
     assert {m["label"] for m in found["matrices"]} == {"omega", "head"}
     assert "cos" in succeed("inspect", "net.hermes", "--stage", "graph", cwd=folder)
+    everything = succeed("inspect", "net.hermes", "--stage", "all", cwd=folder)
+    assert everything.index("graph:") < everything.index("places:") < everything.index("cost:")
+    assert succeed_json("inspect", "net.hermes", "--stage", "cost", cwd=folder)["cost"][
+        "latency_ns"
+    ]
 
 
 def test_chips_lists_and_shows_sources(folder: Path) -> None:
@@ -451,8 +488,17 @@ BAD = {
     "full disk, outputs": ("run net.hermes --outputs /dev/full", "No space left"),
     "unknown command": ("frobnicate", "No such command"),
     "unknown stage": ("inspect net.hermes --stage magic", "is not one of"),
+    "diff of a program and a report": ("diff net.hermes report.json", "give two programs"),
+    "diff of nothing": ("diff net.hermes none.hermes", "cannot read the file"),
     "view of nothing": ("view none.hermes", "cannot read the program"),
-    "view to png": ("view net.hermes -o v.png", "the page is an .html file"),
+    "view to gif": ("view net.hermes -o v.gif", "the page is an .html file"),
+    "view in two formats": ("view net.hermes --format svg -o v.png", "the two differ"),
+    "view of one figure as a page": ("view net.hermes --figure plan -o v.html", "the page has all"),
+    "view of a core that holds nothing": (
+        "view net.hermes --figure core --core 63 -o v.svg",
+        "the cores in use are",
+    ),
+    "view of a core without the figure": ("view net.hermes --core 1", "only --figure core"),
 }
 
 
@@ -483,6 +529,7 @@ def bad_folder(folder: Path) -> Path:
     np.savez(folder / "nan.npz", x=np.full((3, 6), np.nan, np.float32))
     np.savez(folder / "text.npz", x=np.zeros((3, 6), np.float32), labels=np.array(list("abc")))
     (folder / "junk.npz").write_bytes(b"junk")
+    (folder / "report.json").write_text('{"latency_ns": 1}')
     (folder / "damaged.state.part").write_bytes(b"junk")
     (folder / "foreign.py").write_text(
         "import torch\nmodel = torch.nn.Linear(3, 2)\nexample_inputs = (torch.ones(4, 3),)\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, cost, run, show, study
+from hermesc.cli import compile, cost, run, show, study, view
 from hermesc.errors import HermescError
 
 _BUG = 70
@@ -82,7 +82,8 @@ for command in (
     run.run_command,
     cost.cost_command,
     show.inspect_command,
-    show.view_command,
+    show.diff_command,
+    view.view_command,
     show.chips_command,
     study.study_command,
     show.completion_command,

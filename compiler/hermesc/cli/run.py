@@ -192,9 +192,14 @@ def run_command(
 
         write_atomically(trace, trace_json(artifact, result.cost).encode())
     if report is not None:
+        from hermesc.cli.view import page_beside
         from hermesrt.report.page import page_html
+        from hermesrt.report.programmed import programmed
 
-        write_atomically(report, page_html(artifact, result.cost, result).encode())
+        page = page_html(
+            artifact, result.cost, result, programmed(chip), page_beside(program, chip, samples)
+        )
+        write_atomically(report, page.encode())
     more = beside(program.workload(samples), mode, compare, sensitivity=sensitivity)
     if as_json:
         print_json(result.to_json() | more.to_json(result.cost))

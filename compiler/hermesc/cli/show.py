@@ -1,16 +1,22 @@
-"""hermesc inspect, view, chips and completion: looking at what there is."""
+"""hermesc inspect, diff, chips and completion: looking at what there is."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hermesc.cli.options import FILE, deploy, json_option, load_program, print_json
-from hermesc.errors import OptionError
+from hermesc.cli.options import FILE, json_option, load_program, print_json
 
 
 @click.command("inspect")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
-@click.option("--stage", type=click.Choice(["graph", "tiles", "ranges", "steps", "routes"]))
+@click.option(
+    "--stage",
+    type=click.Choice(
+        ["graph", "partition", "tiles", "ranges", "places", "routes", "steps", "cost", "all"]
+    ),
+    help="One stage in full, or all of them.",
+)
 @json_option
 def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> None:
     """Show what is in P.hermes: where each node runs and why, where each matrix sits."""
@@ -18,45 +24,50 @@ def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> Non
     from hermesrt.report.inspect import inspect_json, inspect_text
 
     artifact, sha256 = load(program_file)
+    found = inspect_json(artifact, sha256, stage) if as_json and stage != "cost" else {}
+    text = inspect_text(artifact, str(program_file), stage) if stage != "cost" else ""
+    if stage in ("cost", "all"):
+        cost_json, cost_text = _cost(program_file)
+        found |= {"cost": cost_json}
+        text = f"{text}\n\ncost:\n{cost_text}" if text else cost_text
     if as_json:
-        print_json(inspect_json(artifact, sha256, stage))
+        print_json(found)
     else:
-        click.echo(inspect_text(artifact, str(program_file), stage))
+        click.echo(text)
 
 
-@click.command("view")
-@click.argument("program_file", metavar="P.hermes", type=FILE)
-@click.option("--state", type=FILE, help="A chip that `hermesc program` made: adds its MVM errors.")
-@click.option("-o", "--output", type=FILE, help="The page, or a picture if .svg. [P.html]")
+def _cost(program_file: Path) -> tuple[dict[str, Any], str]:
+    """Time and energy of one of the program's own samples, by cause and by layer."""
+    from hermes_sim import engine
+    from hermesrt.report.run import cost_json
+    from hermesrt.report.terminal import cost_facts, facts, layer_table
+
+    program = load_program(program_file, ())
+    artifact = program.artifact
+    cost = engine.cost(artifact.chip, program.workload(), "4-phase")
+    text = facts(cost_facts(artifact, cost)) + "\n" + layer_table(cost)
+    return cost_json(artifact, cost), text
+
+
+@click.command("diff")
+@click.argument("first", metavar="A", type=FILE)
+@click.argument("second", metavar="B", type=FILE)
 @json_option
-def view_command(
-    program_file: Path, state: Path | None, output: Path | None, as_json: bool
-) -> None:
-    """Write the floor plan of P.hermes as a page that opens in any browser."""
-    from hermesc.files import check_writable, write_atomically
+def diff_command(first: Path, second: Path, as_json: bool) -> None:
+    """What changed from A to B: two programs, or two reports.
 
-    output = output or Path(program_file.stem + ".html")
-    if output.suffix not in (".html", ".svg"):
-        raise OptionError(f"-o {output}: the page is an .html file, the picture an .svg file")
-    check_writable(output, program=program_file, state=state)
-    if output.suffix == ".svg":
-        from hermesc.artifact.io import load
-        from hermesrt.report.floorplan import floorplan_svg
+    \b
+      hermesc diff old.hermes new.hermes     layers, weights, placement, ranges, chip constants
+      hermesc run P.hermes --json > a.json   and later b.json; or of `hermesc cost`
+      hermesc diff a.json b.json             options, accuracy, latency, energy, layers
+    """
+    from hermesrt.report.diff import difference
 
-        write_atomically(output, floorplan_svg(load(program_file)[0]).encode())
-    else:
-        from hermesrt.programming.error import mvm_errors
-        from hermesrt.report.page import page_html
-
-        program = load_program(program_file, ())
-        chip = deploy(program, None, None, state)
-        cost = chip.device.cost(program.workload(), "4-phase")
-        errors = mvm_errors(chip.device, program.artifact) if state else None
-        write_atomically(output, page_html(program.artifact, cost, None, errors).encode())
+    found = difference(first, second)
     if as_json:
-        print_json({"output": str(output)})
+        print_json(found.to_json())
     else:
-        click.echo(f"wrote {output}")
+        click.echo(str(found))
 
 
 @click.command("chips")

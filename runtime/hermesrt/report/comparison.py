@@ -36,10 +36,10 @@ def comparison_json(cost: Cost, found: Sequence[Estimate]) -> list[dict[str, Any
             "utilisation": e.utilisation,
             "latency_ns": e.latency_ns,
             "energy_nj": e.energy_nj,
-            "latency_ratio": _ratio(cost.latency_ps / PS_PER_NS, e.latency_ns),
-            "energy_ratio": _ratio(cost.energy_pj / 1000, e.energy_nj),
-            "peak_latency_ratio": _ratio(cost.latency_ps / PS_PER_NS, e.peak_latency_ns),
-            "peak_energy_ratio": _ratio(cost.energy_pj / 1000, e.peak_energy_nj),
+            "latency_ratio": ratio(cost.latency_ps / PS_PER_NS, e.latency_ns),
+            "energy_ratio": ratio(cost.energy_pj / 1000, e.energy_nj),
+            "peak_latency_ratio": ratio(cost.latency_ps / PS_PER_NS, e.peak_latency_ns),
+            "peak_energy_ratio": ratio(cost.energy_pj / 1000, e.peak_energy_nj),
         }
         for e in found
     ]
@@ -53,8 +53,8 @@ def sensitivity_text(cost: Cost, moved: Sequence[Moved]) -> str:
         (
             m.key,
             f"{m.value:g}",
-            *(_change(ps, cost.latency_ps) for ps in m.latency_ps),
-            *(_change(pj, cost.energy_pj) for pj in m.energy_pj),
+            *(change(ps, cost.latency_ps) for ps in m.latency_ps),
+            *(change(pj, cost.energy_pj) for pj in m.energy_pj),
         )
         for m in moved
     ]
@@ -82,9 +82,9 @@ def _row(
         name,
         utilisation,
         si(latency_ns * _NS, "s"),
-        _times(_ratio(cost.latency_ps / PS_PER_NS, latency_ns)),
+        times(ratio(cost.latency_ps / PS_PER_NS, latency_ns)),
         si(energy_nj * _NJ, "J"),
-        _times(_ratio(cost.energy_pj / 1000, energy_nj)),
+        times(ratio(cost.energy_pj / 1000, energy_nj)),
     )
 
 
@@ -112,13 +112,16 @@ def _name(e: Estimate) -> str:
     return f"{e.machine} {e.precision}"
 
 
-def _ratio(ours: float, theirs: float) -> float:
+def ratio(ours: float, theirs: float) -> float:
+    """How much more ours is; infinite where theirs is nothing."""
     return ours / theirs if theirs else float("inf")
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.3g} x"
+def times(factor: float) -> str:
+    """A factor as text."""
+    return f"{factor:,.0f} x" if factor >= 100 else f"{factor:.3g} x"
 
 
-def _change(now: float, before: float) -> str:
+def change(now: float, before: float) -> str:
+    """A change as text, in per cent."""
     return f"{100 * (now / before - 1):+.1f} %" if before else "-"

@@ -1,16 +1,24 @@
 """What is in a program file, as text and as data. Needs no torch."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from hermesc.artifact.schema import Artifact, HostStep, MvmStep
+from hermesc.artifact.schema import Artifact, HostStep, MvmStep, Tile
+from hermesc.aten import base_name
 from hermesc.codec import encode
 from hermesc.units import percent
 from hermesrt.report.terminal import account_table, artifact_facts, facts, matrix_table, table
 
+# In the order in which the compiler makes them; `cost` is not in the file.
+STAGES = ("graph", "partition", "tiles", "ranges", "places", "routes", "steps")
+
 
 def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
-    """The whole program in short, or one stage of it in full."""
+    """The whole program in short, one stage of it in full, or all of them."""
     match stage:
+        case "all":
+            parts = [f"{name}:\n{inspect_text(artifact, file, name)}" for name in STAGES]
+            return "\n\n".join([facts(artifact_facts(artifact, file)), *parts])
         case None:
             parts = [facts(artifact_facts(artifact, file)), account_table(artifact)]
             if artifact.manifest.matrices:
@@ -21,6 +29,10 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
                 (str(a.location), a.node, a.op, a.unit, a.reason) for a in artifact.manifest.account
             ]
             return table(("where", "node", "operation", "runs in", "why"), rows)
+        case "partition":
+            return _partition(artifact)
+        case "places":
+            return _places(artifact)
         case "tiles":
             return _tiles(artifact)
         case "ranges":
@@ -43,8 +55,70 @@ def inspect_json(artifact: Artifact, sha256: str, stage: str | None) -> dict[str
     parts = {"graph": "account", "tiles": "matrices", "ranges": "steps", "routes": "routes"}
     if stage is None:
         return summary | manifest
+    if stage == "partition":
+        return {"partition": _parts(artifact)}
+    if stage == "places":
+        return {"places": [encode(p) for p in places(artifact)]}
+    if stage == "all":
+        computed = {"partition": _parts(artifact), "places": list(map(encode, places(artifact)))}
+        return summary | manifest | computed
     key = parts.get(stage, "steps")
     return {key: manifest[key]}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One core in use and what it holds: label, and rows and columns of its array, half-open."""
+
+    core: int
+    used_share: float
+    tiles: tuple[tuple[str, tuple[int, int], tuple[int, int]], ...]
+
+
+def places(artifact: Artifact) -> list[Place]:
+    """The cores in use, by number."""
+    held: dict[int, list[tuple[str, Tile]]] = {core: [] for core in artifact.cores}
+    for matrix in artifact.manifest.matrices:
+        for tile in matrix.tiles:
+            held[tile.core].append((matrix.label, tile))
+    return [
+        Place(
+            core,
+            sum(t.cells for _, t in tiles) / artifact.chip.cells_per_core,
+            tuple((label, t.core_rows, t.core_columns) for label, t in tiles),
+        )
+        for core, tiles in held.items()
+    ]
+
+
+def _places(artifact: Artifact) -> str:
+    rows = []
+    for place in places(artifact):
+        core, share = str(place.core), percent(place.used_share)
+        for label, down, across in place.tiles:
+            rows.append((core, share, label, _range(down), _range(across)))
+            core = share = ""
+    return table(("core", "used", "layer", "core rows", "core columns"), rows)
+
+
+def _parts(artifact: Artifact) -> list[dict[str, Any]]:
+    """Nodes by where they run and why, the reason of a layer's product without its name."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for a in artifact.manifest.account:
+        reason = a.reason.split(":")[0] if a.unit == "analog" else a.reason
+        found.setdefault((a.unit, reason), []).append(base_name(a.op))
+    return [
+        {"unit": unit, "reason": reason, "nodes": len(ops), "operations": sorted(set(ops))}
+        for (unit, reason), ops in found.items()
+    ]
+
+
+def _partition(artifact: Artifact) -> str:
+    rows = [
+        (part["unit"], str(part["nodes"]), part["reason"], ", ".join(part["operations"]))
+        for part in _parts(artifact)
+    ]
+    return table(("runs in", "nodes", "why", "operations"), rows)
 
 
 def _tiles(artifact: Artifact) -> str:

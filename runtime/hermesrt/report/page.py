@@ -1,117 +1,233 @@
-"""One self-contained page about a program: floor plan, layers, costs, sources of every number.
+"""One self-contained page about a program: floor plan, time line, graph, costs, sources.
 
 Everything here is text for the template, which escapes it; only pictures that we drew are markup.
+The page runs no script but our own: its policy names the digest.
 """
 
-from collections import Counter
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hermesc.artifact.schema import Account, Artifact, Matrix, MvmStep, Tile
+from hermesc.artifact.schema import Artifact
 from hermesc.aten import op_class
-from hermesc.target.load import chip_tables
-from hermesc.target.spec import Kind
-from hermesc.units import duration, percent, si
-from hermesrt.cost import CAUSES, Cost
-from hermesrt.report.floorplan import chip_svg, swatch_svg, tile_name
+from hermesrt.compare import Estimate
+from hermesrt.cost import Cost, Moved
+from hermesrt.report import page_facts as words
+from hermesrt.report.breakdown import by_cause, by_layer
+from hermesrt.report.convergence import curve_svg, errors_svg
+from hermesrt.report.floorplan import chip_svg, core_name
+from hermesrt.report.graph import Graph, graph_of
+from hermesrt.report.graphview import view_svg
+from hermesrt.report.heatmap import MIDDLE, CoreMaps, Maps, maps_of
+from hermesrt.report.page_facts import Fact
+from hermesrt.report.programmed import Programmed
 from hermesrt.report.run import RunReport
+from hermesrt.report.svg import COLOURS, definitions, fill, swatch_svg
+from hermesrt.report.timeline import ZOOMS, timeline
 
-_PS, _PJ = 1e-12, 1e-12
-_PEDIGREE = ("kind", "source", "note")
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A name and its value, as text, with what the value is about."""
-
-    name: str
-    value: str
-    note: str = ""
+_WEB = Path(__file__).parent / "web"
+_SCRIPTS = ("select.js", "core.js", "page.js")
 
 
-@dataclass(frozen=True, slots=True)
-class LayerRow:
-    """One layer of the table; `places` are the source lines that use it."""
+@dataclass(frozen=True)
+class Beside:
+    """What else is known: digital machines for the same work, and the strength of assumptions."""
 
-    label: str
-    size: str
-    tiles: int
-    cores: str
-    mvms: str
-    latency: str
-    energy: str
-    places: tuple[Fact, ...]
-    swatch: Markup
+    machines: Sequence[Estimate] = ()
+    moved: Sequence[Moved] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One cause's part of a total."""
-
-    name: str
-    value: str
-    share: float
-    assumed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OffChip:
-    """One digital operation and how often it stands on its line."""
-
-    place: str
-    op: str
-    reason: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """One table of the chip."""
-
-    name: str
-    kind: Kind
-    source: str
-    note: str
-    values: tuple[Fact, ...]
+class _Programming:
+    facts: tuple[Fact, ...]
+    curve: Markup | None
+    errors: Markup
 
 
 def page_html(
     artifact: Artifact,
     cost: Cost,
     run: RunReport | None = None,
-    mvm_errors: Mapping[int, float] | None = None,
+    held: Programmed | None = None,
+    beside: Beside | None = None,
 ) -> str:
-    """The page of a program, with a run's results and the cores' MVM errors where given.
+    """The page of a program, with a run's results and a programmed chip's cells where given.
 
     It asks nothing of a network and opens from a file.
     """
-    layers = _layers(artifact, cost)
-    tiles = [(m, t) for m in artifact.manifest.matrices for t in m.tiles]
+    beside = beside or Beside()
+    graph = graph_of(artifact)
+    layers = words.layer_rows(artifact, cost)
+    matrices = artifact.manifest.matrices
     digital = [a for a in artifact.manifest.account if a.unit == "digital"]
-    template = _environment().get_template("page.html.j2")
-    text = template.render(
+    script = '(() => {\n"use strict";\n' + "\n".join(map(_read, _SCRIPTS)) + "})();"
+    text = _environment().get_template("page.html.j2").render(
         artifact=artifact,
         chip=artifact.chip,
-        header=_run_facts(run) if run else (),
-        summary=_summary(artifact, cost),
-        plan=Markup(chip_svg(artifact, [tile_name(m, t) for m, t in tiles])),
+        style=Markup(_read("page.css")),
+        script=Markup(script),
+        script_hash=_digest(script),
+        definitions=Markup("\n".join(definitions(len(matrices)))),
+        sections=_sections(held, beside),
+        header=words.run_facts(run) if run else (),
+        summary=words.summary(artifact, cost),
+        plan=Markup(chip_svg(artifact)),
         layers=layers,
-        per=_per(cost),
-        data={
-            "layers": [{"label": r.label, "facts": _pairs(_layer_facts(r))} for r in layers],
-            "tiles": [{"facts": _pairs(_tile_facts(m, t, mvm_errors or {}))} for m, t in tiles],
-        },
-        latency=_latency_bars(cost),
-        energy=_energy_bars(cost),
-        off_chip=_off_chip([a for a in digital if op_class(a.op) != "layout"]),
-        layout_only=_off_chip([a for a in digital if op_class(a.op) == "layout"]),
-        constants=_constants(artifact),
-    )
+        per=words.per(cost),
+        timeline=_marked(timeline(artifact, cost)),
+        views=_views(graph),
+        modules=len(graph.modules),
+        hidden=graph.hidden,
+        off_chip=words.off_chip([a for a in digital if op_class(a.op) != "layout"]),
+        layout_only=words.off_chip([a for a in digital if op_class(a.op) == "layout"]),
+        latency=by_cause(cost, "latency"),
+        energy=by_cause(cost, "energy"),
+        layer_latency=by_layer(artifact, cost, "latency"),
+        layer_energy=by_layer(artifact, cost, "energy"),
+        swatches=[Markup(swatch_svg(i)) for i in range(len(matrices))],
+        colours=[COLOURS[i % len(COLOURS)][0] for i in range(len(matrices))],
+        programming=_programming(artifact, held) if held else None,
+        machines=words.machine_rows(cost, beside.machines),
+        moved=words.moved_rows(cost, beside.moved),
+        constants=words.constants(artifact),
+        data=_data(artifact, cost, layers, held),
+    )  # fmt: skip
     return _without_surrogates(text)
+
+
+def _sections(held: Programmed | None, beside: Beside) -> list[tuple[str, str]]:
+    sections = [
+        ("chip", "Floor plan"),
+        ("timeline", "Timeline"),
+        ("graph", "Graph"),
+        ("costs", "Time and energy"),
+    ]
+    if held:
+        sections.append(("programming", "Programming"))
+    if beside.machines or beside.moved:
+        sections.append(("beside", "Digital machines"))
+    return [*sections, ("constants", "Constants")]
+
+
+def _marked(drawn: Any) -> dict[str, Any]:
+    """The time line's drawings as markup."""
+    return {
+        "names": Markup(drawn.names),
+        "tracks": Markup(drawn.tracks),
+        "height": drawn.height,
+        "left_out": drawn.left_out,
+    }
+
+
+def _views(graph: Graph) -> list[Markup]:
+    """Every state of the graph; the first module is open at first."""
+    first = graph.modules[0] if graph.modules else ()
+    return [Markup(view_svg(view, hidden=view.path != first)) for view in graph.views()]
+
+
+def _programming(artifact: Artifact, held: Programmed) -> _Programming:
+    return _Programming(
+        facts=words.programming_facts(held),
+        curve=Markup(curve_svg(held.iterations)) if held.iterations else None,
+        errors=Markup(errors_svg(artifact, held.errors)),
+    )
+
+
+def _data(
+    artifact: Artifact, cost: Cost, layers: Sequence[words.LayerRow], held: Programmed | None
+) -> dict[str, Any]:
+    """What the script shows: facts of layers, steps and cores, and the maps of the cells."""
+    maps = maps_of(held.cells) if held else None
+    return {
+        "zooms": ZOOMS,
+        "layers": [
+            {"label": row.label, "fill": fill(i), "facts": _pairs(words.layer_facts(row))}
+            for i, row in enumerate(layers)
+        ],
+        "steps": _steps(artifact, cost),
+        "cores": _cores(artifact, maps, held.errors if held else {}),
+        "maps": _scales(artifact, held, maps) if held and maps else None,
+    }
+
+
+def _steps(artifact: Artifact, cost: Cost) -> dict[int, dict[str, Any]]:
+    account = {a.node: a for a in artifact.manifest.account}
+    costs = {layer.step: layer for layer in cost.layers if not layer.analog}
+    return {
+        i: {
+            "label": costs[step.name].label,
+            "facts": _pairs(words.step_facts(account.get(step.name), costs[step.name])),
+        }
+        for i, step in enumerate(artifact.manifest.steps)
+        if step.name in costs
+    }
+
+
+def _cores(
+    artifact: Artifact, maps: Maps | None, errors: Mapping[int, float]
+) -> dict[int, dict[str, Any]]:
+    found: dict[int, CoreMaps] = {m.core: m for m in maps.cores} if maps else {}
+    cores: dict[int, dict[str, Any]] = {}
+    for core in artifact.cores:
+        held = [
+            (i, m, t)
+            for i, m in enumerate(artifact.manifest.matrices)
+            for t in m.tiles
+            if t.core == core
+        ]
+        share = sum(t.cells for _, _, t in held) / artifact.chip.cells_per_core
+        mine = found.get(core)
+        rms = mine.rms if mine else None
+        facts = words.core_facts(len(held), share, rms, errors.get(core))
+        cores[core] = {
+            "name": core_name(artifact, core).capitalize(),
+            "facts": _pairs(facts),
+            "tiles": [
+                {
+                    "layer": i,
+                    "rect": [*t.core_rows, *t.core_columns],
+                    "cells": words.tile_cells(m, t),
+                }
+                for i, m, t in held
+            ],
+            "map": {"target": mine.target, "error": mine.error} if mine else None,
+        }
+    return cores
+
+
+def _scales(artifact: Artifact, held: Programmed, maps: Maps) -> dict[str, Any]:
+    crossbar = artifact.chip.crossbar
+    origin = f"{held.method.capitalize()} weights of the chip with seed {held.seed}, before drift"
+    return {
+        "middle": MIDDLE,
+        "target_step": maps.target_step,
+        "error_step": maps.error_step,
+        "error_shown": maps.error_shown,
+        "stride": maps.stride,
+        "rows": crossbar.rows,
+        "columns": crossbar.columns,
+        "origin": origin,
+    }
+
+
+def _pairs(facts: Sequence[Fact]) -> list[dict[str, str]]:
+    return [asdict(fact) for fact in facts]
+
+
+def _read(name: str) -> str:
+    return (_WEB / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    """What the page's policy calls a script by."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"sha256-{digest}"
 
 
 def _without_surrogates(text: str) -> str:
@@ -121,7 +237,7 @@ def _without_surrogates(text: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(_WEB),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -129,167 +245,3 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
-
-
-def _run_facts(run: RunReport) -> tuple[Fact, ...]:
-    method = "ideal" if run.ideal else f"{run.method} weights"
-    age = "every non-ideality off" if run.ideal else f"{duration(run.age_s)} after programming"
-    facts = [
-        Fact("Samples", f"{run.samples:,}", f"seed {run.seed}"),
-        Fact("Weights", method, age if run.ideal else f"{age}, {run.mode} reads"),
-    ]
-    if run.accuracy is not None and run.reference_accuracy is not None:
-        points = 100 * (run.accuracy - run.reference_accuracy)
-        facts += [
-            Fact("Accuracy on the chip", percent(run.accuracy), f"{points:+.1f} points"),
-            Fact("Accuracy in FP32", percent(run.reference_accuracy), "torch, same samples"),
-        ]
-    for name, output in run.outputs.items():
-        shape = " × ".join(map(str, output.shape)) or "scalar"
-        error = f"{output.relative_error:.3g}"
-        facts.append(Fact(f"Relative error of {name}", error, f"{shape}, against FP32"))
-    return tuple(facts)
-
-
-def _summary(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
-    tiles = Counter(t.core for m in artifact.manifest.matrices for t in m.tiles)
-    shared = sum(count > 1 for count in tiles.values())
-    share, per = cost.assumed_share, _per(cost)
-    return (
-        Fact("Cores used", f"{len(artifact.cores)} of {artifact.chip.cores}"),
-        Fact("Utilisation", percent(artifact.utilisation), "of the used cores’ cells"),
-        Fact("Tiles", f"{artifact.tiles}", f"{shared} shared core{'' if shared == 1 else 's'}"),
-        Fact("Latency", si(cost.latency_ps * _PS, "s"), per),
-        Fact("Interval", si(cost.interval_ps * _PS, "s"), "between samples, steady state"),
-        Fact("Energy", si(cost.energy_pj * _PJ, "J"), "a sample"),
-        Fact("Latency assumed", percent(share["latency"]), "rests on assumed constants"),
-        Fact("Energy assumed", percent(share["energy"]), "rests on assumed constants"),
-    )
-
-
-def _per(cost: Cost) -> str:
-    return "a sample" if cost.samples == 1 else f"a batch of {cost.samples:,}"
-
-
-def _layers(artifact: Artifact, cost: Cost) -> list[LayerRow]:
-    return [_layer(artifact, cost, i, m) for i, m in enumerate(artifact.manifest.matrices)]
-
-
-def _layer(artifact: Artifact, cost: Cost, number: int, matrix: Matrix) -> LayerRow:
-    steps = [s for s in artifact.mvms if s.matrix == matrix.name]
-    names = {s.name for s in steps}
-    costs = [layer for layer in cost.layers if layer.step in names]
-    return LayerRow(
-        label=matrix.label,
-        size=f"{matrix.rows} × {matrix.columns}",
-        tiles=len(matrix.tiles),
-        cores=", ".join(map(str, sorted({t.core for t in matrix.tiles}))),
-        mvms=f"{sum(c.core_mvms for c in costs):,}",
-        latency=si(sum(c.latency_ps for c in costs) * _PS, "s"),
-        energy=si(sum(c.energy_pj for c in costs) * _PJ, "J"),
-        places=_places(steps),
-        swatch=Markup(swatch_svg(number)),
-    )
-
-
-def _places(steps: Sequence[MvmStep]) -> tuple[Fact, ...]:
-    places = dict.fromkeys((str(s.location), s.location.code.strip()) for s in steps)
-    return tuple(Fact("Source", place, code) for place, code in places)
-
-
-def _layer_facts(row: LayerRow) -> tuple[Fact, ...]:
-    return (
-        *row.places,
-        Fact("Matrix", f"{row.size}, in {row.tiles} tile{'' if row.tiles == 1 else 's'}"),
-        Fact("Cores", row.cores),
-        Fact("Core MVMs", row.mvms),
-        Fact("Latency", row.latency),
-        Fact("Energy", row.energy),
-    )
-
-
-def _tile_facts(matrix: Matrix, tile: Tile, errors: Mapping[int, float]) -> tuple[Fact, ...]:
-    stages = len(matrix.row_ranges)
-    stage = f"{tile.stage + 1} of {stages}" if stages > 1 else "none: one block of rows"
-    block = f"rows {_range(tile.rows)}, columns {_range(tile.columns)}"
-    array = f"rows {_range(tile.core_rows)}, columns {_range(tile.core_columns)}"
-    facts = (
-        Fact("Core", f"{tile.core}", array),
-        Fact("Block", block),
-        Fact("Cascade stage", stage),
-        Fact("g_max", f"{matrix.g_max_siemens[tile.stage] * 1e6:.2f} µS"),
-    )
-    if tile.core not in errors:
-        return facts
-    return (*facts, Fact("MVM error", percent(errors[tile.core]), "of the core"))
-
-
-def _range(pair: tuple[int, int]) -> str:
-    return f"{pair[0]}–{pair[1]}"
-
-
-def _pairs(facts: Sequence[Fact]) -> list[dict[str, str]]:
-    return [asdict(fact) for fact in facts]
-
-
-def _latency_bars(cost: Cost) -> tuple[Bar, ...]:
-    parts = {cause: float(ps) for cause, ps in cost.latency_by.items()}
-    return _bars(parts, cost.assumed_latency, _PS, "s")
-
-
-def _energy_bars(cost: Cost) -> tuple[Bar, ...]:
-    return _bars(cost.energy_by, cost.assumed_energy, _PJ, "J")
-
-
-def _bars(
-    parts: Mapping[str, float], assumed: Sequence[str], scale: float, unit: str
-) -> tuple[Bar, ...]:
-    total = sum(parts.values())
-    return tuple(
-        Bar(
-            name=CAUSES[cause],
-            value=si(part * scale, unit),
-            share=part / total if total else 0.0,
-            assumed=cause in assumed,
-        )
-        for cause, part in parts.items()
-    )
-
-
-def _off_chip(account: Sequence[Account]) -> tuple[OffChip, ...]:
-    found = Counter((str(a.location), _short(a.op), a.reason) for a in account)
-    return tuple(OffChip(*key, count) for key, count in found.items())
-
-
-def _short(op: str) -> str:
-    """`cos` of `aten.cos.default`."""
-    parts = op.split(".")
-    return parts[1] if len(parts) == 3 else op
-
-
-def _constants(artifact: Artifact) -> tuple[Constants, ...]:
-    tables = {k: t for k, t in chip_tables(artifact.chip).items() if isinstance(t, dict)}
-    return tuple(
-        Constants(
-            name=name,
-            kind=table["kind"],
-            source=table["source"],
-            note=table["note"],
-            values=tuple(Fact(k, _value(v)) for k, v in table.items() if k not in _PEDIGREE),
-        )
-        for name, table in tables.items()
-    )
-
-
-def _value(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.6g}"
-        case dict():
-            return ", ".join(f"{k} {_value(v)}" for k, v in value.items())
-        case list() | tuple():
-            return f"[{', '.join(map(_value, value))}]"
-        case _:
-            return str(value)

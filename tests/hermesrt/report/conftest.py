@@ -1,39 +1,36 @@
 """A small compiled model, its hostile and empty variants, and a browser to load pages in."""
 
 import shutil
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.artifact.schema import Account, Artifact
+from hermesc.artifact.schema import Account, Artifact, HostStep, MvmStep
 from hermesc.errors import Location
 from hermesrt.cost import Cost
 from hermesrt.program import Chip, Program
+from hermesrt.report.programmed import Programmed, programmed
 from hermesrt.report.run import RunReport
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 MARK = 'document.documentElement.dataset.injected="yes"'
 HOSTILE = f"</script><script>{MARK}</script><img src=x onerror='{MARK}'>]]>\"&\x00\ud800"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
-    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
-    "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=3000",
-    "--enable-logging=stderr",
-    "--v=0",
-    "--dump-dom",
 )
 
 
@@ -50,6 +47,29 @@ class Small(nn.Module):
         return self.head(torch.cat([z.cos(), z.sin()], dim=-1))
 
 
+class Block(nn.Module):
+    """A matrix, a function, a matrix, and a way around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.back = nn.Linear(64, 96), nn.Linear(96, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.back(torch.tanh(self.wide(x)))
+
+
+class Deep(nn.Module):
+    """A stack of two blocks and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = nn.Sequential(Block(), Block())
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stack(x).cos())
+
+
 class Digital(nn.Module):
     """No matrix at all."""
 
@@ -57,15 +77,15 @@ class Digital(nn.Module):
         return x.cos()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a browser made of a page: its document, and what it wrote to the console."""
+@dataclass(frozen=True)
+class Opened:
+    """A page in a browser, and all that it wrote to the console or threw, so far."""
 
-    dom: str
-    console: tuple[str, ...]
+    page: "Page"
+    console: list[str]
 
 
-Load = Callable[..., Loaded]
+Open = Callable[..., Opened]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +126,10 @@ def hostile(artifact: Artifact) -> Artifact:
     manifest = artifact.manifest
     place = Location(HOSTILE, HOSTILE, 1, HOSTILE)
     printable = "".join(c for c in HOSTILE if c.isprintable())  # a chip's text is checked
+    steps = tuple(
+        replace(step, location=place) if isinstance(step, MvmStep | HostStep) else step
+        for step in manifest.steps
+    )
     account = (
         Account("a", f"aten.{HOSTILE}.default", "digital", HOSTILE, place),
         Account("b", HOSTILE, "digital", f"moves or renames data {HOSTILE}", place),
@@ -117,31 +141,59 @@ def hostile(artifact: Artifact) -> Artifact:
         chip=manifest.chip | {"name": printable, "description": printable},
         matrices=tuple(replace(m, label=HOSTILE) for m in manifest.matrices),
         account=account,
+        steps=steps,
         notes=(HOSTILE,),
     )
     return replace(artifact, manifest=changed)
 
 
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    """Load a page from a file in headless Chromium; skips where there is none."""
+@pytest.fixture(scope="module")
+def held(chip: Chip) -> Programmed:
+    return programmed(chip)
+
+
+@pytest.fixture(scope="module")
+def deep() -> Program:
+    """Two blocks of several operations each, a branch, and one module in another."""
+    torch.manual_seed(0)
+    return hermesc.compile(Deep(), torch.randn(16, 64), name="deep")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium; skips where there is none."""
     binary = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if binary is None:
         pytest.skip(f"no browser: none of {', '.join(_NAMES)} is on the PATH")
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=list(_FLAGS))
+        yield browser
+        browser.close()
 
-    def load(html: str, *, fragment: str = "", width: int = 1280) -> Loaded:
-        page = tmp_path / "page.html"
-        page.write_text(html, encoding="utf-8")
-        profile = tmp_path / "profile"
-        command = [binary, *_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},900"]
-        done = subprocess.run(
-            [*command, page.as_uri() + fragment],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
+
+@pytest.fixture
+def open_page(browser: "Browser", tmp_path: Path) -> Iterator[Open]:
+    """Open a page from a file."""
+    contexts = []
+
+    def open_page(
+        html: str, *, fragment: str = "", width: int = 1280, scheme: str = "light"
+    ) -> Opened:
+        path = tmp_path / "page.html"
+        path.write_text(html, encoding="utf-8")
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
         )
-        console = tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-        return Loaded(done.stdout, console)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        console: list[str] = []
+        page.on("console", lambda message: console.append(message.text))
+        page.on("pageerror", lambda error: console.append(str(error)))
+        page.goto(path.as_uri() + fragment)
+        return Opened(page, console)
 
-    return load
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,11 +1,11 @@
-"""The page: whole in itself, safe against hostile names, and alive in a browser."""
+"""The page: whole in itself, safe against hostile names, and complete without its script."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +13,10 @@ from hermesc.artifact.schema import Artifact
 from hermesrt.cost import Cost
 from hermesrt.program import Chip, Program
 from hermesrt.programming.error import mvm_errors
+from hermesrt.report import page as page_module
 from hermesrt.report.page import page_html
+from hermesrt.report.programmed import Programmed, programmed
 from hermesrt.report.run import RunReport
-
-Load = Callable[..., Any]  # the fixture `load` of conftest.py
 
 
 class _Reader(HTMLParser):
@@ -52,13 +52,10 @@ class _Reader(HTMLParser):
         return [a for _, a in self.tags if kind in a.get("class", "").split()]
 
 
-def _with_script(html: str, script: str) -> str:
-    assert html.count("</body>") == 1
-    return html.replace("</body>", f"<script>{script}</script></body>")
-
-
-def test_it_asks_nothing_of_a_network(artifact: Artifact, cost: Cost, run: RunReport) -> None:
-    html = page_html(artifact, cost, run)
+def test_it_asks_nothing_of_a_network(
+    artifact: Artifact, cost: Cost, run: RunReport, held: Programmed
+) -> None:
+    html = page_html(artifact, cost, run, held)
     page = _Reader(html)
     links = list(page.attributes("src", "href", "action", "srcset", "xlink:href"))
     assert links
@@ -67,38 +64,65 @@ def test_it_asks_nothing_of_a_network(artifact: Artifact, cost: Cost, run: RunRe
     assert "@import" not in html
     policy = [a["content"] for _, a in page.tags if "http-equiv" in a]
     assert policy[0].startswith("default-src 'none'")
+    assert "script-src 'sha256-" in policy[0]
+    assert "'unsafe-inline'" not in policy[0].partition("script-src")[2]
 
 
-def test_every_tile_can_take_the_focus_and_has_a_name(artifact: Artifact, cost: Cost) -> None:
-    tiles = _Reader(page_html(artifact, cost)).marked("tile")
-    assert len(tiles) == artifact.tiles
-    assert {t["tabindex"] for t in tiles} == {"0"}
-    assert tiles[0]["aria-label"].startswith("first: rows 0–256, columns 0–40, core ")
+def test_the_template_style_and_scripts_are_files_of_their_own() -> None:
+    names = {path.name for path in (Path(page_module.__file__).parent / "web").iterdir()}
+    assert {"page.html.j2", "page.css", "page.js", "select.js", "core.js"} <= names
 
 
-def test_its_data_parses_and_describes_every_tile(
-    artifact: Artifact, cost: Cost, chip: Chip
+def test_every_core_in_use_says_what_it_holds(artifact: Artifact, cost: Cost) -> None:
+    holders = _Reader(page_html(artifact, cost)).marked("holder")
+    assert [int(h["data-core"]) for h in holders] == list(artifact.cores)
+    assert any(re.fullmatch(r"core \d+: 1 tile of first", h["aria-label"]) for h in holders)
+
+
+def test_its_data_parses_and_describes_layers_cores_and_tiles(
+    artifact: Artifact, cost: Cost, held: Programmed
 ) -> None:
-    errors = mvm_errors(chip.device, artifact)
-    scripts = _Reader(page_html(artifact, cost, None, errors)).scripts
+    scripts = _Reader(page_html(artifact, cost, None, held)).scripts
     assert "<" not in scripts[0]
     data = json.loads(scripts[0])
     assert [layer["label"] for layer in data["layers"]] == ["first", "head"]
-    assert len(data["tiles"]) == artifact.tiles
-    second = {f["name"]: f["value"] for f in data["tiles"][1]["facts"]}
-    tile = artifact.manifest.matrices[0].tiles[1]
-    assert second["Cascade stage"] == "2 of 2"
-    assert second["Core"] == str(tile.core)
-    assert second["Block"] == "rows 256–512, columns 0–40"
-    assert second["g_max"].endswith(" µS")
-    assert second["MVM error"] == f"{100 * errors[tile.core]:.1f} %"
     layer = {f["name"]: f["value"] for f in data["layers"][0]["facts"]}
     assert layer["Source"].startswith("conftest.py:") or layer["Source"] == "first"
     assert layer["Matrix"] == "512 × 40, in 2 tiles"
+    tile = artifact.manifest.matrices[0].tiles[1]
+    core = data["cores"][str(tile.core)]
+    facts = {f["name"]: f["value"] for f in core["facts"]}
+    assert facts["MVM error"] == f"{100 * held.errors[tile.core]:.1f} %"
+    assert facts["Rms error of the cells"].endswith(" µS")
+    (drawn,) = core["tiles"]
+    assert drawn["rect"] == [*tile.core_rows, *tile.core_columns]
+    assert drawn["cells"][0] == "rows 256–512, columns 0–40"
+    assert drawn["cells"][2] == "2 of 2"
+    assert data["maps"]["stride"] == 1
 
 
-def test_without_errors_no_tile_has_one(artifact: Artifact, cost: Cost) -> None:
-    assert "MVM error" not in page_html(artifact, cost)
+def test_digital_steps_are_described_with_reason_time_and_energy(
+    artifact: Artifact, cost: Cost
+) -> None:
+    data = json.loads(_Reader(page_html(artifact, cost)).scripts[0])
+    steps = {
+        s["label"]: {f["name"]: f["value"] for f in s["facts"]} for s in data["steps"].values()
+    }
+    assert {"cos", "sin"} <= steps.keys()
+    assert steps["cos"]["Digital"].startswith("no crossbar and no LDPU has such a function")
+    assert steps["cos"]["Latency"].endswith("s")
+
+
+def test_without_a_chip_no_core_has_an_error_or_maps(artifact: Artifact, cost: Cost) -> None:
+    html = page_html(artifact, cost)
+    data = json.loads(_Reader(html).scripts[0])
+    assert data["maps"] is None
+    assert all(core["map"] is None for core in data["cores"].values())
+    assert "MVM error" not in _Reader(html).words()
+
+
+def test_the_errors_are_those_of_the_chip(artifact: Artifact, chip: Chip) -> None:
+    assert programmed(chip).errors == mvm_errors(chip.device, artifact)
 
 
 def test_the_header_shows_a_run_and_only_then(
@@ -116,11 +140,10 @@ def test_the_header_shows_a_run_and_only_then(
 
 def test_assumed_causes_are_marked_and_shares_add_up(artifact: Artifact, cost: Cost) -> None:
     page = _Reader(page_html(artifact, cost))
-    bars = page.marked("bar")
     causes = [*cost.latency_by, *cost.energy_by]
+    bars = page.marked("bar")[: len(causes)]
     assumed = [c in cost.assumed_latency for c in cost.latency_by]
     assumed += [c in cost.assumed_energy for c in cost.energy_by]
-    assert len(bars) == len(causes)
     assert ["open" in b["class"].split() for b in bars] == assumed
     widths = [float(b["style"].removeprefix("width:").rstrip("%")) for b in bars]
     assert sum(widths) == pytest.approx(200, abs=0.1)
@@ -144,8 +167,17 @@ def test_every_constant_of_the_chip_stands_with_its_source(artifact: Artifact, c
         assert all(f"{k} = " in words for k in table if k not in ("kind", "source", "note"))
 
 
-def test_hostile_names_are_not_injected(hostile: Artifact, cost: Cost, run: RunReport) -> None:
-    html = page_html(hostile, cost, run)
+def test_programming_has_a_section_with_a_chip_and_only_then(
+    artifact: Artifact, cost: Cost, held: Programmed
+) -> None:
+    assert "Method published seed 0" in _Reader(page_html(artifact, cost, None, held)).words()
+    assert 'id="programming"' not in page_html(artifact, cost)
+
+
+def test_hostile_names_are_not_injected(
+    hostile: Artifact, cost: Cost, run: RunReport, held: Programmed
+) -> None:
+    html = page_html(hostile, cost, run, held)
     page = _Reader(html)
     assert len(page.scripts) == 2
     assert not [a for tag, a in page.tags if tag == "img"]
@@ -159,104 +191,3 @@ def test_a_program_without_matrices_has_a_page(digital: Program, chip: Chip) -> 
     words = _Reader(page_html(digital.artifact, cost)).words()
     assert "Nothing on the chip" in words
     assert "Cores used 0 of 64" in words
-
-
-@pytest.mark.browser
-def test_the_script_runs_and_the_console_stays_empty(
-    artifact: Artifact, cost: Cost, run: RunReport, load: Load
-) -> None:
-    loaded = load(page_html(artifact, cost, run))
-    assert loaded.console == ()
-    assert 'data-ready="yes"' in loaded.dom
-    assert _Reader(loaded.dom).marked("on") == []
-
-
-@pytest.mark.browser
-def test_an_address_with_a_layer_selects_its_tiles_and_its_row(
-    artifact: Artifact, cost: Cost, load: Load
-) -> None:
-    loaded = load(page_html(artifact, cost), fragment="#layer-0")
-    marked = _Reader(loaded.dom).marked("on")
-    assert loaded.console == ()
-    assert {a["data-layer"] for a in marked} == {"0"}
-    assert sum("tile" in a["class"].split() for a in marked) == 2
-    assert sum("tile" not in a["class"] and "route" not in a["class"] for a in marked) == 1
-    assert "512 × 40, in 2 tiles" in _Reader(loaded.dom).words()
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("fragment", ["#layer-99", "#layer-x", "#<b>"])
-def test_an_address_with_no_such_layer_selects_nothing(
-    artifact: Artifact, cost: Cost, load: Load, fragment: str
-) -> None:
-    loaded = load(page_html(artifact, cost), fragment=fragment)
-    assert loaded.console == ()
-    assert _Reader(loaded.dom).marked("on") == []
-
-
-@pytest.mark.browser
-def test_pointing_and_focusing_highlight_both_ways_and_escape_lets_go(
-    artifact: Artifact, cost: Cost, load: Load
-) -> None:
-    script = """
-    const seen = () => [...document.querySelectorAll(".on")].map(
-      (e) => e.tagName.toLowerCase() + e.dataset.layer).sort().join();
-    const root = document.documentElement.dataset;
-    const rows = document.querySelectorAll("tr[data-layer]");
-    rows[1].dispatchEvent(new MouseEvent("mouseover", {bubbles: true}));
-    root.row = seen();
-    const tile = document.querySelectorAll(".tile")[1];
-    tile.dispatchEvent(new FocusEvent("focusin", {bubbles: true}));
-    root.focus = seen();
-    root.detail = document.getElementById("detail-facts").textContent;
-    rows[1].querySelector("a").click();
-    document.body.dispatchEvent(new MouseEvent("mouseover", {bubbles: true}));
-    root.kept = seen() + location.hash;
-    document.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape"}));
-    root.free = seen() + location.hash;
-    """
-    loaded = load(_with_script(page_html(artifact, cost), script))
-    root = _Reader(loaded.dom).tags[0][1]
-    assert loaded.console == ()
-    assert root["data-row"] == "rect1,tr1"
-    assert root["data-focus"] == "path0,rect0,rect0,tr0"
-    assert "2 of 2" in root["data-detail"]
-    assert root["data-kept"] == "rect1,tr1#layer-1"
-    assert root["data-free"] == ""
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 700])
-def test_the_body_does_not_scroll_sideways(
-    hostile: Artifact, cost: Cost, run: RunReport, load: Load, width: int
-) -> None:
-    script = """const root = document.documentElement;
-    root.dataset.width = innerWidth; root.dataset.over = root.scrollWidth - innerWidth;"""
-    loaded = load(_with_script(page_html(hostile, cost, run), script), width=width)
-    root = _Reader(loaded.dom).tags[0][1]
-    assert int(root["data-width"]) == width
-    assert int(root["data-over"]) <= 0
-
-
-@pytest.mark.browser
-def test_hostile_names_do_nothing_in_a_browser(hostile: Artifact, cost: Cost, load: Load) -> None:
-    loaded = load(page_html(hostile, cost), fragment="#layer-1")
-    root = _Reader(loaded.dom).tags[0][1]
-    assert loaded.console == ()
-    assert root["data-ready"] == "yes"
-    assert "data-injected" not in root
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("<script>throw new Error('deliberate')</script>", "deliberate"),
-        ("<img src='https://127.0.0.1:9/x.png'>", "Content Security Policy"),
-    ],
-)
-def test_the_console_check_can_fail(
-    artifact: Artifact, cost: Cost, load: Load, body: str, words: str
-) -> None:
-    html = page_html(artifact, cost).replace("</body>", f"{body}</body>")
-    assert any(words in line for line in load(html).console)
