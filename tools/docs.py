@@ -1,10 +1,9 @@
 """Keep the README true: the demo's output in it is a script's, and its Python runs.
 
-    python tools/docs.py           check; exit 1 and say what differs
-    python tools/docs.py --write   write the demo's output, its picture, the page's, the benchmarks'
-                                   tables and the study of programming
-    python tools/docs.py --write DIR   the same, and the studies of the chip with DIR's measurements
-                                       (half an hour)
+    python tools/docs.py                        check; exit 1 and say what differs
+    python tools/docs.py --write                write all blocks that need no data of others
+    python tools/docs.py --write demo bench     write these
+    python tools/docs.py --write --data DIR     the studies with DIR's measurements too (an hour)
 
 Numbers may differ by 2 % and one in the last digit (another processor rounds otherwise); all else
 must be the same.
@@ -14,11 +13,20 @@ import re
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 TOLERANCE = 0.02
+ATTENTION_MAPS = {
+    "FavorAttention": "softmax by positive, hyperbolic or trigonometric features, or ReLU features",
+    "RandomFeatureAttention": "softmax of normalised tokens by Fourier features",
+    "LinearAttention": "elu + 1",
+    "CosformerAttention": "ReLU, weighted by the distance of tokens",
+    "NystroemAttention": "Skyformer's Gaussian kernel, or softmax, by landmarks",
+}
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 
 
@@ -27,12 +35,27 @@ def demo_output() -> str:
     return output(str(ROOT / "tools/demo.sh"), str(Path(sys.executable).parent))
 
 
-def bench_output() -> str:
-    """The tables of the benchmarks; not checked, for times are the machine's."""
-    return "\n\n".join(
-        output(sys.executable, str(ROOT / f"tools/bench/{name}.py"))
-        for name in ("mvm", "programming")
-    )
+def kernels_table() -> str:
+    """What `hermesc.kernels` has, by asking it."""
+    from hermesc import kernels
+    from hermesc.kernels import attention
+
+    made = (
+        kernels.Rbf(1.0), kernels.Laplacian(1.0), kernels.ArcCosine(0), kernels.Polynomial(2),
+        kernels.Softmax(), kernels.Ntk(),
+    )  # fmt: skip
+    lines = [f"{type(k).__name__:<23} {', '.join(kernels.samplers_of(k))}" for k in made]
+    kinds = {k.__name__ for k in attention.KernelAttention.__subclasses__()}
+    if kinds != set(ATTENTION_MAPS):
+        raise SystemExit(f"tools/docs.py does not describe {kinds ^ set(ATTENTION_MAPS)}")
+    lines += [f"{name:<23} {what}" for name, what in ATTENTION_MAPS.items()]
+    heads = ", ".join(name for name in kernels.__all__ if name.startswith("fit_"))
+    return "\n".join([*lines, f"{'heads':<23} {heads}"])
+
+
+def script(name: str) -> str:
+    """What one of our scripts prints."""
+    return output(sys.executable, str(ROOT / "tools" / name))
 
 
 def study_output(*words: str) -> str:
@@ -42,7 +65,8 @@ def study_output(*words: str) -> str:
 
 def output(*command: str) -> str:
     """What a command prints."""
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as folder:  # studies keep their results in it
+        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
     return run.stdout.rstrip()
 
 
@@ -76,36 +100,77 @@ def run_python(text: str) -> None:
         subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True)
 
 
-def main() -> int:
-    """Check, or write."""
+def after(text: str, words: str) -> str:
+    """What stands behind the last occurrence of some words."""
+    return text.rpartition(words)[2]
+
+
+def blocks(data: str | None) -> dict[str, Callable[[], str]]:
+    """How each block of the README is made; those of measurements need the folder that holds
+    them."""
+    made: dict[str, Callable[[], str]] = {
+        "demo": demo_output,
+        "kernels": kernels_table,
+        "table1": lambda: script("table1.py"),
+        "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
+        "timing": lambda: script("bench/timing.py"),
+        "programming": lambda: study_output("programming"),
+    }
+    if data is None:
+        return made
+    words = ("--fresh", "--data", str(Path(data).resolve()))
+    chip_svg, kernels_svg = (str(ROOT / f"examples/study_{n}.svg") for n in ("chip", "kernels"))
+    kernels = ("kernels", *words, "--plot", kernels_svg)
+    explain = ("chip", *words, "--seeds", "5", "--explain")
+    return made | {
+        "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
+        "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
+        "study": lambda: study_output("chip", *words, "--plot", chip_svg),
+        "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
+    }
+
+
+def write(names: Sequence[str], data: str | None) -> None:
+    """Fill blocks, and the demo's picture with the demo."""
+    made = blocks(data)
+    unknown = [name for name in names if name not in made]
+    if unknown:
+        raise SystemExit(f"no block {', '.join(unknown)}; there are {', '.join(made)}")
+    for name in names or made:
+        fresh, text = made[name](), README.read_text(encoding="utf-8")
+        block = section(text, name)
+        README.write_text(
+            f"{text[: block.start(2)]}\n{fresh}{text[block.end(2) :]}", encoding="utf-8"
+        )
+        if name == "demo":
+            picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
+            (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
+            script("picture.py")
+
+
+def check() -> int:
+    """Blocks that are the same on every machine, and the Python."""
     text = README.read_text(encoding="utf-8")
-    fresh = demo_output()
-    if "--write" in sys.argv:
-        blocks = {
-            "demo": fresh,
-            "bench": bench_output(),
-            "programming": study_output("programming"),
-        }
-        if data := sys.argv[sys.argv.index("--write") + 1 :]:
-            picture = str(ROOT / "examples/study_chip.svg")
-            words = ("chip", "--data", data[0])
-            blocks["study"] = study_output(*words, "--plot", picture)
-            explained = study_output(*words, "--seeds", "5", "--explain")
-            blocks["explain"] = explained.rpartition("The same cells with one thing changed:\n")[2]
-        for name, fresh_text in blocks.items():
-            block = section(text, name)
-            text = f"{text[: block.start(2)]}\n{fresh_text}{text[block.end(2) :]}"
-        README.write_text(text, encoding="utf-8")
-        picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
-        (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
-        subprocess.run([sys.executable, str(ROOT / "tools/picture.py")], check=True)
-        return 0
-    problem = differs(section(text, "demo")[2].strip("\n"), fresh)
-    if problem is not None:
-        print(f"README.md's demo is out of date: {problem}; run `make docs`")
-        return 1
+    made = blocks(None)
+    for name in ("demo", "kernels", "table1"):
+        problem = differs(section(text, name)[2].strip("\n"), made[name]())
+        if problem is not None:
+            print(f"README.md's {name} is out of date: {problem}; run `make docs`")
+            return 1
     run_python(text)
     print("README.md is true")
+    return 0
+
+
+def main() -> int:
+    """Check, or write."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--write", nargs="*", metavar="BLOCK", help="these blocks, or all")
+    parser.add_argument("--data", metavar="DIR", help="measurements, for the blocks of studies")
+    given = parser.parse_args()
+    if given.write is None:
+        return check()
+    write(given.write, given.data)
     return 0
 
 

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from hermesc.api import compile, load, simulate
 
 __all__ = ["compile", "load", "simulate"]
+_MODULES = ("estimators", "kernels")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when something of it is asked for."""
+    if name in _MODULES:
+        return importlib.import_module(f"hermesc.{name}")
     if name in __all__:
         return getattr(importlib.import_module("hermesc.api"), name)
     raise AttributeError(f"module 'hermesc' has no attribute {name!r}")

@@ -1,54 +1,57 @@
 """The Python interface: compile, load, simulate."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.device import SimulatedDevice
-from hermesc.errors import ModelError, OptionError
-from hermesc.pipeline import Observer, Options, Source, compile_model
+from hermesc.errors import OptionError
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Program
 
-Calibration = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
+if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
+    from hermesc.pipeline import Observer, Options
 
 
 def compile(
-    model: nn.Module,
-    example_inputs: Tensor | Sequence[Tensor],
+    model: Any,
+    example_inputs: Any = None,
     *,
     chip: str | ChipSpec = "hermes",
-    calibration: Calibration | None = None,
-    labels: Tensor | None = None,
+    calibration: Any = None,
+    labels: Any = None,
     dynamic_shapes: Any = None,
-    options: Options | None = None,
+    options: "Options | None" = None,
     name: str | None = None,
-    observe: Observer | None = None,
+    observe: "Observer | None" = None,
 ) -> Program:
-    """The program of any nn.Module.
+    """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
+    a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
 
-    `example_inputs` has a batch first; `calibration` are real inputs from which the converters'
-    ranges are taken (the examples, if there are none); `chip` is a name or a TOML file's path.
+    `example_inputs` are a tensor or array, or a tuple of them, batch first; files may hold their
+    own. `calibration` are real inputs (by position or by name) from which the converters' ranges
+    are taken (the examples, if there are none); `chip` is a name or a TOML file's path.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
+    from hermesc.frontend.load import load_model
+    from hermesc.frontend.source import Given, make_source
+    from hermesc.pipeline import Options, compile_model
+
     spec = load_chip(chip) if isinstance(chip, str) else chip
-    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
-    if not isinstance(model, nn.Module):
-        raise ModelError(f"the model is a {type(model).__name__}, not an nn.Module")
-    if not inputs or not all(isinstance(t, Tensor) for t in inputs):
-        raise ModelError("example_inputs must be a tensor or a tuple of tensors, batch first")
-    given = (calibration,) if isinstance(calibration, Tensor) else calibration
-    source = Source(
+    given = Given(
         model=model,
-        example_inputs=inputs,
-        calibration=given,
+        example_inputs=example_inputs,
+        calibration=calibration,
         labels=labels,
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
     )
+    if isinstance(model, str | Path):
+        source = load_model(str(model), given)
+        source = source if name is None else replace(source, name=name)
+    else:
+        source = make_source(given)
     return Program.of(compile_model(source, spec, options or Options(), observe))
 
 

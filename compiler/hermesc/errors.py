@@ -50,17 +50,24 @@ class ModelError(InputError):
 
 
 class UnsupportedOpError(ModelError):
-    """The model holds operations that neither the chip nor the host can run; lists all of them."""
+    """The model holds operations that neither the chip nor the host can run; lists all of them.
 
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
+    `noun` is what they are in the user's words, `advice` what to do about them.
+    """
+
+    def __init__(
+        self,
+        refusals: Sequence[Refusal],
+        noun: str = "operation",
+        advice: str = "Rewrite these lines with other torch functions, or move them out of the "
+        "model's forward into your own code before or after it.",
+    ) -> None:
         self.refusals = tuple(refusals)
         lines = [f"  {r.location}: {r.op}: {r.reason}" for r in self.refusals]
         count = len(self.refusals)
         super().__init__(
-            f"{count} operation{'s' if count > 1 else ''} of the model can run neither on the chip "
-            "nor on the host:\n" + "\n".join(lines) + "\n"
-            "Rewrite these lines with other torch functions, or move them out of the model's "
-            "forward into your own code before or after it."
+            f"{count} {noun}{'s' if count > 1 else ''} of the model can run neither on the chip "
+            "nor on the host:\n" + "\n".join(lines) + f"\n{advice}"
         )
 
 

@@ -1,16 +1,20 @@
 """Writing files so that a failed or killed command leaves nothing half-written."""
 
+import io
 import os
 import tempfile
+from collections.abc import Callable
 from errno import EISDIR
 from pathlib import Path
+from typing import IO
 
 from hermesc.errors import InputError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], None]) -> None:
     """Write beside `path`, fsync, rename over it. A link is followed; a device is written to.
 
+    `data` is the file's content, or writes it to the open file that it is given.
     Raises: InputError when the place cannot be written (no such folder, no permission, full disk).
     """
     try:
@@ -18,7 +22,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         if target.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder; name a file")
         if target.exists() and not target.is_file():
-            target.write_bytes(data)
+            target.write_bytes(data if isinstance(data, bytes) else _in_memory(data))
         else:
             _replace(target, data)
     except OSError as error:
@@ -27,11 +31,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         ) from None
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _in_memory(write: Callable[[IO[bytes]], None]) -> bytes:
+    stream = io.BytesIO()
+    write(stream)
+    return stream.getvalue()
+
+
+def _replace(target: Path, data: bytes | Callable[[IO[bytes]], None]) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            if isinstance(data, bytes):
+                stream.write(data)
+            else:
+                data(stream)
             stream.flush()
             os.fsync(stream.fileno())
         _default_mode(temporary)

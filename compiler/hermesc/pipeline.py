@@ -3,17 +3,17 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hermesc.artifact.schema import Artifact
 from hermesc.codec import parse_groups
 from hermesc.errors import InternalError, ModelError
 from hermesc.frontend.capture import Capture, capture
 from hermesc.frontend.convert import convert
+from hermesc.frontend.source import Source as Source
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
@@ -39,22 +39,6 @@ class Options:
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What to compile: a model with inputs for capture and calibration.
-
-    `folder` is where its source file lies, so that locations read the same on every machine.
-    """
-
-    model: nn.Module
-    example_inputs: Sequence[Tensor]
-    calibration: Sequence[Tensor] | Mapping[str, Tensor] | None = None
-    labels: Tensor | None = None
-    dynamic_shapes: Any = None
-    name: str = "model"
-    folder: Path | None = None
-
-
 def compile_model(
     source: Source, chip: ChipSpec, options: Options, observe: Observer | None = None
 ) -> Artifact:
@@ -64,7 +48,9 @@ def compile_model(
     """
     step = _Steps(observe)
     captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
-    graph, weights = step("convert", convert, captured.exported, source.folder)
+    graph, weights = step(
+        "convert", convert, captured.exported, source.folder, captured.input_names
+    )
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
@@ -77,7 +63,7 @@ def compile_model(
     examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
     _check_meaning(partitioned.graph, weights, captured, examples)
     calibration, notes = _calibration(partitioned.graph, source, examples)
-    notes += tuple(_fixed_batch(partitioned.graph))
+    notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
     tiled = step("tile", tile, partitioned, weights, chip)
     verify.verify_tiled(tiled, weights, chip)
@@ -92,7 +78,12 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
     extras = Extras(
-        source.name, examples, _labels(source, examples), streams, notes + quantized.notes
+        source.name,
+        examples,
+        _labels(source, examples),
+        streams,
+        notes + quantized.notes,
+        source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
     return artifact

@@ -36,13 +36,22 @@ class RelativeError:
         return float((self._error / self._norm) ** 0.5)
 
 
-def predictions(output: Tensor, labels: NDArray[Any]) -> NDArray[Any] | None:
-    """Classes that an output says, or None where it does not classify; `labels` are all there are.
+def predictions(
+    output: Tensor, labels: NDArray[Any], classes: tuple[int | float | str, ...] = ()
+) -> NDArray[Any] | None:
+    """Classes that an output says, or None where it does not classify; `labels` are all there are,
+    `classes` those that the model has learnt, if it tells.
 
-    Several columns: the largest one's index. One column: the sign for labels -1 and 1, a threshold
-    of 0.5 for labels 0 and 1.
+    One whole number a row: the class itself. Several columns: the largest one's class, or index.
+    One column: of two classes the sign; else the sign for labels -1 and 1, and a threshold of 0.5
+    for labels 0 and 1.
+    Raises: InputError for labels that are no class.
     """
     values = output.detach().double().numpy()
+    if classes:
+        return _class_of(values, labels, classes)
+    if not output.is_floating_point() and values.size == len(values):
+        return values.reshape(-1)
     if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.round(labels)):
         return None
     flat = values.reshape(len(values), -1)
@@ -59,3 +68,18 @@ def predictions(output: Tensor, labels: NDArray[Any]) -> NDArray[Any] | None:
     if found <= {-1, 1} and -1 in found:
         return np.where(flat[:, 0] >= 0, 1, -1)
     return np.asarray((flat[:, 0] >= 0.5).astype(np.int64)) if found <= {0, 1} else None
+
+
+def _class_of(
+    values: NDArray[Any], labels: NDArray[Any], classes: tuple[int | float | str, ...]
+) -> NDArray[Any] | None:
+    unknown = sorted(str(label) for label in set(labels.tolist()) - set(classes))
+    if unknown:
+        raise InputError(
+            f"labels hold {', '.join(unknown[:5])}, which the model has not learnt; its classes "
+            f"are {', '.join(map(str, classes))}"
+        )
+    flat = values.reshape(len(values), -1)
+    if len(classes) == 2 and flat.shape[1] == 1:
+        return np.array(classes)[(flat[:, 0] > 0).astype(np.int64)]
+    return np.array(classes)[flat.argmax(1)] if flat.shape[1] == len(classes) else None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.artifact import io
@@ -108,7 +110,7 @@ class Chip:
     ) -> None:
         """Write the weights again, by that method; `observe` is called after each iteration.
 
-        Pulse-by-pulse methods keep what they did in `checkpoint` every 20 seconds; a file that a
+        Pulse-by-pulse methods keep what they did in `checkpoint` every few seconds; a file that a
         killed run left there is taken up, with the same result, and removed at the end.
         """
         if method not in METHODS:
@@ -159,8 +161,13 @@ class Chip:
         self.device.configure(settings)
         return self
 
-    def __call__(self, *inputs: Tensor) -> Any:
-        """The outputs: a tensor, or a tuple where the model returns several.
+    def rewind(self) -> "Chip":
+        """Go back to the first read noise, so that the calls that follow repeat the first ones."""
+        self._blocks_run = 0
+        return self
+
+    def __call__(self, *inputs: Tensor | NDArray[Any]) -> Any:
+        """The outputs of tensors or numpy arrays: a tensor, or a tuple where there are several.
 
         Raises: InputError when the inputs do not fit the program.
         """
@@ -168,11 +175,15 @@ class Chip:
         outputs = joined([block.outputs for block in blocks])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def report(self, *inputs: Tensor, labels: Tensor | None = None) -> RunReport:
+    def report(
+        self, *inputs: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None
+    ) -> RunReport:
         """Accuracy, latency and energy on the inputs, or on the program's own examples."""
-        samples = self._samples(inputs) if inputs else example_samples(self.compiled.artifact)
+        artifact = self.compiled.artifact
+        samples = self._samples(inputs) if inputs else example_samples(artifact)
         if labels is not None:
-            samples = Samples(samples.inputs, labels.numpy())
+            arrays = {name: value.numpy() for name, value in samples.inputs.items()}
+            samples = check_samples(artifact, arrays, np.asarray(labels), "inputs")
         return self.measured(samples, self.run(samples))
 
     def measured(self, samples: Samples, blocks: Iterable[Block]) -> RunReport:
@@ -227,15 +238,16 @@ class Chip:
         self.method, self.iterations = state.method, iterations
         return self
 
-    def _samples(self, inputs: tuple[Tensor, ...]) -> Samples:
+    def _samples(self, inputs: tuple[Tensor | NDArray[Any], ...]) -> Samples:
         specs = self.compiled.artifact.manifest.inputs
         if len(inputs) != len(specs):
             names = ", ".join(s.name for s in specs)
             raise InputError(f"{len(inputs)} inputs given; the program takes {len(specs)}: {names}")
+        arrays = {}
         for spec, value in zip(specs, inputs, strict=True):
-            if not isinstance(value, Tensor):
+            if not isinstance(value, Tensor | np.ndarray):
                 raise InputError(f"input {spec.name!r} is a {type(value).__name__}, not a tensor")
-        arrays = {s.name: t.detach().numpy() for s, t in zip(specs, inputs, strict=True)}
+            arrays[spec.name] = value.detach().numpy() if isinstance(value, Tensor) else value
         return check_samples(self.compiled.artifact, arrays, None, "inputs")
 
     def _row_blocks(self, samples: Samples) -> list[slice]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from hermesc.artifact.container import (
     from_json,
-    pack,
+    pack_into,
     tensors_from_bytes,
     tensors_to_bytes,
     to_json,
@@ -24,11 +25,10 @@ from hermesc.errors import ArtifactError, OptionError
 from hermesc.files import read_file, write_atomically
 from hermesrt.device import Device, DeviceState, Method
 from hermesrt.programming.drive import Iteration, ProgrammingOptions, Progress
-from hermesrt.programming.hand import Hand
+from hermesrt.programming.hand import FIELDS, Hand
 from hermesrt.programming.targets import targets
 
 _HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "hands.safetensors"
-_HAND = ("device", "ampere", "slope", "pending", "tuned", "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def save_state(
     """Write the state file, whole or not at all."""
     header = StateHeader(program_sha256, state.chip, state.method, state.seed, iterations)
     parts = {_HEADER: to_json(encode(header)), _CELLS: tensors_to_bytes(state.arrays)}
-    write_atomically(path, pack("state", parts))
+    write_atomically(path, partial(pack_into, kind="state", parts=parts))
 
 
 def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iteration, ...]]:
@@ -93,7 +93,7 @@ def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) ->
     header = CheckpointHeader(job, tuple(progress.iterations), progress.index)
     hands: dict[str, NDArray[Any]] = {}
     for hand in progress.hands:
-        for name in _HAND:
+        for name in FIELDS:
             value: Tensor = getattr(hand, name)
             stored = value.to(torch.uint8) if value.dtype == torch.bool else value
             hands[f"{hand.target.core}.{name}"] = stored.numpy()
@@ -102,7 +102,7 @@ def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) ->
         _CELLS: tensors_to_bytes(state.arrays),
         _HANDS: tensors_to_bytes(hands),
     }
-    write_atomically(path, pack("checkpoint", parts))
+    write_atomically(path, partial(pack_into, kind="checkpoint", parts=parts))
 
 
 def load_checkpoint(
@@ -145,7 +145,7 @@ def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[H
     limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
     for target in targets(artifact):
         values = []
-        for name, dtype in zip(_HAND, dtypes, strict=True):
+        for name, dtype in zip(FIELDS, dtypes, strict=True):
             array = arrays.get(f"{target.core}.{name}")
             low, high = limits.get(name, (-1e9, 1e9))
             fits = array is not None and array.dtype == dtype

@@ -420,7 +420,9 @@ def test_completion_is_a_script(folder: Path) -> None:
 
 BAD = {
     "missing file": ("compile nofile.py", "there is no such file"),
-    "not python": ("compile net.onnx", "a model is a .py file"),
+    "not python": ("compile net.txt", "a model is a .py file"),
+    "no such onnx": ("compile net.onnx", "there is no such file"),
+    "a pickle": ("compile net.joblib", "a pickle is code that would run on loading"),
     "model raises": ("compile raises.py", "KeyError: 'nope' (line 2"),
     "syntax error": ("compile syntax.py", "SyntaxError"),
     "no model": ("compile empty.py", "defines no `model`"),

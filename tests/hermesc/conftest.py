@@ -312,6 +312,44 @@ PRODUCTS = (
         o=lambda: nn.Linear(16, 16),
     ),
     _fn("random features", 1, _favor, w=(32, 16)),
+    *(
+        _fn(f"repeated by {name}", 1, forward, *inputs, w=(5, 16))
+        for name, inputs, forward in (
+            ("expand", X3, lambda m, x: x @ m.w.T.expand(x.shape[0], -1, -1)),
+            ("repeat", X3, lambda m, x: torch.bmm(x, m.w.t().repeat(x.shape[0], 1, 1))),
+            ("unsqueeze", X3, lambda m, x: x @ (m.w[None].expand(x.shape[0], 5, 16) * 2).mT),
+            ("expand_as", X3, lambda m, x: (x * m.w[0].expand_as(x)) @ m.w.T),
+            (
+                "batch and heads",
+                ((8, 2, 3, 16),),
+                lambda m, x: torch.einsum(
+                    "...id,...jd->...ij", x, m.w[None, None].expand(*x.shape[:2], -1, -1).type_as(x)
+                ),
+            ),
+            (
+                "batch and heads in one, as decomposed",
+                ((8, 2, 3, 16),),
+                lambda m, x: torch.bmm(
+                    x.reshape(x.shape[0] * 2, 3, 16),
+                    m.w.expand(x.shape[0], 2, -1, -1)[..., None]
+                    .permute(0, 1, 3, 2, 4)
+                    .reshape(x.shape[0] * 2, 16, 5),
+                ),
+            ),
+            (
+                "heads alone",
+                ((8, 2, 3, 16),),
+                lambda m, x: torch.einsum("bhid,hjd->bhij", x, m.w.expand(2, -1, -1)),
+            ),
+            (
+                "batch and heads in one",
+                ((8, 2, 3, 16),),
+                lambda m, x: (
+                    x.flatten(0, 1) @ m.w.mT.expand(x.shape[0], 2, 16, 5).reshape(-1, 16, 5)
+                ),
+            ),
+        )
+    ),
 )
 
 NOT_PRODUCTS = (
@@ -329,6 +367,18 @@ NOT_PRODUCTS = (
     _layers("convolution", 0, lambda m, x: m.a(x), ((4, 3, 6, 6)), a=lambda: nn.Conv2d(3, 4, 3)),
     _fn("identity", 0, lambda m, x: x),
     _fn("no matrix", 0, lambda m, x: x.sin() + x.mean(0)),
+    _fn(
+        "a result that is repeated",
+        0,
+        lambda m, x: torch.einsum("d,bdm->bm", x[0], m.w.expand(x.shape[0], -1, -1)),
+        w=(16, 5),
+    ),
+    _fn(
+        "repeated along the sum",
+        0,
+        lambda m, x: torch.einsum("bd,bm->dm", x, m.w.expand(x.shape[0], -1)),
+        w=(1, 5),
+    ),
     _fn("an unused matrix", 0, lambda m, x: (x @ m.w, x)[1], w=W),
 )
 

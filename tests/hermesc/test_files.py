@@ -68,3 +68,18 @@ def test_a_place_that_can_be_written_is_left_untouched(tmp_path):
 def test_a_missing_file_is_named_with_what_it_should_be(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the chip .*none.*: No such file"):
         read_file(tmp_path / "none", "chip")
+
+
+def test_content_may_be_written_to_the_open_file(tmp_path):
+    path = tmp_path / "x.bin"
+    write_atomically(path, lambda stream: stream.write(b"one") and None)
+    assert path.read_bytes() == b"one"
+
+    def failing(stream):
+        stream.write(b"half")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        write_atomically(path, failing)
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]

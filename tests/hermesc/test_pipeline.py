@@ -211,3 +211,17 @@ def test_batch_norm_after_a_layer_over_sequences_compiles(chip):
             return self.b(self.l(x))
 
     assert len(_compile(chip, Net(), torch.randn(6, 3, 4)).mvms) == 1
+
+
+def test_inputs_keep_their_capitals(chip) -> None:
+    class Capitals(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+
+        def forward(self, X: torch.Tensor, aB: torch.Tensor) -> torch.Tensor:
+            return self.layer(X) + aB
+
+    source = Source(Capitals(), (torch.randn(4, 3), torch.randn(4, 2)))
+    artifact = compile_model(source, chip, Options())
+    assert [i.name for i in artifact.manifest.inputs] == ["X", "aB"]

@@ -55,3 +55,29 @@ def test_regression_has_no_classes() -> None:
     assert predictions(torch.zeros(2, 1), np.array([0.3, 1.7])) is None
     assert predictions(torch.zeros(2, 1), np.array([3, 7])) is None
     assert predictions(torch.zeros(2, 3, 4), np.array([0, 1])) is None
+
+
+def test_one_whole_number_a_row_is_the_class_itself() -> None:
+    found = predictions(torch.tensor([7, 3, -2]), np.array([3, 7]))
+    assert found is not None
+    assert found.tolist() == [7, 3, -2]
+
+
+@pytest.mark.parametrize("classes", [(4, 9), ("no", "yes"), (-1.0, 1.0)])
+def test_two_classes_have_their_threshold_at_zero(classes: tuple[int | float | str, ...]) -> None:
+    found = predictions(torch.tensor([0.2, -0.2, 0.0]), np.array(classes), classes)
+    assert found is not None
+    assert found.tolist() == [classes[1], classes[0], classes[0]]
+
+
+def test_columns_vote_for_their_class() -> None:
+    output = torch.tensor([[0.1, 0.9, 0.0], [2.0, 1.0, 0.0]])
+    found = predictions(output, np.array([5]), (5, 8, 9))
+    assert found is not None
+    assert found.tolist() == [8, 5]
+    assert predictions(output, np.array([5]), (5, 8)) is None
+
+
+def test_labels_that_are_no_class_are_refused() -> None:
+    with pytest.raises(InputError, match=r"labels hold 6, .* its classes are 5, 8, 9"):
+        predictions(torch.zeros(1, 3), np.array([5, 6]), (5, 8, 9))

@@ -165,3 +165,15 @@ def test_writing_into_a_new_tensor_compiles(inputs: Tensor) -> None:
     chip = hermesc.compile(model, inputs[:4]).deploy(hermesc.simulate()).configure(ideal=True)
     with torch.no_grad():
         torch.testing.assert_close(chip(inputs), model(inputs))
+
+
+def test_rewound_chip_repeats_its_first_noise(program: Program, inputs: Tensor) -> None:
+    chip = program.deploy(hermesc.simulate())
+    first, second = chip(inputs), chip(inputs)
+    assert not torch.equal(first, second)
+    assert torch.equal(chip.rewind()(inputs), first)
+
+
+def test_arrays_are_taken_as_tensors_are(program: Program, inputs: Tensor) -> None:
+    chip = program.deploy(hermesc.simulate())
+    assert torch.equal(chip(inputs.numpy()), chip.rewind()(inputs))

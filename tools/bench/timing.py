@@ -91,7 +91,11 @@ def tiles(side: int, base: float) -> float:
     """One line of the second table; the time of the first line."""
     chip = large(side * side)
     layer = nn.Linear(256 * side, 256 * side, bias=False)
-    work = hermesc.compile(layer, torch.randn(2, 4096, 256 * side), chip=chip).workload()
+    shapes = ({0: torch.export.Dim.AUTO, 1: torch.export.Dim("tokens", min=2, max=2**21)},)
+    program = hermesc.compile(
+        layer, torch.randn(2, 4, 256 * side), chip=chip, dynamic_shapes=shapes
+    )
+    work = workload(program.artifact, {"input": (1, 4096, 256 * side)})
     start = time.process_time()
     cost(chip, work, "4-phase")
     seconds = time.process_time() - start

@@ -45,6 +45,16 @@ class _Checker:
         self._routes(manifest)
         for spec in manifest.inputs:
             self._input(spec)
+        self._labels(manifest)
+
+    def _labels(self, manifest: Manifest) -> None:
+        labels = self._artifact.labels
+        if not manifest.classes or labels is None:
+            return
+        fits = labels.dtype.kind == "i" and bool(
+            ((labels >= 0) & (labels < len(manifest.classes))).all()
+        )
+        self._need(fits, "its labels are not places in its classes")
 
     def _input(self, spec: InputSpec) -> None:
         free = all(isinstance(d, str) or d >= 0 for d in spec.dims)

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,16 +30,21 @@ Tensors = Mapping[str, NDArray[Any]]
 
 def pack(kind: str, parts: Mapping[str, bytes]) -> bytes:
     """The file of that kind (`program`, `state`) with those parts."""
+    stream = io.BytesIO()
+    pack_into(stream, kind, parts)
+    return stream.getvalue()
+
+
+def pack_into(stream: IO[bytes], kind: str, parts: Mapping[str, bytes]) -> None:
+    """Write the same to a file that is open, without a copy of it in memory."""
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
     header = {"kind": kind, "schema_version": SCHEMA_VERSION, "sha256": checksums}
-    stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(_HEADER, to_json(header)), *sorted(parts.items())]:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.create_system = 3
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
-    return stream.getvalue()
 
 
 def unpack(data: bytes, kind: str, names: tuple[str, ...], where: str) -> dict[str, bytes]:

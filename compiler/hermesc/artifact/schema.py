@@ -168,7 +168,8 @@ class Manifest:
     """Everything in a program but its tensors.
 
     `streams` says that each output row depends on its own input row alone, so that rows may be run
-    in parts. `chip` holds the chip's tables as in its TOML.
+    in parts. `chip` holds the chip's tables as in its TOML. `classes` are what the columns of the
+    first output stand for (of two classes, the sign of a single column), if the model tells.
     """
 
     name: str
@@ -183,11 +184,15 @@ class Manifest:
     streams: bool
     calibration_rows: int
     notes: tuple[str, ...]
+    classes: tuple[int | float | str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A program: its manifest, its tensors, and sample inputs with their labels, if any."""
+    """A program: its manifest, its tensors, and sample inputs with their labels, if any.
+
+    Where there are `classes`, the labels are places in them.
+    """
 
     manifest: Manifest
     tensors: Mapping[str, NDArray[Any]]

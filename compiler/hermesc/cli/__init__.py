@@ -70,8 +70,9 @@ def hermesc(debug: bool) -> None:
       hermesc run model.hermes --inputs test.npz    accuracy, latency and energy on the chip
       hermesc view model.hermes                     the floor plan as a page for the browser
 
-    model.py is ordinary PyTorch: it sets `model` (an nn.Module) and `example_inputs` (a tuple of
-    tensors, batch first), and may set `calibration_inputs`, `labels` and `dynamic_shapes`.
+    model.py is ordinary PyTorch: it sets `model` (an nn.Module, or a fitted scikit-learn pipeline)
+    and `example_inputs` (a tuple of tensors, batch first), and may set `calibration_inputs`,
+    `labels` and `dynamic_shapes`. An .onnx or .pt2 file compiles as it is.
     """
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hermesc.cli.options import FILE, json_option, print_json, set_option, split_settings
-from hermesc.errors import OptionError
+from hermesc.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from hermesrt.program import Program
@@ -31,24 +31,36 @@ def compile_command(
     dump: Path | None,
     as_json: bool,
 ) -> None:
-    """Compile MODEL (model.py, or model.py:name) to a program."""
+    """Compile MODEL to a program.
+
+    \b
+      model.py, model.py:name   Python that sets `model` and `example_inputs`: an nn.Module, a
+                                fitted scikit-learn pipeline, or a function that makes one
+      model.onnx                as torch.onnx or skl2onnx write it, opset 17 or newer
+      model.pt2                 as torch.export.save writes it
+
+    An .onnx file holds no example inputs: give real ones with --calibration, one array for each
+    input by its name, or the ranges come from random numbers. A model.py is executed; the other
+    files are read as data, and refused where they ask for more.
+    """
     from hermesc.files import check_writable
     from hermesc.target.load import load_chip
 
     chip_settings, pass_settings = split_settings(settings)
     chip = load_chip(chip_name, chip_settings)
-    file = Path(model.rpartition(":")[0] or model)
+    file = Path(model.rpartition(":")[0] if ".py:" in model else model)
     output = output or Path(file.stem + ".hermes")
     check_writable(output, model=file, calibration=calibration)
 
     from hermesc.artifact.io import save
-    from hermesc.frontend.load import load_model_file
-    from hermesc.pipeline import Source, compile_model, parse_options
+    from hermesc.frontend.load import load_model
+    from hermesc.frontend.source import Given
+    from hermesc.pipeline import compile_model, parse_options
     from hermesrt.program import Program
     from hermesrt.report.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)
-    source_file = load_model_file(model)
+    source = load_model(model, Given(model=model, calibration=_calibration(calibration)))
     stages: list[tuple[str, float]] = []
 
     def observe(name: str, stage: object, seconds: float) -> None:
@@ -56,15 +68,6 @@ def compile_command(
         if dump is not None:
             _dump(dump, len(stages), name, stage)
 
-    source = Source(
-        model=source_file.model,
-        example_inputs=source_file.example_inputs,
-        calibration=_calibration(calibration) or source_file.calibration_inputs,
-        labels=source_file.labels,
-        dynamic_shapes=source_file.dynamic_shapes,
-        name=source_file.path.stem,
-        folder=source_file.path.parent,
-    )
     artifact = compile_model(source, chip, options, observe)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
@@ -107,9 +110,12 @@ def _calibration(path: Path | None) -> Any:
 
     from hermesrt.data import read_arrays
 
-    arrays = {name: torch.from_numpy(a) for name, a in read_arrays(path).items()}
+    arrays = read_arrays(path)
     arrays.pop("labels", None)
-    return arrays
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{path}: array {name!r} holds {array.dtype}, not numbers")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _refusals(program: "Program") -> list[dict[str, str]]:

@@ -87,7 +87,8 @@ def chips_command(name: str | None, as_json: bool) -> None:
         click.echo(chip_text(chips[0], tables))
     else:
         for chip in chips:
-            click.echo(f"{chip.name:<12}{chip.cores} cores: {chip.description}")
+            hypothetical = "hypothetical: " if chip.hypothetical else ""
+            click.echo(f"{chip.name:<12}{chip.cores} cores: {hypothetical}{chip.description}")
 
 
 @click.command("completion")

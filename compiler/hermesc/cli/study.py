@@ -1,21 +1,21 @@
 """hermesc study: published experiments, run again on the simulated chip."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option, with_bar
+from hermesc.cli.study_kernels import attention_command, kernels_command
+from hermesc.cli.study_options import check_outputs, chosen_place, finished, place_options
 from hermesc.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from hermesc.studies.chip import Job
     from hermesc.studies.compare import Comparison
     from hermesc.studies.measurements import Cell, Measurements, Scores
-
-_PLOTS = (".svg", ".png", ".pdf")
+    from hermesc.studies.ridge import Job
 
 
 @click.group("study")
@@ -35,7 +35,7 @@ def study_command() -> None:
 @click.option("--datasets", help="Some of the file's datasets: letter,skin. [all]")
 @click.option("--chip", "chip_name", default="hermes", help="Name, or a TOML file. [hermes]")
 @set_option
-@click.option("--jobs", type=click.IntRange(1), help="Processes. [one a processor]")
+@place_options
 @click.option("-o", "--output", type=FILE, help="Write every run here: .csv.")
 @click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf.")
 @click.option(
@@ -49,6 +49,9 @@ def chip_command(
     chip_name: str,
     settings: tuple[str, ...],
     jobs: int | None,
+    scheduler: str | None,
+    cells: Path,
+    fresh: bool,
     output: Path | None,
     plot: Path | None,
     explain: bool,
@@ -59,47 +62,52 @@ def chip_command(
     Every experiment of the folder's measurements is compiled and run on a simulated chip. Nothing
     is fitted to the measurements.
     """
-    from hermesc.files import check_writable, write_atomically
+    from hermesc.files import write_atomically
     from hermesc.target.load import load_chip
 
     chip_settings = only_chip(settings)
     chip = load_chip(chip_name, chip_settings)
-    for path in (output, plot):
-        if path is not None:
-            check_writable(path, measurements=folder / "chip_measurements.csv")
-    if plot is not None and plot.suffix not in _PLOTS:
-        raise OptionError(f"--plot {plot}: the picture is one of {', '.join(_PLOTS)}")
+    check_outputs(output, plot, measurements=folder / "chip_measurements.csv")
+    place = chosen_place(jobs, scheduler)
 
-    from hermesc.studies.chip import plan, processors
+    from hermesc.studies.chip import plan
     from hermesc.studies.compare import compare
     from hermesc.studies.crossbar import ageing
     from hermesc.studies.datasets import read_dataset
     from hermesc.studies.measurements import read_measurements
     from hermesc.studies.report import Study, runs_csv, study_json, study_text
+    from hermesc.studies.ridge import WORK, by_cell
+    from hermesc.studies.sources import Source
 
     start = time.perf_counter()
     measured = read_measurements(folder)
     if datasets is not None:
         measured = measured.of([name.strip() for name in datasets.split(",")])
     measured, skipped = _present(measured, folder)
-    preparations = {n: read_dataset(folder, n).preparation for n in measured.datasets}
+    data = {name: read_dataset(folder, name) for name in measured.datasets}
+    sources = {name: Source(name, folder, digest=d.digest) for name, d in data.items()}
     chosen = _chosen(measured, seeds)
-    planned = plan(measured, folder, chosen, chip)
-    workers = min(jobs or processors(), len(planned))
+    planned = plan(measured, sources, chosen, chip)
     curves = ageing(chip_name, chip_settings)
-    predicted = _predict(planned, workers, measured)
+
+    def predict(some: "Sequence[Job]") -> "tuple[dict[Cell, dict[int, Scores]], int]":
+        results, kept = finished(WORK, some, place, cells, fresh)
+        return by_cell(results, measured.scores), kept
+
+    predicted, kept = predict(planned)
     study = Study(
         data=str(folder),
         chip=chip.name,
         settings=settings,
         seeds=chosen,
-        preparations=preparations,
+        preparations={name: d.preparation for name, d in data.items()},
         skipped=skipped,
         left_out_rows=measured.left_out,
         cells=compare(predicted, measured.scores),
         ageing=curves,
         runs=sum(len(found) for found in predicted.values()),
-        workers=workers,
+        kept=kept,
+        workers=min(place.workers, len(planned)),
         seconds=time.perf_counter() - start,
     )
     if output is not None:
@@ -110,7 +118,7 @@ def chip_command(
         write_atomically(plot, study_picture(study.cells, plot.suffix.removeprefix(".")))
     explained = {}
     if explain:
-        variants = _explained(chip_name, chip_settings, planned, workers, measured)
+        variants = _explained(chip_name, chip_settings, planned, predict, measured)
         explained = {"as given": study.cells} | variants
     if as_json:
         print_json(study_json(study, explained))
@@ -122,21 +130,23 @@ def _explained(
     chip_name: str,
     settings: "Sequence[tuple[str, str]]",
     jobs: "Sequence[Job]",
-    workers: int,
+    predict: "Callable[[Sequence[Job]], tuple[dict[Cell, dict[int, Scores]], int]]",
     measured: "Measurements",
 ) -> "dict[str, tuple[Comparison, ...]]":
     """The cells of each variant by its name."""
     from dataclasses import replace
 
     from hermesc.studies.compare import compare
+    from hermesc.studies.experiment import Setup
     from hermesc.studies.explain import VARIANTS
     from hermesc.target.load import load_chip
 
     found = {}
     for variant in VARIANTS:
         chip = load_chip(chip_name, [*settings, *variant.settings])
-        changed = [replace(j, chip=chip, mode=variant.mode, age_s=variant.age_s) for j in jobs]
-        found[variant.name] = compare(_predict(changed, workers, measured), measured.scores)
+        setup = Setup(chip, variant.mode, variant.age_s, method=variant.method)
+        changed = [replace(job, setup=setup) for job in jobs]
+        found[variant.name] = compare(predict(changed)[0], measured.scores)
     return found
 
 
@@ -181,14 +191,5 @@ def _chosen(measured: "Measurements", count: int | None) -> tuple[int, ...]:
     return tuple(seeds[:count])
 
 
-def _predict(
-    jobs: "Sequence[Job]", workers: int, measured: "Measurements"
-) -> "dict[Cell, dict[int, Scores]]":
-    """The predicted scores of all cells, in the measurements' order."""
-    from hermesc.studies.chip import run
-
-    predicted: dict[Cell, dict[int, Scores]] = {cell: {} for cell in measured.scores}
-    for job, found in with_bar(run(jobs, workers), "simulating", len(jobs)):
-        for cell, scores in zip(job.cells, found, strict=True):
-            predicted[cell][job.seed] = scores
-    return {cell: dict(sorted(seeds.items())) for cell, seeds in predicted.items() if seeds}
+study_command.add_command(kernels_command)
+study_command.add_command(attention_command)

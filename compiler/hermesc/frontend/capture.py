@@ -18,32 +18,59 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
 from hermesc.errors import ModelError
-from hermesc.frontend.load import describe
+from hermesc.frontend.describe import describe
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """An exported model, with the example inputs it was captured on and its eager outputs there."""
+    """An exported model, with the example inputs it was captured on, its eager outputs there, and
+    the names of its arguments where they are known (torch.export writes them in small letters)."""
 
     exported: ExportedProgram
     example_inputs: tuple[Tensor, ...]
     eager_outputs: tuple[Tensor, ...]
+    input_names: tuple[str, ...] = ()
 
 
 def capture(
-    model: nn.Module, example_inputs: Sequence[Tensor], dynamic_shapes: Any = None
+    model: nn.Module | ExportedProgram, example_inputs: Sequence[Tensor], dynamic_shapes: Any = None
 ) -> Capture:
-    """Run the model once as it is, then export it in evaluation mode.
+    """Run the model once as it is, then export it in evaluation mode; an exported program is taken
+    as it is.
 
     `dynamic_shapes` marks further symbolic sizes, as in torch.export. The graph is the one before
     decompositions, unless the model writes in place: then it is made functional.
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
-    inputs = _at_least_two(tuple(t.detach() for t in example_inputs))
-    with _evaluation(model), _quiet(), _whole_stacks(), torch.no_grad():
-        outputs = _run(model, inputs)
+    inputs = tuple(t.detach() for t in example_inputs)
+    if isinstance(model, ExportedProgram):
+        return _captured_before(model, inputs)
+    with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
+        inputs, outputs = _run_on_two(model, inputs)
         exported = _export(model, inputs, dynamic_shapes)
-    return Capture(exported, inputs, outputs)
+    names = tuple(inspect.signature(model.forward).parameters)[: len(inputs)]
+    return Capture(exported, inputs, outputs, names)
+
+
+def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
+    with quiet(), torch.no_grad():
+        module = program.module(check_guards=False)
+        outputs = _run(module, inputs)
+        if _writes_in_place(program):
+            program = program.run_decompositions({})
+    return Capture(program, inputs, outputs)
+
+
+def _run_on_two(
+    model: nn.Module, inputs: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs: export takes a size of 1 for a constant, so a batch of one is repeated,
+    unless the model takes no other."""
+    if all(t.dim() > 0 and t.shape[0] == 1 for t in inputs):
+        twice = tuple(torch.cat([t, t]) for t in inputs)
+        with contextlib.suppress(ModelError):
+            return twice, _run(model, twice)
+    return inputs, _run(model, inputs)
 
 
 def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -84,13 +111,6 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Export
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
     return exported
-
-
-def _at_least_two(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Export takes a size of 1 for a constant, so a batch of one is repeated."""
-    if all(t.dim() > 0 and t.shape[0] == 1 for t in inputs):
-        return tuple(torch.cat([t, t]) for t in inputs)
-    return inputs
 
 
 def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
@@ -167,7 +187,7 @@ def _whole_stacks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """What torch.export warns, logs and prints is not for our users."""
     logger = logging.getLogger("torch")
     level = logger.level

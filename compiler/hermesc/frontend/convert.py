@@ -1,9 +1,8 @@
 """From an exported program to our graph; all that cannot be run anywhere is refused at once."""
 
 import operator
-import site
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx import Node
 
 from hermesc.aten import Arg, Call, DType, Ref, dtype_names, resolve
-from hermesc.errors import Location, ModelError, Refusal, UnsupportedOpError
+from hermesc.errors import ModelError, Refusal, UnsupportedOpError
+from hermesc.frontend.location import location_of
 from hermesc.ir.graph import Captured, Graph, Removed
 from hermesc.ir.ops import Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
@@ -32,9 +32,11 @@ _PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
 
 def convert(
-    exported: ExportedProgram, folder: Path | None = None
+    exported: ExportedProgram, folder: Path | None = None, input_names: Sequence[str] = ()
 ) -> tuple[Graph, dict[str, Tensor]]:
     """The graph and its weights; source files are named relative to `folder`.
+
+    `input_names` are what the inputs are called in the model, where that differs only in capitals.
 
     Raises: UnsupportedOpError with every operation that neither chip nor host can run; ModelError
     for a model that keeps state between calls.
@@ -44,7 +46,20 @@ def convert(
     refusals = list(_refused(exported, fixed, folder))
     if refusals:
         raise UnsupportedOpError(refusals)
-    return _Converter(exported, fixed, folder).graph()
+    graph, weights = _Converter(exported, fixed, folder).graph()
+    return _with_names(graph, input_names), weights
+
+
+def _with_names(graph: Graph, wanted: Sequence[str]) -> Graph:
+    pairs = zip((i.name for i in graph.inputs), wanted, strict=False)
+    taken = {op.name for op in graph.ops}
+    names = {old: new for old, new in pairs if old == new.lower() and new not in taken}
+    ops: list[Op] = []
+    for op in graph.ops:
+        op = replace(op, call=op.call.rename(names)) if isinstance(op, Digital) else op
+        ops.append(replace(op, name=names.get(op.name, op.name)))
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return replace(graph, ops=tuple(ops), outputs=outputs)
 
 
 class _Converter:
@@ -98,7 +113,7 @@ class _Converter:
 
     def _call(self, node: Node) -> Iterator[Op]:
         name = _op_name(node)
-        location = _location(node, self._folder)
+        location = location_of(node, self._folder)
         self._captured.append(Captured(node.name, name, location))
         if _is_check(name):
             self._removed.append(Removed(node.name, "a check, made while capturing"))
@@ -181,7 +196,7 @@ def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -
         fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
         reason = None if fine else _why_not(node, name)
         if reason:
-            yield Refusal(name, _location(node, folder), reason)
+            yield Refusal(name, location_of(node, folder), reason)
 
 
 def _why_not(node: Node, name: str) -> str | None:
@@ -301,37 +316,3 @@ def _dim(size: int | torch.SymInt) -> Dim:
         return size
     fixed = size.node.maybe_as_int()  # a symbol that the model's own code tied to one value
     return str(size) if fixed is None else int(fixed)
-
-
-def _location(node: Node, folder: Path | None) -> Location:
-    """The innermost line of the node's stack that is not torch's own."""
-    stack = node.meta.get("nn_module_stack") or {}
-    module = str(next(reversed(stack.values()))[0]) if stack else ""
-    module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
-    lines = (node.meta.get("stack_trace") or "").strip().splitlines()
-    frames = [
-        (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
-        for line, code in zip(lines, [*lines[1:], ""], strict=False)
-        if line.strip().startswith('File "')
-    ]
-    torchs_own = (str(Path(torch.__file__).parent), "torch/")
-    own = [f for f in frames if not f[0].startswith(torchs_own)]
-    if not own:
-        return Location(module=module)
-    file, line, code = own[-1]
-    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _short_path(file: str, folder: Path | None) -> str:
-    """A path that says the same on every machine."""
-    path = Path(file)
-    roots = [folder.resolve()] if folder else []
-    roots += [Path(p) for p in (*site.getsitepackages(), site.getusersitepackages(), sys.prefix)]
-    for root in roots:
-        if path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name

@@ -1,44 +1,70 @@
-"""Run the user's `model.py` and take what it defines.
+"""The model in a file: run the user's `model.py` and take what it defines, or read what others
+exported.
 
-The file is user code and is executed, with its own folder first on the path as `python model.py`
-would; random numbers start from seed 0, so that the same file compiles to the same bytes.
+A `model.py` is user code and is executed, with its own folder first on the path as
+`python model.py` would; random numbers start from seed 0, so that the same file compiles to the
+same bytes.
 """
 
 import contextlib
 import importlib.util
 import inspect
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from hermesc.errors import ModelError
+from hermesc.frontend.describe import describe
+from hermesc.frontend.inputs import is_array
+from hermesc.frontend.source import Given, Source, is_model, is_onnx, make_source
 
 _SUFFIX = ".py"
+_PICKLES = (".joblib", ".pkl", ".pickle", ".pt", ".pth", ".bin", ".skops")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """What a model file defines."""
+def load_model(spec: str, given: Given | None = None) -> Source:
+    """The model in `model.py`, `model.py:name`, `model.onnx` or `model.pt2`.
 
-    path: Path
-    model: nn.Module
-    example_inputs: tuple[Tensor, ...]
-    calibration_inputs: tuple[Tensor, ...] | None
-    labels: Tensor | None
-    dynamic_shapes: Any
+    What is `given` besides takes the place of what the file says.
+    Raises: ModelError, UnsupportedOpError.
+    """
+    given = given or Given(model=spec)
+    path = Path(spec)
+    if _has_symbol(spec) or path.suffix == _SUFFIX:
+        return load_model_file(spec, given)
+    if path.suffix in _PICKLES:
+        raise ModelError(
+            f"{path}: a pickle is code that would run on loading; write a {_SUFFIX} file that "
+            "makes or loads your model and sets `model` and `example_inputs`"
+        )
+    if path.suffix not in (".onnx", ".pt2"):
+        raise ModelError(
+            f"{path}: a model is a {_SUFFIX} file, such as model.py or model.py:net, an .onnx or a "
+            ".pt2 file"
+        )
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file; give the path of your model")
+    given = replace(given, model=path, name=path.stem, folder=path.parent, where=f"{path}: ")
+    if path.suffix == ".onnx":
+        from hermesc.frontend.onnx.source import onnx_source
+
+        return onnx_source(given)
+    from hermesc.frontend.pt2 import exported_source
+
+    return exported_source(given)
 
 
-def load_model_file(spec: str) -> ModelFile:
+def load_model_file(spec: str, given: Given | None = None) -> Source:
     """Run `model.py` or `model.py:name` and check what it defines.
 
-    Raises: ModelError.
+    Raises: ModelError, UnsupportedOpError.
     """
+    given = given or Given(model=spec)
     file, _, symbol = spec.rpartition(":") if _has_symbol(spec) else (spec, "", "")
     path, symbol = Path(file), symbol or "model"
     if path.suffix != _SUFFIX:
@@ -47,30 +73,35 @@ def load_model_file(spec: str) -> ModelFile:
         raise ModelError(f"{path}: there is no such file; give the path of your model's .py file")
     namespace = _execute(path)
     if symbol not in namespace:
-        found = [k for k, v in namespace.items() if isinstance(v, nn.Module)]
-        hint = f"; it has the modules {', '.join(found)}: add :NAME to the path" if found else ""
+        found = [k for k, v in namespace.items() if is_model(v)]
+        hint = f"; it has the models {', '.join(found)}: add :NAME to the path" if found else ""
         raise ModelError(
             f"{path}: the file defines no `{symbol}`; set it to an nn.Module, or to a function "
             f"without arguments that returns one{hint}"
         )
-    model = _made(namespace[symbol], path, symbol, nn.Module)
-    if isinstance(model, type):
-        raise ModelError(f"{path}: `{symbol}` is a class; make it: {symbol} = {model.__name__}()")
-    if not isinstance(model, nn.Module):
-        raise ModelError(f"{path}: `{symbol}` is a {type(model).__name__}, not an nn.Module")
-    if "example_inputs" not in namespace:
+    model = _made(namespace[symbol], path, symbol, is_model, "an nn.Module")
+    holds_its_own = is_onnx(model) or isinstance(model, ExportedProgram)
+    if "example_inputs" not in namespace and given.example_inputs is None and not holds_its_own:
         raise ModelError(
             f"{path}: the file defines no `example_inputs`; set it to a tuple of tensors with a "
             "batch first, such as `example_inputs = (torch.randn(8, 16),)`"
         )
-    labels = _optional(namespace, path, "labels")
-    return ModelFile(
-        path=path,
-        model=model,
-        example_inputs=_tensors(namespace["example_inputs"], path, "example_inputs"),
-        calibration_inputs=_optional_tensors(namespace, path, "calibration_inputs"),
-        labels=_labels(labels, path),
-        dynamic_shapes=_optional(namespace, path, "dynamic_shapes"),
+
+    def taken(name: str, instead: Any) -> Any:
+        value = namespace.get(name) if instead is None else instead
+        return _made(value, path, name, is_array, "a tensor")
+
+    return make_source(
+        Given(
+            model=model,
+            example_inputs=taken("example_inputs", given.example_inputs),
+            calibration=taken("calibration_inputs", given.calibration),
+            labels=taken("labels", given.labels),
+            dynamic_shapes=taken("dynamic_shapes", given.dynamic_shapes),
+            name=path.stem,
+            folder=path.parent,
+            where=f"{path}: ",
+        )
     )
 
 
@@ -112,70 +143,15 @@ def _user_errors(path: Path, what: str) -> Iterator[None]:
         raise ModelError(f"{path}: {what} failed: {describe(error, path)}") from error
 
 
-def describe(error: BaseException, path: Path | None = None) -> str:
-    """One line on a user's exception: its type and text, and the last line of theirs it passed."""
-    text = str(error).strip().split("\n\n")[0].strip() or "no message"
-    text = " ".join(text.split())
-    text = text if len(text) <= 300 else text[:297] + "..."
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if _is_user_code(f.filename)]
-    if path is not None:
-        own = [f for f in own if Path(f.filename).resolve() == path.resolve()] or own
-    line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
-    place = f" (line {line}{': ' + own[-1].line if own and own[-1].line else ''})" if line else ""
-    return f"{type(error).__name__}: {text}{place}"
-
-
-def _is_user_code(filename: str) -> bool:
-    hidden = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<frozen")
-    return not filename.startswith(hidden)
-
-
-def _made(value: Any, path: Path, name: str, kind: type) -> Any:
+def _made(value: Any, path: Path, name: str, done: Callable[[Any], bool], kind: str) -> Any:
     """The value itself, or what it returns when it is a function without arguments."""
-    if isinstance(value, (kind, type)) or not callable(value):
+    if done(value) or isinstance(value, type) or not callable(value):
         return value
     needed = [p for p in inspect.signature(value).parameters.values() if p.default is p.empty]
     if any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in needed):
         raise ModelError(
-            f"{path}: `{name}` is a function with arguments; it must be a {kind.__name__} or a "
-            "function without arguments that returns one (wrap a function of tensors in an "
-            "nn.Module)"
+            f"{path}: `{name}` is a function with arguments; it must be {kind} or a function "
+            "without arguments that returns one (wrap a function of tensors in an nn.Module)"
         )
     with _as_script(path), _user_errors(path, f"{name}()"):
         return value()
-
-
-def _labels(value: Any, path: Path) -> Tensor | None:
-    if value is None:
-        return None
-    try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise ModelError(
-            f"{path}: `labels` is a {type(value).__name__}; set it to one number a sample"
-        ) from None
-
-
-def _optional(namespace: Mapping[str, Any], path: Path, name: str) -> Any:
-    return _made(namespace.get(name), path, name, Tensor)
-
-
-def _optional_tensors(
-    namespace: Mapping[str, Any], path: Path, name: str
-) -> tuple[Tensor, ...] | None:
-    return _tensors(namespace[name], path, name) if namespace.get(name) is not None else None
-
-
-def _tensors(value: Any, path: Path, name: str) -> tuple[Tensor, ...]:
-    value = _made(value, path, name, tuple)
-    items = (value,) if isinstance(value, Tensor) else value
-    if not isinstance(items, tuple | list) or not items:
-        raise ModelError(f"{path}: `{name}` must be a tuple of tensors, not {type(value).__name__}")
-    for i, item in enumerate(items):
-        if not isinstance(item, Tensor):
-            raise ModelError(
-                f"{path}: `{name}[{i}]` is a {type(item).__name__}, not a tensor; wrap a model "
-                "that takes other things in an nn.Module that takes tensors"
-            )
-    return tuple(item.detach() for item in items)

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from hermesc.aten import Arg, Ref, base_name
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Constant, Digital
+from hermesc.ir.ops import Digital
+from hermesc.ir.spread import seeds
 from hermesc.ir.types import Dim, TensorType
 
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -45,14 +46,14 @@ class ContractionFinder:
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self._types = {op.name: op.type for op in graph.ops}
         self._constants = {
-            op.name: (op.weight, weights[op.weight]) for op in graph.ops if isinstance(op, Constant)
+            name: (seed.weight, seed.value) for name, seed in seeds(graph, weights).items()
         }
 
     def find(self, op: Digital) -> Contraction | None:
-        """The operation's contraction, summed over the matrix's idle dimensions; None if it has
-        not exactly one constant operand."""
+        """The operation's contraction, without dimensions over which the matrix only repeats itself
+        and summed over its idle ones; None if it has not exactly one constant operand."""
         found = self._read(op)
-        return None if found is None else _without_idle_dimensions(found)
+        return None if found is None else _without_idle_dimensions(_without_repeats(found))
 
     def _read(self, op: Digital) -> Contraction | None:
         if not isinstance(op.type, TensorType) or op.type.dtype not in _FLOATS:
@@ -190,6 +191,17 @@ def _explicit(equation: str, ranks: Sequence[int]) -> list[str] | None:
     if any(len(set(t)) != len(t) for t in (*terms, out)):
         return None  # a diagonal
     return [*terms, out]
+
+
+def _without_repeats(c: Contraction) -> Contraction:
+    """One matrix where each sample, or each head, has its own copy of it."""
+    for label in c.matrix_labels:
+        axis = c.matrix_labels.index(label)
+        first = c.matrix.narrow(axis, 0, 1)
+        if label in c.x_labels and label in c.out_labels and bool((c.matrix == first).all()):
+            rest = c.matrix_labels.replace(label, "")
+            c = replace(c, matrix=first.squeeze(axis), matrix_labels=rest)
+    return c
 
 
 def _without_idle_dimensions(c: Contraction) -> Contraction:

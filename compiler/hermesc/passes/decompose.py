@@ -4,7 +4,8 @@ In: a canonical Graph. Out: the Graph in which `linear`, `matmul`, `mm`, `bmm`, 
 `baddbmm`, `addmv`, `inner`, `tensordot` and `einsum` with one constant operand are Mvm operations
 over the last dimension, between the reshapes they need. A batch of matrices (one for each head)
 becomes an Mvm for each. Method: every such operation is a contraction of labelled dimensions, as in
-einsum; labels say which are summed, which belong to x alone, to the matrix alone, or to both.
+einsum; labels say which are summed, which belong to x alone, to the matrix alone, or to both. A
+matrix that the model repeats over its batch or its heads is one matrix.
 Cost: linear in operations and matrices. Does not lower convolutions or recurrent layers.
 """
 
@@ -17,9 +18,11 @@ from torch import Tensor
 
 from hermesc.aten import Arg, Call, Ref
 from hermesc.ir.contraction import Contraction, ContractionFinder
-from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Constant, Digital, Mvm, Op
+from hermesc.ir.graph import Graph, Removed, Weights
+from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
+
+_REPEATS = "only repeats a fixed matrix; the product takes the matrix itself"
 
 
 def decompose(graph: Graph, weights: Weights) -> tuple[Graph, dict[str, Tensor]]:
@@ -43,14 +46,16 @@ class _Builder:
         self._ops: list[Op] = []
 
     def result(self) -> tuple[Graph, dict[str, Tensor]]:
-        graph = replace(self._graph, ops=tuple(self._ops))
-        used = {name for op in graph.ops if isinstance(op, Digital) for name in op.call.refs()}
-        kept = tuple(
-            op
-            for op in graph.ops
-            if not isinstance(op, Constant) or op.name in used or op.name in graph.outputs
-        )
-        graph = replace(graph, ops=kept)
+        needed = set(self._graph.outputs)
+        kept: list[Op] = []
+        removed = list(self._graph.removed)
+        for op in reversed(self._ops):
+            if op.name in needed or isinstance(op, Input):
+                needed.update(takes(op))
+                kept.append(op)
+            elif isinstance(op, Digital):
+                removed.append(Removed(op.origin, _REPEATS))
+        graph = replace(self._graph, ops=tuple(reversed(kept)), removed=tuple(removed))
         return graph, graph.live_weights(self._weights)
 
     def keep(self, op: Op) -> None:
@@ -69,8 +74,11 @@ class _Builder:
         if set(c.out_labels) - set(c.x_labels) - set(c.matrix_labels):
             return False
         x_sizes = dict(zip(c.x_labels, x_type.dims, strict=True))
+        out_sizes = dict(zip(c.out_labels, self._dims(op), strict=True))
         if any(x_sizes[d] != sizes[d] for d in (*groups, *summed)):
             return False  # broadcasting inside a contraction
+        if any(out_sizes[d] != sizes[d] for d in own):
+            return False  # the result itself is repeated
         chain = _Chain(self, op, c.x, c.x_labels, x_type)
         chain.drop([d for d in c.x_labels if d not in (*lead, *groups, *summed)])
         chain.permute([*lead, *groups, *summed])
@@ -87,6 +95,9 @@ class _Builder:
             chain.add(c.bias, c.bias_factor)
         chain.finish()
         return True
+
+    def _dims(self, op: Digital) -> tuple[Dim, ...]:
+        return op.type.dims if isinstance(op.type, TensorType) else ()
 
     def _stack(
         self, c: Contraction, groups: list[str], summed: list[str], own: list[str]

@@ -31,6 +31,7 @@ class Extras:
     labels: Tensor | None
     streams: bool
     notes: tuple[str, ...]
+    classes: tuple[int | float | str, ...] = ()
 
 
 def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras) -> Artifact:
@@ -58,6 +59,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         streams=extras.streams,
         calibration_rows=quantized.calibration_rows,
         notes=extras.notes,
+        classes=extras.classes,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):

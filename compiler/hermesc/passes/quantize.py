@@ -226,7 +226,8 @@ def _outliers(label: str, size: Tensor) -> Iterator[str]:
     """The column whose largest weight leaves least of the others; `size` are magnitudes."""
     largest, row = size.max(0)
     others = (size > 0).sum(0) - 1
-    rms = ((size.square().sum(0) - largest.square()).clamp(min=0) / others.clamp(min=1)).sqrt()
+    rest = size.scatter(0, row[None], 0.0)  # to take the largest from a sum would leave round-off
+    rms = rest.square().sum(0).div(others.clamp(min=1)).sqrt()
     ratio = torch.where((others > 0) & (rms > 0), largest / rms, 0.0)
     worst = int(ratio.argmax()) if ratio.numel() else 0
     if not ratio.numel() or float(ratio[worst]) <= _OUTLIER:

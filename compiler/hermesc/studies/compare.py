@@ -37,6 +37,7 @@ class Comparison:
     measured: Spread
     drop_predicted: float
     drop_measured: float
+    drop_error: float  # standard error of `drop_measured`: FP32 and chip are not paired by seed
     repeat: float  # largest difference of an FP32 error from the published one of the same seed
 
     @property
@@ -73,6 +74,7 @@ class Summary:
     correlation_fp: float
     drop_predicted: float
     drop_measured: float
+    drop_error: float  # of `drop_measured`, as if cells were measured independently
     repeat: float
 
 
@@ -115,6 +117,7 @@ def summarise(cells: Sequence[Comparison]) -> Summary:
         correlation_fp=correlation(by_fp),
         drop_predicted=mean(c.drop_predicted for c in cells),
         drop_measured=mean(c.drop_measured for c in cells),
+        drop_error=standard_error(c.drop_error for c in cells),
         repeat=max((c.repeat for c in cells if not math.isnan(c.repeat)), default=math.nan),
     )
 
@@ -169,6 +172,13 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(centre, math.sqrt(math.fsum((v - centre) ** 2 for v in known) / (len(known) - 1)))
 
 
+def standard_error(errors: Iterable[float]) -> float:
+    """Of a mean of independent values with these standard errors; those that are NaN are left out,
+    NaN when there is none."""
+    known = [e for e in errors if not math.isnan(e)]
+    return math.sqrt(math.fsum(e * e for e in known)) / len(known) if known else math.nan
+
+
 def relative_deviation(found: float, wanted: float) -> float:
     """|found - wanted| / wanted; NaN when that is 0."""
     return abs(found - wanted) / wanted if wanted > 0 else math.nan
@@ -191,6 +201,7 @@ def _compared(
     cell: Cell, predicted: Mapping[int, Scores], measured: Mapping[int, Scores]
 ) -> Comparison:
     ours, theirs = predicted.values(), measured.values()
+    accuracies = [spread(s.accuracy_chip for s in theirs), spread(s.accuracy_fp for s in theirs)]
     gaps = [abs(s.error_fp - measured[seed].error_fp) for seed, s in predicted.items()]
     return Comparison(
         cell=cell,
@@ -199,6 +210,7 @@ def _compared(
         predicted=spread(s.error_chip for s in ours),
         measured=spread(s.error_chip for s in theirs),
         drop_predicted=mean(s.accuracy_chip - s.accuracy_fp for s in ours),
-        drop_measured=mean(s.accuracy_chip for s in theirs) - mean(s.accuracy_fp for s in theirs),
+        drop_measured=accuracies[0].mean - accuracies[1].mean,
+        drop_error=math.hypot(*(a.deviation for a in accuracies)) / math.sqrt(len(theirs)),
         repeat=max((g for g in gaps if not math.isnan(g)), default=math.nan),
     )

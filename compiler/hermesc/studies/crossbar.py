@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import hermesc
-from hermesc.studies.chip import Projection
+from hermesc.studies.experiment import Projection
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 

@@ -1,6 +1,7 @@
 """Data of the studies as the published experiment prepares it.
 
-A dataset is NAME.npz with `X` (rows by features) and two-valued labels `y`. Further arrays:
+A dataset is NAME.npz with `X` (rows by features) and labels `y`, two-valued where a study compares
+with published results. Further arrays:
 `split`, the part of each row (0 is for training, every other part for tests, -1 is unused);
 `y_binary`, labels to use instead of `y`; `paper_split` and `paper_order`, the published parts and
 order of rows. With `split`, each part is standardised by itself. Without, all rows are standardised
@@ -9,8 +10,10 @@ seed has its own.
 Source: the loader of IBM/kernel-approximation-using-analog-in-memory-computing.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from hermesc.errors import InputError
 from hermesrt.data import read_arrays
 
 _LEAST_ROWS = 4
+_MOST_CLASSES = 100
 _FEWEST_BY_PART = 2  # a standard deviation needs two
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -48,36 +52,51 @@ RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dataset:
-    """Raw rows with 0/1 labels; `parts` is None where rows are to be permuted."""
+    """Raw rows with the numbers of their classes; `parts` is None where rows are to be permuted."""
 
     name: str
     rows: Float[Tensor, "rows inputs"]
     labels: Float[Tensor, " rows"]
     parts: Int[Tensor, " rows"] | None
+    classes: int = 2
 
     @property
     def inputs(self) -> int:
         """Features of a row."""
         return self.rows.shape[1]
 
+    @cached_property
+    def digest(self) -> str:
+        """The hash of all that is in it."""
+        found = hashlib.sha256(f"{self.name} {tuple(self.rows.shape)} {self.classes}".encode())
+        for tensor in (self.rows, self.labels, self.parts):
+            found.update(b"" if tensor is None else tensor.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    @property
+    def training_rows(self) -> int:
+        """How many rows train."""
+        return len(self.rows) // 2 if self.parts is None else int((self.parts == 0).sum())
+
     @property
     def preparation(self) -> str:
         """How it is split, in words."""
         clip = RULES.get(self.name, Rule()).clip
-        split = "half for training, permuted by seed" if self.parts is None else "published parts"
+        split = "half for training, permuted by seed" if self.parts is None else "fixed parts"
         return f"{len(self.rows):,} rows, {split}" + (f", clipped at {clip:g} std" if clip else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Standardised rows for training and tests, with 0/1 labels."""
+    """Standardised rows for training and tests, with the numbers of their classes."""
 
     train: Float[Tensor, "rows inputs"]
     train_labels: Float[Tensor, " rows"]
     test: Float[Tensor, "rows inputs"]
     test_labels: Float[Tensor, " rows"]
+    classes: int
 
 
 def dataset_path(folder: Path, name: str) -> Path:
@@ -86,20 +105,36 @@ def dataset_path(folder: Path, name: str) -> Path:
 
 
 def read_dataset(folder: Path, name: str) -> Dataset:
-    """A dataset of the folder, by its rule.
+    """A dataset of the folder with two classes, by its rule.
 
     Raises: InputError that names the file and the array.
     """
-    path, rule = dataset_path(folder, name), RULES.get(name, Rule())
-    arrays = read_arrays(path)
+    path = dataset_path(folder, name)
+    return dataset_of(name, read_arrays(path), path, most_classes=2)
+
+
+def dataset_of(
+    name: str,
+    arrays: Arrays,
+    path: Path,
+    *,
+    most_classes: int | None = None,
+    all_rows: bool = False,
+) -> Dataset:
+    """A dataset from its arrays, which were read from `path`, by the rule of its name.
+
+    `all_rows` takes also those that the published file does not hold.
+    Raises: InputError that names the file and the array.
+    """
+    rule = RULES.get(name, Rule())
     rows = _rows(arrays, rule, path)
-    labels = _labels(arrays, len(rows), path)
+    labels, classes = _labels(arrays, len(rows), path, most_classes)
     parts = _parts(arrays, len(rows), path)
-    order = _order(arrays, len(rows), path)[: rule.rows]
+    order = _order(arrays, len(rows), path)[: None if all_rows else rule.rows]
     if parts is not None:
         parts = parts[order]
         _check_parts(parts, path)
-    return Dataset(name, rows[order], labels[order], parts)
+    return Dataset(name, rows[order], labels[order], parts, classes)
 
 
 def prepare(data: Dataset, seed: int) -> Prepared:
@@ -118,7 +153,9 @@ def prepare(data: Dataset, seed: int) -> Prepared:
     clip = RULES.get(data.name, Rule()).clip
     if clip is not None:
         blocks = [block.clamp(-clip, clip) for block in blocks]
-    return Prepared(blocks[0], labels[0], torch.cat(blocks[1:]), torch.cat(labels[1:]))
+    return Prepared(
+        blocks[0], labels[0], torch.cat(blocks[1:]), torch.cat(labels[1:]), data.classes
+    )
 
 
 def standardised(rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inputs"]:
@@ -144,18 +181,21 @@ def _rows(arrays: Arrays, rule: Rule, path: Path) -> Tensor:
     return rows
 
 
-def _labels(arrays: Arrays, count: int, path: Path) -> Tensor:
+def _labels(arrays: Arrays, count: int, path: Path, most_classes: int | None) -> tuple[Tensor, int]:
+    """The number of each row's class, and how many there are."""
     name = "y_binary" if "y_binary" in arrays else "y"
     found = _array(arrays, name, path)
     if found.shape != (count,):
         raise InputError(f"{path}: {name} has the shape {found.shape}; X has {count} rows")
-    values = np.unique(found)
-    if len(values) != 2:
+    values, numbers = np.unique(found, return_inverse=True)
+    most = most_classes or _MOST_CLASSES
+    if not 2 <= len(values) <= most:
+        allowed = "2" if most == 2 else f"2 to {most}"
         raise InputError(
-            f"{path}: {name} holds {len(values)} different labels; the study needs 2, in y or "
-            "y_binary"
+            f"{path}: {name} holds {len(values)} different labels; the study needs {allowed}, in y "
+            "or y_binary"
         )
-    return torch.from_numpy((found == values[1]).astype(np.float32))
+    return torch.from_numpy(numbers.astype(np.float32)), len(values)
 
 
 def _parts(arrays: Arrays, count: int, path: Path) -> Tensor | None:

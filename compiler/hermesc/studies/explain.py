@@ -8,18 +8,20 @@ and no coefficient of this chip's devices is public.
 from dataclasses import dataclass
 
 from hermesc.target.spec import Mode
+from hermesrt.device import Method
 
 Settings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One change: settings of the chip, read mode, age."""
+    """One change: settings of the chip, read mode, age, programming method."""
 
     name: str
     settings: Settings = ()
     mode: Mode = "4-phase"
     age_s: float = 0.0
+    method: Method = "published"
 
 
 VARIANTS = (
@@ -35,8 +37,15 @@ VARIANTS = (
         "one day, each device alone (MSF)", (("statistics.model", "hermes-msf"),), age_s=86400.0
     ),
     Variant("first read within the spread", (("read_statistics.read_noise", "within"),)),
+    Variant("read noise drawn once", (("read_statistics.drawn", "once"),)),
+    Variant(
+        "within the spread, drawn once",
+        (("read_statistics.read_noise", "within"), ("read_statistics.drawn", "once")),
+    ),
     Variant("no read noise", (("effects.read_noise", "off"),)),
     Variant("no programming noise", (("effects.programming_noise", "off"),)),
+    Variant("programmed by gradient descent", method="gdp"),
+    Variant("errors of the whole weight (counts)", (("statistics.model", "adc-count"),)),
     Variant("output code rounds", (("ldpu_code.rounding", "nearest"),)),
     Variant("no output code", (("effects.output_code", "off"),)),
     Variant("no input code", (("effects.input_code", "off"),)),

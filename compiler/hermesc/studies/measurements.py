@@ -6,7 +6,7 @@ inputs), seed, metric (err, acc), fp_or_hw (fp, the published FP32; hw, the real
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from hermesc.studies.published import KERNELS, SAMPLERS
 
 FILE = "chip_measurements.csv"
 LEFT_OUT = "attention"  # a dataset of the file that has no kernel-ridge experiment
+ATTENTION = (("softmax",), ("favor+",))  # its kernel and sampler
 _MOST_DOUBLINGS = 10
 _COLUMNS = (
     "dataset", "kernel", "sampler", "log2_ratio", "seed", "metric", "fp_or_hw", "value",
@@ -75,6 +76,33 @@ def read_measurements(folder: Path) -> Measurements:
 
     Raises: InputError for a folder or file that is not there, and for a wrong line, by number.
     """
+    values: dict[Cell, dict[int, dict[str, float]]] = {}
+    left_out = 0
+    path = folder / FILE
+    for where, line in _lines(folder):
+        if line["dataset"] == LEFT_OUT:
+            left_out += 1
+        else:
+            _put(values, *_parse(line, where), where)
+    if not values:
+        raise InputError(f"{path}: it holds no kernel-ridge measurement, so there is no study")
+    return Measurements(_scored(values), left_out)
+
+
+def read_attention(folder: Path) -> Mapping[int, Mapping[int, Scores]]:
+    """The attention errors of the folder's measurements, by s/d and seed; they have no accuracy.
+
+    Raises: InputError as `read_measurements`.
+    """
+    values: dict[Cell, dict[int, dict[str, float]]] = {}
+    for where, line in _lines(folder):
+        if line["dataset"] == LEFT_OUT:
+            _put(values, *_parse(line, where, ATTENTION), where)
+    return {cell.log2_ratio: seeds for cell, seeds in _scored(values).items()}
+
+
+def _lines(folder: Path) -> Iterator[tuple[str, Mapping[str, str | None]]]:
+    """Where each line is, and its words."""
     if not folder.is_dir():
         raise InputError(f"--data {folder}: there is no such folder; give one that holds {FILE}")
     path = folder / FILE
@@ -86,41 +114,49 @@ def read_measurements(folder: Path) -> Measurements:
     if tuple(lines.fieldnames or ()) != _COLUMNS:
         found = ",".join(lines.fieldnames or ()) or "nothing"
         raise InputError(f"{path}: the first line is {found[:200]}; it must be {_header()}")
-    values: dict[Cell, dict[int, dict[str, float]]] = {}
-    left_out = 0
     for line in lines:
-        where = f"{path}, line {lines.line_num}"
-        if line["dataset"] == LEFT_OUT:
-            left_out += 1
-            continue
-        cell, seed, name, value = _parse(line, where)
-        scores = values.setdefault(cell, {}).setdefault(seed, {})
-        if name in scores:
-            raise InputError(f"{where}: this value was given before; leave one of them out")
-        scores[name] = value
-    if not values:
-        raise InputError(f"{path}: it holds no kernel-ridge measurement, so there is no study")
-    return Measurements(
-        {
-            cell: {seed: _scores(found) for seed, found in sorted(seeds.items())}
-            for cell, seeds in values.items()
-        },
-        left_out,
-    )
+        yield f"{path}, line {lines.line_num}", line
 
 
-def _parse(line: Mapping[str, str | None], where: str) -> tuple[Cell, int, str, float]:
+def _put(
+    values: dict[Cell, dict[int, dict[str, float]]],
+    cell: Cell,
+    seed: int,
+    name: str,
+    value: float,
+    where: str,
+) -> None:
+    scores = values.setdefault(cell, {}).setdefault(seed, {})
+    if name in scores:
+        raise InputError(f"{where}: this value was given before; leave one of them out")
+    scores[name] = value
+
+
+def _scored(
+    values: Mapping[Cell, Mapping[int, Mapping[str, float]]],
+) -> dict[Cell, dict[int, Scores]]:
+    return {
+        cell: {seed: _scores(found) for seed, found in sorted(seeds.items())}
+        for cell, seeds in values.items()
+    }
+
+
+def _parse(
+    line: Mapping[str, str | None],
+    where: str,
+    allowed: tuple[tuple[str, ...], tuple[str, ...]] = (KERNELS, SAMPLERS),
+) -> tuple[Cell, int, str, float]:
     if None in line or None in line.values():
         raise InputError(f"{where}: it must hold {len(_COLUMNS)} values: {_header()}")
     words = {key: value or "" for key, value in line.items()}
     choices = {
-        "kernel": tuple(KERNELS), "sampler": SAMPLERS, "metric": ("err", "acc"),
+        "kernel": allowed[0], "sampler": allowed[1], "metric": ("err", "acc"),
         "fp_or_hw": ("fp", "hw"),
     }  # fmt: skip
-    for column, allowed in choices.items():
-        if words[column] not in allowed:
+    for column, names in choices.items():
+        if words[column] not in names:
             raise InputError(
-                f"{where}: {column} is {words[column]!r}; it must be one of {', '.join(allowed)}"
+                f"{where}: {column} is {words[column]!r}; it must be one of {', '.join(names)}"
             )
     name = words["dataset"]
     if not name or Path(name).name != name:

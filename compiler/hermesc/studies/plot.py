@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -14,14 +14,17 @@ from hermesc.studies.compare import Comparison, Spread, mean
 
 FORMATS = ("svg", "png", "pdf")
 _BLACK, _BLUE, _VERMILION = "#000000", "#0072B2", "#D55E00"  # Okabe and Ito, as all of these
-_DATASET_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", _BLACK, _BLUE, _VERMILION)
+SERIES_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", _BLACK, _BLUE, _VERMILION)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_LINES = (
+PUBLISHED_SERIES = (
     ("FP32, published", "published", _BLACK, "--", "."),
     ("chip, measured", "measured", _BLUE, "-", "o"),
     ("chip, predicted", "predicted", _VERMILION, "-", "s"),
 )
-_NAMES = {"rbf": "RBF", "arccos0": "ArcCos0"}
+NAMES = {
+    "rbf": "RBF", "arccos0": "ArcCos0", "arccos1": "ArcCos1", "arccos2": "ArcCos2",
+    "laplacian": "Laplacian", "softmax": "softmax", "ntk": "NTK",
+}  # fmt: skip
 _STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "svg.fonttype": "none", "svg.hashsalt": "hermesc",
@@ -33,12 +36,17 @@ _DPI = 150
 
 def study_picture(cells: Sequence[Comparison], kind: str) -> bytes:
     """The picture as a file of that kind; the same study gives the same bytes."""
+    return as_bytes(lambda: _figure(cells), kind)
+
+
+def as_bytes(draw: Callable[[], Figure], kind: str) -> bytes:
+    """A figure in the studies' style as a file of that kind, the same bytes each time."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
         data = io.BytesIO()
         dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-        _figure(cells).savefig(data, format=kind, dpi=_DPI, metadata=dated)
+        draw().savefig(data, format=kind, dpi=_DPI, metadata=dated)
     return data.getvalue()
 
 
@@ -68,7 +76,7 @@ def _error_panels(
             axis = axes[row][column]
             found = [c for c in cells if (c.cell.dataset, c.cell.kernel) == (dataset, kernel)]
             _error_lines(axis, found)
-            axis.set_title(f"{dataset}, {_NAMES.get(kernel, kernel)}", fontsize=9)
+            axis.set_title(f"{dataset}, {NAMES.get(kernel, kernel)}", fontsize=9)
         axes[row][0].set_ylabel("kernel error")
     for column in range(len(datasets)):
         axes[-1][column].set_xlabel("log₂(s/d)")
@@ -77,14 +85,14 @@ def _error_panels(
         handles,
         labels,
         loc="outside upper center",
-        ncols=len(_LINES),
+        ncols=len(PUBLISHED_SERIES),
         title="mean over samplers; shade: one standard deviation over seeds",
     )
 
 
 def _error_lines(axis: Axes, cells: Sequence[Comparison]) -> None:
     ratios = sorted({c.cell.log2_ratio for c in cells})
-    for label, name, colour, dash, marker in _LINES:
+    for label, name, colour, dash, marker in PUBLISHED_SERIES:
         by_ratio = [
             _over_samplers([getattr(c, name) for c in cells if c.cell.log2_ratio == ratio])
             for ratio in ratios
@@ -119,7 +127,7 @@ def _scatter_panels(
                 xerr=[_bar(c.measured) for c in found],
                 yerr=[_bar(c.predicted) for c in found],
                 fmt=_MARKERS[i % len(_MARKERS)],
-                color=_DATASET_COLOURS[i % len(_DATASET_COLOURS)],
+                color=SERIES_COLOURS[i % len(SERIES_COLOURS)],
                 markersize=4,
                 elinewidth=0.6,
                 alpha=0.8,
@@ -129,7 +137,7 @@ def _scatter_panels(
         ends = (0.8 * min(values), 1.25 * max(values))
         axis.plot(ends, ends, color=_BLACK, linewidth=0.8, zorder=0)
         _errors_as_scale(axis, ends)
-        axis.set_title(f"{_NAMES.get(kernel, kernel)}, one mark a cell", fontsize=9)
+        axis.set_title(f"{NAMES.get(kernel, kernel)}, one mark a cell", fontsize=9)
         axis.set_xlabel("measured kernel error")
     axes[0].set_ylabel("predicted kernel error")
     axes[0].legend(loc="upper left")

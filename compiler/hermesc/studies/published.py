@@ -15,12 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.kernels import ArcCosine0, Rbf
-
-KERNELS: dict[str, Rbf | ArcCosine0] = {"rbf": Rbf(gamma=0.05), "arccos0": ArcCosine0()}
+KERNELS = ("rbf", "arccos0")
+GAMMA = 0.05  # of the RBF kernel
 SAMPLERS = ("rff", "orf", "sorf")
 ERROR_ROWS = 1000  # test points whose kernel is compared
-_RIDGE = 0.5
+RIDGE = 0.5
 _CUT = 3.0  # standard deviations at which the normal draws end
 
 
@@ -53,8 +52,9 @@ def kernel_error(exact: Tensor, features: Float[Tensor, "rows features"]) -> flo
     return float((exact - features @ features.T).norm() / exact.norm())
 
 
-def ridge_head(blocks: Iterable[tuple[Tensor, Tensor]]) -> Float[Tensor, " features1"]:
-    """Weights of a ridge regression of 0/1 labels on features, the intercept first.
+def ridge_head(blocks: Iterable[tuple[Tensor, Tensor]]) -> Float[Tensor, " *weights"]:
+    """Weights of a ridge regression of 0/1 labels on features, the intercept first; with a column
+    of labels for each class, a column of weights for each.
 
     `blocks` are features and labels of some rows each; the sums over rows are kept in FP64. The
     intercept is a feature of ones, penalised like any other, as published.
@@ -62,21 +62,27 @@ def ridge_head(blocks: Iterable[tuple[Tensor, Tensor]]) -> Float[Tensor, " featu
     gram: Tensor | None = None
     moment: Tensor | None = None
     for features, labels in blocks:
-        z = _with_ones(features)
-        part, side = (z.T @ z).double(), (labels.float() @ z).double()
+        z = with_ones(features)
+        part = (z.T @ z).double()
+        side = (labels.float() @ z if labels.ndim == 1 else z.T @ labels.float()).double()
         gram = part if gram is None else gram + part
         moment = side if moment is None else moment + side
     assert gram is not None and moment is not None
-    gram += _RIDGE * torch.eye(len(gram), dtype=gram.dtype)
-    return torch.cholesky_solve(moment[:, None], torch.linalg.cholesky(gram))[:, 0].float()
+    gram += RIDGE * torch.eye(len(gram), dtype=gram.dtype)
+    sides = moment.reshape(len(gram), -1)
+    solved = torch.cholesky_solve(sides, torch.linalg.cholesky(gram)).float()
+    return solved.reshape(moment.shape)
 
 
 def count_correct(head: Tensor, features: Tensor, labels: Tensor) -> int:
-    """Rows that the head puts on the right side of one half."""
-    return int(((_with_ones(features) @ head > 0.5) == labels).sum())
+    """Rows that the head puts on the right side of one half, or in the right one of its classes."""
+    found = with_ones(features) @ head
+    decided = found > 0.5 if head.ndim == 1 else found.argmax(1)
+    return int((decided == labels).sum())
 
 
-def _with_ones(features: Tensor) -> Tensor:
+def with_ones(features: Tensor) -> Tensor:
+    """Features with a first column of ones, for the intercept."""
     return torch.cat([features.new_ones(len(features), 1), features], 1)
 
 

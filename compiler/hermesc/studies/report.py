@@ -42,6 +42,7 @@ class Study:
     cells: tuple[Comparison, ...]
     ageing: tuple[Ageing, ...]
     runs: int
+    kept: int
     workers: int
     seconds: float
 
@@ -99,12 +100,13 @@ def _head(study: Study) -> str:
         *(("Skipped", f"{name}: {why}") for name, why in study.skipped.items()),
     ]  # fmt: skip
     if study.left_out_rows:
-        why = f"{plural(study.left_out_rows, 'line')} of {LEFT_OUT}: not part of this study yet"
+        why = f"{plural(study.left_out_rows, 'line')} of {LEFT_OUT}: see `hermesc study attention`"
         lines.append(("Left out", why))
+    kept = f"; {plural(study.kept, 'job')} kept from before" if study.kept else ""
     each = study.seconds * study.workers / max(1, study.runs)
     lines += [
         ("Runs", f"{study.runs:,} ({plural(len(study.cells), 'cell')}, "
-                 f"{plural(len(study.seeds), 'seed')})"),
+                 f"{plural(len(study.seeds), 'seed')}){kept}"),
         ("Time", f"{study.seconds:.0f} s on {plural(study.workers, 'processor')}, "
                  f"{each:.2f} s of one for each run"),
     ]  # fmt: skip
@@ -152,10 +154,12 @@ def _drop_table(groups: Mapping[tuple[str, ...], Summary]) -> str:
         (
             *name,
             *map(_points, (s.drop_predicted, s.drop_measured, s.drop_predicted - s.drop_measured)),
+            _number(100 * s.drop_error, 2),
         )
         for name, s in groups.items()
     ]
-    return table(("dataset", "kernel", "predicted", "measured", "difference"), rows)
+    header = ("dataset", "kernel", "predicted", "measured", "difference", "error of measured")
+    return table(header, rows)
 
 
 def _goal_row(goal: Goal) -> tuple[str, ...]:
@@ -210,6 +214,7 @@ def study_json(study: Study, explained: Explained) -> dict[str, Any]:
         "crossbar": [{"ages_s": list(AGES_S)} | asdict(a) for a in study.ageing],
         "cells": [_cell_json(c) for c in study.cells],
         "runs": study.runs,
+        "kept": study.kept,
         "workers": study.workers,
         "seconds": study.seconds,
     }

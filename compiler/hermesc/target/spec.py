@@ -77,7 +77,8 @@ class ReadStatistics:
 
     `added`: both in full, as the published equations are used. `within`: the published programming
     spread is that of the first read, at t0, so the read noise of that time is part of it. Read
-    noise is drawn for `each` MVM, or `once` for an age, as aihwkit does.
+    noise is drawn for `each` MVM, or `once` for an age, as aihwkit does; for
+    each in any case while cells are programmed.
     """
 
     pedigree: Pedigree

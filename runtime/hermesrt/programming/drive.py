@@ -11,7 +11,7 @@ from hermesrt.device import Device, Method
 from hermesrt.programming import gdp
 from hermesrt.programming.error import core_error
 from hermesrt.programming.gdp import GdpOptions
-from hermesrt.programming.hand import Bench, Effort, Hand, take_in_hand
+from hermesrt.programming.hand import Bench, Effort, Hand, take_all_in_hand
 from hermesrt.programming.oneshot import oneshot
 from hermesrt.programming.targets import targets
 from hermesrt.programming.verify import VerifyOptions, verify
@@ -79,20 +79,25 @@ def program(
     progress: Progress,
     options: ProgrammingOptions,
     keep: Callable[[Progress], None] | None = None,
-    keep_seconds: float = 20.0,
+    keep_seconds: float = 2.0,
+    keep_share: float = 0.1,
 ) -> Iterator[Iteration]:
-    """Make the moves that are left, one at a time; `keep` is called every so many seconds.
+    """Make the moves that are left, one at a time.
 
+    `keep` is called every so many seconds, or more seldom where it would take a larger share of
+    the time than `keep_share`.
     The device ends settled. Same device, progress and options, same bits, however often stopped.
     """
-    kept = time.monotonic()
+    kept, wait = time.monotonic(), keep_seconds
     for number in range(progress.done, len(progress.moves)):
         iteration = _Round(device, progress, options, number).run(artifact)
         progress.iterations.append(iteration)
         yield iteration
-        if keep is not None and time.monotonic() - kept > keep_seconds:
+        start = time.monotonic()
+        if keep is not None and start - kept > wait:
             keep(progress)
             kept = time.monotonic()
+            wait = max(keep_seconds, (kept - start) / keep_share)
     device.settle(progress.method)
 
 
@@ -116,7 +121,7 @@ class _Round:
     def run(self, artifact: Artifact) -> Iteration:
         errors = []
         if self.move == "start":
-            self.progress.hands = [take_in_hand(self.bench, t) for t in targets(artifact)]
+            self.progress.hands = take_all_in_hand(self.bench, list(targets(artifact)))
         for hand in self.progress.hands:
             errors.append(self._core(hand))
         self.progress.index = self.bench.index

@@ -2,7 +2,8 @@
 
 Each iteration multiplies a batch of random inputs on the device, compares with the wanted products
 after an affine fit by output, and takes the gradient of the squared error with respect to the
-conductances. What it asks of a cell is added up until it is worth a pulse.
+conductances. What it asks of a cell is added up until it is worth a pulse; cells of weight zero are
+tuned too, once they need it.
 Source: Buechel et al., IEDM 2022 33.1 and JETCAS 2023 (the method); US 12,417,124 claims 1-4 (the
 fit in each iteration). Batch, rate, threshold and inputs are not published: assumed.
 """
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from hermesc.target.spec import limits
 from hermesrt.programming.error import corrected, relative_error
-from hermesrt.programming.hand import Bench, Hand, correct, places
+from hermesrt.programming.hand import Bench, Hand, correct, places, wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ def descend(bench: Bench, hand: Hand, x: Float[Tensor, "batch rows"], options: G
     error = corrected(bench.chip, measured, wanted, target).sub_(wanted)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
     hand.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
-    gathered = torch.from_numpy(np.abs(hand.pending.numpy()) > options.threshold_counts)
-    cells = places(gathered & hand.tuned)
+    cells = places(torch.from_numpy(np.abs(hand.pending.numpy()) > options.threshold_counts))
+    wake(hand, cells)
+    cells = cells[hand.tuned.take(cells)]
     correct(bench, hand, hand.pending, cells)
     hand.pending.view(-1).index_fill_(0, cells, 0.0)
     return relative_error(error, wanted)

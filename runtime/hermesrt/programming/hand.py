@@ -5,6 +5,7 @@ Currents follow Le Gallo 2023, Methods: next = previous + gain x (target - read)
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor
 from hermesc.target.spec import ChipSpec
 from hermesrt.device import Device, PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
+
+FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open")  # of a Hand, beside its target
 
 
 @dataclass(slots=True)
@@ -85,12 +88,29 @@ class Bench:
         return self.index
 
 
+def take_all_in_hand(bench: Bench, targets: Sequence[CoreTarget]) -> list[Hand]:
+    """All cores. What is known of them stands in one block for each field, for many smaller ones
+    leave holes in the heap."""
+    hands: list[Hand] = []
+    blocks: dict[str, Tensor] = {}
+    for number, target in enumerate(targets):
+        hand = take_in_hand(bench, target)
+        for field in FIELDS:
+            value = getattr(hand, field)
+            if field not in blocks:
+                blocks[field] = value.new_empty(len(targets), *value.shape)
+            setattr(hand, field, blocks[field][number].copy_(value))
+        hands.append(hand)
+    return hands
+
+
 def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     """Erase a core, SET what may be needed, and choose the device of each cell that is tuned.
 
     With two devices per polarity both are SET and read. A target above both keeps the better one
     SET and tunes the other; a smaller target tunes the better one and RESETs the other. A target
-    above the sum of both cannot be reached: such a cell stays SET.
+    above the sum of both cannot be reached: such a cell stays SET. A cell of weight zero keeps all
+    its devices RESET; how much current a count of it needs is guessed from the core's other cells.
     Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
     """
     chip, table = bench.chip, bench.chip.programming_pulses
@@ -103,6 +123,7 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     wanted = target.used & (counts != 0)
     send(bench, target, "set", first, wanted)
     levels = _level(bench, target, 0, counts)
+    usual = levels[wanted].median() if bool(wanted.any()) else math.inf
     tuned, most = first, levels
     if chip.unit_cell.devices_per_polarity == 2:
         send(bench, target, "set", first + 1, wanted)
@@ -115,10 +136,21 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
         levels = torch.where(better ^ both, second, levels)
     span = table.pulse_high_ampere - table.pulse_low_ampere
     slope = span / levels.clamp(min=1.0)
-    ampere = torch.full_like(slope, table.pulse_low_ampere)
+    slope[counts == 0] = span / usual
+    ampere = torch.where(counts == 0, table.pulse_high_ampere, table.pulse_low_ampere)
     pending = torch.zeros_like(slope)
     reachable = wanted & (counts.abs() <= most)
     return Hand(target, tuned, ampere, slope, pending, reachable, reachable.clone())
+
+
+def wake(hand: Hand, cells: Int64[Tensor, " cells"]) -> None:
+    """Tune those of some cells whose weight is zero, from now on: the correction that is still to
+    be made says which polarity's device makes it."""
+    new = cells[~hand.tuned.take(cells)]
+    new = new[(hand.target.siemens.take(new) == 0) & (hand.slope.take(new) > 0)]
+    polarity = torch.where(hand.pending.take(new) > 0, 0, 2).to(torch.int8)
+    hand.device.view(-1).index_copy_(0, new, polarity)
+    hand.tuned.view(-1).index_fill_(0, new, True)
 
 
 def missing_counts(bench: Bench, hand: Hand) -> Float[Tensor, "rows columns"]:

@@ -112,7 +112,7 @@ def measure(
     cost: Cost,
 ) -> RunReport:
     """Gather a run's blocks into a report, in memory that does not grow with the samples."""
-    gathered = Gathered(samples)
+    gathered = Gathered(samples, artifact.manifest.classes)
     for rows, outputs, references in blocks:
         gathered.add(rows, outputs, references)
     return RunReport(
@@ -133,8 +133,9 @@ def measure(
 class Gathered:
     """Running totals over the blocks of a run."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, classes: tuple[int | float | str, ...] = ()) -> None:
         self._labels = samples.labels
+        self._learnt = classes
         self._errors: list[RelativeError] = []
         self._shapes: list[tuple[int, ...]] = []
         self._right = [0, 0]
@@ -157,7 +158,7 @@ class Gathered:
     def _count(self, output: Tensor, reference: Tensor, labels: "np.ndarray[Any, Any]") -> None:
         self._counted += len(labels)
         for i, values in enumerate((output, reference)):
-            found = predictions(values, self._classes)
+            found = predictions(values, self._classes, self._learnt)
             if found is None or found.shape != labels.shape:
                 self._classifies = False
                 return

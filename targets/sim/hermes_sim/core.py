@@ -21,10 +21,17 @@ Cells = Float[Tensor, "devices polarity rows columns"]
 
 
 class Core:
-    """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns]."""
+    """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns].
 
-    def __init__(self, chip: ChipSpec, seed: int, target: CoreTarget) -> None:
+    `room` is memory for the first programming pulse by pulse: part of a block of all cores, for
+    many smaller ones leave holes in the heap.
+    """
+
+    def __init__(
+        self, chip: ChipSpec, seed: int, target: CoreTarget, room: Cells | None = None
+    ) -> None:
         self.chip = chip
+        self._room = room
         self.target = target
         self._seed = seed
         self.conductance: Cells = torch.zeros(1).expand(1, 2, *target.siemens.shape)
@@ -133,8 +140,12 @@ class Core:
         return _total((aged + misread).clamp_(min=0)), torch.zeros_like(aged[0, 0])
 
     def fresh(self) -> tuple[Tensor, Tensor]:
-        """The same at age zero; the variance is kept up to date from pulse to pulse."""
-        if self.chip.read_statistics.drawn == "once":
+        """The same at age zero; the variance is kept up to date from pulse to pulse.
+
+        Under programming each MVM has noise of its own, even where it is drawn once for an age:
+        gradient descent would learn a noise that stands still, and later reads do not have it.
+        """
+        if self.settled and self.chip.read_statistics.drawn == "once":
             return self.now(0.0)
         if self._variance is None:
             self._variance = self._misread(self.conductance, self.conductance, 0.0).sum((0, 1))
@@ -163,8 +174,10 @@ class Core:
     def _bank(self) -> Cells:
         """The cell's four devices one by one."""
         if self.conductance.shape[0] != 2:
-            shape = (2, *self.target.pair.shape)
-            self.take(torch.zeros(shape), None, self._seed)
+            room, self._room = self._room, None
+            if room is None:
+                room = torch.empty(2, 2, *self.target.used.shape)
+            self.take(room.zero_(), None, self._seed)
         return self.conductance
 
     def _set_level(self, place: Tensor) -> Tensor:

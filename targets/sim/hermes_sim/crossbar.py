@@ -9,6 +9,7 @@ step and is not modelled.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -25,10 +26,10 @@ class Stage:
     """One row block of a layer, all its columns, in ADC counts for each step of the input code.
 
     `weights` have the converters' gain in them, `pair` (g+ and g-, in siemens, `unit` counts each)
-    have not; `variance` is that of the read noise and `white` that of noise before the output code,
-    both in counts. An input whose codes stay below `safe_norm` (Euclidean, for each sign) saturates
-    no line. The
-    output code is trunc(counts * scale + offset + carry * code of the stage before).
+    have not; `variance` is that of the read noise, in `variance_type()`, and `white` that of noise
+    before the output code, both in counts. An input whose codes stay below `safe_norm` (Euclidean,
+    for each sign) saturates no line. The output code is trunc(counts * scale + offset + carry *
+    code of the stage before).
     """
 
     rows: slice
@@ -78,18 +79,28 @@ Noise = Callable[[int, Tensor], Tensor]
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
 
 
+@cache
+def variance_type() -> torch.dtype:
+    """BF16 where the processor multiplies it: four times cheaper, and within 0.3 % of a noise's
+    deviation."""
+    fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return torch.bfloat16 if fast else torch.float32
+
+
 class Workspace:
     """Temporaries of a call, used again for each chunk: fresh memory costs more than arithmetic."""
 
-    def __init__(self, layer: Layer, rows: int) -> None:
-        columns = layer.stages[0].scale.shape[0]
-        inputs = sum(s.weights.shape[0] for s in layer.stages)
-        widest = max(s.weights.shape[0] for s in layer.stages)
+    def __init__(self, stages: tuple[Stage, ...], rows: int, inputs: int) -> None:
+        columns = stages[0].scale.shape[0]
+        noisy = [s.variance for s in stages if s.variance is not None]
         self.codes = torch.empty(rows, inputs)
-        self.squares = torch.empty(rows * widest)
-        self.values = torch.empty(min(2, len(layer.stages)), rows, columns)
-        self.deviation = torch.empty(rows, columns)
+        self.before = torch.empty(rows if len(stages) > 1 else 0, columns)
         self.noise = torch.empty(rows, columns)
+        self.deviation = torch.empty(rows if noisy else 0, columns)
+        kind = noisy[0].dtype if noisy else torch.float32
+        self.squares = torch.empty(rows * max((v.shape[0] for v in noisy), default=0), dtype=kind)
+        same = kind == self.deviation.dtype
+        self.variance = self.deviation if same else torch.empty_like(self.deviation, dtype=kind)
 
 
 def layer_mvm(layer: Layer, x: Vectors, noise: Noise) -> Sums:
@@ -102,30 +113,29 @@ def layer_mvm(layer: Layer, x: Vectors, noise: Noise) -> Sums:
     columns = layer.stages[0].scale.shape[0]
     result = x.new_empty(x.shape[0], columns)
     rows = max(16, _CHUNK // columns)
-    work = Workspace(layer, min(rows, x.shape[0]))
+    work = Workspace(layer.stages, min(rows, x.shape[0]), x.shape[1])
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
-        codes = output_codes(layer, x[part], noise, work)
-        torch.mul(codes, layer.output_step, out=result[part])
+        codes = output_codes(layer, x[part], noise, work, result[part])
+        codes.mul_(layer.output_step)
     return result
 
 
-def output_codes(layer: Layer, x: Vectors, noise: Noise, work: Workspace) -> Sums:
-    """The output codes of a few vectors; they stand in the workspace."""
-    converters, count = layer.converters, x.shape[0]
+def output_codes(layer: Layer, x: Vectors, noise: Noise, work: Workspace, out: Sums) -> Sums:
+    """The output codes of a few vectors, written to `out`."""
+    converters, stages, count = layer.converters, layer.stages, x.shape[0]
     codes = input_codes(converters, layer.input_scale, x, work.codes[:count])
-    code: Tensor | None = None
-    for index, stage in enumerate(layer.stages):
-        value = work.values[index % 2, :count]
-        part = codes if len(layer.stages) == 1 else codes[:, stage.rows]
+    last = len(stages) - 1
+    turns = (out, work.before[:count])  # stages write to them in turn, the last one to `out`
+    for index, stage in enumerate(stages):
+        value, before = turns[(last - index) % 2], turns[(last - index + 1) % 2]
+        part = codes if last == 0 else codes[:, stage.rows]
         stage_counts(converters, stage, part, noise, index, value, work)
         torch.addcmul(stage.offset, value, stage.scale, out=value)
-        if code is not None:
-            value.add_(code, alpha=stage.carry)
-        last = index == len(layer.stages) - 1
-        code = output_code(converters, value, relu=layer.relu and last)
-    assert code is not None
-    return code
+        if index > 0:
+            value.add_(before, alpha=stage.carry)
+        output_code(converters, value, relu=layer.relu and index == last)
+    return out
 
 
 def input_codes(converters: Converters, scale: float, x: Vectors, out: Tensor) -> Vectors:
@@ -159,21 +169,35 @@ def stage_counts(
         limit = min(converters.phase_limit, converters.counter_limit)
         counts.clamp_(-limit, limit)
     if stage.variance is not None:
-        squares = work.squares[: codes.numel()].view(codes.shape)
-        deviation = work.deviation[: codes.shape[0]]
-        torch.mm(torch.mul(codes, codes, out=squares), stage.variance, out=deviation)
-        deviation = (deviation if stage.white is None else deviation.add_(stage.white)).sqrt_()
+        deviation = read_deviation(stage, stage.variance, codes, work)
         counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), deviation)
     elif stage.white is not None:
         counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), stage.white.sqrt())
     return counts.round_() if converters.count_code else counts
 
 
+def read_deviation(stage: Stage, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
+    """Standard deviation of the noise of each count, in the workspace."""
+    squares = work.squares[: codes.numel()].view(codes.shape)
+    summed = work.variance[: codes.shape[0]]
+    deviation = work.deviation[: codes.shape[0]]
+    if squares.dtype == codes.dtype:
+        torch.mul(codes, codes, out=squares)
+    else:
+        squares.copy_(codes).mul_(squares)  # whole codes are exact in BF16
+    torch.mm(squares, variance, out=summed)
+    if summed is not deviation:
+        deviation.copy_(summed)
+    if stage.white is not None:
+        deviation.add_(stage.white)
+    return deviation.sqrt_()
+
+
 def core_counts(converters: Converters, stage: Stage, codes: Vectors, noise: Noise) -> Sums:
     """The counts of one Stage alone."""
-    layer = Layer(converters, 1.0, (stage,), 1.0, relu=False)
-    work = Workspace(layer, codes.shape[0])
-    return stage_counts(converters, stage, codes, noise, 0, work.values[0], work)
+    work = Workspace((stage,), codes.shape[0], 0)
+    counts = codes.new_empty(codes.shape[0], stage.gain.shape[0])
+    return stage_counts(converters, stage, codes, noise, 0, counts, work)
 
 
 def stop_phases(converters: Converters, stage: Stage, codes: Vectors, counts: Tensor) -> None:
@@ -232,15 +256,13 @@ def safe_norm(
 
 def output_code(converters: Converters, value: Tensor, *, relu: bool) -> Tensor:
     """The LDPU's output word."""
-    match converters.rounding:
-        case None:
-            return value.clamp_(min=0) if relu else value
-        case "truncate":
-            value.trunc_()
-        case _:
-            value.round_()
+    if converters.rounding is None:
+        return value.clamp_(min=0) if relu else value
     levels = converters.output_levels
-    return value.clamp_(0 if relu else -levels, levels)
+    value.clamp_(0 if relu else -levels, levels)
+    if converters.rounding == "truncate":
+        return value.div_(1.0, rounding_mode="trunc")  # ten times faster than trunc_
+    return value.round_()
 
 
 def wire_drop(

@@ -69,7 +69,12 @@ class SimulatedDevice:
                 f"device's; make the device from the same description ({artifact.chip.name})"
             )
         self._artifact = artifact
-        self._cores = {t.core: Core(self._chip, self._seed, t) for t in targets(artifact)}
+        held, size = list(targets(artifact)), self._chip.crossbar
+        room = torch.empty(len(held), 2, 2, size.rows, size.columns)
+        self._cores = {
+            target.core: Core(self._chip, self._seed, target, part)
+            for target, part in zip(held, room, strict=True)
+        }
         self._changed()
 
     def draw(self, end_state: EndState) -> None:

@@ -215,7 +215,10 @@ def stage_of(
     """A Stage whose LDPU passes counts on as they are."""
     unit = 1 / (chip.adc_count.count_siemens * chip.input_levels)
     counts = gain * unit
-    noisy = chip.effects.read_noise
+    read = None
+    once = chip.read_statistics.drawn == "once"  # then only cells under programming have some
+    if chip.effects.read_noise and not (once and not bool(variance.any())):
+        read = (variance * counts.square()).to(crossbar.variance_type())
     return Stage(
         rows=rows,
         weights=(pair[0] - pair[1]).mul_(counts),
@@ -223,7 +226,7 @@ def stage_of(
         unit=unit,
         gain=gain,
         zero=zero,
-        variance=variance * counts.square() if noisy else None,
+        variance=read,
         white=None,
         safe_norm=crossbar.safe_norm(converters, pair, unit),
         scale=torch.ones_like(gain),

@@ -28,7 +28,7 @@ def test_model_and_inputs_are_taken(model_file):
     found = load_model_file(str(model_file(GOOD)))
     assert isinstance(found.model, torch.nn.Linear)
     assert [tuple(t.shape) for t in found.example_inputs] == [(3, 4)]
-    assert found.calibration_inputs is None
+    assert found.calibration is None
     assert found.labels is None
     assert found.dynamic_shapes is None
 
@@ -61,7 +61,7 @@ def test_model_may_be_a_function(model_file):
 def test_calibration_and_labels_are_taken(model_file):
     extra = "calibration_inputs = lambda: torch.ones(9, 4)\nlabels = [0, 1, 0]\n"
     found = load_model_file(str(model_file(GOOD + extra)))
-    assert found.calibration_inputs[0].shape == (9, 4)
+    assert found.calibration[0].shape == (9, 4)
     assert found.labels.tolist() == [0, 1, 0]
 
 
@@ -134,7 +134,7 @@ def test_interrupt_is_not_swallowed(model_file):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD.replace("model =", "net ="), "defines no `model`.*it has the modules net: add :NAME"),
+        (GOOD.replace("model =", "net ="), "defines no `model`.*it has the models net: add :NAME"),
         ("", "defines no `model`; set it to an nn.Module"),
         (GOOD + "model = 3\n", "`model` is a int, not an nn.Module"),
         (GOOD + "model = torch.nn.ReLU\n", "`model` is a class; make it: model = ReLU"),
@@ -164,7 +164,7 @@ def test_wrong_definition_is_refused(text, message, model_file):
 
 
 def test_unknown_name_is_refused(model_file):
-    with pytest.raises(ModelError, match=r"defines no `net`.*it has the modules model"):
+    with pytest.raises(ModelError, match=r"defines no `net`.*it has the models model"):
         load_model_file(f"{model_file(GOOD)}:net")
 
 

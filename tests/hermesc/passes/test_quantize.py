@@ -1,6 +1,7 @@
 """Ranges and conductances against hand computed numbers and a slow reference."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -303,6 +304,16 @@ def test_an_outlier_among_the_weights_is_noted_with_its_place_and_price(chip, qu
     )
 
 
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e15])
+def test_the_price_of_an_enormous_outlier_is_noted_too(chip, quantized_of, size):
+    matrix = torch.randn(64, 8, generator=torch.Generator().manual_seed(0)).abs() + 0.1
+    matrix[5, 2] = -size
+    (note,) = quantized_of(chip, matrix, torch.randn(4, 64)).notes
+    assert "the weight of input 5 in output 2 is" in note
+    bits = float(re.findall(r"costs them ([0-9.]+) bits", note)[0])
+    assert bits == pytest.approx(math.log2(size / 3.5), abs=0.5)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_normal_weights_have_no_outlier(chip, quantized_of, seed):
     matrix = torch.randn(256, 64, generator=torch.Generator().manual_seed(seed))
@@ -327,7 +338,10 @@ def test_column_max_of_a_zero_column_is_one():
 
 def test_a_row_by_row_model_streams_and_a_mixing_one_does_not(front_of, any_model):
     mixing = {"across the batch", "no matrix", "w @ one row", "mv", "dot", "addmv", "x @ x.T"}
+    mixing |= {"a result that is repeated", "repeated along the sum"}
     columns = {
+        "repeated by batch and heads in one",
+        "repeated by batch and heads in one, as decomposed",
         "einsum implicit, sorted",
         "mm from the left",
         "inner from the left",

@@ -10,6 +10,12 @@ import pytest
 HEADER = "dataset,kernel,sampler,log2_ratio,seed,metric,fp_or_hw,value"
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies keep what they finished in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def write_measurements() -> Callable[..., None]:
     """Writes chip_measurements.csv for some datasets, every value the same for all seeds."""

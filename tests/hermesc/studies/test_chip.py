@@ -1,22 +1,23 @@
-"""The experiment on the simulated chip."""
+"""The measured experiments on the simulated chip."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from hermesc.studies.chip import plan, run, simulate
+from hermesc.studies.chip import plan
 from hermesc.studies.measurements import read_measurements
+from hermesc.studies.ridge import Job, by_cell, simulate
+from hermesc.studies.sources import Source
 from hermesc.target.load import load_chip
 
-FINE = [
-    ("ldpu.output_bits", "16"), ("input.input_bits", "16"), ("adc_count.count_siemens", "1e-12"),
-    ("adc.saturation_ampere", "1.0"), ("adc.counter_bits", "32"),
-]  # fmt: skip
+
+def planned(folder: Path, seed: int) -> tuple[Job, ...]:
+    measured = read_measurements(folder)
+    sources = {name: Source(name, folder) for name in measured.datasets}
+    return plan(measured, sources, [seed], load_chip("hermes"))
 
 
 def test_one_job_serves_all_kernels_of_a_projection(folder: Path) -> None:
-    jobs = plan(read_measurements(folder), folder, [1], load_chip("hermes"))
+    jobs = planned(folder, seed=1)
     assert len(jobs) == 6
     assert [job.seed for job in jobs] == [1] * 6
     assert [c.kernel for c in jobs[0].cells] == ["rbf", "arccos0"]
@@ -24,8 +25,7 @@ def test_one_job_serves_all_kernels_of_a_projection(folder: Path) -> None:
 
 
 def test_the_chip_adds_an_error_and_keeps_the_features(folder: Path) -> None:
-    job = plan(read_measurements(folder), folder, [0], load_chip("hermes"))[0]
-    for scores in simulate(job):
+    for scores in simulate(planned(folder, seed=0)[0]):
         assert 0.05 < scores.error_fp < 0.6
         assert scores.error_chip != scores.error_fp
         assert abs(scores.error_chip - scores.error_fp) < 0.1
@@ -34,13 +34,23 @@ def test_the_chip_adds_an_error_and_keeps_the_features(folder: Path) -> None:
 
 
 def test_results_depend_on_seed_alone(folder: Path) -> None:
-    job = plan(read_measurements(folder), folder, [0], load_chip("hermes"))[0]
+    job = planned(folder, seed=0)[0]
     assert simulate(job) == simulate(job)
     other = simulate(replace(job, seed=1))
     assert all(a.error_chip != b.error_chip for a, b in zip(simulate(job), other, strict=True))
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_jobs_come_back_in_their_order(folder: Path, count: int) -> None:
-    jobs = plan(read_measurements(folder), folder, [0], load_chip("hermes"))[:count]
-    assert [job for job, _ in run(jobs, workers=1)] == list(jobs)
+def test_scores_are_sorted_by_cell_and_seed(folder: Path) -> None:
+    first, second = planned(folder, seed=0)[3], planned(folder, seed=1)[3]
+    scores = simulate(first)
+    found = by_cell({second: scores, first: scores}, [first.cells[1]])
+    assert list(found) == [first.cells[1], first.cells[0]]
+    assert [list(seeds) for seeds in found.values()] == [[0, 1], [0, 1]]
+
+
+def test_a_job_may_be_programmed_by_another_method(folder: Path) -> None:
+    job = planned(folder, seed=0)[0]
+    setups = [replace(job.setup, method=method) for method in ("published", "ideal", "gdp")]
+    found = [simulate(replace(job, setup=setup)) for setup in setups]
+    assert len({s[0].error_chip for s in found}) == 3
+    assert len({s[0].error_fp for s in found}) == 1

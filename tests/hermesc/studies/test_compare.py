@@ -12,6 +12,7 @@ from hermesc.studies.compare import (
     mean,
     relative_deviation,
     spread,
+    standard_error,
     summaries,
     summarise,
 )
@@ -37,6 +38,8 @@ def test_one_cell_by_hand() -> None:
     assert cell.in_seed_deviations == pytest.approx(0.05 / math.sqrt(0.02))
     assert cell.drop_predicted == pytest.approx(-0.01)
     assert cell.drop_measured == pytest.approx(-0.02)
+    # accuracies on the chip 0.89 and 0.87, in FP32 0.90 twice
+    assert cell.drop_error == pytest.approx(math.sqrt(0.0002 / 2))
     assert cell.repeat == 0
 
 
@@ -49,6 +52,14 @@ def test_a_summary_by_hand() -> None:
     assert found.within_one == 1.0  # of the first: the second has no spread over seeds
     assert math.isnan(found.correlation)
     assert set(summaries(cells, lambda c: (c.kernel,))) == {("rbf",), ("arccos0",)}
+
+
+def test_errors_of_the_measured_drops_add_in_squares() -> None:
+    assert standard_error([0.3, 0.4]) == pytest.approx(0.25)
+    assert standard_error([math.nan, 0.2]) == pytest.approx(0.2)
+    assert math.isnan(standard_error([math.nan]))
+    cells = compare(PREDICTED, MEASURED)
+    assert summarise(cells).drop_error == pytest.approx(cells[0].drop_error / 2)
 
 
 def test_goals_say_reached_or_missed() -> None:

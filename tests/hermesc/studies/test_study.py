@@ -26,7 +26,7 @@ def test_the_study_tells_writes_and_draws(
     assert study(folder, *SHORT, "-o", runs, "--plot", picture) == 0
     text = capsys.readouterr().out
     assert "Runs         12 (12 cells, 1 seed)" in text
-    assert "1 line of attention: not part of this study yet" in text
+    assert "1 line of attention: see `hermesc study attention`" in text
     assert "correlation with the measured errors" in text
     assert "missed" in text
     assert "TDP as built" in text

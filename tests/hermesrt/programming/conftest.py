@@ -64,13 +64,14 @@ def compiled() -> Callable[..., Program]:
 
 @pytest.fixture(scope="session")
 def matrices() -> dict[str, Tensor]:
-    """Gaussian weights, uniform ones with zeros, and random features (16 inputs, 252 columns)."""
+    """Gaussian weights, uniform ones with zeros, sparse ones, random features (16 x 252)."""
     draw = torch.Generator().manual_seed(0)
     gaussian = torch.randn(64, 64, generator=draw)
     uniform = torch.rand(64, 64, generator=draw) * 2 - 1
     zeros = uniform * (torch.rand(64, 64, generator=draw) >= 0.3)
     features = nn.init.trunc_normal_(torch.empty(16, 252), a=-3, b=3, generator=draw)
-    return {"Gaussian": gaussian, "with zeros": zeros, "features": features}
+    sparse = gaussian * (torch.rand(64, 64, generator=draw) < 0.1)
+    return {"Gaussian": gaussian, "with zeros": zeros, "sparse": sparse, "features": features}
 
 
 class Watched:

@@ -38,7 +38,9 @@ class StopError(Exception):
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every iteration."""
-    monkeypatch.setattr(program_module, "program", partial(drive.program, keep_seconds=-1.0))
+    monkeypatch.setattr(
+        program_module, "program", partial(drive.program, keep_seconds=0.0, keep_share=1e9)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +309,7 @@ from hermesrt.programming.gdp import GdpOptions
 from pathlib import Path
 
 torch.set_num_threads(1)  # the last bits of a sum depend on it
-program_module.program = partial(drive.program, keep_seconds=-1.0)
+program_module.program = partial(drive.program, keep_seconds=0.0, keep_share=1e9)
 program = hermesc.load(sys.argv[1])
 chip = program_module.Chip(program, hermesc.simulate(program.artifact.chip))
 
@@ -347,3 +349,22 @@ def test_errors_fall_and_effort_grows(whole: dict[str, Chip]) -> None:
         assert means[-1] < 0.3 * means[0]
         pulses = [i.effort.pulses for i in chip.iterations]
         assert pulses == sorted(pulses)
+
+
+def test_checkpoints_take_a_small_share_of_the_time(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that only moves with the moves (1 s) and with keeping (0.5 s)."""
+    clock = [0.0]
+    monkeypatch.setattr(drive.time, "monotonic", lambda: clock[0])
+    kept: list[int] = []
+
+    def keep(progress: Progress) -> None:
+        kept.append(progress.done)
+        clock[0] += 0.5
+
+    device = blank(program).device
+    progress = Progress("verify", ("start", *["verify"] * 20))
+    for _ in drive.program(device, program.artifact, progress, OPTIONS, keep, 2.5):
+        clock[0] += 1.0
+    assert kept == [3, 9, 15, 21]

@@ -13,12 +13,12 @@ from hermesrt.program import Chip, Program
 from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.error import mvm_errors
 from hermesrt.programming.gdp import GdpOptions, descend, inputs
-from hermesrt.programming.hand import Bench, Effort, take_in_hand
+from hermesrt.programming.hand import Bench, Effort, correct, places, take_in_hand, wake
 from hermesrt.programming.targets import targets
 from hermesrt.programming.verify import VerifyOptions, verify
 
 COUNT = 0.129375e-6
-KINDS = ("Gaussian", "with zeros", "features")
+KINDS = ("Gaussian", "with zeros", "sparse", "features")
 ChipOf = Callable[..., ChipSpec]
 Compiled = Callable[[Tensor, ChipSpec], Program]
 
@@ -133,8 +133,54 @@ def test_a_cell_is_pulsed_once_enough_has_gathered(
         assert bool(hand.tuned.flatten()[pulses.cells].all())
 
 
+@pytest.mark.parametrize("devices", ["1", "2"])
+def test_a_zero_weight_is_tuned_on_the_side_that_its_first_correction_asks_for(
+    chip_of: ChipOf, compiled: Compiled, clean: dict[str, str], devices: str
+) -> None:
+    chip = chip_of(32, 32, clean | {"unit_cell.devices_per_polarity": devices})
+    weights = torch.eye(32)
+    weights[3, 3] = 0.0
+    program = compiled(weights, chip)
+    device = hermesc.simulate(chip)
+    device.load(program.artifact)
+    (target,) = targets(program.artifact)
+    bench = Bench(device, 0, Effort())
+    hand = take_in_hand(bench, target)
+    zero = (target.siemens == 0) & target.used
+    assert not bool(hand.tuned[zero].any())
+    cells = torch.arange(3, 32 * 32, 2)
+    hand.pending[:16], hand.pending[16:] = 6.0, -6.0
+    before = hand.tuned.clone()
+    wake(hand, cells)
+    awake = torch.zeros(32 * 32, dtype=torch.bool).index_fill(0, cells, True).view(32, 32)
+    assert torch.equal(hand.tuned, before | (zero & awake))
+    correct(bench, hand, hand.pending, places(zero & awake))
+    g = torch.from_numpy(device.state().arrays["0.conductance"])[0] / COUNT
+    for polarity, half in ((0, slice(0, 16)), (1, slice(16, 32))):
+        moved = g[polarity, half][(zero & awake)[half]]
+        assert moved.median().item() == pytest.approx(6.0, rel=0.3)  # a guess from other cells
+        assert not bool(g[1 - polarity, half][(zero & awake)[half]].any())
+
+
 def test_a_core_of_zero_weights_has_no_error(chip_of: ChipOf, compiled: Compiled) -> None:
     chip = chip_of(8, 8)
     made = Chip(compiled(torch.zeros(8, 8), chip), hermesc.simulate(chip))
     made.program("gdp", ProgrammingOptions(gdp=GdpOptions(verify_iterations=1, iterations=2)))
     assert all(i.mvm_errors == (0.0,) for i in made.iterations)
+
+
+def test_gradient_descent_does_not_learn_a_noise_that_stands_still(
+    chip_of: ChipOf, compiled: Compiled, matrices: dict[str, Tensor]
+) -> None:
+    """With reads drawn once for an age, the error is the same at the age of programming."""
+    matrix = matrices["Gaussian"]
+    found = {}
+    for drawn in ("each", "once"):
+        chip = chip_of(64, 64, {"read_statistics.drawn": drawn})
+        made = Chip(compiled(matrix, chip), hermesc.simulate(chip))
+        made.program("gdp", ProgrammingOptions(gdp=GdpOptions(iterations=60)))
+        for age_s in (0.0, 1.0):
+            made.configure(age_s=age_s)
+            (found[drawn, age_s],) = mvm_errors(made.device, made.compiled.artifact).values()
+    assert found["once", 0.0] == pytest.approx(found["once", 1.0], rel=0.1)
+    assert found["once", 0.0] == pytest.approx(found["each", 0.0], rel=0.1)

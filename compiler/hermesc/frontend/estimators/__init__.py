@@ -1,0 +1,1 @@
+"""Fitted scikit-learn estimators as torch modules; scikit-learn is imported only here."""

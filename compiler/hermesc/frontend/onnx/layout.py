@@ -1,0 +1,232 @@
+"""ONNX operations that move, cut, join and make tensors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hermesc.frontend.onnx.elementwise import on_tensors
+from hermesc.frontend.onnx.node import Known, Node, Op, Value, bounded, ints, known, tensor
+
+_ENDLESS = 2**31 - 1
+
+
+def _reshape(node: Node, value: Value, shape: Value) -> Tensor:
+    x = tensor(value)
+    sizes = ints(shape, "sizes")
+    if not node.get("allowzero", 0):
+        sizes = [x.shape[i] if _is(s, 0) else s for i, s in enumerate(sizes)]
+    return x.reshape(sizes)
+
+
+def _is(size: Any, number: int) -> bool:
+    return isinstance(size, int) and size == number
+
+
+def _transpose(node: Node, x: Tensor) -> Tensor:
+    return x.permute(node.get("perm") or tuple(range(x.dim()))[::-1])
+
+
+def _flatten(node: Node, x: Tensor) -> Tensor:
+    axis = node.get("axis", 1)
+    axis = axis + x.dim() if axis < 0 else axis
+    if axis == 0:
+        return x.reshape(1, -1)
+    return x.flatten(0, axis - 1).flatten(1) if axis < x.dim() else x.reshape(-1, 1)
+
+
+def _squeeze(node: Node, value: Value, axes: Value | None = None) -> Tensor:
+    x = tensor(value)
+    found = node.get("axes") if axes is None else ints(axes, "axes")
+    return x.squeeze() if found is None else x.squeeze(tuple(found))
+
+
+def _unsqueeze(node: Node, value: Value, axes: Value | None = None) -> Tensor:
+    x = tensor(value)
+    found = list(node.get("axes") or ints(axes, "axes"))
+    rank = x.dim() + len(found)
+    for axis in sorted(a % rank for a in found):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def _concat(node: Node, *values: Value) -> Tensor:
+    return torch.cat([tensor(v) for v in values], node.get("axis"))
+
+
+def _split(node: Node, value: Value, sizes: Value | None = None) -> tuple[Tensor, ...]:
+    x, axis = tensor(value), node.get("axis", 0)
+    if sizes is not None:
+        return tuple(torch.split(x, ints(sizes, "sizes"), axis))
+    each = -(-x.shape[axis] // node.outputs)
+    return tuple(torch.split(x, each, axis))
+
+
+def _slice(
+    _: Node,
+    value: Value,
+    starts: Value,
+    ends: Value,
+    axes: Value | None = None,
+    steps: Value | None = None,
+) -> Tensor:
+    x, begin, end = tensor(value), ints(starts, "starts"), ints(ends, "ends")
+    chosen = list(range(len(begin))) if axes is None else ints(axes, "axes")
+    strides = [1] * len(begin) if steps is None else ints(steps, "steps")
+    for axis, start, stop, step in zip(chosen, begin, end, strides, strict=True):
+        x = _cut(x, axis, start, stop, step)
+    return x
+
+
+def _cut(x: Tensor, axis: int, start: Any, stop: Any, step: int) -> Tensor:
+    cut = [slice(None)] * x.dim()
+    if step > 0:
+        cut[axis] = slice(start, None if isinstance(stop, int) and stop >= _ENDLESS else stop, step)
+        return x[tuple(cut)]
+    # Torch has no negative strides: turn the axis round, and count from its other end.
+    size = x.shape[axis]
+    first = size - 1 - min(start if start >= 0 else start + size, size - 1)
+    last = size if stop < -size else size - 1 - (stop if stop >= 0 else stop + size)
+    cut[axis] = slice(first, last, -step)
+    return x.flip(axis)[tuple(cut)]
+
+
+def _gather(node: Node, value: Value, index: Value) -> Tensor:
+    x, axis = tensor(value), node.get("axis", 0)
+    if isinstance(index, Known) and index.array.ndim == 0:
+        (place,) = index.ints()
+        return x.select(axis, place)
+    places = tensor(index)
+    places = torch.where(places < 0, places + x.shape[axis], places)
+    axis = axis % x.dim()
+    if axis == 0 and x.dim() == 2 and places.dim() > 0:
+        return F.embedding(places.long(), x)
+    found = x.index_select(axis, places.reshape(-1).long())
+    return found.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+
+
+def _gather_elements(node: Node, x: Tensor, index: Tensor) -> Tensor:
+    axis = node.get("axis", 0)
+    return x.gather(axis, torch.where(index < 0, index + x.shape[axis], index))
+
+
+def _expand(_: Node, value: Value, shape: Value) -> Tensor:
+    x, sizes = tensor(value), bounded(ints(shape, "sizes"))
+    lead = len(sizes) - x.dim()
+    if lead < 0:
+        sizes, lead = [1] * -lead + sizes, 0
+    for i, size in enumerate(x.shape):  # a size of 1 on either side takes the other's
+        if _is(sizes[lead + i], 1):
+            sizes[lead + i] = size
+    return x.expand(sizes)
+
+
+def _tile(_: Node, value: Value, repeats: Value) -> Tensor:
+    x, counts = tensor(value), ints(repeats, "repeats")
+    bounded([*x.shape, *counts])
+    return x.repeat(counts)
+
+
+def _pad(
+    node: Node,
+    value: Value,
+    pads: Value,
+    fill: Value | None = None,
+    axes: Value | None = None,
+) -> Tensor:
+    x, sizes = tensor(value), ints(pads, "pads")
+    chosen = list(range(x.dim())) if axes is None else ints(axes, "axes")
+    before, after = sizes[: len(chosen)], sizes[len(chosen) :]
+    widths = [0] * (2 * x.dim())
+    for axis, b, a in zip(chosen, before, after, strict=True):
+        at = 2 * (x.dim() - 1 - axis % x.dim())
+        widths[at], widths[at + 1] = b, a
+    mode = node.get("mode", "constant")
+    if mode == "constant":
+        number = 0.0 if fill is None else tensor(fill).reshape(-1)[0].item()
+        return F.pad(x, widths, value=number)
+    while len(widths) > 2 and widths[-2:] == [0, 0]:
+        widths = widths[:-2]
+    return F.pad(x, widths, mode={"edge": "replicate"}.get(mode, mode))
+
+
+def _shape(node: Node, value: Value) -> Known:
+    sizes = list(value.shape if isinstance(value, Tensor) else value.array.shape)
+    return known(sizes[node.get("start", 0) : node.get("end")])
+
+
+def _constant_of_shape(node: Node, shape: Value) -> Tensor:
+    value = node.get("value")
+    fill = torch.zeros(1) if value is None else torch.from_numpy(np.array(value).reshape(-1))
+    return torch.full(bounded(ints(shape, "sizes")), fill[0].item(), dtype=fill.dtype)
+
+
+def _range(_: Node, start: Value, limit: Value, delta: Value) -> Tensor:
+    first, last, step = (ints(v, "ends")[0] for v in (start, limit, delta))
+    if all(isinstance(end, int) for end in (first, last, step)):
+        bounded([len(range(first, last, step))])
+    return torch.arange(first, last, step)
+
+
+def _trilu(node: Node, value: Value, diagonal: Value | None = None) -> Tensor:
+    (k,) = [0] if diagonal is None else ints(diagonal, "diagonal")
+    return tensor(value).triu(k) if node.get("upper", 1) else tensor(value).tril(k)
+
+
+def _one_hot(node: Node, index: Value, depth: Value, values: Value) -> Tensor:
+    (size,) = bounded(ints(depth, "depth"))
+    places, (off, on) = tensor(index), tensor(values).unbind()
+    places = torch.where(places < 0, places + size, places)
+    axis = node.get("axis", -1)
+    axis = axis if axis >= 0 else places.dim() + 1 + axis
+    hot = places.unsqueeze(-1) == torch.arange(size)
+    return torch.where(hot, on, off).movedim(-1, axis)
+
+
+def _eye_like(node: Node, x: Tensor) -> Tensor:
+    rows, columns = x.shape
+    shift: int = node.get("k", 0)
+    return (torch.arange(rows).unsqueeze(1) + shift == torch.arange(columns)).to(x.dtype)
+
+
+def _scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
+    axis = node.get("axis", 0)
+    return x.scatter(axis, torch.where(index < 0, index + x.shape[axis], index), updates)
+
+
+def _adds(node: Node) -> str | None:
+    kind = node.get("reduction", "none")
+    return None if kind == "none" else f"its reduction is {kind!r}; only none is read"
+
+
+def _wraps(node: Node) -> str | None:
+    mode = node.get("mode", "constant")
+    return None if mode in ("constant", "edge", "reflect") else f"its mode is {mode!r}"
+
+
+LAYOUT: Mapping[str, Op] = {
+    "Reshape": Op(_reshape, ("allowzero",)),
+    "Transpose": on_tensors(_transpose, "perm"),
+    "Flatten": on_tensors(_flatten, "axis"),
+    "Squeeze": Op(_squeeze, ("axes",)),
+    "Unsqueeze": Op(_unsqueeze, ("axes",)),
+    "Concat": Op(_concat, ("axis",)),
+    "Split": Op(_split, ("axis", "num_outputs")),
+    "Slice": Op(_slice),
+    "Gather": Op(_gather, ("axis",)),
+    "GatherElements": on_tensors(_gather_elements, "axis"),
+    "ScatterElements": on_tensors(_scatter_elements, "axis", "reduction", refuse=_adds),
+    "Expand": Op(_expand),
+    "Tile": Op(_tile),
+    "Pad": Op(_pad, ("mode",), _wraps),
+    "Shape": Op(_shape, ("start", "end")),
+    "Size": Op(lambda _, v: known(v.numel() if isinstance(v, Tensor) else v.array.size)),
+    "ConstantOfShape": Op(_constant_of_shape, ("value",)),
+    "Range": Op(_range),
+    "Trilu": Op(_trilu, ("upper",)),
+    "OneHot": Op(_one_hot, ("axis",)),
+    "EyeLike": on_tensors(_eye_like, "k"),
+}

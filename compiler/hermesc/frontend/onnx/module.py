@@ -1,0 +1,233 @@
+"""An ONNX graph as an nn.Module: each node a child of its own, so that reports can name it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from torch import Tensor, nn
+
+from hermesc.errors import Location, ModelError, Refusal
+from hermesc.frontend.onnx.classic import CLASSIC, WEIGHTS, Words
+from hermesc.frontend.onnx.elementwise import ELEMENTWISE
+from hermesc.frontend.onnx.layers import LAYERS
+from hermesc.frontend.onnx.layout import LAYOUT
+from hermesc.frontend.onnx.node import DTYPES, Known, Node, Op, RefusedNode, Value, known, tensor
+from hermesc.frontend.onnx.read import inputs, versions
+from hermesc.frontend.onnx.sizes import run_known
+
+_STANDARD: Mapping[str, Op] = {**ELEMENTWISE, **LAYOUT, **LAYERS}
+_MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape
+_MOVES_WORDS = ("Identity", "Reshape", "ArrayFeatureExtractor", "Gather", "Squeeze", "Flatten")
+_TEXT = (AttributeProto.STRING, AttributeProto.STRINGS)
+
+
+def refusals(model: ModelProto) -> list[Refusal]:
+    """Every node that has no torch form, with the reason."""
+    found = []
+    for i, proto in enumerate(model.graph.node):
+        node = _node(proto, i, versions(model))
+        reason = _why_not(node, proto)
+        if reason is not None:
+            name = f"{node.domain}.{node.op}" if node.domain else node.op
+            found.append(Refusal(name, Location(module=node.name), reason))
+    return found
+
+
+def _why_not(node: Node, proto: NodeProto) -> str | None:
+    if node.op == "Constant" and not node.domain:
+        return None if _constant(proto) is not None else "it holds a constant that is no number"
+    op = _find(node)
+    if op is None:
+        return "no such operation is read"
+    odd = [name for name in node.attributes if name not in op.attributes]
+    if odd:
+        return f"its attribute {', '.join(odd)} is not read"
+    return op.refuse(node)
+
+
+def _find(node: Node) -> Op | None:
+    return {"": _STANDARD, "ai.onnx.ml": CLASSIC}.get(node.domain, {}).get(node.op)
+
+
+def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> Node:
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    attributes = {a.name: _attribute(a) for a in proto.attribute}
+    name = str(proto.name) or f"{proto.op_type}_{index}"
+    version = opsets.get(domain, 1)
+    return Node(name, proto.op_type, domain, version, attributes, len(proto.output))
+
+
+def _attribute(proto: AttributeProto) -> Any:
+    """A plain value; a tensor as an array; strings decoded."""
+    value = onnx.helper.get_attribute_value(proto)
+    if proto.type == AttributeProto.TENSOR:
+        return numpy_helper.to_array(value)
+    if proto.type in _TEXT:
+        words = [
+            v.decode("utf-8", "replace") for v in ([value] if isinstance(value, bytes) else value)
+        ]
+        return words[0] if proto.type == AttributeProto.STRING else words
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _constant(proto: NodeProto) -> "np.ndarray[Any, Any] | None":
+    """The value of a Constant node, in whichever attribute it lies."""
+    for attribute in proto.attribute:
+        value = _attribute(attribute)
+        match attribute.name:
+            case "value" if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+                return value
+            case "value_float" | "value_floats":
+                return np.array(value, dtype=np.float32)
+            case "value_int" | "value_ints":
+                return np.array(value, dtype=np.int64)
+    return None
+
+
+class NodeModule(nn.Module):
+    """One node."""
+
+    def __init__(self, node: Node, op: Op) -> None:
+        super().__init__()
+        self._node, self._op = node, op
+        for name in WEIGHTS:
+            if node.domain and name in node.attributes:
+                self.register_buffer(name, torch.tensor(node.attributes[name], dtype=torch.float32))
+
+    @property
+    def name(self) -> str:
+        """Its name and operation."""
+        return f"{self._node.name} ({self._node.op})"
+
+    def forward(self, *values: Value | None) -> Any:
+        """Its outputs: one, or a tuple."""
+        if any(isinstance(v, Words) for v in values):
+            if self._node.op in _MOVES_WORDS:
+                return Words()
+            raise RefusedNode("it takes strings, which no chip computes with")
+        node = replace(self._node, attributes={**self._node.attributes, **self._buffers})
+        if all(v is None or isinstance(v, Known) for v in values) and values:
+            result = run_known(node, values)  # type: ignore[arg-type]
+            if result is not None:
+                return result
+        return self._op.run(node, *values)
+
+
+class OnnxGraph(nn.Module):
+    """The graph of a model that `refusals` found nothing against.
+
+    Inputs are taken in the graph's order. Raises: ModelError for a node that fails.
+    """
+
+    def __init__(self, model: ModelProto) -> None:
+        super().__init__()
+        graph = model.graph
+        self._inputs = [value.name for value in inputs(model)]
+        self._outputs = [value.name for value in graph.output]
+        self._weights: dict[str, tuple[nn.Module, str]] = {}
+        self._known: dict[str, Known | Words] = {}
+        self.running = "the model"  # the node at work, for messages
+        self.strings: tuple[str, ...] = ()  # outputs of the last run that were left out
+        self._steps: list[tuple[NodeModule, tuple[str, ...], tuple[str, ...]]] = []
+        taken = {v for n in graph.node for v in n.input} | set(self._outputs)
+        for value in graph.initializer:
+            if value.name in taken:
+                self._hold(value.name, _array(value))
+        for i, proto in enumerate(graph.node):
+            self._add(_node(proto, i, versions(model)), proto)
+
+    def _add(self, node: Node, proto: NodeProto) -> None:
+        if node.op == "Constant" and not node.domain:
+            value = _constant(proto)
+            assert value is not None
+            self._hold(proto.output[0], value)
+            return
+        op = _find(node)
+        assert op is not None
+        module = NodeModule(node, op)
+        self.add_module(_free(self, node.name.replace(".", "_")), module)
+        self._steps.append((module, tuple(proto.input), tuple(proto.output)))
+
+    def _hold(self, name: str, array: "np.ndarray[Any, Any]") -> None:
+        """Keep a weight under its own name, as far as a module can hold that."""
+        if array.dtype.kind in "OSU":
+            self._known[name] = Words()
+            return
+        if array.dtype.kind in "iub" and array.size <= _MOST_KNOWN:
+            self._known[name] = known(array.astype(object)) if array.size else Known(array)
+            return
+        *path, leaf = [re.sub(r"[^\w/:-]", "_", part) or "_" for part in name.split(".")]
+        owner: nn.Module = self
+        for part in path:
+            child = getattr(owner, part, None)
+            if not isinstance(child, nn.Module):
+                child = nn.Module()
+                owner.add_module(_free(owner, part), child)
+            owner = child
+        place = _free(owner, leaf)
+        owner.register_buffer(place, _tensor(array, name))
+        self._weights[name] = owner, place
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """The graph's outputs, in its order, without those that are strings."""
+        held: dict[str, Any] = dict(zip(self._inputs, values, strict=True))
+        held |= self._known
+        held |= {name: getattr(owner, place) for name, (owner, place) in self._weights.items()}
+        for module, taken, made in self._steps:
+            self.running = f"the node {module.name}"
+            result = module(*(held[name] if name else None for name in taken))
+            results = result if isinstance(result, tuple) else (result,)
+            held |= dict(zip(made, results, strict=False))
+        kept = {name: held[name] for name in self._outputs}
+        self.strings = tuple(name for name, value in kept.items() if isinstance(value, Words))
+        return tuple(tensor(v).clone() for v in kept.values() if not isinstance(v, Words))
+
+
+def _free(owner: nn.Module, name: str) -> str:
+    """The name, or one like it that the module does not have yet."""
+    while hasattr(owner, name) or not name:
+        name = f"{name}_"
+    return name
+
+
+def _array(proto: TensorProto) -> "np.ndarray[Any, Any]":
+    try:
+        return np.asarray(numpy_helper.to_array(proto))
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise ModelError(f"the weight {proto.name} is damaged: {error}") from None
+
+
+def _tensor(array: "np.ndarray[Any, Any]", name: str) -> Tensor:
+    try:
+        if array.dtype.name == "bfloat16":
+            return torch.from_numpy(array.astype(np.float32)).bfloat16()
+        return torch.from_numpy(np.array(array, order="C"))
+    except TypeError:
+        raise ModelError(f"the weight {name} has the dtype {array.dtype}, no torch dtype") from None
+
+
+def input_types(
+    model: ModelProto, where: str
+) -> Iterator[tuple[str, list[int | str], torch.dtype]]:
+    """Name, sizes (a name where symbolic) and dtype of each input.
+
+    Raises: ModelError for inputs that are no tensors of numbers, or have no shape.
+    """
+    for value in inputs(model):
+        kind = value.type.tensor_type
+        if value.type.WhichOneof("value") != "tensor_type" or kind.elem_type not in DTYPES:
+            text = onnx.helper.printable_type(value.type)
+            raise ModelError(f"{where}the input {value.name} is {text}; inputs are numbers only")
+        if not kind.HasField("shape"):
+            raise ModelError(f"{where}the input {value.name} has no shape; export it with one")
+        sizes: list[int | str] = []
+        for i, dim in enumerate(kind.shape.dim):
+            unknown = dim.dim_param or f"{value.name}.{i}"
+            fixed = dim.HasField("dim_value") and dim.dim_value > 0  # some write -1 for unknown
+            sizes.append(dim.dim_value if fixed else unknown)
+        yield value.name, sizes, DTYPES[kind.elem_type]

@@ -1,0 +1,119 @@
+"""One ONNX node and the values that flow between nodes."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto
+from torch import Tensor
+
+DTYPES: Mapping[int, torch.dtype] = {
+    TensorProto.FLOAT: torch.float32,
+    TensorProto.DOUBLE: torch.float64,
+    TensorProto.FLOAT16: torch.float16,
+    TensorProto.BFLOAT16: torch.bfloat16,
+    TensorProto.INT8: torch.int8,
+    TensorProto.INT16: torch.int16,
+    TensorProto.INT32: torch.int32,
+    TensorProto.INT64: torch.int64,
+    TensorProto.UINT8: torch.uint8,
+    TensorProto.BOOL: torch.bool,
+}
+
+
+LARGEST = 2**28  # numbers in a tensor that a model may ask to be made
+
+
+class RefusedNode(Exception):
+    """Why a node has no torch form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whole numbers that are known before the run, such as sizes: an array of int, bool, or
+    symbolic sizes. ONNX computes shapes with ordinary operations; torch.export needs them apart.
+    """
+
+    array: NDArray[Any]
+
+    def ints(self) -> list[Any]:
+        """Its numbers in a row."""
+        return list(self.array.reshape(-1).tolist())
+
+
+Value = Tensor | Known
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What an operation is told beside its inputs."""
+
+    name: str
+    op: str
+    domain: str
+    version: int  # of the opset
+    attributes: Mapping[str, Any]
+    outputs: int
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute, or its default."""
+        return self.attributes.get(name, default)
+
+
+Run = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """How an operation runs, and which attributes it takes; `refuse` says of a node why not."""
+
+    run: Run
+    attributes: Sequence[str] = ()
+    refuse: Callable[[Node], str | None] = lambda _: None
+
+
+def tensor(value: Value) -> Tensor:
+    """A value as a tensor; known numbers become a constant, symbolic sizes a small tensor."""
+    if isinstance(value, Tensor):
+        return value
+    array = value.array
+    if array.dtype != object:
+        return torch.tensor(
+            array.tolist(), dtype=torch.bool if array.dtype == bool else torch.int64
+        )
+    flat = [torch.scalar_tensor(size, dtype=torch.int64) for size in array.reshape(-1)]
+    return torch.stack(flat).reshape(array.shape) if array.shape else flat[0]
+
+
+def ints(value: Value | None, what: str) -> list[Any]:
+    """Known numbers in a row.
+
+    Raises: RefusedNode for numbers that depend on the data.
+    """
+    if not isinstance(value, Known):
+        raise RefusedNode(f"its {what} depend on the data; they must be known before the run")
+    return value.ints()
+
+
+def bounded(sizes: list[Any]) -> list[Any]:
+    """The sizes of a tensor to be made.
+
+    Raises: RefusedNode for one that only burns memory.
+    """
+    if math.prod(s for s in sizes if isinstance(s, int)) > LARGEST:
+        raise RefusedNode(f"it makes a tensor of the sizes {sizes}")
+    return sizes
+
+
+def known(numbers: Any) -> Known:
+    """Known numbers from a list, an int or an array; of plain ints where none is symbolic."""
+    array = np.array(numbers, dtype=object)
+    if all(type(n) is bool for n in array.reshape(-1)) and array.size:
+        return Known(array.astype(np.bool_))
+    if all(isinstance(n, int | np.integer) for n in array.reshape(-1)):
+        return Known(array.astype(np.int64))
+    return Known(array)

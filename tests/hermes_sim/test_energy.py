@@ -1,0 +1,52 @@
+"""The energy table and where its constants come from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
+from hermesc.target.load import load_chip
+
+TOOL = Path(__file__).parents[2] / "tools/table1.py"
+
+
+def test_the_chips_constants_are_the_fit_to_the_published_table() -> None:
+    """Le Gallo 2023, Table I: ten energies, none off by more than 3.5 %."""
+    run = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True, check=True)
+    lines = run.stdout.splitlines()
+    chip = load_chip("hermes")
+    held = (
+        chip.mvm_energy.one_phase_nj, chip.mvm_energy.four_phase_nj, chip.ldpu_energy.output_nj,
+        chip.idle_power.core_mw, chip.idle_power.chip_mw,
+    )  # fmt: skip
+    assert held == pytest.approx([float(line.split()[0]) for line in lines[:5]], rel=0.005)
+    off = [abs(float(line.split()[-1].rstrip("%"))) for line in lines[5:15]]
+    assert len(off) == 10
+    assert max(off) < 3.5
+
+
+def test_counts_times_the_table() -> None:
+    chip = load_chip("hermes")
+    counts = Counts(core_mvms=2, ldpu_outputs=3, transport_bytes=5, host_operations=7)
+    found = dynamic_pj(chip, counts + counts * 2, "1-phase")
+    assert found["array"] == pytest.approx(6 * chip.mvm_energy.one_phase_nj * 1000)
+    assert found["ldpu"] == pytest.approx(9 * chip.ldpu_energy.output_nj * 1000)
+    assert found["host_link"] == pytest.approx(15 * chip.host_link_energy.byte_pj)
+    assert found["host"] == pytest.approx(21 * chip.host_energy.op_pj)
+
+
+def test_idle_power_is_of_the_cores_in_use_and_of_the_chip() -> None:
+    """45 mW over 1 us are 45 nJ."""
+    chip = load_chip("hermes", [("idle_power.core_mw", "5"), ("idle_power.chip_mw", "20")])
+    assert idle_pj(chip, 5, 1_000_000) == pytest.approx(45_000)
+    assert idle_pj(chip, 0, 1_000_000) == 0
+
+
+@pytest.mark.parametrize("name", ["hermes", "hermes-dpu", "mesh2d"])
+def test_every_cause_has_a_pedigree(name: str) -> None:
+    chip = load_chip(name)
+    causes = set(dynamic_pj(chip, Counts(), "4-phase"))
+    assert causes <= set(energy_kinds(chip))
+    assert causes <= set(time_kinds(chip))
