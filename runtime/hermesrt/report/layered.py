@@ -132,8 +132,10 @@ def _centres(
             centre[name] = x + wide[name] / 2
             x += wide[name] + _APART
     for sweep in range(_SWEEPS):
-        for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [_wanted(x, [*above[x], *below[x]], centre) for x in row]
+        downwards = sweep % 2 == 0
+        for row in rows if downwards else reversed(rows):
+            near = above if downwards else below  # one side alone: chains fall straight at once
+            wanted = [_wanted(x, near[x], centre) for x in row]
             gaps = [(wide[a] + wide[b]) / 2 + _APART for a, b in pairwise(row)]
             weights = [_STRAIGHT if _is_line(x) else 1.0 for x in row]
             centre |= zip(row, spaced(wanted, gaps, weights), strict=True)
