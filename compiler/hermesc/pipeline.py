@@ -17,6 +17,7 @@ from hermesc.frontend.convert import convert
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
+from hermesc.ir.ops import Mvm
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import Extras, emit
@@ -26,6 +27,7 @@ from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independ
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.spec import ChipSpec
 
 Observer = Callable[[str, object, float], None]
@@ -37,6 +39,7 @@ class Options:
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
+    place: PlaceOptions = field(default_factory=PlaceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,17 @@ def compile_model(
     verify.verify_graph(partitioned.graph, weights, "partition")
     verify.verify_partitioned(partitioned)
     examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
-    _check_meaning(partitioned.graph, weights, captured, examples)
+    vectors = _check_meaning(partitioned.graph, weights, captured, examples)
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes += tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
-    tiled = step("tile", tile, partitioned, weights, chip)
+    tiled = step("tile", tile, partitioned, weights, vectors, chip, options.place)
     verify.verify_tiled(tiled, weights, chip)
     quantized = step(
         "quantize", quantize, tiled, weights, calibration, streams, chip, options.quantize
     )
     verify.verify_quantized(quantized, chip)
-    placed = step("place", place, quantized, chip)
+    placed = step("place", place, quantized, chip, options.place)
     verify.verify_placed(placed, chip)
     routed = step("route", route, placed, chip)
     verify.verify_routed(routed, chip)
@@ -130,10 +133,21 @@ def _check_numbers(weights: Weights) -> None:
 
 def _check_meaning(
     graph: Graph, weights: Weights, captured: Capture, examples: Mapping[str, Tensor]
-) -> None:
-    """The graph must compute what the model itself did; anything else is a bug of ours."""
+) -> dict[str, int]:
+    """The graph must compute what the model itself did; anything else is a bug of ours.
+
+    Vectors that each MVM serves for one sample of the examples, by its name.
+    """
+    vectors: dict[str, int] = {}
+    fixed = any(i.type.dims and isinstance(i.type.dims[0], int) for i in graph.inputs)
+    batch = max((t.shape[0] for t in examples.values() if t.dim()), default=1)
+    samples = 1 if fixed else max(batch, 1)
+
+    def count(op: Mvm, x: Tensor) -> None:
+        vectors[op.name] = max(1, -(-x.shape[:-1].numel() // samples))
+
     with torch.no_grad():
-        outputs = interpret(graph, weights, examples)
+        outputs = interpret(graph, weights, examples, count)
     for i, (ours, eager) in enumerate(zip(outputs, captured.eager_outputs, strict=True)):
         same = ours.shape == eager.shape and ours.dtype == eager.dtype
         if same and ours.is_floating_point():
@@ -146,6 +160,7 @@ def _check_meaning(
                 "example_inputs; either the model is not a function of its inputs, or this is a "
                 "bug: please report it with the model"
             )
+    return vectors
 
 
 def _calibration(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hermesc.errors import OptionError
-from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS
+from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
 
 if TYPE_CHECKING:
     from hermesrt.program import Chip, Program
@@ -18,6 +18,9 @@ T = TypeVar("T")
 FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
+mode_option = click.option(
+    "--mode", type=click.Choice(MODES), help="Read mode of all layers. [each layer's own]"
+)
 set_option = click.option(
     "--set",
     "settings",

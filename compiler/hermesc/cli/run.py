@@ -17,6 +17,7 @@ from hermesc.cli.options import (
     device_options,
     json_option,
     load_program,
+    mode_option,
     only_chip,
     print_json,
     set_option,
@@ -24,7 +25,6 @@ from hermesc.cli.options import (
     with_bar,
 )
 from hermesc.errors import OptionError
-from hermesc.target.spec import MODES
 
 if TYPE_CHECKING:
     from hermesrt.program import Block
@@ -139,7 +139,7 @@ def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
 @click.option("--state", type=FILE, help="A chip that `hermesc program` made.")
 @device_options
 @click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
-@click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
+@mode_option
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
 @cost_options
 @click.option(

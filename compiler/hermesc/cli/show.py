@@ -50,7 +50,7 @@ def view_command(
 
         program = load_program(program_file, ())
         chip = deploy(program, None, None, state)
-        cost = chip.device.cost(program.workload(), "4-phase")
+        cost = chip.device.cost(program.workload(), None)
         errors = mvm_errors(chip.device, program.artifact) if state else None
         write_atomically(output, page_html(program.artifact, cost, None, errors).encode())
     if as_json:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hermesc.errors import Location, Refusal
 from hermesc.ir.graph import Graph
+from hermesc.target.spec import Mode
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -54,7 +55,8 @@ class Block:
 class TiledMatrix:
     """A stored matrix cut in blocks. `cascades[j]` are the row blocks of column range j in order.
 
-    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade.
+    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade. It
+    is to be stored `copies` times and read in `mode`.
     """
 
     matrix: str
@@ -63,6 +65,8 @@ class TiledMatrix:
     columns: int
     cascades: tuple[tuple[Block, ...], ...]
     uses: tuple[str, ...]
+    copies: int = 1
+    mode: Mode = "4-phase"
 
     @property
     def row_ranges(self) -> tuple[tuple[int, int], ...]:
@@ -72,10 +76,14 @@ class TiledMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Tiled:
-    """Every matrix of the graph in blocks of at most a crossbar."""
+    """Every matrix of the graph in blocks of at most a crossbar.
+
+    `vectors[i]` is the number that MVM i of the graph sends through its matrix for one sample.
+    """
 
     partitioned: Partitioned
     matrices: tuple[TiledMatrix, ...]
+    vectors: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +116,13 @@ class Quantized:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a block sits: its core and the array rows and columns it takes there."""
+    """Where a block of one copy sits: its core and the array rows and columns it takes there.
+
+    Cores are numbered row by row, chip after chip.
+    """
 
     matrix: str
+    copy: int
     block: Block
     stage: int
     core: int
@@ -119,11 +131,25 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
+    placement goes below, both in `unit`."""
+
+    objective: str
+    solver: str
+    unit: str
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
-    """Every block on a core."""
+    """Every block on a core of so many chips."""
 
     quantized: Quantized
     placements: tuple[Placement, ...]
+    chips: int
+    score: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +157,7 @@ class Route:
     """The cores that a partial sum passes from one stage of a cascade to the next, both ends in."""
 
     matrix: str
+    copy: int
     columns: tuple[int, int]
     stage: int
     cores: tuple[int, ...]

@@ -7,7 +7,7 @@ from hermesc.errors import VerifyError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Digital, Mvm, takes, weights_of
 from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled
-from hermesc.target.fabric import link_graph
+from hermesc.target.fabric import linked
 from hermesc.target.spec import ChipSpec
 
 
@@ -92,7 +92,7 @@ def verify_placed(placed: Placed, chip: ChipSpec) -> None:
     """
     by_core: dict[int, list[tuple[int, int, int, int]]] = {}
     for p in placed.placements:
-        _check(0 <= p.core < chip.cores, "place", f"{p.matrix}: no core {p.core}")
+        _check(0 <= p.core < placed.chips * chip.cores, "place", f"{p.matrix}: no core {p.core}")
         inside = 0 <= p.rows[0] < p.rows[1] <= chip.crossbar.rows
         inside = inside and 0 <= p.columns[0] < p.columns[1] <= chip.crossbar.columns
         _check(inside, "place", f"{p.matrix}: outside the array of core {p.core}")
@@ -104,8 +104,14 @@ def verify_placed(placed: Placed, chip: ChipSpec) -> None:
             for b in boxes[i + 1 :]:
                 apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
                 _check(apart, "place", f"two blocks overlap on core {core}")
-    blocks = {(m.matrix, b) for m in placed.quantized.tiled.matrices for c in m.cascades for b in c}
-    found = [(p.matrix, p.block) for p in placed.placements]
+    blocks = {
+        (m.matrix, copy, b)
+        for m in placed.quantized.tiled.matrices
+        for c in m.cascades
+        for b in c
+        for copy in range(m.copies)
+    }
+    found = [(p.matrix, p.copy, p.block) for p in placed.placements]
     _check(
         len(found) == len(blocks) and set(found) == blocks, "place", "a block is lost or doubled"
     )
@@ -116,10 +122,9 @@ def verify_routed(routed: Routed, chip: ChipSpec) -> None:
 
     Raises: VerifyError.
     """
-    links = link_graph(chip)
     for route in routed.routes:
         for here, there in pairwise(route.cores):
-            _check(links.has_edge(here, there), "route", f"no link from {here} to {there}")
+            _check(linked(chip, here, there), "route", f"no link from {here} to {there}")
 
 
 def verify_scheduled(scheduled: Scheduled) -> None:

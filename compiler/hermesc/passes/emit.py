@@ -5,7 +5,7 @@ the account of the model's nodes. Cost: linear in operations and tiles.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import numpy as np
@@ -38,7 +38,8 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
 
     Raises: ModelError for a weight of a dtype that no file of ours holds.
     """
-    quantized = scheduled.routed.placed.quantized
+    placed = scheduled.routed.placed
+    quantized = placed.quantized
     partitioned = quantized.tiled.partitioned
     graph = partitioned.graph
     routes = scheduled.routed.routes
@@ -50,7 +51,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         steps=tuple(_steps(graph, scheduled)),
         outputs=graph.outputs,
         matrices=tuple(_matrices(scheduled)),
-        routes=tuple(schema.Route(r.matrix, r.columns, r.stage, r.cores) for r in routes),
+        routes=tuple(schema.Route(r.matrix, r.copy, r.columns, r.stage, r.cores) for r in routes),
         account=tuple(
             schema.Account(a.node, a.op, a.unit, a.reason, a.location)
             for a in partitioned.assignments
@@ -58,6 +59,8 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         streams=extras.streams,
         calibration_rows=quantized.calibration_rows,
         notes=extras.notes,
+        placement=schema.Score(*(getattr(placed.score, f.name) for f in fields(placed.score))),
+        chips=placed.chips,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
@@ -104,13 +107,16 @@ def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
         tiles.setdefault(p.matrix, []).append(p)
     quantized = placed.quantized
     for matrix, g_max in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True):
-        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.block.columns, p.stage))
+        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.copy, p.block.columns, p.stage))
         yield schema.Matrix(
             name=matrix.matrix,
             label=matrix.label,
+            mode=matrix.mode,
             row_ranges=matrix.row_ranges,
             tiles=tuple(
-                schema.Tile(p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns)
+                schema.Tile(
+                    p.copy, p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns
+                )
                 for p in mine
             ),
             rows=matrix.rows,

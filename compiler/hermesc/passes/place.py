@@ -14,12 +14,13 @@ from itertools import count
 from math import ceil
 
 from hermesc.errors import CapacityError
-from hermesc.ir.stages import Block, Placed, Placement, Quantized, TiledMatrix
+from hermesc.ir.stages import Block, Placed, Placement, Quantized, Score, TiledMatrix
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.fabric import snake
 from hermesc.target.spec import ChipSpec
 
 
-def place(quantized: Quantized, chip: ChipSpec) -> Placed:
+def place(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> Placed:
     """Every block on a core.
 
     Raises: CapacityError that names the layers, the cores needed, and what to change.
@@ -31,7 +32,9 @@ def place(quantized: Quantized, chip: ChipSpec) -> Placed:
         packer.add(matrix, cascade)
     if packer.cores_needed > chip.cores:
         raise CapacityError(_too_big(quantized, packer.cores_needed, chip))
-    return Placed(quantized, tuple(packer.placements))
+    cores = float(len({p.core for p in packer.placements}))
+    score = Score("cores", "heuristic", "cores", cores, 0.0)
+    return Placed(quantized, tuple(packer.placements), options.chips, score)
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ class _Packer:
             index = start + stage
             number = self._snake[index] if index < len(self._snake) else index
             rows, columns = (shelf.top, shelf.top + height), (left, left + width)
-            self.placements.append(Placement(matrix.matrix, block, stage, number, rows, columns))
+            self.placements.append(Placement(matrix.matrix, 0, block, stage, number, rows, columns))
 
     def _is_apart(self, matrix: TiledMatrix, cascade: Sequence[Block], start: int) -> bool:
         held = self._cores[start : start + len(cascade)]

@@ -6,17 +6,27 @@ blocks of one column range form a cascade, whose partial sums the LDPUs add. Equ
 stored once and shared by all their MVMs. Cost: linear in blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
 
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Block, Partitioned, Tiled, TiledMatrix
-from hermesc.target.spec import ChipSpec
+from hermesc.placing.options import PlaceOptions
+from hermesc.target.spec import ChipSpec, Mode
 
 
-def tile(partitioned: Partitioned, weights: Weights, chip: ChipSpec) -> Tiled:
-    """Every matrix in blocks of at most the chip's crossbar."""
+def tile(
+    partitioned: Partitioned,
+    weights: Weights,
+    vectors: Mapping[str, int],
+    chip: ChipSpec,
+    options: PlaceOptions,
+) -> Tiled:
+    """Every matrix in blocks of at most the chip's crossbar.
+
+    `vectors` is the number that each MVM, by name, has to serve for one sample.
+    """
     uses: dict[str, list[Mvm]] = {}
     for op in partitioned.graph.mvms:
         uses.setdefault(op.matrix, []).append(op)
@@ -28,8 +38,10 @@ def tile(partitioned: Partitioned, weights: Weights, chip: ChipSpec) -> Tiled:
             for c in _equal_parts(columns, chip.crossbar.columns)
         )
         used_by = tuple(op.name for op in ops)
-        matrices.append(TiledMatrix(name, ops[0].label, rows, columns, cascades, used_by))
-    return Tiled(partitioned, tuple(matrices))
+        mode: Mode = "1-phase" if options.objective == "energy" else "4-phase"
+        matrices.append(TiledMatrix(name, ops[0].label, rows, columns, cascades, used_by, 1, mode))
+    counts = tuple(vectors.get(op.name, 1) for op in partitioned.graph.mvms)
+    return Tiled(partitioned, tuple(matrices), counts)
 
 
 def _equal_parts(size: int, limit: int) -> Iterator[tuple[int, int]]:

@@ -136,7 +136,7 @@ def _run_facts(run: RunReport) -> tuple[Fact, ...]:
     age = "every non-ideality off" if run.ideal else f"{duration(run.age_s)} after programming"
     facts = [
         Fact("Samples", f"{run.samples:,}", f"seed {run.seed}"),
-        Fact("Weights", method, age if run.ideal else f"{age}, {run.mode} reads"),
+        Fact("Weights", method, age if run.ideal else f"{age}, {run.read_mode} reads"),
     ]
     if run.accuracy is not None and run.reference_accuracy is not None:
         points = 100 * (run.accuracy - run.reference_accuracy)

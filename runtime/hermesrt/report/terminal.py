@@ -101,7 +101,8 @@ def run_summary(report: "RunReport") -> str:
     """What a run told."""
     cost, artifact = report.cost, report.artifact
     how = "ideal: every non-ideality off" if report.ideal else (
-        f"{report.method} weights, {duration(report.age_s)} after programming, {report.mode} reads"
+        f"{report.method} weights, {duration(report.age_s)} after programming, "
+        f"{report.read_mode} reads"
     )  # fmt: skip
     lines = [
         ("Program", f"{artifact.manifest.name} on {artifact.chip.name}, seed {report.seed}"),

@@ -11,7 +11,14 @@ from torch import Tensor
 from hermes_sim import crossbar, engine
 from hermes_sim.core import Core
 from hermes_sim.crossbar import Layer
-from hermes_sim.fold import Fold, columns_of, converters_of, stage_of, through_wires
+from hermes_sim.fold import (
+    Fold,
+    columns_of,
+    converters_of,
+    stage_of,
+    stream_name,
+    through_wires,
+)
 from hermes_sim.noise import ReadNoise
 from hermesc.artifact.schema import Artifact, MvmStep
 from hermesc.errors import ArtifactError, OptionError
@@ -36,7 +43,7 @@ class SimulatedDevice:
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[str, Layer] = {}
+        self._layers: dict[tuple[str, int], Layer] = {}
         self._fold: Fold | None = None
 
     @property
@@ -112,7 +119,7 @@ class SimulatedDevice:
         age = self._settings.age_s
         duty = torch.full((chip.crossbar.rows,), _CORE_DUTY)
         cells = through_wires(chip, *(held.now(age) if age else held.fresh()), duty)
-        converters = converters_of(chip, self._settings.mode)
+        converters = converters_of(chip, self._settings.mode or "4-phase")
         counts = columns_of(held, cells, slice(None))
         stage = stage_of(chip, converters, slice(None), *counts)
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
@@ -133,13 +140,13 @@ class SimulatedDevice:
             self._changed()
 
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
     ) -> Float[Tensor, "vectors columns"]:
-        """One MVM step; read noise depends on seed, step and block alone."""
+        """One MVM step on one copy; read noise depends on seed, step, block and copy alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        noise = ReadNoise(self._seed, "read", step.name, block)
-        return crossbar.layer_mvm(self._layer(step), x.float(), noise).to(x.dtype)
+        noise = ReadNoise(self._seed, "read", *stream_name(step, copy), block)
+        return crossbar.layer_mvm(self._layer(step, copy), x.float(), noise).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read
@@ -180,8 +187,8 @@ class SimulatedDevice:
                 core.keep_variance(held[1])
         self._changed()
 
-    def cost(self, workload: Workload, mode: Mode) -> Cost:
-        """Time and energy of a program's work."""
+    def cost(self, workload: Workload, mode: Mode | None) -> Cost:
+        """Time and energy of a program's work, in a read mode or in each matrix's own."""
         return engine.cost(self._chip, workload, mode)
 
     @property
@@ -204,11 +211,11 @@ class SimulatedDevice:
         assert total is not None
         return epilogue(self._held, step, total)
 
-    def _layer(self, step: MvmStep) -> Layer:
-        if step.name not in self._layers:
+    def _layer(self, step: MvmStep, copy: int) -> Layer:
+        if (step.name, copy) not in self._layers:
             settings = self._settings
             self._fold = self._fold or Fold(
                 self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
             )
-            self._layers[step.name] = self._fold.layer(step)
-        return self._layers[step.name]
+            self._layers[step.name, copy] = self._fold.layer(step, copy)
+        return self._layers[step.name, copy]

@@ -12,6 +12,7 @@ from hermesc.ir.stages import Quantized
 from hermesc.ir.verify import verify_placed
 from hermesc.passes.place import place
 from hermesc.passes.tile import tile
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.fabric import link_graph
 
 
@@ -21,9 +22,9 @@ def placed_of(mvm_graph):
 
     def make(chip, *shapes):
         partitioned, weights = mvm_graph(*(torch.empty(*s, device="meta") for s in shapes))
-        tiled = tile(partitioned, weights, chip)
+        tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
         g_max = tuple((1e-5,) * len(m.row_ranges) for m in tiled.matrices)
-        return place(Quantized(tiled, (), g_max, (), 1, ()), chip)
+        return place(Quantized(tiled, (), g_max, (), 1, ()), chip, PlaceOptions())
 
     return make
 

@@ -17,6 +17,7 @@ from hermesc.passes.quantize import (
     rows_are_independent,
 )
 from hermesc.passes.tile import tile
+from hermesc.placing.options import PlaceOptions
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def quantized_of(mvm_graph):
     def make(chip, matrix, x, streams=True, extra=None, options=None, **changes):
         partitioned, weights = mvm_graph(matrix, **changes)
         weights = weights | (extra or {})
-        tiled = tile(partitioned, weights, chip)
+        tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
         quantized = quantize(tiled, weights, {"x0": x}, streams, chip, options or QuantizeOptions())
         verify_quantized(quantized, chip)
         return quantized

@@ -8,22 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermesc.errors import CapacityError
-from hermesc.ir.stages import Placed, Placement, Quantized
+from hermesc.ir.stages import Placed, Placement, Quantized, Score
 from hermesc.ir.verify import verify_routed
 from hermesc.passes.route import route
 from hermesc.passes.tile import tile
+from hermesc.placing.options import PlaceOptions
+
+SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 
 
 def _placed(mvm_graph, chip, rows, cores):
     """One cascade of single-row blocks on the given cores."""
     partitioned, weights = mvm_graph(torch.empty(rows, 4, device="meta"))
-    tiled = tile(partitioned, weights, chip)
+    tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
     (cascade,) = tiled.matrices[0].cascades
     placements = tuple(
-        Placement("w0", block, i, core, (0, 1), (0, 4))
+        Placement("w0", 0, block, i, core, (0, 1), (0, 4))
         for i, (block, core) in enumerate(zip(cascade, cores, strict=True))
     )
-    return Placed(Quantized(tiled, (), (), (), 1, ()), placements)
+    return Placed(Quantized(tiled, (), (), (), 1, ()), placements, 1, SCORE)
 
 
 def test_golden(stages, golden):

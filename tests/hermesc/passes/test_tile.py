@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hermesc.ir.verify import verify_tiled
 from hermesc.passes.tile import tile
+from hermesc.placing.options import PlaceOptions
 
 
 def _meta(rows, columns):
@@ -26,7 +27,7 @@ def test_golden(stages, golden):
 def test_blocks_cover_a_matrix_exactly_once(chip_with, mvm_graph, rows, columns, height, width):
     chip = chip_with(crossbar_rows=height, crossbar_columns=width)
     partitioned, weights = mvm_graph(_meta(rows, columns))
-    tiled = tile(partitioned, weights, chip)
+    tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
     verify_tiled(tiled, weights, chip)
     blocks = [b for cascade in tiled.matrices[0].cascades for b in cascade]
     seen = torch.zeros(rows, columns, dtype=torch.int64)
@@ -51,7 +52,7 @@ def test_blocks_cover_a_matrix_exactly_once(chip_with, mvm_graph, rows, columns,
 )
 def test_a_matrix_is_cut_in_the_fewest_equal_parts(chip, mvm_graph, rows, columns, ranges):
     partitioned, weights = mvm_graph(_meta(rows, columns))
-    (matrix,) = tile(partitioned, weights, chip).matrices
+    (matrix,) = tile(partitioned, weights, {}, chip, PlaceOptions()).matrices
     assert list(matrix.row_ranges) == ranges
     assert len(matrix.cascades) == -(-columns // 256)
 
@@ -68,10 +69,10 @@ def test_mvms_of_one_matrix_share_its_blocks(chip, front):
             return self.layer(torch.tanh(self.layer(x)))
 
     made = front(Twice(), (torch.randn(3, 8),))
-    (matrix,) = tile(made.partitioned, made.weights, chip).matrices
+    (matrix,) = tile(made.partitioned, made.weights, {}, chip, PlaceOptions()).matrices
     assert len(matrix.uses) == 2
 
 
 def test_a_model_without_matrices_has_no_tiles(chip, mvm_graph):
     partitioned, weights = mvm_graph()
-    assert tile(partitioned, weights, chip).matrices == ()
+    assert tile(partitioned, weights, {}, chip, PlaceOptions()).matrices == ()
