@@ -1,6 +1,8 @@
 """The Python interface: compile, load, simulate."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ from hermesc.target.spec import ChipSpec
 from hermesrt.program import Program
 
 if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
-    from hermesc.pipeline import Observer, Options
+    from hermesc.demotion import Demotion, Progress
+    from hermesc.pipeline import Observer, Options, Source
 
 Calibration = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
@@ -33,19 +36,85 @@ def compile(
     """The program of any nn.Module.
 
     `example_inputs` has a batch first; `calibration` are real inputs from which the converters'
-    ranges are taken (the examples, if there are none); `chip` is a name or a TOML file's path.
+    ranges are taken (the examples, if there are none); `labels` are those of either; `chip` is a
+    name or a TOML file's path.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
-    from hermesc.pipeline import Options, Source, compile_model
+    from hermesc.pipeline import Options, compile_model
 
+    options = options or Options()
     spec = load_chip(chip) if isinstance(chip, str) else chip
+    source = _source(
+        model,
+        example_inputs,
+        calibration=calibration,
+        labels=labels,
+        dynamic_shapes=dynamic_shapes,
+        name=name,
+    )
+    if options.partition.max_accuracy_drop < inf:
+        from hermesc.demotion import demote as within_budget
+
+        return within_budget(source, spec, options, observe).program
+    return Program.of(compile_model(source, spec, options, observe))
+
+
+def demote(
+    model: nn.Module,
+    example_inputs: Tensor | Sequence[Tensor],
+    *,
+    max_accuracy_drop: float,
+    chip: str | ChipSpec = "hermes",
+    calibration: Calibration | None = None,
+    labels: Tensor | None = None,
+    dynamic_shapes: Any = None,
+    options: "Options | None" = None,
+    name: str | None = None,
+    progress: "Progress | None" = None,
+) -> "Demotion":
+    """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
+
+    `max_accuracy_drop` is in points of accuracy on the calibration data, or on the examples where
+    `labels` are theirs; without labels in per cent of relative output error.
+    Raises: as `compile`; OptionError when the budget cannot be met.
+    """
+    from hermesc.demotion import demote as within_budget
+    from hermesc.pipeline import Options
+
+    if not 0 <= max_accuracy_drop <= 100:
+        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
+    options = options or Options()
+    budget = replace(options.partition, max_accuracy_drop=float(max_accuracy_drop))
+    source = _source(
+        model,
+        example_inputs,
+        calibration=calibration,
+        labels=labels,
+        dynamic_shapes=dynamic_shapes,
+        name=name,
+    )
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    return within_budget(source, spec, replace(options, partition=budget), None, progress)
+
+
+def _source(
+    model: nn.Module,
+    example_inputs: Tensor | Sequence[Tensor],
+    *,
+    calibration: Calibration | None,
+    labels: Tensor | None,
+    dynamic_shapes: Any,
+    name: str | None,
+) -> "Source":
+    from hermesc.pipeline import Source
+
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
     if not isinstance(model, nn.Module):
         raise ModelError(f"the model is a {type(model).__name__}, not an nn.Module")
     if not inputs or not all(isinstance(t, Tensor) for t in inputs):
         raise ModelError("example_inputs must be a tensor or a tuple of tensors, batch first")
     given = (calibration,) if isinstance(calibration, Tensor) else calibration
-    source = Source(
+    return Source(
         model=model,
         example_inputs=inputs,
         calibration=given,
@@ -53,7 +122,6 @@ def compile(
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
     )
-    return Program.of(compile_model(source, spec, options or Options(), observe))
 
 
 def load(path: str | Path) -> Program:

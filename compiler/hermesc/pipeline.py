@@ -46,7 +46,8 @@ class Options:
 class Source:
     """What to compile: a model with inputs for capture and calibration.
 
-    `folder` is where its source file lies, so that locations read the same on every machine.
+    `labels` are those of the examples, `calibration_labels` those of the calibration data; `folder`
+    is where its source file lies, so that locations read the same on every machine.
     """
 
     model: nn.Module
@@ -56,6 +57,7 @@ class Source:
     dynamic_shapes: Any = None
     name: str = "model"
     folder: Path | None = None
+    calibration_labels: Tensor | None = None
 
 
 def compile_model(

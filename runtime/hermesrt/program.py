@@ -188,8 +188,13 @@ class Chip:
             self.device.cost(self.compiled.workload(samples), self.settings.mode),
         )
 
-    def run(self, samples: Samples, references: bool = True) -> Iterator[Block]:
-        """Outputs block by block, in bounded memory where the program's rows are independent."""
+    def run(
+        self, samples: Samples, references: bool = True, exact: frozenset[str] = frozenset()
+    ) -> Iterator[Block]:
+        """Outputs block by block, in bounded memory where the program's rows are independent.
+
+        Layers whose labels are in `exact` are computed as if they were digital.
+        """
         artifact = self.compiled.artifact
         if self.device.loaded is not artifact:
             raise OptionError(
@@ -203,20 +208,24 @@ class Chip:
             self._blocks_run += 1
 
             with torch.no_grad():
-                outputs = execute(artifact, part, self._mvm(samples, block))
-                exact = execute(artifact, part, reference_mvm(artifact)) if references else ()
-            yield Block(rows, outputs, exact)
+                outputs = execute(artifact, part, self._mvm(samples, block, exact))
+                wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
+            yield Block(rows, outputs, wanted)
 
-    def _mvm(self, samples: Samples, block: int) -> MvmFunction:
+    def _mvm(self, samples: Samples, block: int, exact: frozenset[str]) -> MvmFunction:
         """MVMs of a block on the device, each vector on its copy of the matrix."""
         artifact = self.compiled.artifact
         copies = {m.name: m.copies for m in artifact.manifest.matrices}
+        spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
+        digital = reference_mvm(artifact)
         shapes: dict[str, tuple[int, ...]] = {}
         if max(copies.values(), default=1) > 1:
             sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
             shapes = sample_shapes(artifact, sizes)
 
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
+            if step.matrix in spared:
+                return digital(step, x)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
                 y = self.device.mvm(step, vectors, block)

@@ -1,14 +1,27 @@
 """hermesc compile."""
 
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from hermesc.cli.options import FILE, json_option, print_json, set_option, split_settings
+from hermesc.cli.options import (
+    FILE,
+    counting,
+    json_option,
+    print_json,
+    set_option,
+    split_settings,
+)
 from hermesc.errors import OptionError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hermesc.demotion import Demotion
+    from hermesc.pipeline import Observer, Options, Source
+    from hermesc.target.spec import ChipSpec
     from hermesrt.program import Program
 
 
@@ -49,9 +62,12 @@ def compile_command(
 
     options = parse_options(pass_settings)
     source_file = load_model_file(model)
+    data, data_labels = _calibration(calibration)
     stages: list[tuple[str, float]] = []
 
     def observe(name: str, stage: object, seconds: float) -> None:
+        if name == "capture":  # a search compiles more than once: the last program's stages count
+            stages.clear()
         stages.append((name, seconds))
         if dump is not None:
             _dump(dump, len(stages), name, stage)
@@ -59,18 +75,26 @@ def compile_command(
     source = Source(
         model=source_file.model,
         example_inputs=source_file.example_inputs,
-        calibration=_calibration(calibration) or source_file.calibration_inputs,
+        calibration=data or source_file.calibration_inputs,
         labels=source_file.labels,
         dynamic_shapes=source_file.dynamic_shapes,
         name=source_file.path.stem,
         folder=source_file.path.parent,
+        calibration_labels=data_labels if data else source_file.calibration_labels,
     )
-    artifact = compile_model(source, chip, options, observe)
+    demotion = None
+    if options.partition.max_accuracy_drop < inf:
+        demotion = _demoted(source, chip, options, observe)
+        artifact = demotion.artifact
+    else:
+        artifact = compile_model(source, chip, options, observe)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
     if not as_json:
         click.echo(compile_summary(artifact, work, str(output)))
         click.echo(account_table(artifact))
+        if demotion is not None:
+            click.echo(str(demotion))
         return
     print_json(
         {
@@ -97,19 +121,31 @@ def compile_command(
             "notes": list(artifact.manifest.notes),
             "sha256": program.sha256,
         }
+        | ({} if demotion is None else demotion.to_json())
     )
 
 
-def _calibration(path: Path | None) -> Any:
+def _demoted(
+    source: "Source", chip: "ChipSpec", options: "Options", observe: "Observer"
+) -> "Demotion":
+    """The program within its budget of accuracy, with a bar on a terminal."""
+    from hermesc.demotion import demote
+
+    with counting("simulated runs") as progress:
+        return demote(source, chip, options, observe, progress)
+
+
+def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Tensor | None]":
+    """Inputs by name, and their labels if there are any."""
     if path is None:
-        return None
+        return None, None
     import torch
 
     from hermesrt.data import read_arrays
 
     arrays = {name: torch.from_numpy(a) for name, a in read_arrays(path).items()}
-    arrays.pop("labels", None)
-    return arrays
+    labels = arrays.pop("labels", None)
+    return arrays, labels
 
 
 def _refusals(program: "Program") -> list[dict[str, str]]:

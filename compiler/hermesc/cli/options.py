@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +29,8 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
-    "partition.bias=host, partition.digital=LAYER, quantize.range=percentile|deviations, "
+    "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
+    "finds the layers to keep digital), quantize.range=percentile|deviations, "
     "quantize.percentile, quantize.deviations. Repeatable.",
 )
 
@@ -135,6 +137,21 @@ def with_bar(
         for number, item in enumerate(items, start=1):
             yield item
             progress.update(task, completed=done(item, number))
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that takes how many are done and how many there are: a bar on a terminal, nothing
+    in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ class ModelFile:
     calibration_inputs: tuple[Tensor, ...] | None
     labels: Tensor | None
     dynamic_shapes: Any
+    calibration_labels: Tensor | None
 
 
 def load_model_file(spec: str) -> ModelFile:
@@ -63,14 +64,14 @@ def load_model_file(spec: str) -> ModelFile:
             f"{path}: the file defines no `example_inputs`; set it to a tuple of tensors with a "
             "batch first, such as `example_inputs = (torch.randn(8, 16),)`"
         )
-    labels = _optional(namespace, path, "labels")
     return ModelFile(
         path=path,
         model=model,
         example_inputs=_tensors(namespace["example_inputs"], path, "example_inputs"),
         calibration_inputs=_optional_tensors(namespace, path, "calibration_inputs"),
-        labels=_labels(labels, path),
+        labels=_labels(namespace, path, "labels"),
         dynamic_shapes=_optional(namespace, path, "dynamic_shapes"),
+        calibration_labels=_labels(namespace, path, "calibration_labels"),
     )
 
 
@@ -146,14 +147,15 @@ def _made(value: Any, path: Path, name: str, kind: type) -> Any:
         return value()
 
 
-def _labels(value: Any, path: Path) -> Tensor | None:
+def _labels(namespace: Mapping[str, Any], path: Path, name: str) -> Tensor | None:
+    value = _optional(namespace, path, name)
     if value is None:
         return None
     try:
         return torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
         raise ModelError(
-            f"{path}: `labels` is a {type(value).__name__}; set it to one number a sample"
+            f"{path}: `{name}` is a {type(value).__name__}; set it to one number a sample"
         ) from None
 
 
