@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
 from hermesc.errors import ModelError, OptionError
+from hermesc.target.defect_files import read_defects
+from hermesc.target.defects import DefectMap, check_defects
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Program
@@ -18,6 +20,7 @@ if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor 
     from hermesc.demotion import Demotion, Progress
     from hermesc.pipeline import Observer, Options, Source
 
+Defects = DefectMap | str | Path
 Calibration = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
 
@@ -32,18 +35,20 @@ def compile(
     options: "Options | None" = None,
     name: str | None = None,
     observe: "Observer | None" = None,
+    defects: Defects | None = None,
 ) -> Program:
     """The program of any nn.Module.
 
     `example_inputs` has a batch first; `calibration` are real inputs from which the converters'
     ranges are taken (the examples, if there are none); `labels` are those of either; `chip` is a
-    name or a TOML file's path.
+    name or a TOML file's path; `defects` is a map, or its file, of what is broken on that chip.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
     from hermesc.pipeline import Options, compile_model
 
     options = options or Options()
     spec = load_chip(chip) if isinstance(chip, str) else chip
+    known = _defects(defects, spec)
     source = _source(
         model,
         example_inputs,
@@ -55,8 +60,8 @@ def compile(
     if options.partition.max_accuracy_drop < inf:
         from hermesc.demotion import demote as within_budget
 
-        return within_budget(source, spec, options, observe).program
-    return Program.of(compile_model(source, spec, options, observe))
+        return within_budget(source, spec, options, observe, None, known).program
+    return Program.of(compile_model(source, spec, options, observe, known))
 
 
 def demote(
@@ -71,6 +76,7 @@ def demote(
     options: "Options | None" = None,
     name: str | None = None,
     progress: "Progress | None" = None,
+    defects: Defects | None = None,
 ) -> "Demotion":
     """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
 
@@ -94,7 +100,8 @@ def demote(
         name=name,
     )
     spec = load_chip(chip) if isinstance(chip, str) else chip
-    return within_budget(source, spec, replace(options, partition=budget), None, progress)
+    options = replace(options, partition=budget)
+    return within_budget(source, spec, options, None, progress, _defects(defects, spec))
 
 
 def _source(
@@ -132,8 +139,23 @@ def load(path: str | Path) -> Program:
     return Program.load(path)
 
 
-def simulate(chip: str | ChipSpec = "hermes", seed: int = 0) -> SimulatedDevice:
-    """A simulated chip of that name or TOML file; the same seed gives the same bits."""
+def simulate(
+    chip: str | ChipSpec = "hermes", seed: int = 0, defects: Defects | None = None
+) -> SimulatedDevice:
+    """A simulated chip of that name or TOML file; the same seed gives the same bits.
+
+    `defects` are broken on it, whether a program knows of them or not; without them those are
+    broken that a program was compiled for.
+    """
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise OptionError(f"seed {seed!r}: must be a whole number from 0 to 2^63 - 1")
-    return SimulatedDevice(load_chip(chip) if isinstance(chip, str) else chip, seed)
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    return SimulatedDevice(spec, seed, _defects(defects, spec))
+
+
+def _defects(defects: Defects | None, chip: ChipSpec) -> DefectMap | None:
+    if defects is None:
+        return None
+    if isinstance(defects, DefectMap):
+        return check_defects(defects, chip, "defects")
+    return read_defects(Path(defects), chip)

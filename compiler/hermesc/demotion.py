@@ -19,6 +19,7 @@ from hermes_sim.device import SimulatedDevice
 from hermesc.artifact.schema import Artifact
 from hermesc.errors import OptionError
 from hermesc.pipeline import Observer, Options, Source, compile_model
+from hermesc.target.defects import DefectMap
 from hermesc.target.spec import ChipSpec
 from hermesc.units import PS_PER_NS, plural, si
 from hermesrt.data import Samples, check_samples, example_samples
@@ -157,14 +158,15 @@ def demote(
     options: Options,
     observe: Observer | None = None,
     progress: Progress | None = None,
+    defects: DefectMap | None = None,
 ) -> Demotion:
     """The program whose mean loss on simulated chips is within `partition.max_accuracy_drop`.
 
     `observe` sees every compilation's stages; `progress` gets the simulated runs so far and how
-    many there are at most.
+    many there are at most. With `defects` the program is for chips that have them.
     Raises: as `compile_model`; OptionError when not even the digital program is within the budget.
     """
-    return _Search(source, chip, options, observe, progress).run()
+    return _Search(source, chip, options, observe, progress, defects).run()
 
 
 class _Search:
@@ -175,9 +177,10 @@ class _Search:
         options: Options,
         observe: Observer | None,
         progress: Progress | None,
+        defects: DefectMap | None,
     ) -> None:
         self._source, self._chip, self._options = source, chip, options
-        self._observe, self._progress = observe, progress
+        self._observe, self._progress, self._defects = observe, progress, defects
         self._budget = options.partition.max_accuracy_drop
         self._runs = 0
         self._most_runs = len(SEEDS)
@@ -215,7 +218,7 @@ class _Search:
     def _compiled(self, digital: tuple[str, ...]) -> Artifact:
         part = replace(self._options.partition, digital=digital, max_accuracy_drop=inf)
         options = replace(self._options, partition=part)
-        return compile_model(self._source, self._chip, options, self._observe)
+        return compile_model(self._source, self._chip, options, self._observe, self._defects)
 
     def _holds(self, step: Step) -> bool:
         return within(step.loss, self._budget)
@@ -229,7 +232,7 @@ class _Search:
         program = Program.of(artifact)
         points, errors, accuracies = [], [], []
         for seed in SEEDS:
-            device = SimulatedDevice(self._chip, seed)
+            device = SimulatedDevice(self._chip, seed, self._defects)
             deployed = Chip(program, device)
             deployed.program("published")
             report = deployed.measured(self._samples, deployed.run(self._samples, exact=exact))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hermesc.artifact.schema import Artifact
 from hermesc.codec import parse_groups
-from hermesc.errors import InternalError, ModelError
+from hermesc.errors import CapacityError, InternalError, ModelError
 from hermesc.frontend.capture import Capture, capture
 from hermesc.frontend.convert import convert
 from hermesc.ir import verify
@@ -27,7 +27,9 @@ from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independ
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
+from hermesc.passes.wire import wire
 from hermesc.placing.options import PlaceOptions
+from hermesc.target.defects import DefectMap, rooms
 from hermesc.target.spec import ChipSpec
 
 Observer = Callable[[str, object, float], None]
@@ -61,9 +63,14 @@ class Source:
 
 
 def compile_model(
-    source: Source, chip: ChipSpec, options: Options, observe: Observer | None = None
+    source: Source,
+    chip: ChipSpec,
+    options: Options,
+    observe: Observer | None = None,
+    defects: DefectMap | None = None,
 ) -> Artifact:
-    """The program of a model; `observe` gets (name, stage, seconds) after each step.
+    """The program of a model; `observe` gets (name, stage, seconds) after each step, `defects` are
+    those of the chip that it is for.
 
     Raises: ModelError, UnsupportedOpError, OptionError, CapacityError; VerifyError is our bug.
     """
@@ -84,23 +91,50 @@ def compile_model(
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes += tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
-    tiled = step("tile", tile, partitioned, weights, vectors, chip, options.place)
-    verify.verify_tiled(tiled, weights, chip)
-    quantized = step(
-        "quantize", quantize, tiled, weights, calibration, streams, chip, options.quantize
-    )
-    verify.verify_quantized(quantized, chip)
-    placed = step("place", place, quantized, chip, options.place)
-    verify.verify_placed(placed, chip)
+    for room, closed, last in _rooms(chip, defects):
+        tiled = step("tile", tile, partitioned, weights, vectors, room, options.place)
+        verify.verify_tiled(tiled, weights, room)
+        quantized = step(
+            "quantize", quantize, tiled, weights, calibration, streams, room, options.quantize
+        )
+        verify.verify_quantized(quantized, room)
+        try:
+            placed = step("place", place, quantized, room, options.place, closed)
+        except CapacityError as error:
+            if last:
+                raise _with_defects(error, closed, defects) from None
+            continue
+        break
+    verify.verify_placed(placed, room)
+    wired = step("wire", wire, placed, weights, chip, defects)
+    verify.verify_wired(wired, defects)
     routed = step("route", route, placed, chip)
     verify.verify_routed(routed, chip)
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
     extras = Extras(
-        source.name, examples, _labels(source, examples), streams, notes + quantized.notes
+        source.name, examples, _labels(source, examples), streams, notes + quantized.notes, wired
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
     return artifact
+
+
+def _rooms(
+    chip: ChipSpec, defects: DefectMap | None
+) -> Iterator[tuple[ChipSpec, frozenset[int], bool]]:
+    """Ways round the defects, and whether it is the last one."""
+    ways = list(rooms(chip, defects))
+    yield from ((*way, i == len(ways) - 1) for i, way in enumerate(ways))
+
+
+def _with_defects(
+    error: CapacityError, closed: frozenset[int], defects: DefectMap | None
+) -> CapacityError:
+    if defects is None or not closed:
+        return error
+    return CapacityError(
+        f"{error}\nThe defect map closes {len(closed)} of {defects.cores} cores; they stay empty"
+    )
 
 
 class _Steps:

@@ -15,6 +15,7 @@ from hermesc.artifact.schema import (
     Matrix,
     MvmStep,
 )
+from hermesc.artifact.wiring import fault_of
 from hermesc.aten import dtype_names, op_class
 from hermesc.errors import ArtifactError
 from hermesc.target.fabric import linked
@@ -41,6 +42,7 @@ class _Checker:
         for matrix in manifest.matrices:
             self._matrix(matrix)
         self._overlaps()
+        self._wiring()
         self._steps(manifest)
         self._routes(manifest)
         for spec in manifest.inputs:
@@ -104,6 +106,15 @@ class _Checker:
                 cells = used[top:bottom, left:right]
                 self._need(not cells.any(), f"two tiles overlap on core {core}")
                 cells[...] = True
+
+    def _wiring(self) -> None:
+        crossbar = self._artifact.chip.crossbar
+        shape = (crossbar.rows, crossbar.columns)
+        fault = fault_of(self._artifact.tensors, self._artifact.cores, shape)
+        self._need(fault is None, fault or "")
+        labels = [layer.label for layer in self._artifact.manifest.defects]
+        known = {m.label for m in self._artifact.manifest.matrices}
+        self._need(set(labels) <= known, "its defects are those of other layers")
 
     def _steps(self, manifest: Manifest) -> None:
         known = {spec.name for spec in manifest.inputs}

@@ -193,11 +193,25 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerDefects:
+    """What the known defects cost a layer: unit cells with a stuck device, those of them that the
+    cell's other devices do not make up for, and the relative error of its weights with the map and
+    without it."""
+
+    label: str
+    stuck: int = limits(0, 2**62)
+    left: int = limits(0, 2**62)
+    error: float = limits(0.0, 3.5e38)
+    blind_error: float = limits(0.0, 3.5e38)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything in a program but its tensors.
 
     `streams` says that each output row depends on its own input row alone, so that rows may be run
     in parts. `chip` holds the chip's tables as in its TOML, `chips` is how many of it there are.
+    `defects` has an entry for each matrix where a map of them was given.
     """
 
     name: str
@@ -214,6 +228,7 @@ class Manifest:
     notes: tuple[str, ...]
     placement: Score
     chips: int = limits(1, 4096)
+    defects: tuple[LayerDefects, ...] = ()
 
 
 @dataclass(frozen=True)

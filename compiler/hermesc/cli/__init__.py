@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, cost, run, show, study
+from hermesc.cli import compile, cost, defects, run, show, study
 from hermesc.errors import HermescError
 
 _BUG = 70
@@ -71,7 +71,8 @@ def hermesc(debug: bool) -> None:
       hermesc view model.hermes                     the floor plan as a page for the browser
 
     model.py is ordinary PyTorch: it sets `model` (an nn.Module) and `example_inputs` (a tuple of
-    tensors, batch first), and may set `calibration_inputs`, `labels` and `dynamic_shapes`.
+    tensors, batch first), and may set `calibration_inputs`, `labels`, `calibration_labels`
+    and `dynamic_shapes`.
     """
 
 
@@ -80,6 +81,7 @@ for command in (
     run.program_command,
     run.run_command,
     cost.cost_command,
+    defects.defects_command,
     show.inspect_command,
     show.view_command,
     show.chips_command,

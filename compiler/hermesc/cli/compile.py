@@ -1,5 +1,6 @@
 """hermesc compile."""
 
+from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ import click
 from hermesc.cli.options import (
     FILE,
     counting,
+    defects_option,
     json_option,
+    load_defects,
     print_json,
     set_option,
     split_settings,
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from hermesc.demotion import Demotion
     from hermesc.pipeline import Observer, Options, Source
+    from hermesc.target.defects import DefectMap
     from hermesc.target.spec import ChipSpec
     from hermesrt.program import Program
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration", type=FILE, help="Real inputs (.npz) that set the converters' ranges."
 )
+@defects_option("What is broken on the chip, to go round it: .toml or .npz; see `defects`.")
 @set_option
 @click.option("--dump", type=FILE, help="Write each stage as text to this folder.")
 @json_option
@@ -40,6 +45,7 @@ def compile_command(
     output: Path | None,
     chip_name: str,
     calibration: Path | None,
+    defect_file: Path | None,
     settings: tuple[str, ...],
     dump: Path | None,
     as_json: bool,
@@ -52,7 +58,8 @@ def compile_command(
     chip = load_chip(chip_name, chip_settings)
     file = Path(model.rpartition(":")[0] or model)
     output = output or Path(file.stem + ".hermes")
-    check_writable(output, model=file, calibration=calibration)
+    check_writable(output, model=file, calibration=calibration, map=defect_file)
+    defects = load_defects(defect_file, chip)
 
     from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model_file
@@ -84,10 +91,10 @@ def compile_command(
     )
     demotion = None
     if options.partition.max_accuracy_drop < inf:
-        demotion = _demoted(source, chip, options, observe)
+        demotion = _demoted(source, chip, options, observe, defects)
         artifact = demotion.artifact
     else:
-        artifact = compile_model(source, chip, options, observe)
+        artifact = compile_model(source, chip, options, observe, defects)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
     if not as_json:
@@ -118,6 +125,7 @@ def compile_command(
                 }
                 for step in artifact.mvms
             ],
+            "defects": [asdict(layer) for layer in artifact.manifest.defects],
             "notes": list(artifact.manifest.notes),
             "sha256": program.sha256,
         }
@@ -126,13 +134,17 @@ def compile_command(
 
 
 def _demoted(
-    source: "Source", chip: "ChipSpec", options: "Options", observe: "Observer"
+    source: "Source",
+    chip: "ChipSpec",
+    options: "Options",
+    observe: "Observer",
+    defects: "DefectMap | None",
 ) -> "Demotion":
     """The program within its budget of accuracy, with a bar on a terminal."""
     from hermesc.demotion import demote
 
     with counting("simulated runs") as progress:
-        return demote(source, chip, options, observe, progress)
+        return demote(source, chip, options, observe, progress, defects)
 
 
 def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Tensor | None]":
@@ -141,7 +153,7 @@ def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Tensor |
         return None, None
     import torch
 
-    from hermesrt.data import read_arrays
+    from hermesc.npz import read_arrays
 
     arrays = {name: torch.from_numpy(a) for name, a in read_arrays(path).items()}
     labels = arrays.pop("labels", None)

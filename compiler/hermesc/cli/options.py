@@ -13,6 +13,8 @@ from hermesc.errors import OptionError
 from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
 
 if TYPE_CHECKING:
+    from hermesc.target.defects import DefectMap
+    from hermesc.target.spec import ChipSpec
     from hermesrt.program import Chip, Program
 
 T = TypeVar("T")
@@ -35,9 +37,28 @@ set_option = click.option(
 )
 
 
+def defects_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--defects with a help text of its command."""
+    return click.option("--defects", "defect_file", type=FILE, metavar="MAP", help=text)
+
+
+def load_defects(path: Path | None, chip: "ChipSpec") -> "DefectMap | None":
+    """The map in a file, checked against the chip; None without a file.
+
+    Raises: InputError.
+    """
+    from hermesc.target.defect_files import read_defects
+
+    return None if path is None else read_defects(path, chip)
+
+
 def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of all commands that program a chip."""
     for option in (
+        defects_option(
+            "Defects of the simulated chip, known to the program or not: .toml or .npz. [those "
+            "that it was compiled for]"
+        ),
         click.option(
             "--seed", type=click.IntRange(0, 2**63 - 1), help="Of the chip's devices. [0]"
         ),
@@ -101,17 +122,24 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
     return Program(artifact, sha256)
 
 
-def blank_chip(program: "Program", seed: int | None) -> "Chip":
+def blank_chip(program: "Program", seed: int | None, defects: Path | None = None) -> "Chip":
     """A simulated chip that took the program's tiles; no weight is written yet."""
     from hermes_sim.device import SimulatedDevice
     from hermesrt.program import Chip
 
-    return Chip(program, SimulatedDevice(program.artifact.chip, seed or 0))
+    chip = program.artifact.chip
+    return Chip(program, SimulatedDevice(chip, seed or 0, load_defects(defects, chip)))
 
 
-def deploy(program: "Program", method: Any, seed: int | None, state: Path | None = None) -> "Chip":
+def deploy(
+    program: "Program",
+    method: Any,
+    seed: int | None,
+    state: Path | None = None,
+    defects: Path | None = None,
+) -> "Chip":
     """A simulated chip with the program's weights, newly written or from a state file."""
-    chip = blank_chip(program, seed)
+    chip = blank_chip(program, seed, defects)
     if state is not None:
         return chip.load(state)
     chip.program(method or "published")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.errors import Location, Refusal
@@ -150,6 +152,41 @@ class Placed:
     placements: tuple[Placement, ...]
     chips: int
     score: Score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wiring:
+    """The physical line of each logical row and column of a core, and what is known of its cells:
+    `stuck` [n, 3] are logical row, column and device, `siemens` [n] what they are stuck at."""
+
+    core: int
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    stuck: NDArray[np.int32]
+    siemens: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDefects:
+    """What a chip's defects cost a layer: unit cells with a stuck device, those of them that the
+    cell's other devices do not make up for, and the relative error of its weights with the map and
+    without it (norm of the error over that of the conductances)."""
+
+    label: str
+    stuck: int
+    left: int
+    error: float
+    blind_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Physical lines of every core in use, and what the defects cost each layer; both empty where
+    no defects are known."""
+
+    placed: Placed
+    wirings: tuple[Wiring, ...]
+    layers: tuple[LayerDefects, ...]
 
 
 @dataclass(frozen=True, slots=True)

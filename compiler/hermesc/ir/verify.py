@@ -6,7 +6,8 @@ from hermesc.aten import op_class
 from hermesc.errors import VerifyError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Digital, Mvm, takes, weights_of
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled, Wired
+from hermesc.target.defects import DefectMap
 from hermesc.target.fabric import linked
 from hermesc.target.spec import ChipSpec
 
@@ -83,6 +84,28 @@ def verify_quantized(quantized: Quantized, chip: ChipSpec) -> None:
     limit = chip.pcm.g_max_siemens * (1 + 1e-9)
     fine = all(0 < g <= limit for row in quantized.g_max_siemens for g in row)
     _check(fine, "quantize", "a g_max is outside the devices' range")
+
+
+def verify_wired(wired: Wired, defects: DefectMap | None) -> None:
+    """Every core in use has a permutation of its lines that leaves dead ones unused.
+
+    Raises: VerifyError.
+    """
+    if defects is None:
+        return
+    placements = wired.placed.placements
+    cores = [w.core for w in wired.wirings]
+    _check(cores == sorted({p.core for p in placements}), "wire", "a core is lost or doubled")
+    for w in wired.wirings:
+        _check(w.core not in defects.closed, "wire", f"core {w.core} is dead")
+        mine = [p for p in placements if p.core == w.core]
+        dead = defects.lines(w.core)
+        ranges = ([p.rows for p in mine], [p.columns for p in mine])
+        for lines, used, broken in zip((w.rows, w.columns), ranges, dead, strict=True):
+            whole = sorted(lines.tolist()) == list(range(len(broken)))
+            _check(whole, "wire", f"core {w.core}: a line is lost or doubled")
+            sound = not any(broken[lines[slice(*r)]].any() for r in used)
+            _check(sound, "wire", f"core {w.core}: a dead line is used")
 
 
 def verify_placed(placed: Placed, chip: ChipSpec) -> None:

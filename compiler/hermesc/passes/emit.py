@@ -11,13 +11,13 @@ from importlib.metadata import version
 import numpy as np
 from torch import Tensor
 
-from hermesc.artifact import schema
+from hermesc.artifact import schema, wiring
 from hermesc.artifact.schema import Artifact, Manifest
 from hermesc.aten import to_json
 from hermesc.errors import ModelError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.stages import Placement, Scheduled
+from hermesc.ir.stages import Placement, Scheduled, Wired
 from hermesc.target.load import chip_tables
 from hermesc.target.spec import ChipSpec
 
@@ -31,6 +31,7 @@ class Extras:
     labels: Tensor | None
     streams: bool
     notes: tuple[str, ...]
+    wired: Wired
 
 
 def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras) -> Artifact:
@@ -61,10 +62,15 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         notes=extras.notes,
         placement=schema.Score(*(getattr(placed.score, f.name) for f in fields(placed.score))),
         chips=placed.chips,
+        defects=tuple(
+            schema.LayerDefects(d.label, d.stuck, d.left, d.error, d.blind_error)
+            for d in extras.wired.layers
+        ),
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
         tensors[f"codes:{step.name}"] = _array(step.name, vectors)
+    tensors |= _wiring(extras.wired)
     examples = {name: _array(name, value) for name, value in extras.examples.items()}
     labels = None if extras.labels is None else _array("labels", extras.labels)
     return Artifact(manifest, tensors, examples, labels)
@@ -123,6 +129,18 @@ def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
             columns=matrix.columns,
             g_max_siemens=g_max,
         )
+
+
+def _wiring(wired: Wired) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
+    if not wired.wirings:
+        return {}
+    stuck = [np.insert(w.stuck, 0, w.core, axis=1) for w in wired.wirings]
+    return {
+        wiring.ROWS: np.stack([w.rows for w in wired.wirings]).astype(np.int16),
+        wiring.COLUMNS: np.stack([w.columns for w in wired.wirings]).astype(np.int16),
+        wiring.STUCK: np.concatenate(stuck).astype(np.int32),
+        wiring.SIEMENS: np.concatenate([w.siemens for w in wired.wirings]),
+    }
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":

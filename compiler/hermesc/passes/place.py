@@ -20,12 +20,17 @@ from hermesc.target.fabric import snake
 from hermesc.target.spec import ChipSpec
 
 
-def place(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> Placed:
-    """Every block on a core.
+def place(
+    quantized: Quantized,
+    chip: ChipSpec,
+    options: PlaceOptions,
+    closed: frozenset[int] = frozenset(),
+) -> Placed:
+    """Every block on a core; cores of `closed` stay empty.
 
     Raises: CapacityError that names the layers, the cores needed, and what to change.
     """
-    packer = _Packer(chip)
+    packer = _Packer(chip, closed)
     cascades = [(m, c) for m in quantized.tiled.matrices for c in m.cascades]
     order = sorted(cascades, key=lambda mc: (-len(mc[1]), *(-s for s in mc[1][0].shape)))
     for matrix, cascade in order:
@@ -78,8 +83,9 @@ class _Core:
 class _Packer:
     """Cores along the snake, with more beyond the chip's end to count how many would be needed."""
 
-    def __init__(self, chip: ChipSpec) -> None:
+    def __init__(self, chip: ChipSpec, closed: frozenset[int]) -> None:
         self._chip = chip
+        self._closed = closed
         self._snake = snake(chip)
         self._cores: list[_Core] = []
         self.placements: list[Placement] = []
@@ -114,6 +120,9 @@ class _Packer:
         end = start + len(cascade)
         across = len(cascade) <= self._chip.cores and start < self._chip.cores < end
         if across:  # a cascade does not run over the chip's end
+            return False
+        numbers = self._snake[start:end]
+        if not self._closed.isdisjoint(numbers):
             return False
         return all(self._core(start + i).find(b.shape) for i, b in enumerate(cascade))
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.errors import InputError
-from hermesrt.data import read_arrays
+from hermesc.npz import read_arrays
 
 _LEAST_ROWS = 4
 _FEWEST_BY_PART = 2  # a standard deviation needs two

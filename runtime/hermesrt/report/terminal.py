@@ -65,7 +65,21 @@ def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
         ),
         ("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
     ]
+    if manifest.defects:
+        lines.append(("Defects", _defects(artifact)))
     return lines + [("Note", note) for note in manifest.notes]
+
+
+def _defects(artifact: Artifact) -> str:
+    """What the known defects cost: cells, and the worst layer."""
+    layers = artifact.manifest.defects
+    stuck, left = sum(d.stuck for d in layers), sum(d.left for d in layers)
+    worst = max(layers, key=lambda d: d.error)
+    return (
+        f"{plural(stuck, 'cell')} in use with a stuck device, {left:,} not made up for by the "
+        f"others; weights at most {percent(worst.error)} off ({worst.label}), "
+        f"{percent(worst.blind_error)} without the map"
+    )
 
 
 def _clipped(artifact: Artifact) -> str:

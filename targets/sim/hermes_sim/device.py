@@ -21,12 +21,15 @@ from hermes_sim.fold import (
 )
 from hermes_sim.noise import ReadNoise
 from hermesc.artifact.schema import Artifact, MvmStep
+from hermesc.artifact.wiring import lines_of
 from hermesc.errors import ArtifactError, OptionError
+from hermesc.stuck import Stuck
+from hermesc.target.defects import DefectMap, check_defects
 from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.executor import epilogue, tensor_of
-from hermesrt.programming.targets import targets
+from hermesrt.programming.targets import CoreTarget, targets
 from hermesrt.workload import Workload
 
 _MOST = 10.0  # above any conductance in siemens, any variance and any drift exponent
@@ -34,11 +37,16 @@ _CORE_DUTY = 0.25  # share of a phase that an input uniform in [-1, 1] is on; fo
 
 
 class SimulatedDevice:
-    """A Device in torch; see `hermesrt.device.Device`. The same seed gives the same bits."""
+    """A Device in torch; see `hermesrt.device.Device`. The same seed gives the same bits.
 
-    def __init__(self, chip: ChipSpec, seed: int = 0) -> None:
+    `defects` are broken on it, whether a program knows of them or not; without a map those are that
+    the program was compiled for.
+    """
+
+    def __init__(self, chip: ChipSpec, seed: int = 0, defects: DefectMap | None = None) -> None:
         self._chip = chip
         self._seed = seed
+        self._defects = None if defects is None else check_defects(defects, chip, "defects")
         self._artifact: Artifact | None = None
         self._method: Method = "published"
         self._settings = ReadSettings()
@@ -79,10 +87,23 @@ class SimulatedDevice:
         held, size = list(targets(artifact)), self._chip.crossbar
         room = torch.empty(len(held), 2, 2, size.rows, size.columns)
         self._cores = {
-            target.core: Core(self._chip, self._seed, target, part)
+            target.core: Core(self._chip, self._seed, target, part, self._stuck(target))
             for target, part in zip(held, room, strict=True)
         }
         self._changed()
+
+    def _stuck(self, target: CoreTarget) -> Stuck | None:
+        """The core's broken devices, on the program's logical lines."""
+        if self._defects is None:
+            return target.stuck
+        core = target.core
+        held = self._defects.held(core)
+        if held is None:
+            return None
+        lines = lines_of(self._held.tensors, self._held.cores, core)
+        if lines is not None:
+            held = held[:, :, lines[0]][..., lines[1]]
+        return Stuck.of(self._chip, torch.from_numpy(held))
 
     def draw(self, end_state: EndState) -> None:
         """Draw the end state of the chip's own programming, or take the exact conductances."""

@@ -17,6 +17,7 @@ from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
+from hermesc.passes.wire import wire
 from hermesc.placing.options import PlaceOptions
 
 
@@ -29,8 +30,9 @@ def emitted(mvm_graph):
         tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
-        scheduled = schedule(route(place(quantized, chip, PlaceOptions()), chip))
-        return emit(scheduled, weights, chip, Extras("made", x, labels, True, ()))
+        placed = place(quantized, chip, PlaceOptions())
+        scheduled, wired = schedule(route(placed, chip)), wire(placed, weights, chip, None)
+        return emit(scheduled, weights, chip, Extras("made", x, labels, True, (), wired))
 
     return make
 
