@@ -37,7 +37,9 @@ class Stuck:
     def of(cls, chip: ChipSpec, held: Devices) -> "Stuck":
         """With the device's limits from a chip."""
         used = chip.unit_cell.devices_per_polarity
-        return cls(held, chip.pcm.g_max_siemens / used, chip.pcm_odp.g_max_siemens, used)
+        return cls(
+            held.contiguous(), chip.pcm.g_max_siemens / used, chip.pcm_odp.g_max_siemens, used
+        )
 
     @property
     def cells(self) -> Bool[Tensor, "rows columns"]:
