@@ -9,6 +9,8 @@ from hermesc.cli.options import FILE, json_option, print_json, set_option, split
 from hermesc.errors import OptionError
 
 if TYPE_CHECKING:
+    from hermesc.placing.published import Layers
+    from hermesc.target.spec import ChipSpec
     from hermesrt.program import Program
 
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration", type=FILE, help="Real inputs (.npz) that set the converters' ranges."
 )
+@click.option(
+    "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
+)
 @set_option
 @click.option("--dump", type=FILE, help="Write each stage as text to this folder.")
 @json_option
@@ -27,6 +32,7 @@ def compile_command(
     output: Path | None,
     chip_name: str,
     calibration: Path | None,
+    mapping: Path | None,
     settings: tuple[str, ...],
     dump: Path | None,
     as_json: bool,
@@ -39,12 +45,13 @@ def compile_command(
     chip = load_chip(chip_name, chip_settings)
     file = Path(model.rpartition(":")[0] or model)
     output = output or Path(file.stem + ".hermes")
-    check_writable(output, model=file, calibration=calibration)
+    check_writable(output, model=file, calibration=calibration, mapping=mapping)
 
     from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model_file
     from hermesc.pipeline import Source, compile_model, parse_options
     from hermesrt.program import Program
+    from hermesrt.report.placement import placement_json
     from hermesrt.report.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)
@@ -65,7 +72,8 @@ def compile_command(
         name=source_file.path.stem,
         folder=source_file.path.parent,
     )
-    artifact = compile_model(source, chip, options, observe)
+    layers = _mapping(mapping, chip, options.place.chips)
+    artifact = compile_model(source, chip, options, observe, layers)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
     if not as_json:
@@ -79,6 +87,7 @@ def compile_command(
             "cores_used": len(artifact.cores),
             "tiles": artifact.tiles,
             "utilisation": artifact.utilisation,
+            "placement": placement_json(artifact, work),
             "analog_ops": artifact.count("analog"),
             "ldpu_ops": artifact.count("ldpu"),
             "digital_ops": artifact.count("digital"),
@@ -98,6 +107,16 @@ def compile_command(
             "sha256": program.sha256,
         }
     )
+
+
+def _mapping(path: Path | None, chip: "ChipSpec", chips: int) -> "Layers":
+    if path is None:
+        return {}
+    from hermesc.files import read_file
+    from hermesc.placing.published import from_text
+
+    text = read_file(path, "mapping").decode("utf-8", errors="replace")
+    return from_text(text, str(path), chip, chips)
 
 
 def _calibration(path: Path | None) -> Any:

@@ -29,7 +29,9 @@ set_option = click.option(
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
     "partition.bias=host, partition.digital=LAYER, quantize.range=percentile|deviations, "
-    "quantize.percentile, quantize.deviations. Repeatable.",
+    "quantize.percentile, quantize.deviations, place.objective=balanced|cores|latency|throughput|"
+    "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
+    "place.copies. Repeatable.",
 )
 
 

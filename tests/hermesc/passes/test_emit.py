@@ -16,20 +16,19 @@ from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
-from hermesc.passes.tile import tile
 from hermesc.placing.options import PlaceOptions
 
 
 @pytest.fixture(scope="session")
-def emitted(mvm_graph):
+def emitted(mvm_graph, tiled_of):
     """The artifact of matrices, each with an input of its own."""
 
     def make(chip, *matrices, labels=None):
         partitioned, weights = mvm_graph(*matrices)
-        tiled = tile(partitioned, weights, {}, chip, PlaceOptions())
+        tiled = tiled_of(partitioned, weights, chip)
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
-        scheduled = schedule(route(place(quantized, chip, PlaceOptions()), chip))
+        scheduled = schedule(route(place(quantized, chip, PlaceOptions(), {}), chip))
         return emit(scheduled, weights, chip, Extras("made", x, labels, True, ()))
 
     return make
