@@ -61,7 +61,7 @@ def compile(
         from hermesc.demotion import demote as within_budget
 
         return within_budget(source, spec, options, observe, None, known).program
-    return Program.of(compile_model(source, spec, options, observe, known))
+    return Program.of(compile_model(source, spec, options, observe, defects=known))
 
 
 def demote(

@@ -218,7 +218,9 @@ class _Search:
     def _compiled(self, digital: tuple[str, ...]) -> Artifact:
         part = replace(self._options.partition, digital=digital, max_accuracy_drop=inf)
         options = replace(self._options, partition=part)
-        return compile_model(self._source, self._chip, options, self._observe, self._defects)
+        return compile_model(
+            self._source, self._chip, options, self._observe, defects=self._defects
+        )
 
     def _holds(self, step: Step) -> bool:
         return within(step.loss, self._budget)

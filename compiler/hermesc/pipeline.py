@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor, nn
 
 from hermesc.artifact.schema import Artifact
 from hermesc.codec import parse_groups
-from hermesc.errors import CapacityError, InternalError, ModelError
+from hermesc.demand import demands
+from hermesc.errors import CapacityError, InternalError, MappingError, ModelError
 from hermesc.frontend.capture import Capture, capture
 from hermesc.frontend.convert import convert
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
-from hermesc.ir.ops import Mvm
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import Extras, emit
@@ -29,6 +30,7 @@ from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
 from hermesc.passes.wire import wire
 from hermesc.placing.options import PlaceOptions
+from hermesc.placing.published import Layers
 from hermesc.target.defects import DefectMap, rooms
 from hermesc.target.spec import ChipSpec
 
@@ -67,13 +69,20 @@ def compile_model(
     chip: ChipSpec,
     options: Options,
     observe: Observer | None = None,
+    mapping: Layers = MappingProxyType({}),
     defects: DefectMap | None = None,
 ) -> Artifact:
-    """The program of a model; `observe` gets (name, stage, seconds) after each step, `defects` are
-    those of the chip that it is for.
+    """The program of a model; `observe` gets (name, stage, seconds) after each step. Layers of
+    `mapping` are placed as it says; `defects` are those of the chip that the program is for.
 
-    Raises: ModelError, UnsupportedOpError, OptionError, CapacityError; VerifyError is our bug.
+    Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
+    our bug.
     """
+    if mapping and defects is not None:
+        raise MappingError(
+            "a mapping file says where layers are, and a defect map where they cannot be; give one "
+            "of the two"
+        )
     step = _Steps(observe)
     captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
     graph, weights = step("convert", convert, captured.exported, source.folder)
@@ -87,19 +96,20 @@ def compile_model(
     verify.verify_graph(partitioned.graph, weights, "partition")
     verify.verify_partitioned(partitioned)
     examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
-    vectors = _check_meaning(partitioned.graph, weights, captured, examples)
+    _check_meaning(partitioned.graph, weights, captured, examples)
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes += tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
+    demand = demands(partitioned.graph, weights, examples)
     for room, closed, last in _rooms(chip, defects):
-        tiled = step("tile", tile, partitioned, weights, vectors, room, options.place)
+        tiled = step("tile", tile, partitioned, weights, demand, room, options.place, mapping)
         verify.verify_tiled(tiled, weights, room)
         quantized = step(
             "quantize", quantize, tiled, weights, calibration, streams, room, options.quantize
         )
         verify.verify_quantized(quantized, room)
         try:
-            placed = step("place", place, quantized, room, options.place, closed)
+            placed = step("place", place, quantized, room, options.place, mapping, closed)
         except CapacityError as error:
             if last:
                 raise _with_defects(error, closed, defects) from None
@@ -169,21 +179,10 @@ def _check_numbers(weights: Weights) -> None:
 
 def _check_meaning(
     graph: Graph, weights: Weights, captured: Capture, examples: Mapping[str, Tensor]
-) -> dict[str, int]:
-    """The graph must compute what the model itself did; anything else is a bug of ours.
-
-    Vectors that each MVM serves for one sample of the examples, by its name.
-    """
-    vectors: dict[str, int] = {}
-    fixed = any(i.type.dims and isinstance(i.type.dims[0], int) for i in graph.inputs)
-    batch = max((t.shape[0] for t in examples.values() if t.dim()), default=1)
-    samples = 1 if fixed else max(batch, 1)
-
-    def count(op: Mvm, x: Tensor) -> None:
-        vectors[op.name] = max(1, -(-x.shape[:-1].numel() // samples))
-
+) -> None:
+    """The graph must compute what the model itself did; anything else is a bug of ours."""
     with torch.no_grad():
-        outputs = interpret(graph, weights, examples, count)
+        outputs = interpret(graph, weights, examples)
     for i, (ours, eager) in enumerate(zip(outputs, captured.eager_outputs, strict=True)):
         same = ours.shape == eager.shape and ours.dtype == eager.dtype
         if same and ours.is_floating_point():
@@ -196,7 +195,6 @@ def _check_meaning(
                 "example_inputs; either the model is not a function of its inputs, or this is a "
                 "bug: please report it with the model"
             )
-    return vectors
 
 
 def _calibration(

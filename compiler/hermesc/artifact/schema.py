@@ -265,6 +265,11 @@ class Artifact:
         """The cores in use."""
         return tuple(sorted({t.core for m in self.manifest.matrices for t in m.tiles}))
 
+    @property
+    def cores_in_all(self) -> int:
+        """Cores of all its chips, in use or not."""
+        return self.chip.cores * self.manifest.chips
+
     @cached_property
     def chips(self) -> tuple[int, ...]:
         """The chips of which a core is in use."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hermesc.demotion import Demotion
     from hermesc.pipeline import Observer, Options, Source
+    from hermesc.placing.published import Layers
     from hermesc.target.defects import DefectMap
     from hermesc.target.spec import ChipSpec
     from hermesrt.program import Program
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration", type=FILE, help="Real inputs (.npz) that set the converters' ranges."
 )
+@click.option(
+    "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
+)
 @defects_option("What is broken on the chip, to go round it: .toml or .npz; see `defects`.")
 @set_option
 @click.option("--dump", type=FILE, help="Write each stage as text to this folder.")
@@ -45,6 +49,7 @@ def compile_command(
     output: Path | None,
     chip_name: str,
     calibration: Path | None,
+    mapping: Path | None,
     defect_file: Path | None,
     settings: tuple[str, ...],
     dump: Path | None,
@@ -58,13 +63,16 @@ def compile_command(
     chip = load_chip(chip_name, chip_settings)
     file = Path(model.rpartition(":")[0] or model)
     output = output or Path(file.stem + ".hermes")
-    check_writable(output, model=file, calibration=calibration, map=defect_file)
+    check_writable(
+        output, model=file, calibration=calibration, mapping=mapping, defects=defect_file
+    )
     defects = load_defects(defect_file, chip)
 
     from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model_file
     from hermesc.pipeline import Source, compile_model, parse_options
     from hermesrt.program import Program
+    from hermesrt.report.placement import placement_json
     from hermesrt.report.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)
@@ -89,12 +97,13 @@ def compile_command(
         folder=source_file.path.parent,
         calibration_labels=data_labels if data else source_file.calibration_labels,
     )
+    layers = _mapping(mapping, chip, options.place.chips)
     demotion = None
     if options.partition.max_accuracy_drop < inf:
-        demotion = _demoted(source, chip, options, observe, defects)
+        demotion = _demoted(source, chip, options, observe, layers, defects)
         artifact = demotion.artifact
     else:
-        artifact = compile_model(source, chip, options, observe, defects)
+        artifact = compile_model(source, chip, options, observe, layers, defects)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
     if not as_json:
@@ -110,6 +119,7 @@ def compile_command(
             "cores_used": len(artifact.cores),
             "tiles": artifact.tiles,
             "utilisation": artifact.utilisation,
+            "placement": placement_json(artifact, work),
             "analog_ops": artifact.count("analog"),
             "ldpu_ops": artifact.count("ldpu"),
             "digital_ops": artifact.count("digital"),
@@ -133,16 +143,32 @@ def compile_command(
     )
 
 
+def _mapping(path: Path | None, chip: "ChipSpec", chips: int) -> "Layers":
+    if path is None:
+        return {}
+    from hermesc.files import read_file
+    from hermesc.placing.published import from_text
+
+    text = read_file(path, "mapping").decode("utf-8", errors="replace")
+    return from_text(text, str(path), chip, chips)
+
+
 def _demoted(
     source: "Source",
     chip: "ChipSpec",
     options: "Options",
     observe: "Observer",
+    layers: "Layers",
     defects: "DefectMap | None",
 ) -> "Demotion":
     """The program within its budget of accuracy, with a bar on a terminal."""
     from hermesc.demotion import demote
 
+    if layers:
+        raise OptionError(
+            "--mapping places every layer of its file; --set partition.max_accuracy_drop would "
+            "take some off the chip: give one of the two"
+        )
     with counting("simulated runs") as progress:
         return demote(source, chip, options, observe, progress, defects)
 

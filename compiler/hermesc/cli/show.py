@@ -11,10 +11,23 @@ from hermesc.errors import OptionError
 @click.command("inspect")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("--stage", type=click.Choice(["graph", "tiles", "ranges", "steps", "routes"]))
+@click.option(
+    "--export", type=click.Choice(["hermes-json"]), help="Write the placement in this format."
+)
+@click.option("-o", "--output", type=FILE, help="Where to export to. [standard output]")
 @json_option
-def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> None:
+def inspect_command(
+    program_file: Path, stage: str | None, export: str | None, output: Path | None, as_json: bool
+) -> None:
     """Show what is in P.hermes: where each node runs and why, where each matrix sits."""
     from hermesc.artifact.io import load
+
+    if output is not None and export is None:
+        raise OptionError(f"-o {output}: only --export writes a file")
+    if export is not None:
+        _export(program_file, output)
+        return
+
     from hermesrt.report.inspect import inspect_json, inspect_text
 
     artifact, sha256 = load(program_file)
@@ -22,6 +35,21 @@ def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> Non
         print_json(inspect_json(artifact, sha256, stage))
     else:
         click.echo(inspect_text(artifact, str(program_file), stage))
+
+
+def _export(program_file: Path, output: Path | None) -> None:
+    """The placement as a published mapping file, which `compile --mapping` reads."""
+    from hermesc.artifact.io import load
+    from hermesc.files import check_writable, write_atomically
+    from hermesc.placing.published import to_text
+
+    text = to_text(load(program_file)[0])
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    check_writable(output, program=program_file)
+    write_atomically(output, text.encode())
+    click.echo(f"wrote {output}")
 
 
 @click.command("view")

@@ -54,6 +54,22 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """An earlier MVM, by its number, and whether all of its result is needed or token by token."""
+
+    mvm: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One MVM's vectors a sample, and the MVMs from whose results its input is made."""
+
+    vectors: int
+    waits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TiledMatrix:
     """A stored matrix cut in blocks. `cascades[j]` are the row blocks of column range j in order.
 
@@ -80,12 +96,12 @@ class TiledMatrix:
 class Tiled:
     """Every matrix of the graph in blocks of at most a crossbar.
 
-    `vectors[i]` is the number that MVM i of the graph sends through its matrix for one sample.
+    `demands[i]` is what MVM i of the graph has to do for one sample, and what it waits for.
     """
 
     partitioned: Partitioned
     matrices: tuple[TiledMatrix, ...]
-    vectors: tuple[int, ...]
+    demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True, slots=True)

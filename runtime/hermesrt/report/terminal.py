@@ -10,6 +10,7 @@ from hermesc.aten import base_name, op_class
 from hermesc.target.spec import ChipSpec
 from hermesc.units import duration, percent, plural, si
 from hermesrt.cost import CAUSES, Cost, LayerCost
+from hermesrt.report.score import placement_text
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
     from hermesrt.report.run import RunReport
@@ -35,8 +36,12 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
 
 def compile_summary(artifact: Artifact, work: "Workload", file: str) -> str:
     """What the compiler made of a model."""
+    from hermesrt.crossing import crossings
+    from hermesrt.report.placement import crossing_fact
+
     share = ("Products", f"{percent(work.analog_mac_share)} of multiply-adds on crossbars")
-    return facts([*artifact_facts(artifact, file), share])
+    crosses = crossing_fact(artifact, crossings(work))
+    return facts([*artifact_facts(artifact, file), *crosses, share])
 
 
 def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
@@ -59,10 +64,12 @@ def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
         ),
         (
             "Cores",
-            f"{cores} of {chip.cores}, {cells:,} of {cores * chip.cells_per_core:,} cells "
+            f"{cores} of {artifact.cores_in_all}, {cells:,} of "
+            f"{cores * chip.cells_per_core:,} cells "
             f"({percent(artifact.utilisation)}); {plural(artifact.tiles, 'tile')}, "
             f"{plural(shared, 'shared core')}",
         ),
+        ("Placement", placement_text(manifest.placement)),
         ("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
     ]
     if manifest.defects:
@@ -147,7 +154,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> list[tuple[str, str]]:
         ("Energy", f"{si(cost.energy_pj * _PJ, 'J')} a sample: {_parts(cost.energy_by, _PJ, 'J')}"),
         (
             "Cores",
-            f"{len(artifact.cores)} of {artifact.chip.cores}, {percent(artifact.utilisation)} of "
+            f"{len(artifact.cores)} of {artifact.cores_in_all}, {percent(artifact.utilisation)} of "
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
         ),
         ("Not analog", f"{plural(artifact.count('digital'), 'node')}, listed by `hermesc inspect`"),

@@ -32,7 +32,7 @@ def _compiled(defects, rows=40, columns=30, layers=1):
     stages = {}
     source = Source(model, (torch.randn(4, rows),))
     artifact = compile_model(
-        source, CHIP, Options(), lambda name, stage, _: stages.update({name: stage}), defects
+        source, CHIP, Options(), lambda name, stage, _: stages.update({name: stage}), {}, defects
     )
     return artifact, stages["wire"]
 
