@@ -86,6 +86,7 @@ def main() -> int:
             "timing": bench_output("timing"),
             "table1": output(sys.executable, str(ROOT / "tools/table1.py")),
             "programming": study_output("programming"),
+            "defects": output(sys.executable, str(ROOT / "tools/defects.py")),
         }
         if data := sys.argv[sys.argv.index("--write") + 1 :]:
             picture = str(ROOT / "examples/study_chip.svg")
