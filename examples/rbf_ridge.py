@@ -69,6 +69,7 @@ model.fit(x_train, y_train)
 example_inputs = (x_test[:64],)
 labels = y_test[:64]
 calibration_inputs = (x_train,)
+calibration_labels = y_train
 
 if __name__ == "__main__":
     path = sys.argv[1] if len(sys.argv) > 1 else "test.npz"

@@ -115,6 +115,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
+        "defects": lambda: script("defects.py"),
     }
     if data is None:
         return made

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hermesc.api import compile, load, simulate
+    from hermesc.api import compile, demote, load, simulate
 
-__all__ = ["compile", "load", "simulate"]
+__all__ = ["compile", "demote", "load", "simulate"]
 _MODULES = ("estimators", "kernels")
 
 

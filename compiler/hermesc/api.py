@@ -1,17 +1,23 @@
 """The Python interface: compile, load, simulate."""
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.device import SimulatedDevice
 from hermesc.errors import OptionError
+from hermesc.target.defect_files import read_defects
+from hermesc.target.defects import DefectMap, check_defects
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 from hermesrt.program import Program
 
 if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
-    from hermesc.pipeline import Observer, Options
+    from hermesc.demotion import Demotion, Progress
+    from hermesc.pipeline import Observer, Options, Source
+
+Defects = DefectMap | str | Path
 
 
 def compile(
@@ -25,20 +31,74 @@ def compile(
     options: "Options | None" = None,
     name: str | None = None,
     observe: "Observer | None" = None,
+    defects: Defects | None = None,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
 
     `example_inputs` are a tensor or array, or a tuple of them, batch first; files may hold their
     own. `calibration` are real inputs (by position or by name) from which the converters' ranges
-    are taken (the examples, if there are none); `chip` is a name or a TOML file's path.
+    are taken (the examples, if there are none); `labels` are those of either; `chip` is a name or a
+    TOML file's path; `defects` is a map, or its file, of what is broken on that chip.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
-    from hermesc.frontend.load import load_model
-    from hermesc.frontend.source import Given, make_source
     from hermesc.pipeline import Options, compile_model
 
+    options = options or Options()
     spec = load_chip(chip) if isinstance(chip, str) else chip
+    known = _defects(defects, spec)
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    if options.partition.max_accuracy_drop < inf:
+        from hermesc.demotion import demote as within_budget
+
+        return within_budget(source, spec, options, observe, None, known).program
+    return Program.of(compile_model(source, spec, options, observe, defects=known))
+
+
+def demote(
+    model: Any,
+    example_inputs: Any = None,
+    *,
+    max_accuracy_drop: float,
+    chip: str | ChipSpec = "hermes",
+    calibration: Any = None,
+    labels: Any = None,
+    dynamic_shapes: Any = None,
+    options: "Options | None" = None,
+    name: str | None = None,
+    progress: "Progress | None" = None,
+    defects: Defects | None = None,
+) -> "Demotion":
+    """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
+
+    `max_accuracy_drop` is in points of accuracy on the calibration data, or on the examples where
+    `labels` are theirs; without labels in per cent of relative output error.
+    Raises: as `compile`; OptionError when the budget cannot be met.
+    """
+    from hermesc.demotion import demote as within_budget
+    from hermesc.pipeline import Options
+
+    if not 0 <= max_accuracy_drop <= 100:
+        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
+    options = options or Options()
+    budget = replace(options.partition, max_accuracy_drop=float(max_accuracy_drop))
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    options = replace(options, partition=budget)
+    return within_budget(source, spec, options, None, progress, _defects(defects, spec))
+
+
+def _source(
+    model: Any,
+    example_inputs: Any,
+    calibration: Any,
+    labels: Any,
+    dynamic_shapes: Any,
+    name: str | None,
+) -> "Source":
+    from hermesc.frontend.load import load_model
+    from hermesc.frontend.source import Given, make_source
+
     given = Given(
         model=model,
         example_inputs=example_inputs,
@@ -47,12 +107,10 @@ def compile(
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
     )
-    if isinstance(model, str | Path):
-        source = load_model(str(model), given)
-        source = source if name is None else replace(source, name=name)
-    else:
-        source = make_source(given)
-    return Program.of(compile_model(source, spec, options or Options(), observe))
+    if not isinstance(model, str | Path):
+        return make_source(given)
+    source = load_model(str(model), given)
+    return source if name is None else replace(source, name=name)
 
 
 def load(path: str | Path) -> Program:
@@ -63,8 +121,23 @@ def load(path: str | Path) -> Program:
     return Program.load(path)
 
 
-def simulate(chip: str | ChipSpec = "hermes", seed: int = 0) -> SimulatedDevice:
-    """A simulated chip of that name or TOML file; the same seed gives the same bits."""
+def simulate(
+    chip: str | ChipSpec = "hermes", seed: int = 0, defects: Defects | None = None
+) -> SimulatedDevice:
+    """A simulated chip of that name or TOML file; the same seed gives the same bits.
+
+    `defects` are broken on it, whether a program knows of them or not; without them those are
+    broken that a program was compiled for.
+    """
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise OptionError(f"seed {seed!r}: must be a whole number from 0 to 2^63 - 1")
-    return SimulatedDevice(load_chip(chip) if isinstance(chip, str) else chip, seed)
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    return SimulatedDevice(spec, seed, _defects(defects, spec))
+
+
+def _defects(defects: Defects | None, chip: ChipSpec) -> DefectMap | None:
+    if defects is None:
+        return None
+    if isinstance(defects, DefectMap):
+        return check_defects(defects, chip, "defects")
+    return read_defects(Path(defects), chip)

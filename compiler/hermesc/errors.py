@@ -75,6 +75,10 @@ class OptionError(InputError):
     """An option's name or value is not one that exists."""
 
 
+class MappingError(InputError):
+    """A mapping file is wrong, or one of another model or chip."""
+
+
 class ChipError(InputError):
     """A chip is unknown or its description is wrong."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from hermesc.artifact.schema import Artifact
 from hermesc.codec import parse_groups
-from hermesc.errors import InternalError, ModelError
+from hermesc.demand import demands
+from hermesc.errors import CapacityError, InternalError, MappingError, ModelError
 from hermesc.frontend.capture import Capture, capture
 from hermesc.frontend.convert import convert
 from hermesc.frontend.source import Source as Source
@@ -26,6 +28,10 @@ from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independ
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
+from hermesc.passes.wire import wire
+from hermesc.placing.options import PlaceOptions
+from hermesc.placing.published import Layers
+from hermesc.target.defects import DefectMap, rooms
 from hermesc.target.spec import ChipSpec
 
 Observer = Callable[[str, object, float], None]
@@ -37,15 +43,28 @@ class Options:
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
+    place: PlaceOptions = field(default_factory=PlaceOptions)
 
 
 def compile_model(
-    source: Source, chip: ChipSpec, options: Options, observe: Observer | None = None
+    source: Source,
+    chip: ChipSpec,
+    options: Options,
+    observe: Observer | None = None,
+    mapping: Layers = MappingProxyType({}),
+    defects: DefectMap | None = None,
 ) -> Artifact:
-    """The program of a model; `observe` gets (name, stage, seconds) after each step.
+    """The program of a model; `observe` gets (name, stage, seconds) after each step. Layers of
+    `mapping` are placed as it says; `defects` are those of the chip that the program is for.
 
-    Raises: ModelError, UnsupportedOpError, OptionError, CapacityError; VerifyError is our bug.
+    Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
+    our bug.
     """
+    if mapping and defects is not None:
+        raise MappingError(
+            "a mapping file says where layers are, and a defect map where they cannot be; give one "
+            "of the two"
+        )
     step = _Steps(observe)
     captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
     graph, weights = step(
@@ -65,14 +84,24 @@ def compile_model(
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
-    tiled = step("tile", tile, partitioned, weights, chip)
-    verify.verify_tiled(tiled, weights, chip)
-    quantized = step(
-        "quantize", quantize, tiled, weights, calibration, streams, chip, options.quantize
-    )
-    verify.verify_quantized(quantized, chip)
-    placed = step("place", place, quantized, chip)
-    verify.verify_placed(placed, chip)
+    demand = demands(partitioned.graph, weights, examples)
+    for room, closed, last in _rooms(chip, defects):
+        tiled = step("tile", tile, partitioned, weights, demand, room, options.place, mapping)
+        verify.verify_tiled(tiled, weights, room)
+        quantized = step(
+            "quantize", quantize, tiled, weights, calibration, streams, room, options.quantize
+        )
+        verify.verify_quantized(quantized, room)
+        try:
+            placed = step("place", place, quantized, room, options.place, mapping, closed)
+        except CapacityError as error:
+            if last:
+                raise _with_defects(error, closed, defects) from None
+            continue
+        break
+    verify.verify_placed(placed, room)
+    wired = step("wire", wire, placed, weights, chip, defects)
+    verify.verify_wired(wired, defects)
     routed = step("route", route, placed, chip)
     verify.verify_routed(routed, chip)
     scheduled = step("schedule", schedule, routed)
@@ -83,10 +112,29 @@ def compile_model(
         _labels(source, examples),
         streams,
         notes + quantized.notes,
+        wired,
         source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
     return artifact
+
+
+def _rooms(
+    chip: ChipSpec, defects: DefectMap | None
+) -> Iterator[tuple[ChipSpec, frozenset[int], bool]]:
+    """Ways round the defects, and whether it is the last one."""
+    ways = list(rooms(chip, defects))
+    yield from ((*way, i == len(ways) - 1) for i, way in enumerate(ways))
+
+
+def _with_defects(
+    error: CapacityError, closed: frozenset[int], defects: DefectMap | None
+) -> CapacityError:
+    if defects is None or not closed:
+        return error
+    return CapacityError(
+        f"{error}\nThe defect map closes {len(closed)} of {defects.cores} cores; they stay empty"
+    )
 
 
 class _Steps:

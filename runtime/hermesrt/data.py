@@ -2,7 +2,6 @@
 
 import io
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from hermesc.artifact.schema import Artifact, InputSpec
 from hermesc.errors import InputError
-from hermesc.files import read_file, write_atomically
+from hermesc.files import write_atomically
+from hermesc.npz import read_arrays
 
 _LABELS = "labels"
 
@@ -49,22 +49,6 @@ def read_samples(artifact: Artifact, path: Path) -> Samples:
     arrays = read_arrays(path)
     labels = arrays.pop(_LABELS, None)
     return check_samples(artifact, arrays, labels, str(path))
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an `.npz` file; pickled objects are refused.
-
-    Raises: InputError.
-    """
-    data = read_file(path, "file of inputs")
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise InputError(f"{path}: not an .npz file; write one with np.savez(path, name=array)")
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
-        text = str(error).split("\n")[0]
-        raise InputError(f"{path}: not a readable .npz file of plain arrays: {text}") from None
 
 
 def check_samples(

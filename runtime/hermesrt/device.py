@@ -21,10 +21,11 @@ PulseKind = Literal["set", "reset", "iterative"]
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """How the arrays are read: age since programming, read mode, or without any non-ideality."""
+    """How the arrays are read: age since programming, read mode (each matrix's own, if none is
+    given), or without any non-ideality."""
 
     age_s: float = 0.0
-    mode: Mode = "4-phase"
+    mode: Mode | None = None
     ideal: bool = False
 
 
@@ -111,8 +112,11 @@ class Device(Protocol):
         """Set age and read mode for the MVMs that follow."""
         ...
 
-    def mvm(self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int) -> Tensor:
-        """One MVM step for a block of vectors; read noise depends on seed, step and `block`."""
+    def mvm(
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
+    ) -> Tensor:
+        """One MVM step for a block of vectors, on one copy of its matrix; read noise depends on
+        seed, step, `block` and copy."""
         ...
 
     def state(self) -> DeviceState:
@@ -126,6 +130,7 @@ class Device(Protocol):
         """
         ...
 
-    def cost(self, workload: Workload, mode: Mode) -> Cost:
-        """Time and energy of a program's work, from counts and shapes alone."""
+    def cost(self, workload: Workload, mode: Mode | None) -> Cost:
+        """Time and energy of a program's work, from counts and shapes alone, in a read mode or in
+        each matrix's own."""
         ...

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from hermesc.artifact.schema import Artifact, MvmStep
 from hermesc.errors import ArtifactError, InputError, OptionError
 from hermesc.target.load import chip_tables
 from hermesc.target.spec import MODES, Mode
+from hermesrt.copies import deal, places, sample_shapes
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
-from hermesrt.executor import check_operations, execute, reference_mvm
+from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
 from hermesrt.programming.drive import (
     Iteration,
     ProgrammingOptions,
@@ -143,7 +145,8 @@ class Chip:
     def configure(
         self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
-        """Set seconds since programming, read mode, or a run without any non-ideality.
+        """Set seconds since programming, read mode (of all layers, instead of each one's own), or
+        a run without any non-ideality.
 
         Changes this chip, and returns it so that calls can be chained.
         """
@@ -153,7 +156,7 @@ class Chip:
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
-        if settings.mode not in MODES:
+        if settings.mode is not None and settings.mode not in MODES:
             raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
         if not settings.age_s >= 0:
             raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
@@ -196,8 +199,13 @@ class Chip:
             self.device.cost(self.compiled.workload(samples), self.settings.mode),
         )
 
-    def run(self, samples: Samples, references: bool = True) -> Iterator[Block]:
-        """Outputs block by block, in bounded memory where the program's rows are independent."""
+    def run(
+        self, samples: Samples, references: bool = True, exact: frozenset[str] = frozenset()
+    ) -> Iterator[Block]:
+        """Outputs block by block, in bounded memory where the program's rows are independent.
+
+        Layers whose labels are in `exact` are computed as if they were digital.
+        """
         artifact = self.compiled.artifact
         if self.device.loaded is not artifact:
             raise OptionError(
@@ -210,15 +218,39 @@ class Chip:
             block = self._blocks_run
             self._blocks_run += 1
 
-            def mvm(step: MvmStep, x: Tensor, block: int = block) -> Tensor:
-                vectors = x.reshape(-1, x.shape[-1])
-                y = self.device.mvm(step, vectors, block)
-                return y.reshape(*x.shape[:-1], y.shape[-1])
-
             with torch.no_grad():
-                outputs = execute(artifact, part, mvm)
-                exact = execute(artifact, part, reference_mvm(artifact)) if references else ()
-            yield Block(rows, outputs, exact)
+                outputs = execute(artifact, part, self._mvm(samples, block, exact))
+                wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
+            yield Block(rows, outputs, wanted)
+
+    def _mvm(self, samples: Samples, block: int, exact: frozenset[str]) -> MvmFunction:
+        """MVMs of a block on the device, each vector on its copy of the matrix."""
+        artifact = self.compiled.artifact
+        copies = {m.name: m.copies for m in artifact.manifest.matrices}
+        spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
+        digital = reference_mvm(artifact)
+        shapes: dict[str, tuple[int, ...]] = {}
+        if max(copies.values(), default=1) > 1:
+            sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
+            shapes = sample_shapes(artifact, sizes)
+
+        def mvm(step: MvmStep, x: Tensor) -> Tensor:
+            if step.matrix in spared:
+                return digital(step, x)
+            vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
+            if several == 1:
+                y = self.device.mvm(step, vectors, block)
+            else:
+                turns = places(tuple(x.shape), shapes[step.name]) % several
+                columns = artifact.matrices[step.matrix].columns
+                serve = partial(self._serve, step, block)
+                y = deal(vectors, turns, several, columns, serve)
+            return y.reshape(*x.shape[:-1], y.shape[-1])
+
+        return mvm
+
+    def _serve(self, step: MvmStep, block: int, vectors: Tensor, copy: int) -> Tensor:
+        return self.device.mvm(step, vectors, block, copy)
 
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""

@@ -140,9 +140,10 @@ def load_checkpoint(
 
 
 def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[Hand]:
-    dtypes = (np.int8, np.float32, np.float32, np.float32, np.uint8, np.uint8)
+    dtypes = (np.int8, np.float32, np.float32, np.float32, np.uint8, np.uint8, np.int8)
     most = artifact.chip.programming_pulses.pulse_high_ampere
     limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
+    limits["silent"] = (0, 4)
     for target in targets(artifact):
         values = []
         for name, dtype in zip(FIELDS, dtypes, strict=True):

@@ -14,8 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hermesc.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesc.aten import OpClass, op_class
-from hermesrt.executor import execute, shape_mvm
-from hermesrt.stream import (
+from hermesc.stream import (
     Followed,
     Operand,
     Shape,
@@ -25,6 +24,7 @@ from hermesrt.stream import (
     of_input,
     of_vectors,
 )
+from hermesrt.executor import execute, shape_mvm
 
 
 @dataclass(frozen=True, slots=True)

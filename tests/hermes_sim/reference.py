@@ -37,7 +37,7 @@ class Reference:
 
     chip: ChipSpec
     workload: Workload
-    mode: Mode
+    mode: Mode | None
     env: simpy.Environment = field(default_factory=simpy.Environment)
     queues: dict[Any, list[Job]] = field(default_factory=lambda: defaultdict(list))
     results: dict[str, list[Event]] = field(default_factory=dict)
@@ -88,6 +88,10 @@ class Reference:
         self.queues[resource].append(job)
         return job
 
+    @property
+    def start(self) -> tuple[Event, int]:
+        return self.env.timeout(0), 0
+
     def inputs(self, needs: Needs, token: int) -> list[tuple[Event, int]]:
         each = [(self.results[n][token], 0) for n in needs.each if n in self.results]
         whole = [(e, 0) for n in needs.whole if n in self.results for e in self.results[n][-1:]]
@@ -107,41 +111,47 @@ class Reference:
         chip, artifact = self.chip, self.workload.artifact
         matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
         split, last = work.vectors // tokens, len(matrix.row_ranges) - 1
-        paths = {(r.matrix, r.columns, r.stage): r.cores for r in artifact.manifest.routes}
+        paths = {(r.matrix, r.copy, r.columns, r.stage): r.cores for r in artifact.manifest.routes}
         stage_ps, out = to_ps(chip.stage_time.stage_ns), to_ps(chip.hop_time.hop_ns)
-        ldpus: dict[Any, list[Job]] = {}
+        ldpus: dict[Any, dict[int, Job]] = {}
         sent: list[list[Event]] = [[] for _ in range(work.vectors)]
-        for tile in sorted(matrix.tiles, key=lambda t: (t.stage, t.columns)):
+        copies = 1 + max(t.copy for t in matrix.tiles)
+        mode = self.mode or matrix.mode
+        for tile in sorted(matrix.tiles, key=lambda t: (t.copy, t.stage, t.columns)):
             rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
-            jobs: list[Job] = []
-            sums = ldpus.get((tile.columns, tile.stage - 1))
-            for i in range(work.vectors):
+            jobs: dict[int, Job] = {}
+            sums = ldpus.get((tile.copy, tile.columns, tile.stage - 1))
+            near = chip.vector_unit is not None and tile.core < chip.cores
+            byte_ns, wait = chip.host_link_time.byte_ns, 0
+            if near:
+                byte_ns, wait = chip.vector_unit.byte_ns, to_ps(chip.vector_unit.latency_ns)
+            for i in range(tile.copy, work.vectors, copies):
                 arrays = self.queues["array", tile.core]
                 free = [(arrays[-2].done, 0)] if len(arrays) > 1 else []
                 loaded = self.add(
                     ("in", tile.core),
-                    to_ps(chip.host_link_time.byte_ns * rows),
-                    self.inputs(work.needs, i // split) + free,
+                    to_ps(byte_ns * rows),
+                    [(e, wait) for e, _ in self.inputs(work.needs, i // split) or [self.start]]
+                    + free,
                 )
-                mvm = self.add(
-                    ("array", tile.core), to_ps(chip.mvm_ns[self.mode]), [(loaded.done, 0)]
-                )
+                mvm = self.add(("array", tile.core), to_ps(chip.mvm_ns[mode]), [(loaded.done, 0)])
                 needs = [(mvm.done, 0)]
                 if sums:
                     begin, delay = sums[i].began, stage_ps
-                    path = paths.get((matrix.name, tile.columns, tile.stage), ())
+                    path = paths.get((matrix.name, tile.copy, tile.columns, tile.stage), ())
                     for link in pairwise(path):
                         link_ps = to_ps(chip.link_time.byte_ns * columns)
                         begin, delay = self.add(link, link_ps, [(begin, delay)]).began, out
                     needs.append((begin, 0 if len(path) > 1 else delay))
                 ldpu_ps = to_ps(chip.ldpu_time.output_interval_ns * columns)
-                jobs.append(self.add(("ldpu", tile.core), ldpu_ps, needs))
+                jobs[i] = self.add(("ldpu", tile.core), ldpu_ps, needs)
                 if tile.stage == last:
-                    port_ps = to_ps(chip.host_link_time.byte_ns * columns)
-                    left = self.add(("out", tile.core), port_ps, [(jobs[-1].began, stage_ps)])
-                    sent[i] += [left.done, self.after(jobs[-1].done, stage_ps)]
-            ldpus[tile.columns, tile.stage] = jobs
-        return [
-            self.env.all_of([e for events in sent[t * split : (t + 1) * split] for e in events])
-            for t in range(tokens)
-        ]
+                    port_ps = to_ps(byte_ns * columns)
+                    left = self.add(("out", tile.core), port_ps, [(jobs[i].began, stage_ps)])
+                    sent[i] += [left.done, self.after(jobs[i].done, stage_ps)]
+            ldpus[tile.copy, tile.columns, tile.stage] = jobs
+        results: list[Event] = []
+        for t in range(tokens):  # results are taken in order
+            own = [e for events in sent[t * split : (t + 1) * split] for e in events]
+            results.append(self.env.all_of(own + results[-1:]))
+        return results

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_sim.fifo import Feed, Hold, Track, critical_path, join, serve
+from hermes_sim.fifo import Feed, Hold, Track, collect, critical_path, join, serve
 
 times = st.lists(st.integers(0, 200), min_size=1, max_size=40)
 
@@ -58,7 +58,21 @@ def test_parts_of_a_token_and_tokens_of_parts() -> None:
     parts = serve("b", 1, 6, [Feed(tokens, each_feeds=2)])
     assert parts.times is not None
     assert parts.times.tolist() == [11, 12, 21, 22, 31, 32]
-    whole = join(3, [Feed(parts, every=2)])
+    whole = join(3, [Feed(parts, every=2, first=1)])
     assert whole.times is not None
     assert whole.times.tolist() == [12, 22, 32]
     assert critical_path(whole, 2) == {"a": 30, "b": 2}
+
+
+def test_what_was_dealt_to_servers_is_in_order_again() -> None:
+    """Three servers of ten, one of which began late; each result waits for those before it."""
+    late = serve("late", 100, 1)
+    servers = [serve("a", 10, 2), serve("b", 10, 2, [Feed(late, whole=True)]), serve("c", 10, 2)]
+    found = collect(servers, 1)
+    assert found.times is not None
+    assert found.times.tolist() == [10, 110, 110, 110, 120, 120]
+    assert critical_path(found, 5) == {"b": 20, "late": 100}
+    pairs = collect(servers, 2)
+    assert pairs.times is not None
+    assert pairs.times.tolist() == [110, 110, 120]
+    assert critical_path(pairs, 2) == {"b": 20, "late": 100}

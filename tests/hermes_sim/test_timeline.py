@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
-from hermesc.artifact.schema import Artifact, HostStep, Manifest, Matrix, MvmStep, Route, Tile
+from hermesc.artifact.schema import (
+    Artifact,
+    HostStep,
+    Manifest,
+    Matrix,
+    MvmStep,
+    Route,
+    Score,
+    Tile,
+)
 from hermesc.errors import Location
 from hermesc.target.load import chip_tables, load_chip
 from hermesc.target.spec import ChipSpec, Mode
@@ -20,16 +29,28 @@ from .reference import Reference
 HERE = Location()
 
 
-def matrix(name: str, cascades: list[list[int]], heights: list[int], width: int) -> Matrix:
-    """A matrix whose cascades run over these cores."""
+def matrix(
+    name: str,
+    cascades: list[list[int]],
+    heights: list[int],
+    width: int,
+    copies: int = 1,
+    mode: Mode = "4-phase",
+) -> Matrix:
+    """A matrix whose cascades, those of one copy after another, run over these cores."""
     ends = np.cumsum([0, *heights]).tolist()
     rows = tuple(pairwise(ends))
+    each = len(cascades) // copies
     tiles = tuple(
-        Tile(s, rows[s], (j * width, (j + 1) * width), core, (0, heights[s]), (0, width))
+        Tile(
+            j // each, s, rows[s], (j % each * width, (j % each + 1) * width), core,
+            (0, heights[s]), (0, width),
+        )
         for j, cascade in enumerate(cascades)
         for s, core in enumerate(cascade)
-    )
-    return Matrix(name, name, rows, tiles, ends[-1], width * len(cascades), (1e-6,) * len(rows))
+    )  # fmt: skip
+    g_max = (1e-6,) * len(rows)
+    return Matrix(name, name, mode, rows, tiles, ends[-1], width * each, g_max)
 
 
 def mvm(name: str, of: str, vectors: int, needs: Needs) -> MvmWork:
@@ -47,17 +68,18 @@ def workload(
 ) -> Workload:
     manifest = Manifest(
         "made", "test", chip_tables(chip), (), (), (work[-1].step.name,), tuple(matrices),
-        tuple(routes), (), True, 0, (),
+        tuple(routes), (), True, 0, (), Score("cores", "test", "cores", 1.0, 1.0), 2,
     )  # fmt: skip
     return Workload(Artifact(manifest, {}, {}), 1, tuple(work))
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode]:
-    """Any mix of matrices on few cores, with cascades over shared links, and digital steps."""
+def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode | None]:
+    """Any mix of matrices, some of them copied, on few cores of two chips, with cascades over
+    shared links, and digital steps."""
     numbers = st.sampled_from(["0", "0.3", "2.5", "7"])
     chip = load_chip(
-        "hermes",
+        draw(st.sampled_from(["hermes", "hermes", "hermes-dpu"])),
         [
             (key, draw(numbers))
             for key in (
@@ -71,17 +93,21 @@ def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode]:
     matrices, routes = [], []
     for i in range(draw(st.integers(1, 3))):
         stages = draw(st.integers(1, 3))
-        cores = st.lists(st.integers(0, 5), min_size=stages, max_size=stages)
-        cascades = draw(st.lists(cores, min_size=1, max_size=3))
+        cores = st.lists(st.sampled_from([0, 1, 2, 3, 4, 64, 65]), min_size=stages, max_size=stages)
+        copies = draw(st.integers(1, 3))
+        many = copies * draw(st.integers(1, 2))
+        cascades = draw(st.lists(cores, min_size=many, max_size=many))
         heights = draw(st.lists(st.integers(1, 40), min_size=stages, max_size=stages))
-        matrices.append(matrix(f"m{i}", cascades, heights, draw(st.integers(1, 40))))
+        modes: st.SearchStrategy[Mode] = st.sampled_from(["1-phase", "4-phase"])
+        width, mode = draw(st.integers(1, 40)), draw(modes)
+        matrices.append(matrix(f"m{i}", cascades, heights, width, copies, mode))
+        cores_of = {(t.copy, t.columns, t.stage): t.core for t in matrices[-1].tiles}
         for tile in matrices[-1].tiles:
             if tile.stage:
-                before = cascades[tile.columns[0] // (tile.columns[1] - tile.columns[0])]
-                here, there = before[tile.stage - 1], tile.core
+                here, there = cores_of[tile.copy, tile.columns, tile.stage - 1], tile.core
                 between = draw(st.lists(st.integers(0, 3), max_size=2))
                 path = [c for c, _ in groupby((here, *between, there))]
-                routes.append(Route(f"m{i}", tile.columns, tile.stage, tuple(path)))
+                routes.append(Route(f"m{i}", tile.copy, tile.columns, tile.stage, tuple(path)))
     work: list[MvmWork | HostWork] = []
     made: dict[str, int] = {}
     for i in range(draw(st.integers(1, 6))):
@@ -99,14 +125,14 @@ def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode]:
     return (
         chip,
         workload(chip, work, matrices, routes),
-        draw(st.sampled_from(["1-phase", "4-phase"])),
+        draw(st.sampled_from(["1-phase", "4-phase", None])),
     )
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(programs())
 def test_every_token_of_every_step_is_there_when_the_reference_says(
-    program: tuple[ChipSpec, Workload, Mode],
+    program: tuple[ChipSpec, Workload, Mode | None],
 ) -> None:
     chip, work, mode = program
     wanted = Reference(chip, work, mode).run()
@@ -157,9 +183,9 @@ def test_a_cascade_adds_a_stage_and_a_hop_for_each_core_passed() -> None:
     """The second LDPU begins 50 ns after the first, 10 ns more through a core in between."""
     layer = matrix("m", [[0, 2]], [4, 4], 30)
     near = ends(
-        quick_chip(), [mvm("a", "m", 1, Needs())], [layer], [Route("m", (0, 30), 1, (0, 2))]
+        quick_chip(), [mvm("a", "m", 1, Needs())], [layer], [Route("m", 0, (0, 30), 1, (0, 2))]
     )
-    far = [Route("m", (0, 30), 1, (0, 1, 2))]
+    far = [Route("m", 0, (0, 30), 1, (0, 1, 2))]
     assert near == [[104 + 50 + 60 + 50]]
     assert ends(quick_chip(), [mvm("a", "m", 1, Needs())], [layer], far) == [[104 + 60 + 60 + 50]]
 
@@ -179,6 +205,37 @@ def test_the_input_buffer_holds_two_vectors() -> None:
     found = ends(quick_chip(), work, [short, tall], [])
     assert found[0] == [1 + 100 * k + 2 + 50 for k in (1, 2, 3)]
     assert found[1] == [1 + 200 + 200 + 100 + 2 + 50]
+
+
+def test_vectors_are_dealt_to_copies_in_turn_and_taken_in_order() -> None:
+    """Two copies serve two vectors at once; the second copy's core is busy for 40 ns more."""
+    layer = matrix("m", [[0], [1]], [4], 30, copies=2)
+    found = ends(quick_chip(), [mvm("a", "m", 4, Needs(4))], [layer], [])
+    assert found == [[214, 214, 314, 314]]
+    slow = matrix("n", [[0]], [4], 1)
+    work = [mvm("b", "n", 1, Needs()), mvm("a", "m", 4, Needs(4))]
+    found = ends(quick_chip(), work, [layer, slow], [])
+    assert found[1] == [314, 314, 414, 414]  # the first copy is late, and the second waits for it
+
+
+def test_a_matrix_is_read_in_its_own_mode_unless_a_run_gives_one() -> None:
+    chip = quick_chip()
+    layer = matrix("m", [[0]], [4], 30, mode="1-phase")
+    work = workload(chip, [mvm("a", "m", 1, Needs())], [layer], [])
+    assert cost(chip, work, None).latency_by["array"] == 100_000
+    assert cost(chip, work, "4-phase").latency_by["array"] == 520_000
+    assert cost(chip, work, None).energy_by["array"] == chip.mvm_nj["1-phase"] * 1000
+    assert cost(chip, work, "4-phase").energy_by["array"] == chip.mvm_nj["4-phase"] * 1000
+
+
+def test_each_chip_in_use_draws_its_own_idle_power() -> None:
+    chip = quick_chip()
+    one, two = (matrix("m", [[0], [core]], [4], 30) for core in (1, 64))
+    costs = [cost(chip, workload(chip, [mvm("a", "m", 1, Needs())], [m], []), None)
+             for m in (one, two)]  # fmt: skip
+    more = costs[1].energy_by["idle"] - costs[0].energy_by["idle"]
+    assert costs[0].latency_ps == costs[1].latency_ps
+    assert np.isclose(more, chip.idle_power.chip_mw * costs[0].latency_ps * 1e-3)
 
 
 def test_a_reduction_waits_for_all_tokens_and_what_is_position_wise_for_its_own() -> None:
@@ -202,7 +259,7 @@ def test_several_vectors_of_a_token_count_as_one() -> None:
 def test_the_critical_path_names_what_it_waits_for() -> None:
     chip = quick_chip()
     layer = matrix("m", [[0, 2]], [4, 4], 30)
-    route = [Route("m", (0, 30), 1, (0, 1, 2))]
+    route = [Route("m", 0, (0, 30), 1, (0, 1, 2))]
     work = workload(chip, [mvm("a", "m", 3, Needs(3)), host("sum", 7, Needs(1, whole=("a",)))],
                     [layer], route)  # fmt: skip
     found = cost(chip, work, "1-phase")

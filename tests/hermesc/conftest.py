@@ -21,14 +21,16 @@ from hermesc.frontend.capture import capture
 from hermesc.frontend.convert import convert
 from hermesc.frontend.load import load_model_file
 from hermesc.ir import verify
-from hermesc.ir.graph import Captured, Graph
+from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Input, Mvm
-from hermesc.ir.stages import Partitioned
+from hermesc.ir.stages import Demand, Partitioned, Tiled
 from hermesc.ir.types import TensorType
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
 from hermesc.passes.partition import PartitionOptions, partition
+from hermesc.passes.tile import tile
 from hermesc.pipeline import Options, Source, compile_model
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec
 
@@ -648,6 +650,23 @@ def artifact(stages: dict[str, Any]) -> Artifact:
 def program_bytes(artifact: Artifact) -> bytes:
     """The golden model's program file."""
     return io.to_bytes(artifact)
+
+
+@pytest.fixture(scope="session")
+def tiled_of() -> Callable[..., Tiled]:
+    """A partitioned graph, tiled; each MVM serves one vector a sample unless more are given."""
+
+    def make(
+        partitioned: Partitioned,
+        weights: Weights,
+        chip: ChipSpec,
+        options: PlaceOptions | None = None,
+        vectors: int = 1,
+    ) -> Tiled:
+        counts = tuple(Demand(vectors, ()) for _ in partitioned.graph.mvms)
+        return tile(partitioned, weights, counts, chip, options or PlaceOptions(), {})
+
+    return make
 
 
 Edit = Callable[[dict[str, Any], dict[str, Any]], None]

@@ -30,7 +30,7 @@ def _compile(chip, model, *inputs, options=None, **more):
 
 
 def test_observer_sees_every_step_in_order(stages):
-    assert list(stages) == [*STEPS, "route", "schedule", "emit"]
+    assert list(stages) == [*STEPS, "wire", "route", "schedule", "emit"]
 
 
 def test_any_model_of_the_zoo_becomes_a_program_that_reads_back(any_model, chip):

@@ -15,6 +15,7 @@ from hermesc.artifact.schema import (
     Matrix,
     MvmStep,
 )
+from hermesc.artifact.wiring import fault_of
 from hermesc.aten import dtype_names, op_class
 from hermesc.errors import ArtifactError
 from hermesc.target.fabric import linked
@@ -41,6 +42,7 @@ class _Checker:
         for matrix in manifest.matrices:
             self._matrix(matrix)
         self._overlaps()
+        self._wiring()
         self._steps(manifest)
         self._routes(manifest)
         for spec in manifest.inputs:
@@ -78,14 +80,17 @@ class _Checker:
         self._need(len(m.g_max_siemens) == len(m.row_ranges), f"{m.name}: g_max of each row block")
         limit = chip.pcm.g_max_siemens * (1 + 1e-6)
         self._need(all(g <= limit for g in m.g_max_siemens), f"{m.name}: g_max above the devices'")
+        self._need(len(m.tiles) > 0, f"{m.name}: tiles missing")
         columns = sorted({t.columns for t in m.tiles})
         self._covers(tuple(columns), m.columns, m.name)
-        stages = {(t.stage, t.columns) for t in m.tiles}
-        wanted = {(s, c) for s in range(len(m.row_ranges)) for c in columns}
-        self._need(stages == wanted and len(m.tiles) == len(wanted), f"{m.name}: tiles missing")
+        found = {(t.copy, t.stage, t.columns) for t in m.tiles}
+        self._need(m.copies <= len(m.tiles), f"{m.name}: tiles missing")
+        blocks = ((s, c) for s in range(len(m.row_ranges)) for c in columns)
+        wanted = {(copy, *block) for block in blocks for copy in range(m.copies)}
+        self._need(found == wanted and len(m.tiles) == len(wanted), f"{m.name}: tiles missing")
         for t in m.tiles:
             self._need(t.rows == m.row_ranges[t.stage], f"{m.name}: a tile's rows are wrong")
-            inside = 0 <= t.core < chip.cores
+            inside = 0 <= t.core < chip.cores * self._artifact.manifest.chips
             for here, there, size in (
                 (t.core_rows, t.rows, chip.crossbar.rows),
                 (t.core_columns, t.columns, chip.crossbar.columns),
@@ -111,6 +116,15 @@ class _Checker:
                 cells = used[top:bottom, left:right]
                 self._need(not cells.any(), f"two tiles overlap on core {core}")
                 cells[...] = True
+
+    def _wiring(self) -> None:
+        crossbar = self._artifact.chip.crossbar
+        shape = (crossbar.rows, crossbar.columns)
+        fault = fault_of(self._artifact.tensors, self._artifact.cores, shape)
+        self._need(fault is None, fault or "")
+        labels = [layer.label for layer in self._artifact.manifest.defects]
+        known = {m.label for m in self._artifact.manifest.matrices}
+        self._need(set(labels) <= known, "its defects are those of other layers")
 
     def _steps(self, manifest: Manifest) -> None:
         known = {spec.name for spec in manifest.inputs}
@@ -168,15 +182,15 @@ class _Checker:
         """One route for each stage after the first of each cascade, over links of the chip."""
         ends = {}
         for m in manifest.matrices:
-            at = {(t.columns, t.stage): t.core for t in m.tiles}
-            for (columns, stage), core in at.items():
+            at = {(t.copy, t.columns, t.stage): t.core for t in m.tiles}
+            for (copy, columns, stage), core in at.items():
                 if stage > 0:
-                    ends[m.name, columns, stage] = (at[columns, stage - 1], core)
-        found = [(r.matrix, r.columns, r.stage) for r in manifest.routes]
+                    ends[m.name, copy, columns, stage] = (at[copy, columns, stage - 1], core)
+        found = [(r.matrix, r.copy, r.columns, r.stage) for r in manifest.routes]
         whole = len(found) == len(ends) and set(found) == set(ends)
         self._need(whole, "its routes are not those of its cascades")
         for route in manifest.routes:
-            start, end = ends[route.matrix, route.columns, route.stage]
+            start, end = ends[route.matrix, route.copy, route.columns, route.stage]
             cores = route.cores
             real = len(cores) > 0 and (cores[0], cores[-1]) == (start, end)
             real = real and all(linked(self._artifact.chip, a, b) for a, b in pairwise(cores))

@@ -20,7 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from hermesc.errors import ArtifactError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _HEADER = "hermesc.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _DEEPEST = 64

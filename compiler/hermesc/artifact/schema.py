@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermesc.aten import Call, from_json
 from hermesc.errors import Location
 from hermesc.target.load import chip_from_tables
-from hermesc.target.spec import ChipSpec, limits
+from hermesc.target.spec import ChipSpec, Mode, limits
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -96,9 +96,11 @@ Step = ConstantStep | HostStep | MvmStep
 class Tile:
     """A block of a matrix and the rectangle of a core's array that holds it; ranges are half-open.
 
-    `stage` is its row block's place in the cascade.
+    `copy` numbers the copies of its matrix, `stage` is its row block's place in the cascade. Cores
+    are numbered row by row, chip after chip.
     """
 
+    copy: int
     stage: int
     rows: tuple[int, int]
     columns: tuple[int, int]
@@ -126,20 +128,29 @@ class Tile:
 class Matrix:
     """A stored matrix [rows, columns]; its exact values are the tensor of its name.
 
-    `row_ranges[i]` and `g_max_siemens[i]` belong to row block i of every cascade.
+    `row_ranges[i]` and `g_max_siemens[i]` belong to row block i of every cascade. Its arrays are
+    read in `mode` unless a run says otherwise. Of several copies, vector i of a sample goes to copy
+    i modulo their number.
     """
 
     name: str
     label: str
+    mode: Mode
     row_ranges: tuple[tuple[int, int], ...]
     tiles: tuple[Tile, ...]
     rows: int = limits(1, 2**31)
     columns: int = limits(1, 2**31)
     g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
 
-    def at_stage(self, stage: int) -> list[Tile]:
-        """The tiles of one row block, by column."""
-        return sorted((t for t in self.tiles if t.stage == stage), key=lambda t: t.columns)
+    @property
+    def copies(self) -> int:
+        """How often it is stored."""
+        return 1 + max(t.copy for t in self.tiles)
+
+    def at_stage(self, stage: int, copy: int = 0) -> list[Tile]:
+        """The tiles of one row block of a copy, by column."""
+        found = (t for t in self.tiles if (t.stage, t.copy) == (stage, copy))
+        return sorted(found, key=lambda t: t.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ class Route:
     """The cores that the partial sums of one column range pass on the way to stage `stage`."""
 
     matrix: str
+    copy: int
     columns: tuple[int, int]
     stage: int
     cores: tuple[int, ...]
@@ -164,12 +176,44 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
+    placement goes below; in cores, nanoseconds, nanojoules or partial sums (see `unit`)."""
+
+    objective: str
+    solver: str
+    unit: str
+    value: float = limits(0.0, 1e30)
+    bound: float = limits(0.0, 1e30)
+
+    @property
+    def gap(self) -> float:
+        """How far the optimum may lie below the value, as a share of it."""
+        return (self.value - self.bound) / self.value if self.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDefects:
+    """What the known defects cost a layer: unit cells with a stuck device, those of them that the
+    cell's other devices do not make up for, and the relative error of its weights with the map and
+    without it."""
+
+    label: str
+    stuck: int = limits(0, 2**62)
+    left: int = limits(0, 2**62)
+    error: float = limits(0.0, 3.5e38)
+    blind_error: float = limits(0.0, 3.5e38)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything in a program but its tensors.
 
     `streams` says that each output row depends on its own input row alone, so that rows may be run
-    in parts. `chip` holds the chip's tables as in its TOML. `classes` are what the columns of the
-    first output stand for (of two classes, the sign of a single column), if the model tells.
+    in parts. `chip` holds the chip's tables as in its TOML, `chips` is how many of it there are.
+    `defects` has an entry for each matrix where a map of them was given. `classes` are what the
+    columns of the first output stand for (of two classes, the sign of a single column), if the
+    model tells.
     """
 
     name: str
@@ -184,6 +228,9 @@ class Manifest:
     streams: bool
     calibration_rows: int
     notes: tuple[str, ...]
+    placement: Score
+    chips: int = limits(1, 4096)
+    defects: tuple[LayerDefects, ...] = ()
     classes: tuple[int | float | str, ...] = ()
 
 
@@ -223,6 +270,16 @@ class Artifact:
     def cores(self) -> tuple[int, ...]:
         """The cores in use."""
         return tuple(sorted({t.core for m in self.manifest.matrices for t in m.tiles}))
+
+    @property
+    def cores_in_all(self) -> int:
+        """Cores of all its chips, in use or not."""
+        return self.chip.cores * self.manifest.chips
+
+    @cached_property
+    def chips(self) -> tuple[int, ...]:
+        """The chips of which a core is in use."""
+        return tuple(sorted({core // self.chip.cores for core in self.cores}))
 
     @property
     def utilisation(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, cost, run, show, study, view
+from hermesc.cli import compile, cost, defects, run, show, study, view
 from hermesc.errors import HermescError
 
 _BUG = 70
@@ -72,7 +72,7 @@ def hermesc(debug: bool) -> None:
 
     model.py is ordinary PyTorch: it sets `model` (an nn.Module, or a fitted scikit-learn pipeline)
     and `example_inputs` (a tuple of tensors, batch first), and may set `calibration_inputs`,
-    `labels` and `dynamic_shapes`. An .onnx or .pt2 file compiles as it is.
+    `labels`, `calibration_labels` and `dynamic_shapes`. An .onnx or .pt2 file compiles as it is.
     """
 
 
@@ -81,6 +81,7 @@ for command in (
     run.program_command,
     run.run_command,
     cost.cost_command,
+    defects.defects_command,
     show.inspect_command,
     show.diff_command,
     view.view_command,

@@ -1,14 +1,32 @@
 """hermesc compile."""
 
+from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hermesc.cli.options import FILE, json_option, print_json, set_option, split_settings
+from hermesc.cli.options import (
+    FILE,
+    counting,
+    defects_option,
+    json_option,
+    load_defects,
+    print_json,
+    set_option,
+    split_settings,
+)
 from hermesc.errors import InputError, OptionError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hermesc.demotion import Demotion
+    from hermesc.pipeline import Observer, Options, Source
+    from hermesc.placing.published import Layers
+    from hermesc.target.defects import DefectMap
+    from hermesc.target.spec import ChipSpec
     from hermesrt.program import Program
 
 
@@ -19,6 +37,10 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration", type=FILE, help="Real inputs (.npz) that set the converters' ranges."
 )
+@click.option(
+    "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
+)
+@defects_option("What is broken on the chip, to go round it: .toml or .npz; see `defects`.")
 @set_option
 @click.option("--dump", type=FILE, help="Write each stage as text to this folder.")
 @json_option
@@ -27,6 +49,8 @@ def compile_command(
     output: Path | None,
     chip_name: str,
     calibration: Path | None,
+    mapping: Path | None,
+    defect_file: Path | None,
     settings: tuple[str, ...],
     dump: Path | None,
     as_json: bool,
@@ -50,30 +74,46 @@ def compile_command(
     chip = load_chip(chip_name, chip_settings)
     file = Path(model.rpartition(":")[0] if ".py:" in model else model)
     output = output or Path(file.stem + ".hermes")
-    check_writable(output, model=file, calibration=calibration)
+    check_writable(
+        output, model=file, calibration=calibration, mapping=mapping, defects=defect_file
+    )
+    defects = load_defects(defect_file, chip)
 
     from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model
     from hermesc.frontend.source import Given
     from hermesc.pipeline import compile_model, parse_options
     from hermesrt.program import Program
+    from hermesrt.report.placement import placement_json
     from hermesrt.report.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)
-    source = load_model(model, Given(model=model, calibration=_calibration(calibration)))
+    data, data_labels = _calibration(calibration)
+    given = Given(model=model, calibration=data, calibration_labels=data_labels)
+    source = load_model(model, given)
     stages: list[tuple[str, float]] = []
 
     def observe(name: str, stage: object, seconds: float) -> None:
+        if name == "capture":  # a search compiles more than once: the last program's stages count
+            stages.clear()
         stages.append((name, seconds))
         if dump is not None:
             _dump(dump, len(stages), name, stage)
 
-    artifact = compile_model(source, chip, options, observe)
+    layers = _mapping(mapping, chip, options.place.chips)
+    demotion = None
+    if options.partition.max_accuracy_drop < inf:
+        demotion = _demoted(source, chip, options, observe, layers, defects)
+        artifact = demotion.artifact
+    else:
+        artifact = compile_model(source, chip, options, observe, layers, defects)
     program = Program(artifact, save(artifact, output))
     work = program.workload()
     if not as_json:
         click.echo(compile_summary(artifact, work, str(output)))
         click.echo(account_table(artifact))
+        if demotion is not None:
+            click.echo(str(demotion))
         return
     print_json(
         {
@@ -82,6 +122,7 @@ def compile_command(
             "cores_used": len(artifact.cores),
             "tiles": artifact.tiles,
             "utilisation": artifact.utilisation,
+            "placement": placement_json(artifact, work),
             "analog_ops": artifact.count("analog"),
             "ldpu_ops": artifact.count("ldpu"),
             "digital_ops": artifact.count("digital"),
@@ -97,25 +138,58 @@ def compile_command(
                 }
                 for step in artifact.mvms
             ],
+            "defects": [asdict(layer) for layer in artifact.manifest.defects],
             "notes": list(artifact.manifest.notes),
             "sha256": program.sha256,
         }
+        | ({} if demotion is None else demotion.to_json())
     )
 
 
-def _calibration(path: Path | None) -> Any:
+def _mapping(path: Path | None, chip: "ChipSpec", chips: int) -> "Layers":
     if path is None:
-        return None
+        return {}
+    from hermesc.files import read_file
+    from hermesc.placing.published import from_text
+
+    text = read_file(path, "mapping").decode("utf-8", errors="replace")
+    return from_text(text, str(path), chip, chips)
+
+
+def _demoted(
+    source: "Source",
+    chip: "ChipSpec",
+    options: "Options",
+    observe: "Observer",
+    layers: "Layers",
+    defects: "DefectMap | None",
+) -> "Demotion":
+    """The program within its budget of accuracy, with a bar on a terminal."""
+    from hermesc.demotion import demote
+
+    if layers:
+        raise OptionError(
+            "--mapping places every layer of its file; --set partition.max_accuracy_drop would "
+            "take some off the chip: give one of the two"
+        )
+    with counting("simulated runs") as progress:
+        return demote(source, chip, options, observe, progress, defects)
+
+
+def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Any]":
+    """Inputs by name, and their labels if there are any."""
+    if path is None:
+        return None, None
     import torch
 
-    from hermesrt.data import read_arrays
+    from hermesc.npz import read_arrays
 
     arrays = read_arrays(path)
-    arrays.pop("labels", None)
+    labels = arrays.pop("labels", None)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise InputError(f"{path}: array {name!r} holds {array.dtype}, not numbers")
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, labels
 
 
 def _refusals(program: "Program") -> list[dict[str, str]]:

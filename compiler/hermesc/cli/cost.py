@@ -11,12 +11,13 @@ from hermesc.cli.options import (
     FILE,
     json_option,
     load_program,
+    mode_option,
     only_chip,
     print_json,
     set_option,
 )
 from hermesc.errors import OptionError
-from hermesc.target.spec import MODES, Mode
+from hermesc.target.spec import Mode
 
 if TYPE_CHECKING:
     from hermesrt.compare import Estimate
@@ -71,7 +72,9 @@ class Beside:
             click.echo(sensitivity_text(cost, self.moved))
 
 
-def beside(workload: "Workload", mode: Mode, compare: str | None, *, sensitivity: bool) -> Beside:
+def beside(
+    workload: "Workload", mode: Mode | None, compare: str | None, *, sensitivity: bool
+) -> Beside:
     """Estimates on digital machines and the assumed constants' strength, where asked for.
 
     Raises: OptionError, ChipError for a machine that does not exist.
@@ -95,7 +98,7 @@ def beside(workload: "Workload", mode: Mode, compare: str | None, *, sensitivity
     metavar="NAME=1x4096x64",
     help="Size of an input, the batch first. Repeatable. [the examples']",
 )
-@click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
+@mode_option
 @cost_options
 @set_option
 @json_option
@@ -123,7 +126,7 @@ def cost_command(
 
     from hermes_sim import engine
     from hermesrt.data import check_sizes, example_samples
-    from hermesrt.report.run import cost_json
+    from hermesrt.report.run import cost_json, read_mode
     from hermesrt.report.terminal import cost_facts, facts, layer_table
     from hermesrt.report.trace import trace_json
     from hermesrt.workload import workload
@@ -136,18 +139,18 @@ def cost_command(
             sizes[spec.name] = (1, *sizes[spec.name][1:])
     check_sizes(artifact, sizes, "--shape")
     work = workload(artifact, sizes)
-    cost = engine.cost(artifact.chip, work, mode)
+    cost, read = engine.cost(artifact.chip, work, mode), read_mode(artifact, mode)
     more = beside(work, mode, compare, sensitivity=sensitivity)
     if trace is not None:
         write_atomically(trace, trace_json(artifact, cost).encode())
     if as_json:
-        print_json({"chip": artifact.chip.name, "mode": mode} | cost_json(artifact, cost)
+        print_json({"chip": artifact.chip.name, "mode": read} | cost_json(artifact, cost)
                    | more.to_json(cost))  # fmt: skip
         return
     chip, name = artifact.chip, artifact.manifest.name
     hypothetical = " (hypothetical)" if chip.hypothetical else ""
     text = ", ".join(f"{n} {'x'.join(map(str, s)) or 'scalar'}" for n, s in sizes.items())
-    head = [("Program", f"{name} on {chip.name}{hypothetical}, {mode} reads"), ("Sample", text)]
+    head = [("Program", f"{name} on {chip.name}{hypothetical}, {read} reads"), ("Sample", text)]
     click.echo(facts(head + cost_facts(artifact, cost)))
     if cost.layers:
         click.echo(layer_table(cost))

@@ -3,21 +3,27 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hermesc.errors import OptionError
-from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS
+from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
 
 if TYPE_CHECKING:
+    from hermesc.target.defects import DefectMap
+    from hermesc.target.spec import ChipSpec
     from hermesrt.program import Chip, Program
 
 T = TypeVar("T")
 FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
+mode_option = click.option(
+    "--mode", type=click.Choice(MODES), help="Read mode of all layers. [each layer's own]"
+)
 set_option = click.option(
     "--set",
     "settings",
@@ -25,14 +31,36 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
-    "partition.bias=host, partition.digital=LAYER, quantize.range=percentile|deviations, "
-    "quantize.percentile, quantize.deviations. Repeatable.",
+    "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
+    "finds the layers to keep digital), quantize.range=percentile|deviations, "
+    "quantize.percentile, quantize.deviations, place.objective=balanced|cores|latency|throughput|"
+    "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
+    "place.copies. Repeatable.",
 )
+
+
+def defects_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--defects with a help text of its command."""
+    return click.option("--defects", "defect_file", type=FILE, metavar="MAP", help=text)
+
+
+def load_defects(path: Path | None, chip: "ChipSpec") -> "DefectMap | None":
+    """The map in a file, checked against the chip; None without a file.
+
+    Raises: InputError.
+    """
+    from hermesc.target.defect_files import read_defects
+
+    return None if path is None else read_defects(path, chip)
 
 
 def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of all commands that program a chip."""
     for option in (
+        defects_option(
+            "Defects of the simulated chip, known to the program or not: .toml or .npz. [those "
+            "that it was compiled for]"
+        ),
         click.option(
             "--seed", type=click.IntRange(0, 2**63 - 1), help="Of the chip's devices. [0]"
         ),
@@ -96,17 +124,24 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
     return Program(artifact, sha256)
 
 
-def blank_chip(program: "Program", seed: int | None) -> "Chip":
+def blank_chip(program: "Program", seed: int | None, defects: Path | None = None) -> "Chip":
     """A simulated chip that took the program's tiles; no weight is written yet."""
     from hermes_sim.device import SimulatedDevice
     from hermesrt.program import Chip
 
-    return Chip(program, SimulatedDevice(program.artifact.chip, seed or 0))
+    chip = program.artifact.chip
+    return Chip(program, SimulatedDevice(chip, seed or 0, load_defects(defects, chip)))
 
 
-def deploy(program: "Program", method: Any, seed: int | None, state: Path | None = None) -> "Chip":
+def deploy(
+    program: "Program",
+    method: Any,
+    seed: int | None,
+    state: Path | None = None,
+    defects: Path | None = None,
+) -> "Chip":
     """A simulated chip with the program's weights, newly written or from a state file."""
-    chip = blank_chip(program, seed)
+    chip = blank_chip(program, seed, defects)
     if state is not None:
         return chip.load(state)
     chip.program(method or "published")
@@ -132,6 +167,21 @@ def with_bar(
         for number, item in enumerate(items, start=1):
             yield item
             progress.update(task, completed=done(item, number))
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that takes how many are done and how many there are: a bar on a terminal, nothing
+    in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from hermesc.cli.options import (
     device_options,
     json_option,
     load_program,
+    mode_option,
     only_chip,
     print_json,
     set_option,
@@ -24,7 +25,6 @@ from hermesc.cli.options import (
     with_bar,
 )
 from hermesc.errors import OptionError
-from hermesc.target.spec import MODES
 
 if TYPE_CHECKING:
     from hermesrt.program import Block
@@ -44,6 +44,7 @@ def program_command(
     plot: Path | None,
     method: Any,
     seed: int | None,
+    defect_file: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -74,7 +75,7 @@ def program_command(
     from hermesrt.report.programming import ProgrammingReport
 
     options = parse_groups(ProgrammingOptions, method_settings)
-    chip = blank_chip(program, seed)
+    chip = blank_chip(program, seed, defect_file)
     before = mvm_errors(chip.device, program.artifact)
     checkpoint = output.with_name(output.name + ".part")
     with _programming(resumed=checkpoint.exists()) as observe:
@@ -139,7 +140,7 @@ def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
 @click.option("--state", type=FILE, help="A chip that `hermesc program` made.")
 @device_options
 @click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
-@click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
+@mode_option
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
 @cost_options
 @click.option(
@@ -154,6 +155,7 @@ def run_command(
     state: Path | None,
     method: Any,
     seed: int | None,
+    defect_file: Path | None,
     age: str,
     mode: Any,
     ideal: bool,
@@ -172,15 +174,17 @@ def run_command(
     for path in (outputs, trace, report):
         if path is not None:
             check_writable(path, program=program_file, inputs=inputs, state=state)
-    if state is not None and (method is not None or seed is not None):
-        raise OptionError("--state is a programmed chip already: leave out --method and --seed")
+    if state is not None and any(o is not None for o in (method, seed, defect_file)):
+        raise OptionError(
+            "--state is a programmed chip already: leave out --method, --seed and --defects"
+        )
     program = load_program(program_file, only_chip(settings))
 
     from hermesrt.data import example_samples, read_samples
 
     artifact = program.artifact
     samples = read_samples(artifact, inputs) if inputs else example_samples(artifact)
-    chip = deploy(program, method, seed, state).configure(age_s, mode, ideal)
+    chip = deploy(program, method, seed, state, defect_file).configure(age_s, mode, ideal)
     kept: list[Block] = []
     total = samples.count
     blocks = with_bar(chip.run(samples), "samples", total, lambda b, _: b.rows.stop or total)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from hermesc.cli.options import FILE, json_option, load_program, print_json
+from hermesc.errors import OptionError
 
 
 @click.command("inspect")
@@ -17,10 +18,23 @@ from hermesc.cli.options import FILE, json_option, load_program, print_json
     ),
     help="One stage in full, or all of them.",
 )
+@click.option(
+    "--export", type=click.Choice(["hermes-json"]), help="Write the placement in this format."
+)
+@click.option("-o", "--output", type=FILE, help="Where to export to. [standard output]")
 @json_option
-def inspect_command(program_file: Path, stage: str | None, as_json: bool) -> None:
+def inspect_command(
+    program_file: Path, stage: str | None, export: str | None, output: Path | None, as_json: bool
+) -> None:
     """Show what is in P.hermes: where each node runs and why, where each matrix sits."""
     from hermesc.artifact.io import load
+
+    if output is not None and export is None:
+        raise OptionError(f"-o {output}: only --export writes a file")
+    if export is not None:
+        _export(program_file, output)
+        return
+
     from hermesrt.report.inspect import inspect_json, inspect_text
 
     artifact, sha256 = load(program_file)
@@ -44,9 +58,24 @@ def _cost(program_file: Path) -> tuple[dict[str, Any], str]:
 
     program = load_program(program_file, ())
     artifact = program.artifact
-    cost = engine.cost(artifact.chip, program.workload(), "4-phase")
+    cost = engine.cost(artifact.chip, program.workload(), None)
     text = facts(cost_facts(artifact, cost)) + "\n" + layer_table(cost)
     return cost_json(artifact, cost), text
+
+
+def _export(program_file: Path, output: Path | None) -> None:
+    """The placement as a published mapping file, which `compile --mapping` reads."""
+    from hermesc.artifact.io import load
+    from hermesc.files import check_writable, write_atomically
+    from hermesc.placing.published import to_text
+
+    text = to_text(load(program_file)[0])
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    check_writable(output, program=program_file)
+    write_atomically(output, text.encode())
+    click.echo(f"wrote {output}")
 
 
 @click.command("diff")

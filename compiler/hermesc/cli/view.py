@@ -94,7 +94,7 @@ def _page(program_file: Path, state: Path | None) -> bytes:
     program = load_program(program_file, ())
     chip = deploy(program, None, None, state)
     work = program.workload()
-    cost = chip.device.cost(work, "4-phase")
+    cost = chip.device.cost(work, None)
     more = page_beside(program, chip)
     return page_html(program.artifact, cost, None, programmed(chip), more).encode()
 
@@ -126,6 +126,6 @@ def _picture(
 
         program = load_program(program_file, ())
         chip = deploy(program, None, None, state)
-        cost = chip.device.cost(program.workload(), "4-phase")
+        cost = chip.device.cost(program.workload(), None)
         svg = chip_figure(figure, program.artifact, cost, programmed(chip), core)
     return png(svg) if kind == "png" else svg.encode("utf-8", "replace")

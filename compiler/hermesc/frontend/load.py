@@ -97,6 +97,7 @@ def load_model_file(spec: str, given: Given | None = None) -> Source:
             example_inputs=taken("example_inputs", given.example_inputs),
             calibration=taken("calibration_inputs", given.calibration),
             labels=taken("labels", given.labels),
+            calibration_labels=taken("calibration_labels", given.calibration_labels),
             dynamic_shapes=taken("dynamic_shapes", given.dynamic_shapes),
             name=path.stem,
             folder=path.parent,

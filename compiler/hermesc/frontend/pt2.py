@@ -14,7 +14,13 @@ from hermesc.frontend.archive import check_archive
 from hermesc.frontend.capture import quiet
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
-from hermesc.frontend.source import Given, Source, calibration_tensors, plain_labels
+from hermesc.frontend.source import (
+    Given,
+    Source,
+    calibration_labels,
+    calibration_tensors,
+    plain_labels,
+)
 
 _ROWS = 64
 
@@ -41,7 +47,8 @@ def exported_source(given: Given) -> Source:
         model=program,
         example_inputs=examples,
         calibration=calibration,
-        labels=plain_labels(given),
+        labels=plain_labels(given.labels, given.place("labels")),
+        calibration_labels=calibration_labels(given),
         name=given.name,
         folder=given.folder,
     )

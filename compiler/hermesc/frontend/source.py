@@ -18,6 +18,7 @@ from hermesc.frontend.inputs import Labels, tensors
 class Source:
     """A model with inputs for capture and calibration.
 
+    `labels` are those of the examples, `calibration_labels` those of the calibration data.
     `folder` is where its source file lies, so that locations read the same on every machine.
     `classes` are what the columns of the first output stand for, where the model tells; then
     `labels` are places in them. `notes` go into the program's report.
@@ -32,6 +33,7 @@ class Source:
     folder: Path | None = None
     classes: tuple[Labels, ...] = ()
     notes: tuple[str, ...] = ()
+    calibration_labels: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Given:
     name: str = "model"
     folder: Path | None = None
     where: str = ""
+    calibration_labels: Any = None
 
     def place(self, what: str) -> str:
         """The name of one of these things in messages."""
@@ -83,10 +86,11 @@ def make_source(given: Given) -> Source:
         model=given.model,
         example_inputs=tensors(given.example_inputs, given.place("example_inputs")),
         calibration=calibration_tensors(given),
-        labels=plain_labels(given),
+        labels=plain_labels(given.labels, given.place("labels")),
         dynamic_shapes=given.dynamic_shapes,
         name=given.name,
         folder=given.folder,
+        calibration_labels=calibration_labels(given),
     )
 
 
@@ -114,17 +118,21 @@ def calibration_tensors(given: Given) -> Sequence[Tensor] | Mapping[str, Tensor]
     return tensors(given.calibration, given.place("calibration_inputs"))
 
 
-def plain_labels(given: Given) -> Tensor | None:
+def plain_labels(labels: Any, place: str) -> Tensor | None:
     """The labels of a model that has no classes of its own.
 
     Raises: ModelError.
     """
-    if given.labels is None:
+    if labels is None:
         return None
     try:
-        return torch.as_tensor(given.labels)
+        return torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):
         raise ModelError(
-            f"{given.place('labels')} is a {type(given.labels).__name__}; set it to one number a "
-            "sample"
+            f"{place} is a {type(labels).__name__}; set it to one number a sample"
         ) from None
+
+
+def calibration_labels(given: Given) -> Tensor | None:
+    """The labels of the calibration data of a model that has no classes of its own."""
+    return plain_labels(given.calibration_labels, given.place("calibration_labels"))

@@ -7,15 +7,22 @@ from torch import Tensor
 
 from hermesc import aten
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Constant, Digital, Input, Mvm, takes
+from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 
 Observer = Callable[[Mvm, Tensor], None]
+Watcher = Callable[[Op, Mapping[str, Any], Any], None]
 
 
 def interpret(
-    graph: Graph, weights: Weights, inputs: Mapping[str, Tensor], observe: Observer | None = None
+    graph: Graph,
+    weights: Weights,
+    inputs: Mapping[str, Tensor],
+    observe: Observer | None = None,
+    watch: Watcher | None = None,
+    device: str = "cpu",
 ) -> tuple[Tensor, ...]:
-    """The graph's outputs; `observe` sees each MVM with its input before it runs."""
+    """The graph's outputs; `observe` sees each MVM with its input before it runs, `watch` every
+    operation with all values and its own after it ran."""
     values: dict[str, Any] = {}
     dead = aten.last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
@@ -25,11 +32,13 @@ def interpret(
             case Constant():
                 values[op.name] = weights[op.weight]
             case Digital():
-                values[op.name] = aten.run(op.call, values)
+                values[op.name] = aten.run(op.call, values, device)
             case Mvm():
                 if observe is not None:
                     observe(op, values[op.input])
                 values[op.name] = mvm(op, weights, values[op.input])
+        if watch is not None:
+            watch(op, values, values[op.name])
         for name in done:
             del values[name]
     return tuple(values[name] for name in graph.outputs)

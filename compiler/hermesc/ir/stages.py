@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.errors import Location, Refusal
 from hermesc.ir.graph import Graph
+from hermesc.target.spec import Mode
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -51,10 +54,27 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """An earlier MVM, by its number, and whether all of its result is needed or token by token."""
+
+    mvm: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One MVM's vectors a sample, and the MVMs from whose results its input is made."""
+
+    vectors: int
+    waits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TiledMatrix:
     """A stored matrix cut in blocks. `cascades[j]` are the row blocks of column range j in order.
 
-    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade.
+    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade. It
+    is to be stored `copies` times and read in `mode`.
     """
 
     matrix: str
@@ -63,6 +83,8 @@ class TiledMatrix:
     columns: int
     cascades: tuple[tuple[Block, ...], ...]
     uses: tuple[str, ...]
+    copies: int = 1
+    mode: Mode = "4-phase"
 
     @property
     def row_ranges(self) -> tuple[tuple[int, int], ...]:
@@ -72,10 +94,14 @@ class TiledMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Tiled:
-    """Every matrix of the graph in blocks of at most a crossbar."""
+    """Every matrix of the graph in blocks of at most a crossbar.
+
+    `demands[i]` is what MVM i of the graph has to do for one sample, and what it waits for.
+    """
 
     partitioned: Partitioned
     matrices: tuple[TiledMatrix, ...]
+    demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +134,13 @@ class Quantized:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a block sits: its core and the array rows and columns it takes there."""
+    """Where a block of one copy sits: its core and the array rows and columns it takes there.
+
+    Cores are numbered row by row, chip after chip.
+    """
 
     matrix: str
+    copy: int
     block: Block
     stage: int
     core: int
@@ -119,11 +149,60 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
+    placement goes below, both in `unit`."""
+
+    objective: str
+    solver: str
+    unit: str
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
-    """Every block on a core."""
+    """Every block on a core of so many chips."""
 
     quantized: Quantized
     placements: tuple[Placement, ...]
+    chips: int
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wiring:
+    """The physical line of each logical row and column of a core, and what is known of its cells:
+    `stuck` [n, 3] are logical row, column and device, `siemens` [n] what they are stuck at."""
+
+    core: int
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    stuck: NDArray[np.int32]
+    siemens: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDefects:
+    """What a chip's defects cost a layer: unit cells with a stuck device, those of them that the
+    cell's other devices do not make up for, and the relative error of its weights with the map and
+    without it (norm of the error over that of the conductances)."""
+
+    label: str
+    stuck: int
+    left: int
+    error: float
+    blind_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Physical lines of every core in use, and what the defects cost each layer; both empty where
+    no defects are known."""
+
+    placed: Placed
+    wirings: tuple[Wiring, ...]
+    layers: tuple[LayerDefects, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +210,7 @@ class Route:
     """The cores that a partial sum passes from one stage of a cascade to the next, both ends in."""
 
     matrix: str
+    copy: int
     columns: tuple[int, int]
     stage: int
     cores: tuple[int, ...]

@@ -6,8 +6,9 @@ from hermesc.aten import op_class
 from hermesc.errors import VerifyError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Digital, Mvm, takes, weights_of
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled
-from hermesc.target.fabric import link_graph
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled, Wired
+from hermesc.target.defects import DefectMap
+from hermesc.target.fabric import linked
 from hermesc.target.spec import ChipSpec
 
 
@@ -85,6 +86,28 @@ def verify_quantized(quantized: Quantized, chip: ChipSpec) -> None:
     _check(fine, "quantize", "a g_max is outside the devices' range")
 
 
+def verify_wired(wired: Wired, defects: DefectMap | None) -> None:
+    """Every core in use has a permutation of its lines that leaves dead ones unused.
+
+    Raises: VerifyError.
+    """
+    if defects is None:
+        return
+    placements = wired.placed.placements
+    cores = [w.core for w in wired.wirings]
+    _check(cores == sorted({p.core for p in placements}), "wire", "a core is lost or doubled")
+    for w in wired.wirings:
+        _check(w.core not in defects.closed, "wire", f"core {w.core} is dead")
+        mine = [p for p in placements if p.core == w.core]
+        dead = defects.lines(w.core)
+        ranges = ([p.rows for p in mine], [p.columns for p in mine])
+        for lines, used, broken in zip((w.rows, w.columns), ranges, dead, strict=True):
+            whole = sorted(lines.tolist()) == list(range(len(broken)))
+            _check(whole, "wire", f"core {w.core}: a line is lost or doubled")
+            sound = not any(broken[lines[slice(*r)]].any() for r in used)
+            _check(sound, "wire", f"core {w.core}: a dead line is used")
+
+
 def verify_placed(placed: Placed, chip: ChipSpec) -> None:
     """Every block sits once, inside an existing core's array, and no two overlap.
 
@@ -92,7 +115,7 @@ def verify_placed(placed: Placed, chip: ChipSpec) -> None:
     """
     by_core: dict[int, list[tuple[int, int, int, int]]] = {}
     for p in placed.placements:
-        _check(0 <= p.core < chip.cores, "place", f"{p.matrix}: no core {p.core}")
+        _check(0 <= p.core < placed.chips * chip.cores, "place", f"{p.matrix}: no core {p.core}")
         inside = 0 <= p.rows[0] < p.rows[1] <= chip.crossbar.rows
         inside = inside and 0 <= p.columns[0] < p.columns[1] <= chip.crossbar.columns
         _check(inside, "place", f"{p.matrix}: outside the array of core {p.core}")
@@ -104,8 +127,14 @@ def verify_placed(placed: Placed, chip: ChipSpec) -> None:
             for b in boxes[i + 1 :]:
                 apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
                 _check(apart, "place", f"two blocks overlap on core {core}")
-    blocks = {(m.matrix, b) for m in placed.quantized.tiled.matrices for c in m.cascades for b in c}
-    found = [(p.matrix, p.block) for p in placed.placements]
+    blocks = {
+        (m.matrix, copy, b)
+        for m in placed.quantized.tiled.matrices
+        for c in m.cascades
+        for b in c
+        for copy in range(m.copies)
+    }
+    found = [(p.matrix, p.copy, p.block) for p in placed.placements]
     _check(
         len(found) == len(blocks) and set(found) == blocks, "place", "a block is lost or doubled"
     )
@@ -116,10 +145,9 @@ def verify_routed(routed: Routed, chip: ChipSpec) -> None:
 
     Raises: VerifyError.
     """
-    links = link_graph(chip)
     for route in routed.routes:
         for here, there in pairwise(route.cores):
-            _check(links.has_edge(here, there), "route", f"no link from {here} to {there}")
+            _check(linked(chip, here, there), "route", f"no link from {here} to {there}")
 
 
 def verify_scheduled(scheduled: Scheduled) -> None:

@@ -5,19 +5,19 @@ the account of the model's nodes. Cost: linear in operations and tiles.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import numpy as np
 from torch import Tensor
 
-from hermesc.artifact import schema
+from hermesc.artifact import schema, wiring
 from hermesc.artifact.schema import Artifact, Manifest
 from hermesc.aten import to_json
 from hermesc.errors import ModelError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.stages import Placement, Scheduled
+from hermesc.ir.stages import Placement, Scheduled, Wired
 from hermesc.target.load import chip_tables
 from hermesc.target.spec import ChipSpec
 
@@ -31,6 +31,7 @@ class Extras:
     labels: Tensor | None
     streams: bool
     notes: tuple[str, ...]
+    wired: Wired
     classes: tuple[int | float | str, ...] = ()
 
 
@@ -39,7 +40,8 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
 
     Raises: ModelError for a weight of a dtype that no file of ours holds.
     """
-    quantized = scheduled.routed.placed.quantized
+    placed = scheduled.routed.placed
+    quantized = placed.quantized
     partitioned = quantized.tiled.partitioned
     graph = partitioned.graph
     routes = scheduled.routed.routes
@@ -51,7 +53,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         steps=tuple(_steps(graph, scheduled)),
         outputs=graph.outputs,
         matrices=tuple(_matrices(scheduled)),
-        routes=tuple(schema.Route(r.matrix, r.columns, r.stage, r.cores) for r in routes),
+        routes=tuple(schema.Route(r.matrix, r.copy, r.columns, r.stage, r.cores) for r in routes),
         account=tuple(
             schema.Account(a.node, a.op, a.unit, a.reason, a.location)
             for a in partitioned.assignments
@@ -59,11 +61,18 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         streams=extras.streams,
         calibration_rows=quantized.calibration_rows,
         notes=extras.notes,
+        placement=schema.Score(*(getattr(placed.score, f.name) for f in fields(placed.score))),
+        chips=placed.chips,
+        defects=tuple(
+            schema.LayerDefects(d.label, d.stuck, d.left, d.error, d.blind_error)
+            for d in extras.wired.layers
+        ),
         classes=extras.classes,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
         tensors[f"codes:{step.name}"] = _array(step.name, vectors)
+    tensors |= _wiring(extras.wired)
     examples = {name: _array(name, value) for name, value in extras.examples.items()}
     labels = None if extras.labels is None else _array("labels", extras.labels)
     return Artifact(manifest, tensors, examples, labels)
@@ -106,19 +115,34 @@ def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
         tiles.setdefault(p.matrix, []).append(p)
     quantized = placed.quantized
     for matrix, g_max in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True):
-        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.block.columns, p.stage))
+        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.copy, p.block.columns, p.stage))
         yield schema.Matrix(
             name=matrix.matrix,
             label=matrix.label,
+            mode=matrix.mode,
             row_ranges=matrix.row_ranges,
             tiles=tuple(
-                schema.Tile(p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns)
+                schema.Tile(
+                    p.copy, p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns
+                )
                 for p in mine
             ),
             rows=matrix.rows,
             columns=matrix.columns,
             g_max_siemens=g_max,
         )
+
+
+def _wiring(wired: Wired) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
+    if not wired.wirings:
+        return {}
+    stuck = [np.insert(w.stuck, 0, w.core, axis=1) for w in wired.wirings]
+    return {
+        wiring.ROWS: np.stack([w.rows for w in wired.wirings]).astype(np.int16),
+        wiring.COLUMNS: np.stack([w.columns for w in wired.wirings]).astype(np.int16),
+        wiring.STUCK: np.concatenate(stuck).astype(np.int32),
+        wiring.SIEMENS: np.concatenate([w.siemens for w in wired.wirings]),
+    }
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":

@@ -8,6 +8,7 @@ digital by its label. Cost: linear in operations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 import torch
@@ -19,17 +20,21 @@ from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.stages import Assignment, Partitioned, Unit
 from hermesc.ir.types import TensorType
+from hermesc.target.spec import limits
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
     """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
     `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
-    that stay off the chip.
+    that stay off the chip. max_accuracy_drop: more of them are found until the mean loss on
+    simulated chips is at most so many points of accuracy, or per cent of relative output error
+    where there are no labels; that needs a simulator, and `hermesc.demotion` does it.
     """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
+    max_accuracy_drop: float = limits(0.0, 100.0, inf)
 
 
 def partition(
@@ -37,8 +42,13 @@ def partition(
 ) -> tuple[Partitioned, dict[str, Tensor]]:
     """Every node of the model with its place.
 
-    Raises: OptionError when `options.digital` names no layer.
+    Raises: OptionError when `options.digital` names no layer, and for a budget of accuracy.
     """
+    if options.max_accuracy_drop < inf:
+        raise OptionError(
+            "partition.max_accuracy_drop needs a simulated chip: use hermesc.compile, "
+            "hermesc.demote or `hermesc compile`"
+        )
     kept = [op.origin for op in graph.mvms if op.label in options.digital]
     graph = _keep_digital(graph, weights, options.digital)
     fuser = _Fuser(graph, weights, options)

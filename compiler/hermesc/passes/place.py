@@ -1,142 +1,177 @@
-"""Place: give every block a core and a rectangle of its array.
+"""Place: give every block of every copy a core and a rectangle of its array.
 
-In: Quantized. Out: Placed. Method: cascades, largest first, go to the first run of neighbouring
-cores (in a snake through the grid, so that a partial sum always has a link) where each block still
-fits; within a core, blocks are packed on shelves, as the published mappings pack several small
-matrices in one array. Blocks of one matrix share no core as long as the chip has room, for a core
-serves one MVM at a time. Any disjoint rectangles are legal: an MVM drives its own rows and reads
-its own columns. Cost: blocks x cores. Does not search for a best placement.
+In: Quantized. Out: Placed. Method: the objective's search (`hermesc.placing.solve`), then the cores
+of each cascade next to each other (`hermesc.placing.arrange`). Any disjoint rectangles are legal:
+an MVM drives its own rows and reads its own columns. What a mapping file places stays there, and
+other matrices go to cores that the file leaves empty. Cost: linear in blocks for large models.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import ceil
 
+from hermesc.cost import Cut, Model, works_of
 from hermesc.errors import CapacityError
-from hermesc.ir.stages import Block, Placed, Placement, Quantized, TiledMatrix
+from hermesc.ir.stages import Block, Placed, Placement, Quantized, Score, TiledMatrix
+from hermesc.placing.arrange import arrange
+from hermesc.placing.options import PlaceOptions
+from hermesc.placing.pack import Chain, Piece, Spot
+from hermesc.placing.plan import aimed
+from hermesc.placing.published import Layers, Region, layer_names
+from hermesc.placing.solve import Solution, Task, judge, solve
 from hermesc.target.fabric import snake
 from hermesc.target.spec import ChipSpec
 
 
-def place(quantized: Quantized, chip: ChipSpec) -> Placed:
-    """Every block on a core.
+def place(
+    quantized: Quantized,
+    chip: ChipSpec,
+    options: PlaceOptions,
+    fixed: Layers,
+    dead: frozenset[int] = frozenset(),
+) -> Placed:
+    """Every block on a core; `fixed` are the layers that a mapping file places, and cores of `dead`
+    stay empty.
 
-    Raises: CapacityError that names the layers, the cores needed, and what to change.
+    Raises: CapacityError that names the layers, the cores and chips needed, and what to change.
     """
-    packer = _Packer(chip)
-    cascades = [(m, c) for m in quantized.tiled.matrices for c in m.cascades]
-    order = sorted(cascades, key=lambda mc: (-len(mc[1]), *(-s for s in mc[1][0].shape)))
-    for matrix, cascade in order:
-        packer.add(matrix, cascade)
-    if packer.cores_needed > chip.cores:
-        raise CapacityError(_too_big(quantized, packer.cores_needed, chip))
-    return Placed(quantized, tuple(packer.placements))
+    matrices = quantized.tiled.matrices
+    model = _model(quantized, chip, options)
+    names = layer_names([m.label for m in matrices])
+    named = zip(names, matrices, strict=True)
+    regions = {m.matrix: fixed[name].regions for name, m in named if name in fixed}
+    given = [p for m in matrices for p in _given(m, regions.get(m.matrix, ()))]
+    runs = [run for run in _runs(matrices) if run.matrix.matrix not in regions]
+    closed = _along_snake({p.core for p in given} | dead, chip)
+    found = solve(_task(runs, model, options, closed))
+    needed = 1 + max((s.core for spots in found.spots for s in spots), default=-1)
+    if needed > options.chips * chip.cores:
+        raise CapacityError(_too_big(matrices, needed, chip, options))
+    placements = list(given)
+    for run, spots in zip(runs, arrange(found.spots, chip, closed), strict=True):
+        for stage, (block, spot) in enumerate(zip(run.blocks, spots, strict=True)):
+            height, width = block.shape
+            rows, columns = (spot.row, spot.row + height), (spot.column, spot.column + width)
+            placements.append(
+                Placement(run.matrix.matrix, run.copy, block, stage, spot.core, rows, columns)
+            )
+    if given:
+        found = _judged(placements, matrices, model, options)
+    score = Score(options.objective, found.solver, found.unit, found.value, found.bound)
+    return Placed(quantized, tuple(placements), options.chips, score)
 
 
-@dataclass(slots=True)
-class _Shelf:
-    """A strip of a core's array: its rows are set by the first block on it."""
-
-    top: int
-    height: int
-    used_columns: int
-
-
-@dataclass(slots=True)
-class _Core:
-    """The free space of one core's array."""
-
-    rows: int
-    columns: int
-    shelves: list[_Shelf] = field(default_factory=list)
-    matrices: set[str] = field(default_factory=set)
-
-    def find(self, shape: tuple[int, int]) -> _Shelf | None:
-        """The lowest shelf that takes the block, a new one if need be."""
-        height, width = shape
-        fitting = [
-            s for s in self.shelves if s.height >= height and s.used_columns + width <= self.columns
-        ]
-        if fitting:
-            return min(fitting, key=lambda s: (s.height, s.top))
-        top = self.shelves[-1].top + self.shelves[-1].height if self.shelves else 0
-        fits = top + height <= self.rows and width <= self.columns
-        return _Shelf(top, height, 0) if fits else None
-
-    def take(self, shelf: _Shelf, width: int) -> int:
-        """Reserve columns of a shelf; the first of them."""
-        if not self.shelves or shelf.top > self.shelves[-1].top:
-            self.shelves.append(shelf)
-        shelf.used_columns += width
-        return shelf.used_columns - width
+def _judged(
+    placements: Sequence[Placement],
+    matrices: Sequence[TiledMatrix],
+    model: Model,
+    options: PlaceOptions,
+) -> Solution:
+    """How good a placement is that was not searched for."""
+    spots = {(p.matrix, p.copy, p.block): Spot(p.core, p.rows[0], p.columns[0]) for p in placements}
+    runs = list(_runs(matrices))
+    places = tuple(
+        tuple(spots[run.matrix.matrix, run.copy, block] for block in run.blocks) for run in runs
+    )
+    return judge(_task(runs, model, options, frozenset()), places)
 
 
-class _Packer:
-    """Cores along the snake, with more beyond the chip's end to count how many would be needed."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One cascade of one copy of a matrix."""
 
-    def __init__(self, chip: ChipSpec) -> None:
-        self._chip = chip
-        self._snake = snake(chip)
-        self._cores: list[_Core] = []
-        self.placements: list[Placement] = []
+    matrix: TiledMatrix
+    number: int
+    copy: int
+    column: int
 
     @property
-    def cores_needed(self) -> int:
-        return len(self._cores)
-
-    def add(self, matrix: TiledMatrix, cascade: Sequence[Block]) -> None:
-        last = self._chip.cores - len(cascade)
-        apart = (s for s in range(last + 1) if self._is_apart(matrix, cascade, s))
-        start = next((s for s in apart if self._fits(cascade, s)), None)
-        if start is None:
-            start = next(s for s in count() if self._fits(cascade, s))
-        for stage, block in enumerate(cascade):
-            core = self._core(start + stage)
-            shelf = core.find(block.shape)
-            assert shelf is not None
-            height, width = block.shape
-            left = core.take(shelf, width)
-            core.matrices.add(matrix.matrix)
-            index = start + stage
-            number = self._snake[index] if index < len(self._snake) else index
-            rows, columns = (shelf.top, shelf.top + height), (left, left + width)
-            self.placements.append(Placement(matrix.matrix, block, stage, number, rows, columns))
-
-    def _is_apart(self, matrix: TiledMatrix, cascade: Sequence[Block], start: int) -> bool:
-        held = self._cores[start : start + len(cascade)]
-        return all(matrix.matrix not in core.matrices for core in held)
-
-    def _fits(self, cascade: Sequence[Block], start: int) -> bool:
-        end = start + len(cascade)
-        across = len(cascade) <= self._chip.cores and start < self._chip.cores < end
-        if across:  # a cascade does not run over the chip's end
-            return False
-        return all(self._core(start + i).find(b.shape) for i, b in enumerate(cascade))
-
-    def _core(self, index: int) -> _Core:
-        while len(self._cores) <= index:
-            self._cores.append(_Core(self._chip.crossbar.rows, self._chip.crossbar.columns))
-        return self._cores[index]
+    def blocks(self) -> tuple[Block, ...]:
+        return self.matrix.cascades[self.column]
 
 
-def _too_big(quantized: Quantized, needed: int, chip: ChipSpec) -> str:
-    matrices = quantized.tiled.matrices
-    biggest = sorted(matrices, key=lambda m: (-len(m.cascades) * len(m.cascades[0]), m.label))
-    lines = [
-        f"  {m.label}: {m.rows}x{m.columns}, {len(m.cascades) * len(m.cascades[0])} tiles"
-        for m in biggest[:8]
-    ]
+def _runs(matrices: Sequence[TiledMatrix]) -> Iterator[_Run]:
+    for number, matrix in enumerate(matrices):
+        for copy in range(matrix.copies):
+            for column in range(len(matrix.cascades)):
+                yield _Run(matrix, number, copy, column)
+
+
+def _model(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> Model:
+    tiled = quantized.tiled
+    numbers = {m.matrix: i for i, m in enumerate(tiled.matrices)}
+    works = works_of([numbers[op.matrix] for op in tiled.partitioned.graph.mvms], tiled.demands)
+    return Model(chip, options.chips, works, tuple(_cut(m) for m in tiled.matrices))
+
+
+def _cut(matrix: TiledMatrix) -> Cut:
+    columns = tuple(cascade[0].columns for cascade in matrix.cascades)
+    return Cut(matrix.row_ranges, columns, matrix.copies, matrix.mode)
+
+
+def _task(
+    runs: Sequence[_Run], model: Model, options: PlaceOptions, closed: frozenset[int]
+) -> Task:
+    names = tuple((run.number, run.copy, run.column) for run in runs)
+    return Task(tuple(_chain(model, run, options) for run in runs), names, model, options, closed)
+
+
+def _chain(model: Model, run: _Run, options: PlaceOptions) -> Chain:
+    uses = beside = 0
+    for use in model.uses[run.number]:
+        uses |= 1 << use
+        beside |= model.beside[use]
+    pieces = []
+    for stage, block in enumerate(run.blocks):
+        items = model.items(run.number, run.copy, stage, run.column)
+        aims = tuple(aimed(item, options) for item in items)
+        pieces.append(Piece(*block.shape, aims, uses, beside))
+    return tuple(pieces)
+
+
+def _given(matrix: TiledMatrix, regions: Sequence[Region]) -> Iterator[Placement]:
+    """The placements of a matrix that a mapping file gives."""
+    stages = {rows: i for i, rows in enumerate(matrix.row_ranges)}
+    for r in regions:
+        block = Block(r.rows, r.columns)
+        yield Placement(
+            matrix.matrix, r.copy, block, stages[r.rows], r.core, r.core_rows, r.core_columns
+        )
+
+
+def _along_snake(cores: set[int], chip: ChipSpec) -> frozenset[int]:
+    """Cores by their places along the snake."""
+    places = {core: place for place, core in enumerate(snake(chip))}
+    each = chip.cores
+    return frozenset(core // each * each + places[core % each] for core in cores)
+
+
+def _too_big(
+    matrices: Sequence[TiledMatrix], needed: int, chip: ChipSpec, options: PlaceOptions
+) -> str:
+    def tiles(matrix: TiledMatrix) -> int:
+        return len(matrix.cascades) * len(matrix.cascades[0]) * matrix.copies
+
+    biggest = sorted(matrices, key=lambda m: (-tiles(m), m.label))
+    lines = [f"  {m.label}: {m.rows}x{m.columns}, {tiles(m)} tiles" for m in biggest[:8]]
     if len(biggest) > 8:
-        rest = sum(len(m.cascades) * len(m.cascades[0]) for m in biggest[8:])
+        rest = sum(tiles(m) for m in biggest[8:])
         lines.append(f"  {len(biggest) - 8} smaller layers: {rest} tiles")
     weights = sum(m.rows * m.columns for m in matrices)
     fewest = ceil(weights / chip.cells_per_core)
+    chips = ceil(needed / chip.cores)
+    have = f"the chip `{chip.name}` has {chip.cores}"
+    if options.chips > 1:
+        have = f"{options.chips} chips `{chip.name}` have {options.chips * chip.cores}"
+    longest = max(len(m.cascades[0]) for m in matrices)
+    more = f"Spread it over {chips} chips with --set place.chips={chips}, keep"
+    if longest > chip.cores:
+        more = f"A cascade of {longest} cores does not fit one chip, and none crosses chips. Keep"
     return (
-        f"the model needs {needed} cores and the chip `{chip.name}` has {chip.cores} "
+        f"the model needs {needed} cores and {have} "
         f"({weights:,} weights would fill at least {fewest}). Its largest layers:\n"
         + "\n".join(lines)
-        + f"\nKeep a layer digital with --set partition.digital={biggest[0].label}, make it "
+        + f"\n{more} a layer digital with --set partition.digital={biggest[0].label}, make it "
         "smaller, or give a chip with more cores with --chip FILE.toml "
         f'(base = "{chip.name}" and a [grid] of its own)'
     )

@@ -10,7 +10,7 @@ import networkx as nx
 
 from hermesc.errors import CapacityError
 from hermesc.ir.stages import Placed, Placement, Route, Routed
-from hermesc.target.fabric import link_graph
+from hermesc.target.fabric import link_graph, linked
 from hermesc.target.spec import ChipSpec
 
 
@@ -20,20 +20,34 @@ def route(placed: Placed, chip: ChipSpec) -> Routed:
     Raises: CapacityError when the chip has no path between two cores of a cascade.
     """
     links = link_graph(chip)
-    cascades: dict[tuple[str, tuple[int, int]], list[Placement]] = {}
+    cascades: dict[tuple[str, int, tuple[int, int]], list[Placement]] = {}
     for p in placed.placements:
-        cascades.setdefault((p.matrix, p.block.columns), []).append(p)
+        cascades.setdefault((p.matrix, p.copy, p.block.columns), []).append(p)
     routes = []
-    for (matrix, columns), stages in cascades.items():
+    for (matrix, copy, columns), stages in cascades.items():
         stages.sort(key=lambda p: p.stage)
         for here, there in pairwise(stages):
-            try:
-                cores = tuple(nx.shortest_path(links, here.core, there.core))
-            except nx.NetworkXNoPath:
+            cores = _path(links, chip, here.core, there.core)
+            if not cores:
                 raise CapacityError(
                     f"{matrix}: its partial sums must go from core {here.core} to {there.core}, "
                     f"and the chip `{chip.name}` has no links between them; raise "
-                    "links.row_reach or links.column_reach in its description"
-                ) from None
-            routes.append(Route(matrix, columns, there.stage, cores))
+                    "links.row_reach or links.column_reach in its description, or place the "
+                    "cascade on one chip"
+                )
+            routes.append(Route(matrix, copy, columns, there.stage, cores))
     return Routed(placed, tuple(routes))
+
+
+def _path(links: "nx.DiGraph[int]", chip: ChipSpec, here: int, there: int) -> tuple[int, ...]:
+    """The shortest way over links of one chip; empty where there is none."""
+    if here == there or linked(chip, here, there):
+        return (here,) if here == there else (here, there)
+    number, start = divmod(here, chip.cores)
+    if there // chip.cores != number:
+        return ()
+    try:
+        way = nx.shortest_path(links, start, there % chip.cores)
+    except nx.NetworkXNoPath:
+        return ()
+    return tuple(number * chip.cores + core for core in way)

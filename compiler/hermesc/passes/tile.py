@@ -1,38 +1,52 @@
 """Tile: cut every stored matrix in blocks that fit a crossbar.
 
-In: Partitioned. Out: Tiled. Method: the smallest number of equal parts, in rows and in columns,
-with both sides within the array (Le Gallo 2023, Methods); sizes differ by one at most. The row
-blocks of one column range form a cascade, whose partial sums the LDPUs add. Equal matrices are
-stored once and shared by all their MVMs. Cost: linear in blocks.
+In: Partitioned. Out: Tiled. Method: as the objective wants it (`hermesc.placing.plan`), or as a
+mapping file says. The row blocks of one column range form a cascade, whose partial sums the LDPUs
+add. Equal matrices are stored once and shared by all their MVMs. Cost: linear in blocks, where no
+cores are left to spend.
 """
 
-from collections.abc import Iterator
-from math import ceil
-
+from hermesc.cost import works_of
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
-from hermesc.ir.stages import Block, Partitioned, Tiled, TiledMatrix
+from hermesc.ir.stages import Block, Demand, Partitioned, Tiled, TiledMatrix
+from hermesc.placing.options import PlaceOptions
+from hermesc.placing.plan import plan
+from hermesc.placing.published import Layers, check_sizes, layer_names
 from hermesc.target.spec import ChipSpec
 
 
-def tile(partitioned: Partitioned, weights: Weights, chip: ChipSpec) -> Tiled:
-    """Every matrix in blocks of at most the chip's crossbar."""
+def tile(
+    partitioned: Partitioned,
+    weights: Weights,
+    demands: tuple[Demand, ...],
+    chip: ChipSpec,
+    options: PlaceOptions,
+    fixed: Layers,
+) -> Tiled:
+    """Every matrix in blocks of at most the chip's crossbar.
+
+    `demands` is what each MVM has to do for one sample; `fixed` are the layers that a mapping file
+    places.
+
+    Raises: MappingError for a layer that the model does not have, or has of another size.
+    """
     uses: dict[str, list[Mvm]] = {}
     for op in partitioned.graph.mvms:
         uses.setdefault(op.matrix, []).append(op)
+    shapes = [(int(weights[name].shape[0]), int(weights[name].shape[1])) for name in uses]
+    numbers = {name: i for i, name in enumerate(uses)}
+    works = works_of([numbers[op.matrix] for op in partitioned.graph.mvms], demands)
+    cuts = plan(shapes, works, chip, options)
+    labels = [ops[0].label for ops in uses.values()]
+    layers = layer_names(labels)
+    check_sizes(fixed, dict(zip(layers, shapes, strict=True)))
     matrices = []
-    for name, ops in uses.items():
-        rows, columns = weights[name].shape
-        cascades = tuple(
-            tuple(Block(r, c) for r in _equal_parts(rows, chip.crossbar.rows))
-            for c in _equal_parts(columns, chip.crossbar.columns)
-        )
+    for (name, ops), shape, cut, layer in zip(uses.items(), shapes, cuts, layers, strict=True):
+        chosen = fixed[layer].cut if layer in fixed else cut
+        cascades = tuple(tuple(Block(rows, c) for rows in chosen.rows) for c in chosen.columns)
         used_by = tuple(op.name for op in ops)
-        matrices.append(TiledMatrix(name, ops[0].label, rows, columns, cascades, used_by))
-    return Tiled(partitioned, tuple(matrices))
-
-
-def _equal_parts(size: int, limit: int) -> Iterator[tuple[int, int]]:
-    count = ceil(size / limit)
-    ends = [size * (i + 1) // count for i in range(count)]
-    yield from zip([0, *ends[:-1]], ends, strict=True)
+        matrices.append(
+            TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, chosen.mode)
+        )
+    return Tiled(partitioned, tuple(matrices), demands)

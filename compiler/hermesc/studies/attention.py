@@ -23,13 +23,13 @@ from torch.nn.functional import scaled_dot_product_attention
 from hermesc.errors import InputError
 from hermesc.kernels import FavorAttention, draw
 from hermesc.kernels.attention import FavorForm
+from hermesc.npz import read_arrays
 from hermesc.studies import published
 from hermesc.studies.cells import software
 from hermesc.studies.compare import Spread, spread
 from hermesc.studies.experiment import Setup, deployed
 from hermesc.studies.jobs import Work
 from hermesc.studies.measurements import Scores
-from hermesrt.data import read_arrays
 
 _SAMPLES, _TOKENS, _SIZE = 10, 64, 64  # of drawn tokens; the size is the published one
 _NAMES = ("Q", "K", "V")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.errors import InputError
-from hermesrt.data import read_arrays
+from hermesc.npz import read_arrays
 
 _LEAST_ROWS = 4
 _MOST_CLASSES = 100

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hermesc.errors import InputError, OptionError
 from hermesc.kernels.options import import_optional
+from hermesc.npz import read_arrays
 from hermesc.studies.datasets import Dataset, dataset_of, dataset_path
 from hermesc.studies.originals import ORIGINALS, find_original
-from hermesrt.data import read_arrays
 
 PACKAGED = ("digits", "breast_cancer", "wine")
 

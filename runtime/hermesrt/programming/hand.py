@@ -17,14 +17,17 @@ from hermesc.target.spec import ChipSpec
 from hermesrt.device import Device, PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
 
-FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open")  # of a Hand, beside its target
+FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open", "silent")  # beside the target
+_PATIENCE = 4  # pulses at the last current before a cell that is far off is given up
+_FAR = 12  # margins; a healthy cell is never found so far off
 
 
 @dataclass(slots=True)
 class Hand:
     """One core in hand: its tuned devices, the current of each one's last pulse in ampere, how much
     more current one count less needs, the correction that is still to be made in counts, the cells
-    that are tuned at all and those that verify has not found within its margin yet."""
+    that are tuned at all and those that verify has not found within its margin yet, and how often
+    in a row a cell got the last current that there is and asked for more."""
 
     target: CoreTarget
     device: Int8[Tensor, "rows columns"]
@@ -33,6 +36,7 @@ class Hand:
     pending: Float[Tensor, "rows columns"]
     tuned: Bool[Tensor, "rows columns"]
     open: Bool[Tensor, "rows columns"]
+    silent: Int8[Tensor, "rows columns"]
 
 
 @dataclass(slots=True)
@@ -111,16 +115,17 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     SET and tunes the other; a smaller target tunes the better one and RESETs the other. A target
     above the sum of both cannot be reached: such a cell stays SET. A cell of weight zero keeps all
     its devices RESET; how much current a count of it needs is guessed from the core's other cells.
+    Devices that the program knows to be stuck are not tuned; the others make up for them.
     Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
     """
     chip, table = bench.chip, bench.chip.programming_pulses
-    counts = target.siemens / chip.verify_count.count_siemens
+    counts = _to_add(target) / chip.verify_count.count_siemens
     everywhere = torch.ones_like(target.used)
     for device in range(4):
         chosen = torch.full(everywhere.shape, device, dtype=torch.int8)
         send(bench, target, "reset", chosen, everywhere)
     first = torch.where(counts < 0, 2, 0).to(torch.int8)  # of the weight's polarity
-    wanted = target.used & (counts != 0)
+    wanted = _in_reach(target) & (counts != 0)
     send(bench, target, "set", first, wanted)
     levels = _level(bench, target, 0, counts)
     usual = levels[wanted].median() if bool(wanted.any()) else math.inf
@@ -130,6 +135,8 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
         second = _level(bench, target, 1, counts)
         better = second > levels
         both = counts.abs() > torch.maximum(levels, second)
+        if target.stuck is not None:
+            both &= (levels > 0) & (second > 0)  # a neighbour that is stuck is no help
         tuned = first + (better ^ both).to(torch.int8)
         send(bench, target, "reset", first + (~better).to(torch.int8), wanted & ~both)
         most = levels + second
@@ -140,14 +147,29 @@ def take_in_hand(bench: Bench, target: CoreTarget) -> Hand:
     ampere = torch.where(counts == 0, table.pulse_high_ampere, table.pulse_low_ampere)
     pending = torch.zeros_like(slope)
     reachable = wanted & (counts.abs() <= most)
-    return Hand(target, tuned, ampere, slope, pending, reachable, reachable.clone())
+    silent = torch.zeros_like(tuned)
+    return Hand(target, tuned, ampere, slope, pending, reachable, reachable.clone(), silent)
+
+
+def _to_add(target: CoreTarget) -> Float[Tensor, "rows columns"]:
+    """What the devices that can be programmed must add to the stuck ones."""
+    if target.stuck is None:
+        return target.siemens
+    low = target.stuck.low
+    return target.siemens - (low[0] - low[1])
+
+
+def _in_reach(target: CoreTarget) -> Bool[Tensor, "rows columns"]:
+    """Cells in use, and known stuck ones on lines in use, which must be silent."""
+    return target.used if target.stuck is None else target.used | target.stuck.cells
 
 
 def wake(hand: Hand, cells: Int64[Tensor, " cells"]) -> None:
     """Tune those of some cells whose weight is zero, from now on: the correction that is still to
     be made says which polarity's device makes it."""
     new = cells[~hand.tuned.take(cells)]
-    new = new[(hand.target.siemens.take(new) == 0) & (hand.slope.take(new) > 0)]
+    zero = (hand.target.siemens.take(new) == 0) & (hand.slope.take(new) > 0)
+    new = new[zero & (hand.silent.take(new) < _PATIENCE)]
     polarity = torch.where(hand.pending.take(new) > 0, 0, 2).to(torch.int8)
     hand.device.view(-1).index_copy_(0, new, polarity)
     hand.tuned.view(-1).index_fill_(0, new, True)
@@ -160,6 +182,15 @@ def missing_counts(bench: Bench, hand: Hand) -> Float[Tensor, "rows columns"]:
     return wanted.sub_(positive).add_(negative)
 
 
+def give_up(bench: Bench, hand: Hand, error: Float[Tensor, "rows columns"]) -> None:
+    """Leave alone the cells that stay far off whatever they get: a device that is stuck, as far as
+    one can see from outside. `error` is in counts."""
+    far = error.abs() > _FAR * bench.chip.programming_pulses.margin_counts
+    deaf = hand.open & far & (hand.silent >= _PATIENCE)
+    hand.open &= ~deaf
+    hand.tuned &= ~deaf
+
+
 def correct(
     bench: Bench, hand: Hand, change: Float[Tensor, "rows columns"], cells: Int64[Tensor, " cells"]
 ) -> None:
@@ -168,8 +199,12 @@ def correct(
     device = hand.device.take(cells).long()
     step = change.take(cells) * hand.slope.take(cells)
     step.mul_(torch.where(device >= 2, 1.0, -1.0))
-    ampere = hand.ampere.take(cells).add_(step)
-    ampere.clamp_(table.pulse_low_ampere, table.pulse_high_ampere)
+    before = hand.ampere.take(cells)
+    asked = before + step
+    ampere = asked.clamp(table.pulse_low_ampere, table.pulse_high_ampere)
+    last = (ampere == before) & (ampere != asked)
+    silent = (hand.silent.take(cells) + last).clamp_(max=_PATIENCE) * last
+    hand.silent.view(-1).index_copy_(0, cells, silent.to(torch.int8))
     hand.ampere.view(-1).index_copy_(0, cells, ampere)
     bench.send(hand.target.core, Pulses("iterative", cells, device, ampere))
 
@@ -182,7 +217,11 @@ def places(cells: Bool[Tensor, "rows columns"]) -> Int64[Tensor, " cells"]:
 def _level(bench: Bench, target: CoreTarget, device: int, counts: Tensor) -> Tensor:
     """SET level of one device of each weight's polarity, as it is read."""
     positive, negative = bench.read(target.core, (device,))
-    return torch.where(counts < 0, negative, positive)
+    level = torch.where(counts < 0, negative, positive)
+    if target.stuck is None:
+        return level
+    free = target.stuck.held[device].isnan()
+    return torch.where(torch.where(counts < 0, free[1], free[0]), level, 0.0)
 
 
 def send(bench: Bench, target: CoreTarget, kind: PulseKind, device: Tensor, cells: Tensor) -> None:

@@ -9,16 +9,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermesc.artifact.schema import Artifact, Matrix, Tile
+from hermesc.artifact.wiring import known_of
+from hermesc.stuck import Stuck
 from hermesrt.executor import tensor_of
 
 
 @dataclass(frozen=True)
 class CoreTarget:
-    """One core: wanted signed conductances g+ - g- in siemens, cells in use."""
+    """One core: wanted signed conductances g+ - g- in siemens, cells in use, and its stuck devices,
+    as far as the program knows of any."""
 
     core: int
     siemens: Float[Tensor, "rows columns"]
     used: Bool[Tensor, "rows columns"]
+    stuck: Stuck | None = None
 
     @cached_property
     def rows(self) -> Float[Tensor, " rows"]:
@@ -32,7 +36,9 @@ class CoreTarget:
 
     @property
     def pair(self) -> Float[Tensor, "polarity rows columns"]:
-        """g+ and g-, one of them zero in each cell."""
+        """g+ and g-, one of them zero in each cell but those that make up for a stuck device."""
+        if self.stuck is not None:
+            return self.stuck.pair(self.siemens)
         return torch.stack([self.siemens.clamp(min=0), (-self.siemens).clamp(min=0)])
 
 
@@ -55,4 +61,6 @@ def targets(artifact: Artifact) -> Iterator[CoreTarget]:
             share = (exact[tile.part] / most[tile.part[1]]).nan_to_num(0.0)
             siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
             used[tile.place] = True
-        yield CoreTarget(core, siemens, used)
+        known = known_of(artifact.tensors, core, shape)
+        stuck = None if known is None else Stuck.of(artifact.chip, torch.from_numpy(known))
+        yield CoreTarget(core, siemens, used, stuck)

@@ -7,7 +7,7 @@ and assumed: half of what a device's own SET level says.
 from dataclasses import dataclass
 
 from hermesc.target.spec import limits
-from hermesrt.programming.hand import Bench, Hand, correct, missing_counts, places
+from hermesrt.programming.hand import Bench, Hand, correct, give_up, missing_counts, places
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,11 @@ class VerifyOptions:
 
 
 def verify(bench: Bench, hand: Hand, options: VerifyOptions) -> None:
-    """One iteration; a cell that was once within the margin is done."""
+    """One iteration; a cell that was once within the margin is done, and one that does not
+    respond is given up."""
     if not bool(hand.open.any()):
         return
     error = missing_counts(bench, hand)
     hand.open &= error.abs() > bench.chip.programming_pulses.margin_counts
+    give_up(bench, hand, error)
     correct(bench, hand, error * options.gain, places(hand.open))

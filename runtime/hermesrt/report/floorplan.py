@@ -136,8 +136,8 @@ def chip_svg(artifact: Artifact) -> str:
 
 
 def chip_count(artifact: Artifact) -> int:
-    """Chips that the program's cores span; at least one."""
-    return 1 + max(artifact.cores, default=0) // artifact.chip.cores
+    """Chips that the program was compiled for."""
+    return artifact.manifest.chips
 
 
 def core_name(artifact: Artifact, core: int) -> str:

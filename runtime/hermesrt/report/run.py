@@ -32,13 +32,18 @@ class RunReport:
     method: Method
     seed: int
     age_s: float
-    mode: Mode
+    mode: Mode | None
     ideal: bool
     samples: int
     outputs: Mapping[str, OutputReport]
     accuracy: float | None
     reference_accuracy: float | None
     cost: Cost
+
+    @property
+    def read_mode(self) -> str:
+        """The read mode, or `mixed` where layers have modes of their own."""
+        return read_mode(self.artifact, self.mode)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data under the command line's fixed names; times in ns, energies in nJ."""
@@ -48,7 +53,7 @@ class RunReport:
             "method": "ideal" if self.ideal else self.method,
             "seed": self.seed,
             "age_s": self.age_s,
-            "mode": self.mode,
+            "mode": self.read_mode,
             "ideal": self.ideal,
             "samples": self.samples,
             "outputs": {
@@ -64,6 +69,12 @@ class RunReport:
         from hermesrt.report.terminal import run_summary
 
         return run_summary(self)
+
+
+def read_mode(artifact: Artifact, mode: Mode | None) -> str:
+    """The read mode in force: the one given, all layers' own, or `mixed`."""
+    modes = {mode} if mode else {m.mode for m in artifact.manifest.matrices}
+    return "mixed" if len(modes) > 1 else next(iter(modes), None) or "4-phase"
 
 
 def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:

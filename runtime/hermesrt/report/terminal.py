@@ -10,6 +10,7 @@ from hermesc.aten import base_name, op_class
 from hermesc.target.spec import ChipSpec
 from hermesc.units import duration, percent, plural, si
 from hermesrt.cost import CAUSES, Cost, LayerCost
+from hermesrt.report.score import placement_text
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
     from hermesrt.report.run import RunReport
@@ -35,8 +36,12 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
 
 def compile_summary(artifact: Artifact, work: "Workload", file: str) -> str:
     """What the compiler made of a model."""
+    from hermesrt.crossing import crossings
+    from hermesrt.report.placement import crossing_fact
+
     share = ("Products", f"{percent(work.analog_mac_share)} of multiply-adds on crossbars")
-    return facts([*artifact_facts(artifact, file), share])
+    crosses = crossing_fact(artifact, crossings(work))
+    return facts([*artifact_facts(artifact, file), *crosses, share])
 
 
 def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
@@ -59,13 +64,29 @@ def artifact_facts(artifact: Artifact, file: str) -> list[tuple[str, str]]:
         ),
         (
             "Cores",
-            f"{cores} of {chip.cores}, {cells:,} of {cores * chip.cells_per_core:,} cells "
+            f"{cores} of {artifact.cores_in_all}, {cells:,} of "
+            f"{cores * chip.cells_per_core:,} cells "
             f"({percent(artifact.utilisation)}); {plural(artifact.tiles, 'tile')}, "
             f"{plural(shared, 'shared core')}",
         ),
+        ("Placement", placement_text(manifest.placement)),
         ("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
     ]
+    if manifest.defects:
+        lines.append(("Defects", _defects(artifact)))
     return lines + [("Note", note) for note in manifest.notes]
+
+
+def _defects(artifact: Artifact) -> str:
+    """What the known defects cost: cells, and the worst layer."""
+    layers = artifact.manifest.defects
+    stuck, left = sum(d.stuck for d in layers), sum(d.left for d in layers)
+    worst = max(layers, key=lambda d: d.error)
+    return (
+        f"{plural(stuck, 'cell')} in use with a stuck device, {left:,} not made up for by the "
+        f"others; weights at most {percent(worst.error)} off ({worst.label}), "
+        f"{percent(worst.blind_error)} without the map"
+    )
 
 
 def _clipped(artifact: Artifact) -> str:
@@ -101,7 +122,8 @@ def run_summary(report: "RunReport") -> str:
     """What a run told."""
     cost, artifact = report.cost, report.artifact
     how = "ideal: every non-ideality off" if report.ideal else (
-        f"{report.method} weights, {duration(report.age_s)} after programming, {report.mode} reads"
+        f"{report.method} weights, {duration(report.age_s)} after programming, "
+        f"{report.read_mode} reads"
     )  # fmt: skip
     lines = [
         ("Program", f"{artifact.manifest.name} on {artifact.chip.name}, seed {report.seed}"),
@@ -132,7 +154,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> list[tuple[str, str]]:
         ("Energy", f"{si(cost.energy_pj * _PJ, 'J')} a sample: {_parts(cost.energy_by, _PJ, 'J')}"),
         (
             "Cores",
-            f"{len(artifact.cores)} of {artifact.chip.cores}, {percent(artifact.utilisation)} of "
+            f"{len(artifact.cores)} of {artifact.cores_in_all}, {percent(artifact.utilisation)} of "
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
         ),
         ("Not analog", f"{plural(artifact.count('digital'), 'node')}, listed by `hermesc inspect`"),

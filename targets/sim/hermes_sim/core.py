@@ -8,33 +8,44 @@ Published are the currents and the SET and RESET statistics (tables `programming
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermes_sim import pcm
+from hermesc.stuck import Stuck
 from hermesc.target.spec import ChipSpec, Pcm
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.seeds import generator
 
 Cells = Float[Tensor, "devices polarity rows columns"]
+Pairs = Float[Tensor, "polarity rows columns"]
 
 
 class Core:
     """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns].
 
     `room` is memory for the first programming pulse by pulse: part of a block of all cores, for
-    many smaller ones leave holes in the heap.
+    many smaller ones leave holes in the heap. `stuck` are the core's broken devices, whether the
+    program knows of them or not; they drift and are read as any others of their conductance.
     """
 
     def __init__(
-        self, chip: ChipSpec, seed: int, target: CoreTarget, room: Cells | None = None
+        self,
+        chip: ChipSpec,
+        seed: int,
+        target: CoreTarget,
+        room: Cells | None = None,
+        stuck: Stuck | None = None,
     ) -> None:
         self.chip = chip
         self._room = room
         self.target = target
         self._seed = seed
+        self._stuck = stuck
         self.conductance: Cells = torch.zeros(1).expand(1, 2, *target.siemens.shape)
+        if stuck is not None:
+            self.conductance = stuck.low[None]
         self.nu: Cells = self.conductance
         self.settled = False  # programming is over, and the devices have their drift exponents
         self._set: Cells | None = None  # relative to the median, in half precision
@@ -64,6 +75,11 @@ class Core:
             g_set = chip.pcm_odp.g_max_siemens
             self.conductance = pcm.max_set_fill(pair, written, g_set)
             wanted = self.conductance
+        known, actual = self.target.stuck, self._stuck
+        if known is not None or actual is not None:
+            there, held = self._broken(known, actual, pair, written)
+            self.conductance = torch.where(there, held, self.conductance)
+            wanted = torch.where(there, held, wanted)
         self.nu = pcm.drift_exponent(self.statistics, wanted, stream)
         self._variance, self.settled = None, True
 
@@ -103,7 +119,11 @@ class Core:
                 wrong.add_(chip.write_noise.floor_siemens**2).sqrt_()
                 missed = wrong * noise if chip.effects.programming_noise else 0.0
                 new = old + step + missed
-        g.index_copy_(0, place, new.clamp_(min=0))
+        new = new.clamp_(min=0)
+        if self._stuck is not None:
+            held = self._stuck.held.view(-1).take(place)
+            new = torch.where(held.isnan(), new, held)
+        g.index_copy_(0, place, new)
         if self._variance is not None:
             both = torch.stack([old, new])
             misread = self._misread(both, both, 0.0)
@@ -165,6 +185,25 @@ class Core:
             self._converters = gain, size * chip.converter_offset.offset_counts * zero
         return self._converters
 
+    def _broken(
+        self, known: Stuck | None, actual: Stuck | None, pair: Pairs, written: Pairs
+    ) -> tuple[Bool[Tensor, "rows columns"], Cells]:
+        """Where devices are stuck or believed to be, and what is in those cells.
+
+        Each device was to take its share of its polarity; a stuck one holds its own conductance
+        instead, one that is only believed to be stuck stays RESET, and what programming missed a
+        polarity by is missed by the device that was tuned.
+        """
+        none = torch.full_like(written[None].expand(2, -1, -1, -1), torch.nan)
+        plan = known or Stuck.of(self.chip, none)
+        held = none if actual is None else actual.held
+        shares = plan.shares(pair).add_(plan.tuned() * (written - pair)).clamp_(min=0)
+        shares = torch.where(plan.held.isnan(), shares, 0.0)
+        devices = torch.where(held.isnan(), shares, held)
+        there = plan.cells if actual is None else plan.cells | actual.cells
+        apart = self.conductance.shape[0] == 2
+        return there, devices if apart else devices.sum(0, keepdim=True)
+
     def _misread(self, aged: Tensor, held: Tensor, age_s: float) -> Tensor:
         """Variance of a read of each device."""
         if not self.chip.effects.read_noise:
@@ -177,7 +216,10 @@ class Core:
             room, self._room = self._room, None
             if room is None:
                 room = torch.empty(2, 2, *self.target.used.shape)
-            self.take(room.zero_(), None, self._seed)
+            room.zero_()
+            if self._stuck is not None:
+                room.copy_(self._stuck.held.nan_to_num(0.0))
+            self.take(room, None, self._seed)
         return self.conductance
 
     def _set_level(self, place: Tensor) -> Tensor:

@@ -11,15 +11,25 @@ from torch import Tensor
 from hermes_sim import crossbar, engine
 from hermes_sim.core import Core
 from hermes_sim.crossbar import Layer
-from hermes_sim.fold import Fold, columns_of, converters_of, stage_of, through_wires
+from hermes_sim.fold import (
+    Fold,
+    columns_of,
+    converters_of,
+    stage_of,
+    stream_name,
+    through_wires,
+)
 from hermes_sim.noise import ReadNoise
 from hermesc.artifact.schema import Artifact, MvmStep
+from hermesc.artifact.wiring import lines_of
 from hermesc.errors import ArtifactError, OptionError
+from hermesc.stuck import Stuck
+from hermesc.target.defects import DefectMap, check_defects
 from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.executor import epilogue, tensor_of
-from hermesrt.programming.targets import targets
+from hermesrt.programming.targets import CoreTarget, targets
 from hermesrt.workload import Workload
 
 _MOST = 10.0  # above any conductance in siemens, any variance and any drift exponent
@@ -27,16 +37,21 @@ _CORE_DUTY = 0.25  # share of a phase that an input uniform in [-1, 1] is on; fo
 
 
 class SimulatedDevice:
-    """A Device in torch; see `hermesrt.device.Device`. The same seed gives the same bits."""
+    """A Device in torch; see `hermesrt.device.Device`. The same seed gives the same bits.
 
-    def __init__(self, chip: ChipSpec, seed: int = 0) -> None:
+    `defects` are broken on it, whether a program knows of them or not; without a map those are that
+    the program was compiled for.
+    """
+
+    def __init__(self, chip: ChipSpec, seed: int = 0, defects: DefectMap | None = None) -> None:
         self._chip = chip
         self._seed = seed
+        self._defects = None if defects is None else check_defects(defects, chip, "defects")
         self._artifact: Artifact | None = None
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[str, Layer] = {}
+        self._layers: dict[tuple[str, int], Layer] = {}
         self._fold: Fold | None = None
 
     @property
@@ -72,10 +87,23 @@ class SimulatedDevice:
         held, size = list(targets(artifact)), self._chip.crossbar
         room = torch.empty(len(held), 2, 2, size.rows, size.columns)
         self._cores = {
-            target.core: Core(self._chip, self._seed, target, part)
+            target.core: Core(self._chip, self._seed, target, part, self._stuck(target))
             for target, part in zip(held, room, strict=True)
         }
         self._changed()
+
+    def _stuck(self, target: CoreTarget) -> Stuck | None:
+        """The core's broken devices, on the program's logical lines."""
+        if self._defects is None:
+            return target.stuck
+        core = target.core
+        held = self._defects.held(core)
+        if held is None:
+            return None
+        lines = lines_of(self._held.tensors, self._held.cores, core)
+        if lines is not None:
+            held = held[:, :, lines[0]][..., lines[1]]
+        return Stuck.of(self._chip, torch.from_numpy(held))
 
     def draw(self, end_state: EndState) -> None:
         """Draw the end state of the chip's own programming, or take the exact conductances."""
@@ -112,7 +140,7 @@ class SimulatedDevice:
         age = self._settings.age_s
         duty = torch.full((chip.crossbar.rows,), _CORE_DUTY)
         cells = through_wires(chip, *(held.now(age) if age else held.fresh()), duty)
-        converters = converters_of(chip, self._settings.mode)
+        converters = converters_of(chip, self._settings.mode or "4-phase")
         counts = columns_of(held, cells, slice(None))
         stage = stage_of(chip, converters, slice(None), *counts)
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
@@ -133,13 +161,13 @@ class SimulatedDevice:
             self._changed()
 
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
     ) -> Float[Tensor, "vectors columns"]:
-        """One MVM step; read noise depends on seed, step and block alone."""
+        """One MVM step on one copy; read noise depends on seed, step, block and copy alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        noise = ReadNoise(self._seed, "read", step.name, block)
-        return crossbar.layer_mvm(self._layer(step), x.float(), noise).to(x.dtype)
+        noise = ReadNoise(self._seed, "read", *stream_name(step, copy), block)
+        return crossbar.layer_mvm(self._layer(step, copy), x.float(), noise).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read
@@ -180,8 +208,8 @@ class SimulatedDevice:
                 core.keep_variance(held[1])
         self._changed()
 
-    def cost(self, workload: Workload, mode: Mode) -> Cost:
-        """Time and energy of a program's work."""
+    def cost(self, workload: Workload, mode: Mode | None) -> Cost:
+        """Time and energy of a program's work, in a read mode or in each matrix's own."""
         return engine.cost(self._chip, workload, mode)
 
     @property
@@ -204,11 +232,11 @@ class SimulatedDevice:
         assert total is not None
         return epilogue(self._held, step, total)
 
-    def _layer(self, step: MvmStep) -> Layer:
-        if step.name not in self._layers:
+    def _layer(self, step: MvmStep, copy: int) -> Layer:
+        if (step.name, copy) not in self._layers:
             settings = self._settings
             self._fold = self._fold or Fold(
                 self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
             )
-            self._layers[step.name] = self._fold.layer(step)
-        return self._layers[step.name]
+            self._layers[step.name, copy] = self._fold.layer(step, copy)
+        return self._layers[step.name, copy]

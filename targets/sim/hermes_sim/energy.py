@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from hermesc.target.spec import ChipSpec, Kind, Mode
+from hermesc.target.spec import ChipSpec, Kind
 
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
@@ -11,12 +11,14 @@ _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What was done; digital work is counted in operations of a host or elements of a vector
-    unit."""
+    unit, and bytes by whether a chip's own transport moves them or the link to the host."""
 
-    core_mvms: int = 0
+    one_phase_mvms: int = 0
+    four_phase_mvms: int = 0
     ldpu_outputs: int = 0
     link_bytes: int = 0
     transport_bytes: int = 0
+    host_link_bytes: int = 0
     host_operations: int = 0
     elements: int = 0
     functions: int = 0
@@ -29,23 +31,31 @@ class Counts:
     def __mul__(self, times: int) -> "Counts":
         return Counts(*(getattr(self, f.name) * times for f in fields(self)))
 
+    @property
+    def core_mvms(self) -> int:
+        """MVMs of cores in either read mode."""
+        return self.one_phase_mvms + self.four_phase_mvms
 
-def dynamic_pj(chip: ChipSpec, counts: Counts, mode: Mode) -> dict[str, float]:
+
+def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
     """Energy of what was done, by cause.
 
     Source: tables `*_energy` and `vector_unit` of the chip (Le Gallo 2023, Table I, decomposed).
     """
+    array_nj = (
+        counts.one_phase_mvms * chip.mvm_nj["1-phase"]
+        + counts.four_phase_mvms * chip.mvm_nj["4-phase"]
+    )
     by = {
-        "array": counts.core_mvms * chip.mvm_nj[mode] * _PJ_PER_NJ,
+        "array": array_nj * _PJ_PER_NJ,
         "ldpu": counts.ldpu_outputs * chip.ldpu_energy.output_nj * _PJ_PER_NJ,
         "links": counts.link_bytes * chip.link_energy.byte_pj,
     }
     unit = chip.vector_unit
+    if unit is None or counts.host_link_bytes:
+        by["host_link"] = counts.host_link_bytes * chip.host_link_energy.byte_pj
     if unit is None:
-        return by | {
-            "host_link": counts.transport_bytes * chip.host_link_energy.byte_pj,
-            "host": counts.host_operations * chip.host_energy.op_pj,
-        }
+        return by | {"host": counts.host_operations * chip.host_energy.op_pj}
     return by | {
         "transport": counts.transport_bytes * unit.byte_pj,
         "vector_unit": counts.elements * unit.element_pj
@@ -55,13 +65,14 @@ def dynamic_pj(chip: ChipSpec, counts: Counts, mode: Mode) -> dict[str, float]:
     }
 
 
-def idle_pj(chip: ChipSpec, cores: int, time_ps: int) -> float:
-    """Energy that some cores and what they share draw over that time, whatever they do.
+def idle_pj(chip: ChipSpec, cores: int, chips: int, time_ps: int) -> float:
+    """Energy that some cores, on some chips, and what a chip's cores share draw over that time,
+    whatever they do.
 
     A chip that no core of is in use is off.
     """
     power = chip.idle_power
-    return (cores * power.core_mw + power.chip_mw * (cores > 0)) * time_ps * _PJ_PER_MW_PS
+    return (cores * power.core_mw + power.chip_mw * chips) * time_ps * _PJ_PER_MW_PS
 
 
 def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:

@@ -10,23 +10,24 @@ from hermes_sim import digital
 from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
 from hermes_sim.fifo import Track, critical_path
 from hermes_sim.timeline import Ran, Timeline
-from hermesc.artifact.schema import Artifact
+from hermesc.artifact.schema import Artifact, Tile
 from hermesc.aten import base_name, last_uses
 from hermesc.target.spec import ChipSpec, Mode
 from hermesrt.cost import Cost, Lane, LayerCost, Span
 from hermesrt.workload import HostWork, MvmWork, Workload
 
 
-def cost(chip: ChipSpec, workload: Workload, mode: Mode) -> Cost:
-    """Time and energy of one sample of the workload."""
+def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
+    """Time and energy of one sample of the workload; without a read mode each matrix is read in
+    its own."""
     artifact, samples = workload.artifact, workload.samples
     ran = _run(chip, workload, mode)
     last = max((r.done for r in ran), key=lambda track: track.last, default=None)
     latency = last.last if last is not None else 0
-    vector = per_vector(artifact)
+    vector = per_vector(artifact, mode)
     counts = [count(r.work, vector, chip) for r in ran]
-    energy = dynamic_pj(chip, sum(counts, Counts()), mode)
-    energy["idle"] = idle_pj(chip, len(artifact.cores), latency)
+    energy = dynamic_pj(chip, sum(counts, Counts()))
+    energy["idle"] = idle_pj(chip, len(artifact.cores), len(artifact.chips), latency)
     times, prices = time_kinds(chip), energy_kinds(chip)
     by = critical_path(last, last.count - 1) if last is not None else {}
     return Cost(
@@ -37,28 +38,45 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode) -> Cost:
         energy_by={cause: value / samples for cause, value in energy.items()},
         assumed_latency=tuple(cause for cause, kind in times.items() if kind == "assumed"),
         assumed_energy=tuple(cause for cause, kind in prices.items() if kind == "assumed"),
-        layers=tuple(_layers(chip, artifact, ran, counts, mode, samples)),
+        layers=tuple(_layers(chip, artifact, ran, counts, samples)),
         spans=tuple(_spans(artifact, ran)),
     )
 
 
-def per_vector(artifact: Artifact) -> dict[str, Counts]:
-    """What one vector through each matrix takes."""
-    hops: Counter[str] = Counter()
+def per_vector(artifact: Artifact, mode: Mode | None) -> dict[str, tuple[Counts, ...]]:
+    """What one vector through each copy of each matrix takes."""
+    chip = artifact.chip
+    hops: Counter[tuple[str, int]] = Counter()
     for route in artifact.manifest.routes:
-        hops[route.matrix] += (len(route.cores) - 1) * (route.columns[1] - route.columns[0])
-    return {
-        matrix.name: Counts(
-            core_mvms=len(matrix.tiles),
-            ldpu_outputs=sum(t.columns[1] - t.columns[0] for t in matrix.tiles),
-            link_bytes=hops[matrix.name],
-            transport_bytes=sum(t.rows[1] - t.rows[0] for t in matrix.tiles) + matrix.columns,
-        )
-        for matrix in artifact.manifest.matrices
-    }
+        width = route.columns[1] - route.columns[0]
+        hops[route.matrix, route.copy] += (len(route.cores) - 1) * width
+    found: dict[str, list[Counts]] = {}
+    for matrix in artifact.manifest.matrices:
+        found[matrix.name] = [
+            Counts(link_bytes=hops[matrix.name, copy]) for copy in range(matrix.copies)
+        ]
+        for tile in matrix.tiles:
+            last = tile.stage == len(matrix.row_ranges) - 1
+            found[matrix.name][tile.copy] += _tile_counts(chip, tile, mode or matrix.mode, last)
+    return {name: tuple(copies) for name, copies in found.items()}
 
 
-def count(work: MvmWork | HostWork, per_vector: Mapping[str, Counts], chip: ChipSpec) -> Counts:
+def _tile_counts(chip: ChipSpec, tile: Tile, mode: Mode, last: bool) -> Counts:
+    rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
+    moved = rows + (columns if last else 0)
+    own = chip.vector_unit is not None and tile.core < chip.cores
+    return Counts(
+        one_phase_mvms=int(mode == "1-phase"),
+        four_phase_mvms=int(mode == "4-phase"),
+        ldpu_outputs=columns,
+        transport_bytes=moved if own else 0,
+        host_link_bytes=0 if own else moved,
+    )
+
+
+def count(
+    work: MvmWork | HostWork, per_vector: Mapping[str, Sequence[Counts]], chip: ChipSpec
+) -> Counts:
     """What a step does, whenever it does it."""
     if isinstance(work, HostWork):
         if chip.vector_unit is None:
@@ -67,10 +85,12 @@ def count(work: MvmWork | HostWork, per_vector: Mapping[str, Counts], chip: Chip
         return Counts(
             elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
         )
-    return per_vector[work.step.matrix] * work.vectors
+    copies = per_vector[work.step.matrix]
+    dealt = [len(range(copy, work.vectors, len(copies))) for copy in range(len(copies))]
+    return sum((one * some for one, some in zip(copies, dealt, strict=True)), Counts())
 
 
-def _run(chip: ChipSpec, workload: Workload, mode: Mode) -> list[Ran]:
+def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     timeline = Timeline(chip, workload, mode)
     names = [(w.step.name, (*w.needs.each, *w.needs.whole)) for w in workload.work]
     dead = last_uses(names, ())
@@ -102,7 +122,6 @@ def _layers(
     artifact: Artifact,
     ran: Sequence[Ran],
     counts: Sequence[Counts],
-    mode: Mode,
     samples: int,
 ) -> Iterator[LayerCost]:
     for step, done in zip(ran, counts, strict=True):
@@ -116,7 +135,7 @@ def _layers(
             vectors=work.vectors if isinstance(work, MvmWork) else work.needs.tokens,
             core_mvms=done.core_mvms // samples,
             latency_ps=step.done.last - min(track.first for _, track in step.uses),
-            energy_pj=sum(dynamic_pj(chip, done, mode).values()) / samples,
+            energy_pj=sum(dynamic_pj(chip, done).values()) / samples,
         )
 
 

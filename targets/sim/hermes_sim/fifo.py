@@ -26,7 +26,7 @@ class Feed:
     """A stream that a job waits for: `delay` after the end of its job, or after its start.
 
     Which one: job i of a stream as long; the last one where it is needed whole; with
-    `each_feeds` = v the job i // v; with `every` = v the job v (i + 1) - 1.
+    `each_feeds` = v the job i // v; with `every` = v the job first + v i.
     """
 
     source: "Track"
@@ -36,6 +36,7 @@ class Feed:
     whole: bool = False
     each_feeds: int = 1
     every: int = 1
+    first: int = 0
 
     def times(self) -> Any:
         """When the waiting is over, for each job (a single time where `whole`)."""
@@ -45,7 +46,7 @@ class Feed:
         if self.whole:
             return source.times[-1] + shift
         if self.every > 1:
-            return source.times[self.every - 1 :: self.every] + shift
+            return source.times[self.first :: self.every] + shift
         times = source.times + shift if shift else source.times
         return np.repeat(times, self.each_feeds) if self.each_feeds > 1 else times
 
@@ -53,7 +54,7 @@ class Feed:
         """The job of the source that job i waits for."""
         if self.whole:
             return self.source.count - 1
-        return i // self.each_feeds if self.every == 1 else self.every * (i + 1) - 1
+        return i // self.each_feeds if self.every == 1 else self.first + self.every * i
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ class Hold:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """A stream of `count` jobs of `service` each; `times` are their ends, until forgotten."""
+    """A stream of `count` jobs of `service` each; `times` are their ends, until forgotten.
+
+    Of streams that were dealt to several servers and put in order again, `dealt` are the servers'
+    and `leading` the place, in the order before, of what each job waited for.
+    """
 
     cause: str
     service: int
@@ -78,6 +83,8 @@ class Track:
     times: Times | None
     starts: Bits
     latest: tuple[Bits, ...]
+    dealt: tuple["Track", ...] = ()
+    leading: Times = field(default_factory=lambda: _NONE)
     first: int = field(init=False)
     last: int = field(init=False)
     before_last: int | None = field(init=False)
@@ -129,6 +136,23 @@ def join(count: int, feeds: Sequence[Feed]) -> Track:
     return serve("", 0, count, feeds, in_order=False)
 
 
+def collect(servers: Sequence[Track], together: int) -> Track:
+    """Jobs that were dealt to servers in turn, in order again: job i of the result is there when
+    the first `together` (i + 1) of them are."""
+    count = sum(track.count for track in servers)
+    times: Times = np.empty(count, np.int64)
+    for turn, track in enumerate(servers):
+        assert track.times is not None, "the times of this stream are forgotten"
+        times[turn :: len(servers)] = track.times
+    done = np.maximum.accumulate(times)
+    leading = np.maximum.accumulate(np.where(times == done, _ramp(count), 0))
+    ends = slice(together - 1, None, together)
+    return Track(
+        "", 0, count // together, (), (), done[ends].copy(), _ALL, (),
+        tuple(servers), leading[ends].copy(),
+    )  # fmt: skip
+
+
 def critical_path(track: Track, job: int) -> dict[str, int]:
     """What the end of a job is made of, by cause; the values add up to its time."""
     by: Counter[str] = Counter()
@@ -163,6 +187,9 @@ def _source(
     track: Track, job: int, time: int, by: "Counter[str]"
 ) -> tuple[Track | None, int, int, bool]:
     """What made a job begin at that time: the job of another stream, or nothing."""
+    if track.dealt:
+        place, turn = divmod(int(track.leading[job]), len(track.dealt))
+        return track.dealt[turn], place, time, True
     for hold in track.holds:
         if hold.job == job and hold.time == time:
             return hold.source, hold.source_job, time, True
@@ -184,6 +211,7 @@ def _steps(service: int, count: int) -> Times:
 
 
 _ALL: Bits = np.zeros(0, np.uint8)  # every job began by itself
+_NONE: Times = np.zeros(0, np.int64)
 
 
 def _bit(bits: Bits, i: int) -> bool:

@@ -27,18 +27,19 @@ _ENOUGH_VECTORS = 64  # for a column correction; fewer are filled up with random
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What all layers of a device share; `cores` by number."""
+    """What all layers of a device share; `cores` by number. Without a read mode each matrix has its
+    own."""
 
     chip: ChipSpec
     seed: int
     artifact: Artifact
     cores: Mapping[int, Core]
-    mode: Mode
+    mode: Mode | None
     age_s: float
     _aged: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def layer(self, step: MvmStep) -> Layer:
-        """A step's layer at the age and in the mode in force."""
+    def layer(self, step: MvmStep, copy: int = 0) -> Layer:
+        """A step's layer, on a copy of its matrix, at the age and in the mode in force."""
         chip = self.chip
         matrix = self.artifact.matrices[step.matrix]
         scale, bias = torch.ones(matrix.columns), torch.zeros(matrix.columns)
@@ -47,7 +48,7 @@ class Fold:
         if step.bias is not None:
             bias = tensor_of(self.artifact, step.bias).float()
         largest = tensor_of(self.artifact, matrix.name).abs().amax(0).float()
-        converters = converters_of(chip, self.mode)
+        converters = converters_of(chip, self.mode or matrix.mode)
         codes = self._calibration(step, matrix)
         stages, before = [], 0.0
         for index in range(len(matrix.row_ranges)):
@@ -57,8 +58,8 @@ class Fold:
             value = largest * scale * unit / code
             stages.append(
                 self._stage(
-                    converters, step, matrix, index, codes, value, bias / code if last else None,
-                    before / code,
+                    converters, step, matrix, (copy, index), codes, value,
+                    bias / code if last else None, before / code,
                 )
             )  # fmt: skip
             before = code
@@ -70,21 +71,23 @@ class Fold:
         converters: Converters,
         step: MvmStep,
         matrix: Matrix,
-        index: int,
+        place: tuple[int, int],
         codes: Float[Tensor, "vectors rows"],
         value: Float[Tensor, " columns"],
         bias: Float[Tensor, " columns"] | None,
         carry: float,
     ) -> Stage:
         chip = self.chip
+        copy, index = place
         rows = slice(*matrix.row_ranges[index])
-        tiles = matrix.at_stage(index)
+        tiles = matrix.at_stage(index, copy)
         duty = codes[:, rows].abs().mean(0) / (2 * chip.input_levels)  # of one sign's phase
         young = self._counts(converters, tiles, rows, duty, 0.0)
         gain, offset = torch.ones(matrix.columns), torch.zeros(matrix.columns)
         if chip.effects.column_correction:
             part = codes[:, rows]
-            counts = self._calibrated(converters, young, part, step, index)
+            noise = ReadNoise(self.seed, "calibrate", *stream_name(step, copy), index)
+            counts = crossbar.core_counts(converters, young, part, noise)
             gain, offset = column_fit(counts, part @ self._exact(tiles))
         now, factor = young, torch.ones(matrix.columns)
         if self.age_s > 0:
@@ -98,12 +101,6 @@ class Fold:
             white = torch.where(scale != 0, steps / scale, 0.0).square()
         total = value * offset + (0 if bias is None else bias)
         return replace(now, white=white, scale=scale, offset=total, carry=carry)
-
-    def _calibrated(
-        self, converters: Converters, stage: Stage, codes: Tensor, step: MvmStep, index: int
-    ) -> Tensor:
-        noise = ReadNoise(self.seed, "calibrate", step.name, index)
-        return crossbar.core_counts(converters, stage, codes, noise)
 
     def _calibration(self, step: MvmStep, matrix: Matrix) -> Float[Tensor, "vectors rows"]:
         """The program's calibration vectors, filled up with random ones where they are few."""
@@ -161,6 +158,12 @@ class Fold:
         means = [(pair[0] - pair[1]).abs().mean() for pair in (young, aged)]
         factor = (means[0] / means[1]).nan_to_num(1.0, 1.0, 1.0)
         return factor.expand(tile.columns[1] - tile.columns[0])
+
+
+def stream_name(step: MvmStep, copy: int) -> tuple[str | int, ...]:
+    """What names the noise of a step on a copy; the first copy's is that of a matrix without
+    others."""
+    return (step.name, "copy", copy) if copy else (step.name,)
 
 
 def converters_of(chip: ChipSpec, mode: Mode) -> Converters:

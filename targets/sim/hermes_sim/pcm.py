@@ -77,6 +77,7 @@ def program_weights(
     noise: CountPolynomial, g_max: float, g_target: Pairs, generator: torch.Generator
 ) -> Pairs:
     """w_prog = w + sigma(|w|) N of each weight g+ - g-, in ADC counts; the smallest become zero.
+    What both polarities have in common, in cells with a stuck device, they keep.
 
     Source: IBM analog-foundation-models, apply_noise_model.py (weight errors of the 64-core chip).
     """
@@ -88,7 +89,8 @@ def program_weights(
     )
     written = weight + sigma * _normal(weight, generator)
     written = torch.where(size < noise.zero_below, 0.0, written) * count
-    return torch.stack([written.clamp(min=0), (-written).clamp(min=0)])
+    common = torch.minimum(g_target[0], g_target[1])
+    return torch.stack([written.clamp(min=0), (-written).clamp(min=0)]).add_(common)
 
 
 def max_set_fill(

@@ -16,7 +16,7 @@ _TABLES = (
 )  # fmt: skip
 
 
-def sensitivity(chip: ChipSpec, workload: Workload, mode: Mode) -> tuple[Moved, ...]:
+def sensitivity(chip: ChipSpec, workload: Workload, mode: Mode | None) -> tuple[Moved, ...]:
     """Every assumed constant of time and energy that moves either, the strongest first.
 
     Each is changed alone, and the whole timeline run again.
@@ -34,7 +34,7 @@ def _assumed(chip: ChipSpec) -> Iterator[tuple[str, str]]:
             yield from ((name, f.name) for f in fields(table) if f.name != "pedigree")
 
 
-def _moved(chip: ChipSpec, workload: Workload, mode: Mode, name: str, key: str) -> Moved:
+def _moved(chip: ChipSpec, workload: Workload, mode: Mode | None, name: str, key: str) -> Moved:
     table = getattr(chip, name)
     value = getattr(table, key)
     costs = [

@@ -1,7 +1,7 @@
 """When each step of a program runs: streams of vectors through the resources of cores and host.
 
 Resources, each serving its jobs first come, first served in the order of the program's steps and,
-within a step, of its tiles by stage and column:
+within a step, of its tiles by copy, stage and column:
   port in, port out  of each core: one byte after another, to and from the host (or on the chip)
   array              of each core: PWM, crossbar and converters, one MVM at a time
   LDPU               of each core: one output a clock; beside the array, which goes on meanwhile
@@ -10,6 +10,9 @@ within a step, of its tiles by stage and column:
 A core's input buffer holds two vectors: one in the array, one behind it. Partial sums are streams:
 the next LDPU of a cascade begins `stage_ns` after the one before it began. A vector's outputs leave
 while the LDPU makes them. A link that is busy holds a stream of partial sums back, not its LDPU.
+A step's vectors are dealt to the copies of its matrix in turn, and its results taken in order.
+On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
+the ports of the other chips over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hermes_sim import digital
-from hermes_sim.fifo import Feed, Hold, Track, join, serve
+from hermes_sim.fifo import Feed, Hold, Track, collect, join, serve
 from hermesc.artifact.schema import Artifact, Matrix, Tile
 from hermesc.target.spec import ChipSpec, Mode
 from hermesc.units import to_ps
@@ -85,16 +88,17 @@ class _TileRun:
 class Timeline:
     """Runs the steps of a workload one by one; state of all resources between them."""
 
-    def __init__(self, chip: ChipSpec, workload: Workload, mode: Mode) -> None:
+    def __init__(self, chip: ChipSpec, workload: Workload, mode: Mode | None) -> None:
         self._chip = chip
         self._artifact: Artifact = workload.artifact
-        self._times = _Times(chip, mode)
+        self._mode = mode
+        self._times = _Times(chip)
         self._cores: dict[int, _Core] = {core: _Core() for core in self._artifact.cores}
         self._links: dict[tuple[int, int], Track] = {}
         self._digital: Track | None = None
         self._values: dict[str, Track] = {}
         self._paths = {
-            (r.matrix, r.columns, r.stage): r.cores for r in self._artifact.manifest.routes
+            (r.matrix, r.copy, r.columns, r.stage): r.cores for r in self._artifact.manifest.routes
         }
 
     def run(self, work: MvmWork | HostWork) -> Ran:
@@ -133,49 +137,68 @@ class Timeline:
         tokens = work.needs.tokens
         split = work.vectors // tokens
         arrival = join(work.vectors, self._needs(work.needs, split))
+        uses: _Uses = []
+        if matrix.copies == 1:
+            feeds = self._copy(matrix, 0, arrival, split, uses)
+            done = join(tokens, feeds)
+        else:
+            copies = min(matrix.copies, work.vectors)
+            servers = []
+            for copy in range(copies):
+                count = len(range(copy, work.vectors, copies))
+                mine = join(count, [Feed(arrival, every=copies, first=copy)])
+                servers.append(join(count, self._copy(matrix, copy, mine, 1, uses)))
+            done = collect(servers, split)
+        arrival.forget()
+        return Ran(work, done, tuple(uses))
+
+    def _copy(
+        self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses
+    ) -> list[Feed]:
+        """The vectors of one copy; what the results wait for."""
         alike: dict[object, _TileRun] = {}
         alike_links: dict[object, Track] = {}
         stages: dict[tuple[tuple[int, int], int], _TileRun] = {}
-        uses: _Uses = []
         last = len(matrix.row_ranges) - 1
-        for tile in sorted(matrix.tiles, key=lambda t: (t.stage, t.columns)):
-            before = stages.get((tile.columns, tile.stage - 1))
-            sums = self._partial_sums(matrix, tile, before, alike_links, uses) if before else None
-            ran = self._tile(tile, arrival, sums, tile.stage == last, alike)
-            stages[tile.columns, tile.stage] = ran
-            uses += self._occupy(tile.core, ran)
+        for stage in range(last + 1):
+            for tile in matrix.at_stage(stage, copy):
+                before = stages.get((tile.columns, stage - 1))
+                sums = (
+                    self._partial_sums(matrix, tile, before, alike_links, uses) if before else None
+                )
+                ran = self._tile(matrix, tile, arrival, sums, alike)
+                stages[tile.columns, stage] = ran
+                uses += self._occupy(tile.core, ran)
         ends = {id(r): r for (_, stage), r in stages.items() if stage == last}
-        feeds = [f for ran in ends.values() for f in self._outputs(ran, split)]
-        arrival.forget()
-        return Ran(work, join(tokens, feeds), tuple(uses))
+        return [f for ran in ends.values() for f in self._outputs(ran, split)]
 
     def _tile(
         self,
+        matrix: Matrix,
         tile: Tile,
         arrival: Track,
         sums: Feed | None,
-        is_last: bool,
         alike: dict[object, _TileRun],
     ) -> _TileRun:
         core, times = self._cores[tile.core], self._times
         rows, columns = (b - a for a, b in (tile.rows, tile.columns))
-        key = (rows, columns, sums and id(sums.source), core.state(arrival.first))
+        port = times.port(tile.core)
+        key = (rows, columns, sums and id(sums.source), core.state(arrival.first), port)
         if key in alike:
             return alike[key]
         count = arrival.count
         port_in = serve(
-            times.transport, times.port(rows), count,
-            [Feed(arrival, times.latency, times.transport)], [*_turn(core.port_in), *core.buffer()],
+            port.cause, port.time(rows), count,
+            [Feed(arrival, port.latency, port.cause)], [*_turn(core.port_in), *core.buffer()],
         )  # fmt: skip
-        array = serve("array", times.mvm, count, [Feed(port_in)], _turn(core.array))
+        mvm = times.mvm(self._mode or matrix.mode)
+        array = serve("array", mvm, count, [Feed(port_in)], _turn(core.array))
         waits = [Feed(array), sums] if sums else [Feed(array)]
         ldpu = serve("ldpu", times.ldpu(columns), count, waits, _turn(core.ldpu))
         port_out = None
-        if is_last:
+        if tile.stage == len(matrix.row_ranges) - 1:
             leaves = Feed(ldpu, times.stage, "links", from_start=True)
-            port_out = serve(
-                times.transport, times.port(columns), count, [leaves], _turn(core.port_out)
-            )
+            port_out = serve(port.cause, port.time(columns), count, [leaves], _turn(core.port_out))
         alike[key] = _TileRun(port_in, array, ldpu, port_out)
         return alike[key]
 
@@ -195,8 +218,8 @@ class Timeline:
         """A vector is there when its last byte has left, not before the LDPU has made it."""
         assert ran.port_out is not None
         if ran.ldpu.service >= ran.port_out.service:
-            yield Feed(ran.ldpu, self._times.stage, "links", every=split)
-        yield Feed(ran.port_out, every=split)
+            yield Feed(ran.ldpu, self._times.stage, "links", every=split, first=split - 1)
+        yield Feed(ran.port_out, every=split, first=split - 1)
 
     def _partial_sums(
         self, matrix: Matrix, tile: Tile, before: _TileRun, alike: dict[object, Track], uses: _Uses
@@ -205,7 +228,7 @@ class Timeline:
         times = self._times
         feed = Feed(before.ldpu, times.stage, "links", from_start=True)
         service = times.link(tile.columns[1] - tile.columns[0])
-        path = self._paths.get((matrix.name, tile.columns, tile.stage), ())
+        path = self._paths.get((matrix.name, tile.copy, tile.columns, tile.stage), ())
         for index, link in enumerate(pairwise(path)):
             if index:
                 feed = Feed(feed.source, times.hop, "hops", from_start=True)
@@ -224,11 +247,9 @@ class _Times:
     """The chip's times in picoseconds."""
 
     chip: ChipSpec
-    mode: Mode
 
-    @property
-    def mvm(self) -> int:
-        return to_ps(self.chip.mvm_ns[self.mode])
+    def mvm(self, mode: Mode) -> int:
+        return to_ps(self.chip.mvm_ns[mode])
 
     @property
     def stage(self) -> int:
@@ -238,24 +259,29 @@ class _Times:
     def hop(self) -> int:
         return to_ps(self.chip.hop_time.hop_ns)
 
-    @property
-    def latency(self) -> int:
-        unit = self.chip.vector_unit
-        return to_ps(unit.latency_ns) if unit else 0
-
-    @property
-    def transport(self) -> str:
-        return "transport" if self.chip.vector_unit else "host_link"
-
     def ldpu(self, columns: int) -> int:
         return to_ps(self.chip.ldpu_time.output_interval_ns * columns)
 
     def link(self, columns: int) -> int:
         return to_ps(self.chip.link_time.byte_ns * columns)
 
-    def port(self, count: int) -> int:
+    def port(self, core: int) -> "_Port":
         unit = self.chip.vector_unit
-        return to_ps((unit.byte_ns if unit else self.chip.host_link_time.byte_ns) * count)
+        if unit is None or core >= self.chip.cores:
+            return _Port("host_link", self.chip.host_link_time.byte_ns, 0)
+        return _Port("transport", unit.byte_ns, to_ps(unit.latency_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """How bytes come to a core and leave it; `latency` in picoseconds, once a vector."""
+
+    cause: str
+    byte_ns: float
+    latency: int
+
+    def time(self, count: int) -> int:
+        return to_ps(self.byte_ns * count)
 
 
 def _turn(before: Track | None) -> list[Hold]:

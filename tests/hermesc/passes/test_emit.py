@@ -16,20 +16,22 @@ from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
-from hermesc.passes.tile import tile
+from hermesc.passes.wire import wire
+from hermesc.placing.options import PlaceOptions
 
 
 @pytest.fixture(scope="session")
-def emitted(mvm_graph):
+def emitted(mvm_graph, tiled_of):
     """The artifact of matrices, each with an input of its own."""
 
     def make(chip, *matrices, labels=None):
         partitioned, weights = mvm_graph(*matrices)
-        tiled = tile(partitioned, weights, chip)
+        tiled = tiled_of(partitioned, weights, chip)
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
-        scheduled = schedule(route(place(quantized, chip), chip))
-        return emit(scheduled, weights, chip, Extras("made", x, labels, True, ()))
+        placed = place(quantized, chip, PlaceOptions(), {})
+        scheduled, wired = schedule(route(placed, chip)), wire(placed, weights, chip, None)
+        return emit(scheduled, weights, chip, Extras("made", x, labels, True, (), wired))
 
     return make
 

@@ -4,26 +4,28 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermesc.errors import CapacityError
 from hermesc.ir.stages import Quantized
-from hermesc.ir.verify import verify_placed
+from hermesc.ir.verify import verify_placed, verify_routed
 from hermesc.passes.place import place
-from hermesc.passes.tile import tile
+from hermesc.passes.route import route
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.fabric import link_graph
 
 
 @pytest.fixture(scope="session")
-def placed_of(mvm_graph):
+def placed_of(mvm_graph, tiled_of):
     """Matrices of the given shapes, placed."""
 
-    def make(chip, *shapes):
+    def make(chip, *shapes, vectors=1, **options):
         partitioned, weights = mvm_graph(*(torch.empty(*s, device="meta") for s in shapes))
-        tiled = tile(partitioned, weights, chip)
+        aim = PlaceOptions(**options)
+        tiled = tiled_of(partitioned, weights, chip, aim, vectors)
         g_max = tuple((1e-5,) * len(m.row_ranges) for m in tiled.matrices)
-        return place(Quantized(tiled, (), g_max, (), 1, ()), chip)
+        return place(Quantized(tiled, (), g_max, (), 1, ()), chip, aim, {})
 
     return make
 
@@ -39,44 +41,97 @@ def test_golden(stages, golden):
 SHAPES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), max_size=8)
 
 
-@given(SHAPES, st.integers(1, 6), st.integers(1, 6))
+AIMS = st.sampled_from(["balanced", "cores", "latency", "throughput", "energy", "accuracy"])
+
+
+@given(SHAPES, st.integers(1, 6), st.integers(1, 6), AIMS, st.integers(1, 3), st.integers(1, 9))
 def test_any_list_of_matrices_is_placed_soundly_or_refused(
-    chip_with, placed_of, shapes, grid_rows, grid_columns
+    chip_with, placed_of, shapes, grid_rows, grid_columns, objective, chips, vectors
 ):
     chip = chip_with(
         grid_rows=grid_rows, grid_columns=grid_columns, crossbar_rows=16, crossbar_columns=16
     )
     cells = sum(rows * columns for rows, columns in shapes)
     try:
-        placed = placed_of(chip, *shapes)
+        placed = placed_of(
+            chip, *shapes, objective=objective, chips=chips, vectors=vectors, solver="heuristic"
+        )
     except CapacityError as error:
-        assert f"the chip `hermes` has {chip.cores}" in str(error)
+        assert "the model needs" in str(error)
         assert shapes
         return
-    assert cells <= chip.cores * 256
+    assert cells <= chips * chip.cores * 256
     verify_placed(placed, chip)
-    links = link_graph(chip)
-    stages = {(p.matrix, p.block.columns, p.stage): p.core for p in placed.placements}
-    for (matrix, columns, stage), core in stages.items():
-        before = stages.get((matrix, columns, stage - 1))
-        assert (before is None) == (stage == 0)
-        assert before is None or links.has_edge(before, core)
+    verify_routed(route(placed, chip), chip)
+    assert placed.score.bound <= placed.score.value
+    assert all(m.copies <= vectors for m in placed.quantized.tiled.matrices)
 
 
-@given(st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=8))
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=6))
 def test_one_tile_for_each_core_is_always_enough(chip_with, placed_of, shapes):
     chip = chip_with(grid_rows=1, grid_columns=len(shapes), crossbar_rows=16, crossbar_columns=16)
     verify_placed(placed_of(chip, *shapes), chip)
 
 
 def test_small_matrices_share_a_core(chip, placed_of):
-    placed = placed_of(chip, *[(16, 16)] * 20)
+    placed = placed_of(chip, *[(16, 16)] * 20, objective="cores")
     assert {p.core for p in placed.placements} == {0}
 
 
 def test_matrices_that_fill_a_core_exactly_share_it(chip, placed_of):
-    placed = placed_of(chip, *[(128, 128)] * 4)
+    placed = placed_of(chip, *[(128, 128)] * 4, objective="cores")
     assert {p.core for p in placed.placements} == {0}
+
+
+def test_what_may_run_at_once_has_a_core_for_itself_by_default(chip, placed_of):
+    placed = placed_of(chip, *[(128, 128)] * 4)
+    assert len({p.core for p in placed.placements}) == 4
+    assert placed.score.value == placed.score.bound
+
+
+def test_full_blocks_and_what_is_left_pack_tighter_than_equal_ones(chip, placed_of):
+    shapes = [(256, 300)] * 3  # 3 full blocks, and 3 of 44 columns that share a core
+    assert placed_of(chip, *shapes, objective="cores").score.value == 4
+    assert len({p.core for p in placed_of(chip, *shapes).placements}) == 6
+
+
+def test_a_latency_is_bought_with_copies_and_finer_tiles(chip, placed_of):
+    plain, fast = (
+        placed_of(chip, (64, 128), vectors=100, objective=aim) for aim in ("balanced", "latency")
+    )
+    assert fast.score.value < plain.score.value / 4
+    assert fast.quantized.tiled.matrices[0].copies > 1
+    one = placed_of(chip, (64, 128), vectors=100, objective="latency", copies=1)
+    assert one.quantized.tiled.matrices[0].copies == 1
+
+
+@pytest.mark.parametrize("objective", ["balanced", "cores", "accuracy"])
+def test_four_phases_stay_where_accuracy_counts(chip, placed_of, objective):
+    placed = placed_of(chip, (300, 300), (16, 16), vectors=5, objective=objective)
+    assert {m.mode for m in placed.quantized.tiled.matrices} == {"4-phase"}
+
+
+def test_energy_and_latency_read_in_one_phase(chip, placed_of):
+    for objective in ("energy", "latency"):
+        placed = placed_of(chip, (16, 16), objective=objective)
+        assert placed.quantized.tiled.matrices[0].mode == "1-phase"
+
+
+def test_a_rate_that_the_ldpu_limits_keeps_four_phases(chip_with, placed_of):
+    chip = chip_with(grid_rows=1, grid_columns=1)
+    for width, mode in ((256, "4-phase"), (32, "1-phase")):
+        placed = placed_of(chip, (64, width), vectors=9, objective="throughput")
+        assert placed.quantized.tiled.matrices[0].mode == mode
+
+
+def test_a_big_model_spreads_over_chips_and_no_cascade_crosses(chip_with, placed_of):
+    chip = chip_with(grid_rows=1, grid_columns=5)
+    placed = placed_of(chip, *[(512, 256)] * 4, chips=2)
+    verify_routed(route(placed, chip), chip)
+    assert {p.core // 5 for p in placed.placements} == {0, 1}
+    with pytest.raises(CapacityError, match=r"Spread it over 2 chips with --set place\.chips=2"):
+        placed_of(chip, *[(512, 256)] * 4)
 
 
 def test_a_whole_chip_of_full_tiles_fits(chip, placed_of):

@@ -16,17 +16,16 @@ from hermesc.passes.quantize import (
     quantize,
     rows_are_independent,
 )
-from hermesc.passes.tile import tile
 
 
 @pytest.fixture(scope="session")
-def quantized_of(mvm_graph):
+def quantized_of(mvm_graph, tiled_of):
     """One matrix, cut for the chip and calibrated on x."""
 
     def make(chip, matrix, x, streams=True, extra=None, options=None, **changes):
         partitioned, weights = mvm_graph(matrix, **changes)
         weights = weights | (extra or {})
-        tiled = tile(partitioned, weights, chip)
+        tiled = tiled_of(partitioned, weights, chip)
         quantized = quantize(tiled, weights, {"x0": x}, streams, chip, options or QuantizeOptions())
         verify_quantized(quantized, chip)
         return quantized
@@ -355,14 +354,14 @@ def test_a_row_by_row_model_streams_and_a_mixing_one_does_not(front_of, any_mode
     assert streams == (any_model.name not in mixing | columns)
 
 
-def test_a_model_of_one_row_does_not_stream(front):
+def test_a_model_of_one_row_does_not_stream(front, tiled_of):
     made = front(torch.nn.Linear(4, 2), (torch.randn(3, 4),))
     assert rows_are_independent(made.graph, made.weights, made.named((torch.randn(2, 4),)))
     assert not rows_are_independent(made.graph, made.weights, made.named((torch.randn(1, 4),)))
 
 
 @pytest.mark.parametrize("row", [0, 3, 7, 8, 15])
-def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front, module, row):
+def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front, tiled_of, module, row):
     model = module(lambda m, x: (x @ m.w) / x.abs().max(), w=(6, 5))
     x = torch.rand(16, 6, generator=torch.Generator().manual_seed(0))
     x[row, 2] = 5.0

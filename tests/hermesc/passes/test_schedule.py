@@ -7,16 +7,18 @@ from hermesc.aten import Call, Ref
 from hermesc.errors import Location
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Digital, Input, Mvm, takes
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Tiled
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Score, Tiled
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_scheduled
 from hermesc.passes.schedule import schedule
 
+SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 T = TensorType(("s0", 4), "float32")
 
 
 def _routed(graph):
-    return Routed(Placed(Quantized(Tiled(Partitioned(graph, ()), ()), (), (), (), 1, ()), ()), ())
+    tiled = Tiled(Partitioned(graph, ()), (), ())
+    return Routed(Placed(Quantized(tiled, (), (), (), 1, ()), (), 1, SCORE), ())
 
 
 def test_golden(stages, golden):

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermesc.ir.verify import verify_tiled
-from hermesc.passes.tile import tile
 
 
 def _meta(rows, columns):
@@ -23,10 +22,12 @@ def test_golden(stages, golden):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
-def test_blocks_cover_a_matrix_exactly_once(chip_with, mvm_graph, rows, columns, height, width):
+def test_blocks_cover_a_matrix_exactly_once(
+    chip_with, mvm_graph, tiled_of, rows, columns, height, width
+):
     chip = chip_with(crossbar_rows=height, crossbar_columns=width)
     partitioned, weights = mvm_graph(_meta(rows, columns))
-    tiled = tile(partitioned, weights, chip)
+    tiled = tiled_of(partitioned, weights, chip)
     verify_tiled(tiled, weights, chip)
     blocks = [b for cascade in tiled.matrices[0].cascades for b in cascade]
     seen = torch.zeros(rows, columns, dtype=torch.int64)
@@ -49,14 +50,16 @@ def test_blocks_cover_a_matrix_exactly_once(chip_with, mvm_graph, rows, columns,
         (700, 300, [(0, 233), (233, 466), (466, 700)]),
     ],
 )
-def test_a_matrix_is_cut_in_the_fewest_equal_parts(chip, mvm_graph, rows, columns, ranges):
+def test_a_matrix_is_cut_in_the_fewest_equal_parts(
+    chip, mvm_graph, tiled_of, rows, columns, ranges
+):
     partitioned, weights = mvm_graph(_meta(rows, columns))
-    (matrix,) = tile(partitioned, weights, chip).matrices
+    (matrix,) = tiled_of(partitioned, weights, chip).matrices
     assert list(matrix.row_ranges) == ranges
     assert len(matrix.cascades) == -(-columns // 256)
 
 
-def test_mvms_of_one_matrix_share_its_blocks(chip, front):
+def test_mvms_of_one_matrix_share_its_blocks(chip, front, tiled_of):
     layer = torch.nn.Linear(8, 8, bias=False)
 
     class Twice(torch.nn.Module):
@@ -68,10 +71,10 @@ def test_mvms_of_one_matrix_share_its_blocks(chip, front):
             return self.layer(torch.tanh(self.layer(x)))
 
     made = front(Twice(), (torch.randn(3, 8),))
-    (matrix,) = tile(made.partitioned, made.weights, chip).matrices
+    (matrix,) = tiled_of(made.partitioned, made.weights, chip).matrices
     assert len(matrix.uses) == 2
 
 
-def test_a_model_without_matrices_has_no_tiles(chip, mvm_graph):
+def test_a_model_without_matrices_has_no_tiles(chip, mvm_graph, tiled_of):
     partitioned, weights = mvm_graph()
-    assert tile(partitioned, weights, chip).matrices == ()
+    assert tiled_of(partitioned, weights, chip).matrices == ()

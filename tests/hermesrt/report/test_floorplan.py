@@ -39,6 +39,7 @@ def _matrix(label: str, tile: Tile) -> Matrix:
     return Matrix(
         name=f"matrix_{label}",
         label=label,
+        mode="4-phase",
         rows=tile.rows[1],
         columns=tile.columns[1],
         row_ranges=(tile.rows,),
@@ -54,7 +55,7 @@ def _many(artifact: Artifact, count: int) -> Artifact:
         core, place = divmod(i, 256)
         row, column = divmod(place, 16)
         core_rows, core_columns = (16 * row, 16 * row + 16), (16 * column, 16 * column + 16)
-        tile = Tile(0, (0, 16), (0, 16), core, core_rows, core_columns)
+        tile = Tile(0, 0, (0, 16), (0, 16), core, core_rows, core_columns)
         matrices.append(_matrix(f"layer{i}", tile))
     return _with_matrices(artifact, tuple(matrices))
 
@@ -157,7 +158,7 @@ def test_any_grid_is_drawn_inside_the_picture(artifact: Artifact, grid: tuple[in
 
 def test_a_crossbar_of_another_size_is_filled_by_a_tile_of_its_size(artifact: Artifact) -> None:
     chip = _with_chip(artifact, crossbar={"rows": 64, "columns": 128})
-    tile = Tile(0, (0, 64), (0, 128), 5, (0, 64), (0, 128))
+    tile = Tile(0, 0, (0, 64), (0, 128), 5, (0, 64), (0, 128))
     matrix = _matrix("whole", tile)
     svg = floorplan_svg(_with_matrices(chip, (matrix,)))
     core = _rectangle(_marked(svg, "core")[5])
@@ -168,7 +169,7 @@ def test_a_crossbar_of_another_size_is_filled_by_a_tile_of_its_size(artifact: Ar
 def test_each_link_of_a_layer_is_drawn_once(artifact: Artifact) -> None:
     name = artifact.manifest.matrices[0].name
     hops = ((0, 1), (1, 0), (0, 2), (2, 0), (0, 8), (8, 0), (0, 16), (16, 0), (0, 9), (0, 1))
-    routes = tuple(Route(name, (0, 40), 1, cores) for cores in hops)
+    routes = tuple(Route(name, 0, (0, 40), 1, cores) for cores in hops)
     drawn = replace(artifact, manifest=replace(artifact.manifest, routes=routes))
     paths = [e.get("d") for e in _marked(floorplan_svg(drawn), "route")]
     assert len(paths) == len(set(paths)) == 9

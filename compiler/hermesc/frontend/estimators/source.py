@@ -52,7 +52,10 @@ def estimator_source(given: Given) -> Source:
         model=module.float(),
         example_inputs=(x.float(),),
         calibration=_calibration(given),
-        labels=_labels(given, estimator, classes),
+        labels=_labels(given.labels, given.place("labels"), estimator, classes),
+        calibration_labels=_labels(
+            given.calibration_labels, given.place("calibration_labels"), estimator, classes
+        ),
         name=given.name,
         folder=given.folder,
         classes=classes,
@@ -155,15 +158,15 @@ def _calibration(given: Given) -> Any:
     return (_features(given.model, rows, given.place("calibration_inputs")).float(),)
 
 
-def _labels(given: Given, estimator: Any, classes: tuple[Labels, ...]) -> Tensor | None:
-    if given.labels is None:
+def _labels(labels: Any, place: str, estimator: Any, classes: tuple[Labels, ...]) -> Tensor | None:
+    if labels is None:
         return None
     if not classes:
         raise ModelError(
-            f"{given.place('labels')}: the pipeline gives no class for each row to compare them "
+            f"{place}: the pipeline gives no class for each row to compare them "
             f"with ({type(estimator).__name__}); leave them out"
         )
-    return label_positions(given.labels, classes, given.place("labels"))
+    return label_positions(labels, classes, place)
 
 
 def _notes(deviation: float, method: str) -> list[str]:

@@ -19,7 +19,13 @@ from hermesc.frontend.inputs import tensors
 from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
 from hermesc.frontend.onnx.node import LARGEST, RefusedNode
 from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
-from hermesc.frontend.source import Given, Source, calibration_tensors, plain_labels
+from hermesc.frontend.source import (
+    Given,
+    Source,
+    calibration_labels,
+    calibration_tensors,
+    plain_labels,
+)
 
 _ROWS = 64
 # Sizes for symbolic dimensions, each another, so that torch.export does not take two for one.
@@ -71,7 +77,8 @@ def onnx_source(given: Given) -> Source:
         model=graph,
         example_inputs=examples,
         calibration=calibration,
-        labels=plain_labels(given),
+        labels=plain_labels(given.labels, given.place("labels")),
+        calibration_labels=calibration_labels(given),
         dynamic_shapes=tuple(_dynamic(shapes)),
         name=given.name,
         folder=given.folder,
