@@ -53,9 +53,9 @@ def kernels_table() -> str:
     return "\n".join([*lines, f"{'heads':<23} {heads}"])
 
 
-def script(name: str) -> str:
+def script(name: str, *words: str) -> str:
     """What one of our scripts prints."""
-    return output(sys.executable, str(ROOT / "tools" / name))
+    return output(sys.executable, str(ROOT / "tools" / name), *words)
 
 
 def study_output(*words: str) -> str:
@@ -116,6 +116,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
         "defects": lambda: script("defects.py"),
+        "compile": lambda: script("bench/compile.py"),
     }
     if data is None:
         return made
@@ -123,7 +124,9 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     chip_svg, kernels_svg = (str(ROOT / f"examples/study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
+    mappings = str(Path(data) / "hermes_mappings")
     return made | {
+        "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
