@@ -25,6 +25,7 @@ bench: $(READY)
 	$(BIN)/python tools/bench/mvm.py
 	$(BIN)/python tools/bench/programming.py
 	$(BIN)/python tools/bench/timing.py
+	$(BIN)/python tools/bench/compile.py
 
 $(READY): pyproject.toml tools/constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -3,8 +3,9 @@
     python tools/docs.py           check; exit 1 and say what differs
     python tools/docs.py --write   write the demo's output, its picture, the benchmarks' tables and
                                    the study of programming
-    python tools/docs.py --write DIR   the same, and the studies of the chip with DIR's measurements
-                                       (half an hour)
+    python tools/docs.py --write DIR   the same, the published mappings of DIR/hermes_mappings, and
+                                       the studies of the chip with DIR's measurements (half an
+                                       hour)
 
 Numbers may differ by 2 % and one in the last digit (another processor rounds otherwise); all else
 must be the same.
@@ -87,10 +88,14 @@ def main() -> int:
             "table1": output(sys.executable, str(ROOT / "tools/table1.py")),
             "programming": study_output("programming"),
             "defects": output(sys.executable, str(ROOT / "tools/defects.py")),
+            "compile": output(sys.executable, str(ROOT / "tools/bench/compile.py")),
         }
         if data := sys.argv[sys.argv.index("--write") + 1 :]:
             picture = str(ROOT / "examples/study_chip.svg")
             words = ("chip", "--data", data[0])
+            mappings = str(Path(data[0]) / "hermes_mappings")
+            bench = str(ROOT / "tools/bench/mappings.py")
+            blocks["mappings"] = output(sys.executable, bench, "--data", mappings)
             blocks["study"] = study_output(*words, "--plot", picture)
             explained = study_output(*words, "--seeds", "5", "--explain")
             blocks["explain"] = explained.rpartition("The same cells with one thing changed:\n")[2]

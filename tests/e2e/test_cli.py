@@ -540,3 +540,49 @@ def test_the_main_example_classifies_as_well_as_in_fp32(tmp_path: Path) -> None:
     assert found["samples"] == 599
     assert found["reference_accuracy"] > 0.95
     assert found["accuracy"] > found["reference_accuracy"] - 0.03
+
+
+def test_a_placement_is_exported_and_read_back(folder: Path) -> None:
+    told = succeed_json("compile", "net.py", "--set", "place.objective=cores", "-o", "one.hermes",
+                        cwd=folder)  # fmt: skip
+    placement = told["placement"]
+    assert placement["objective"] == "cores"
+    assert (placement["value"], placement["bound"], placement["gap"]) == (1.0, 1.0, 0.0)
+    assert placement["crossing_bytes"] == 0
+    succeed("inspect", "one.hermes", "--export", "hermes-json", "-o", "one.json", cwd=folder)
+    succeed("compile", "net.py", "--mapping", "one.json", "-o", "two.hermes", cwd=folder)
+    again = succeed("inspect", "two.hermes", "--export", "hermes-json", cwd=folder)
+    assert again == (folder / "one.json").read_text()
+    assert list(json.loads(again)) == ["omega", "head"]
+
+
+def test_a_mapping_of_another_model_is_refused_by_layer(folder: Path) -> None:
+    succeed("inspect", "net.hermes", "--export", "hermes-json", "-o", "map.json", cwd=folder)
+    text = (folder / "map.json").read_text().replace('"head"', '"tail"')
+    (folder / "map.json").write_text(text)
+    run = hermesc("compile", "net.py", "--mapping", "map.json", "-o", "x.hermes", cwd=folder)
+    assert run.returncode == 2
+    assert (
+        "mapping: tail: the model has no such layer on crossbars; it has omega, head" in run.stderr
+    )
+    assert not (folder / "x.hermes").exists()
+
+
+def test_several_chips_say_what_crosses(folder: Path) -> None:
+    sizes = {"grid.rows": 1, "grid.columns": 1, "crossbar.rows": 40, "crossbar.columns": 20}
+    small = [word for key, n in sizes.items() for word in ("--set", f"chip.{key}={n}")]
+    run = hermesc("compile", "net.py", *small, cwd=folder)
+    assert run.returncode == 3
+    assert "Spread it over 2 chips with --set place.chips=2" in run.stderr
+    spread = ("--set", "place.chips=2", "-o", "two.hermes")
+    placement = succeed_json("compile", "net.py", *small, *spread, cwd=folder)["placement"]
+    assert (placement["chips"], placement["chips_used"]) == (2, 2)
+    assert placement["crossing_bytes"] == 40
+
+
+def test_layers_are_read_in_their_own_modes_unless_a_run_says_otherwise(folder: Path) -> None:
+    succeed("compile", "net.py", "--set", "place.objective=energy", "-o", "e.hermes", cwd=folder)
+    own = succeed_json("cost", "e.hermes", cwd=folder)
+    four = succeed_json("cost", "e.hermes", "--mode", "4-phase", cwd=folder)
+    assert (own["mode"], four["mode"]) == ("1-phase", "4-phase")
+    assert own["latency_ns"] < four["latency_ns"]

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.errors import ChipError
+from hermesc.pipeline import Options
+from hermesc.placing.options import PlaceOptions
 from hermesc.target.load import load_chip
 from hermesc.target.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
@@ -150,7 +152,8 @@ class SharedCore(Branches):
 def test_cores_work_in_parallel_and_a_shared_core_does_not() -> None:
     chip = without_host()
     apart = hermesc.compile(Branches(), torch.randn(2, 256), chip=chip)
-    together = hermesc.compile(SharedCore(), torch.randn(2, 64), chip=chip)
+    tight = Options(place=PlaceOptions(objective="cores"))
+    together = hermesc.compile(SharedCore(), torch.randn(2, 64), chip=chip, options=tight)
     assert len(apart.artifact.cores) == 2
     assert len(together.artifact.cores) == 1
     assert cost(apart, chip, "4-phase").latency_ps == (520 + 640 + 55) * 1000

@@ -19,7 +19,7 @@ class PlaceOptions:
 
     objective: Objective = "balanced"
     solver: Literal["auto", "heuristic", "exact"] = "auto"
-    seconds: float = limits(0.01, 86400.0, 1.0)
+    seconds: float = limits(0.01, 86400.0, 0.25)
     seed: int = limits(0, 2**31 - 1, 0)
     chips: int = limits(1, 4096, 1)
     copies: int = limits(1, 4096, 16)

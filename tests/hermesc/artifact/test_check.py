@@ -124,6 +124,12 @@ CASES = {
     "tile twice": (lambda m, t: _cascade(m)["tiles"].append(_cascade(m)["tiles"][0]), "missing"),
     "stage unknown": (lambda m, t: _set(_cascade(m)["tiles"][0], "stage", 5), "tiles missing"),
     "stage below zero": (lambda m, t: _set(_cascade(m)["tiles"][0], "stage", -1), "tiles missing"),
+    "copy in part": (lambda m, t: _set(_cascade(m)["tiles"][0], "copy", 1), "tiles missing"),
+    "copy below zero": (lambda m, t: _set(_cascade(m)["tiles"][0], "copy", -1), "tiles missing"),
+    "copies without end": (lambda m, t: _set(_cascade(m)["tiles"][0], "copy", 2**40), "missing"),
+    "route of no copy": (lambda m, t: _set(m["routes"][0], "copy", 1), "routes are not those"),
+    "no chip": (lambda m, t: _set(m, "chips", 0), "`chips` is 0"),
+    "a mode of its own": (lambda m, t: _set(_cascade(m), "mode", "2-phase"), "mode"),
     "rows of another": (
         lambda m, t: _set(_cascade(m)["tiles"][0], "rows", [0, 1]),
         "rows are wrong",
