@@ -176,7 +176,7 @@ def run_command(
             check_writable(path, program=program_file, inputs=inputs, state=state)
     if state is not None and any(o is not None for o in (method, seed, defect_file)):
         raise OptionError(
-            "--state is a programmed chip already: leave out --method, --seed and --defects"
+            "--state is a programmed chip already: leave out --method and --seed, and --defects"
         )
     program = load_program(program_file, only_chip(settings))
 
