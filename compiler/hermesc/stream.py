@@ -48,6 +48,7 @@ _MOVED = (
     "contiguous", "clone", "copy", "detach", "alias", "lift_fresh_copy", "lift_fresh", "to",
     "_to_copy", "type_as", "expand", "expand_as", "broadcast_to",
 )  # fmt: skip
+_NOT_BY_PLACE = ("glu", "masked_scatter")  # elementwise by class, but not by position
 Arguments = Mapping[str, Any]
 Rule = Callable[[Arguments, Operand, Shape], int | None]
 
@@ -83,7 +84,8 @@ def follow(call: Call, operands: Mapping[str, Operand], result: Shape) -> Follow
     if call.op.startswith("size.") or kind == "create":
         return _same(operands, result) if name == "getitem" else _BARRIER
     arguments = _arguments(call)
-    if (kind in ("elementwise", "transcendental") and name != "glu") or name in _MOVED:
+    by_place = kind in ("elementwise", "transcendental") and name not in _NOT_BY_PLACE
+    if by_place or name in _MOVED:
         return _same(operands, result)
     if name in ("cat", "concat", "concatenate", "stack"):
         return _joined(name, arguments, operands, result)
@@ -153,6 +155,8 @@ def _same(operands: Mapping[str, Operand], result: Shape) -> Followed:
 
 def _matmul(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """Rows of the left operand, columns of the right one, or products that lie side by side."""
+    if any(len(operand.shape) < 2 for operand in operands.values()):
+        return _BARRIER  # a vector, whose dimension the result lacks
     names = ("batch1", "batch2") if "batch1" in arguments else ("mat1", "mat2")
     if "mat1" not in arguments and "batch1" not in arguments:
         names = ("self", "mat2" if "mat2" in arguments else "other")
@@ -161,7 +165,7 @@ def _matmul(arguments: Arguments, operands: Mapping[str, Operand], result: Shape
     for side, name in enumerate(names):
         ref = arguments.get(name)
         operand = operands.get(ref.name) if isinstance(ref, Ref) else None
-        if operand is None or operand.stream is None or len(operand.shape) < 2:
+        if operand is None or operand.stream is None:
             continue
         from_end = len(operand.shape) - operand.stream.dim
         if from_end == (1 if side == 0 else 2):  # it is summed over
@@ -176,7 +180,9 @@ def _matmul(arguments: Arguments, operands: Mapping[str, Operand], result: Shape
 def _einsum(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """The operands' letter for tokens, where the result has it too."""
     equation, terms = call.args[0], call.args[1]
-    if not isinstance(equation, str) or not isinstance(terms, tuple) or "->" not in equation:
+    if not isinstance(equation, str) or not isinstance(terms, tuple):
+        return _BARRIER
+    if "->" not in equation or "." in equation:
         return _BARRIER
     inputs, _, output = equation.replace(" ", "").partition("->")
     letter: str | None = None
@@ -248,9 +254,11 @@ def _swapped(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     return swapped.get(operand.stream.dim, operand.stream.dim)
 
 
-def _beside(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+def _beside(arguments: Arguments, operand: Operand, result: Shape) -> int | None:
     """Works along one dimension, which must not be the tokens'."""
     assert operand.stream is not None
+    if "dim" not in arguments and len(result) != len(operand.shape):
+        return None  # of the flattened operand
     dim = _dim(arguments, len(operand.shape), default=-1)
     return None if dim == operand.stream.dim else operand.stream.dim
 
@@ -327,9 +335,9 @@ _WORDS: Mapping[Rule, str] = {
     _swapped: "transpose swapaxes swapdims t mT adjoint",
     _beside: """
         softmax log_softmax _softmax _log_softmax _safe_softmax glu sort topk argsort gather
-        take_along_dim""",
+        take_along_dim index_select""",
     _before_or_beside: "cumsum cumprod cummax cummin logcumsumexp",
-    _cut: "slice narrow split split_with_sizes chunk tensor_split index_select",
+    _cut: "slice narrow split split_with_sizes chunk tensor_split",
     _dropped: "select unbind",
     _reduced: """
         sum mean amax amin max min argmax argmin prod std var std_mean var_mean norm

@@ -59,7 +59,8 @@ def _estimate(
 
 
 def _work(workload: Workload) -> Iterator[tuple[int, int]]:
-    """Operations and values moved of each step; what only renames data moves nothing."""
+    """Operations and values moved of each step; what only moves or renames data is left out, in the
+    machine's favour."""
     for work in workload.work:
         if isinstance(work, MvmWork):
             matrix = workload.artifact.matrices[work.step.matrix]
@@ -68,4 +69,6 @@ def _work(workload: Workload) -> Iterator[tuple[int, int]]:
             yield _OP_PER_MAC * cells * work.vectors, moved
         elif work.op_class not in ("layout", "create"):
             ops = _OP_PER_MAC * work.macs if work.macs else work.elements
-            yield ops, work.taken + work.elements
+            looked_up = work.op_class == "index"  # of a table, only what is read
+            taken = min(work.taken, work.elements) if looked_up else work.taken
+            yield ops, taken + work.elements

@@ -98,7 +98,12 @@ def check_sizes(artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], where
     """
     sizes: dict[str, int] = {}
     for spec in artifact.manifest.inputs:
-        _check_size(spec, shapes[spec.name], sizes, f"{where}: input {spec.name!r}")
+        try:
+            _check_size(spec, shapes[spec.name], sizes, f"{where}: input {spec.name!r}")
+        except InputError as error:
+            raise InputError(
+                f"{error}; `dynamic_shapes` in the model's file leaves further sizes free"
+            ) from None
 
 
 def _check_size(spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int], place: str) -> None:

@@ -136,14 +136,15 @@ class Reference:
                 )
                 mvm = self.add(("array", tile.core), to_ps(chip.mvm_ns[mode]), [(loaded.done, 0)])
                 needs = [(mvm.done, 0)]
+                ldpu_ps = to_ps(chip.ldpu_time.output_interval_ns * columns)
                 if sums:
                     begin, delay = sums[i].began, stage_ps
                     path = paths.get((matrix.name, tile.copy, tile.columns, tile.stage), ())
                     for link in pairwise(path):
                         link_ps = to_ps(chip.link_time.byte_ns * columns)
                         begin, delay = self.add(link, link_ps, [(begin, delay)]).began, out
-                    needs.append((begin, 0 if len(path) > 1 else delay))
-                ldpu_ps = to_ps(chip.ldpu_time.output_interval_ns * columns)
+                    lag = max(0, to_ps(chip.link_time.byte_ns * columns) - ldpu_ps)
+                    needs.append((begin, lag if len(path) > 1 else delay))
                 jobs[i] = self.add(("ldpu", tile.core), ldpu_ps, needs)
                 if tile.stage == last:
                     port_ps = to_ps(byte_ns * columns)

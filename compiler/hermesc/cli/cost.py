@@ -133,9 +133,14 @@ def cost_command(
 
     artifact = program.artifact
     examples = example_samples(artifact).inputs
-    sizes = {n: tuple(t.shape) for n, t in examples.items()} | _sizes(shapes, list(examples))
+    given = _sizes(shapes, list(examples))
+    sizes = {n: tuple(t.shape) for n, t in examples.items()} | given
     for spec in artifact.manifest.inputs:
         if spec.dims and isinstance(spec.dims[0], str):  # one sample
+            if spec.name in given and given[spec.name][0] != 1:
+                raise OptionError(
+                    f"--shape {spec.name}: time and energy are those of one sample, so its batch is 1"
+                )
             sizes[spec.name] = (1, *sizes[spec.name][1:])
     check_sizes(artifact, sizes, "--shape")
     work = workload(artifact, sizes)
@@ -164,7 +169,9 @@ def _sizes(shapes: Sequence[str], inputs: Sequence[str]) -> dict[str, tuple[int,
         name, equals, size = text.partition("=")
         parts = size.split("x")
         if not equals or not all(p.isdecimal() and 0 < int(p) < 2**31 for p in parts):
-            raise OptionError(f"--shape {text}: write NAME=1x4096x64, the batch first")
+            raise OptionError(
+                f"--shape {text}: write NAME=1x4096x64, the batch first, each size 1 or more"
+            )
         if name not in inputs:
             raise OptionError(f"--shape {text}: the program's inputs are {', '.join(inputs)}")
         found[name] = tuple(map(int, parts))

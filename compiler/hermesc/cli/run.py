@@ -171,6 +171,11 @@ def run_command(
     from hermesc.units import parse_age
 
     age_s = parse_age(age)
+    if report is not None and report.suffix not in (".html", ".htm"):
+        raise OptionError(
+            f"--report {report}: the page is an .html file; for a report as data write "
+            "hermesc run ... --json > FILE.json"
+        )
     for path in (outputs, trace, report):
         if path is not None:
             check_writable(path, program=program_file, inputs=inputs, state=state)

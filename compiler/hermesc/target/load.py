@@ -173,5 +173,9 @@ def gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:
     for key in ("kind", "source"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise ChipError(f"{where}: `{name}.{key}` is missing: say where the numbers come from")
+    if "pedigree" in table:
+        raise ChipError(
+            f"{where}: `{name}.pedigree` is not a known key: write kind, source and note"
+        )
     pedigree = {key: table[key] for key in _PEDIGREE if key in table}
     return {k: v for k, v in table.items() if k not in _PEDIGREE} | {"pedigree": pedigree}

@@ -293,7 +293,7 @@ class VectorUnit:
 
     Times and energies are for one element: of an addition, a function (exp, cos, ...), a norm
     (softmax, layer norm), a multiply-add of activations, and one byte moved; `latency_ns` is the
-    transport's for each vector. It serves one operation at a time.
+    transport's for each vector on its way to a core. It serves one operation at a time.
     """
 
     pedigree: Pedigree

@@ -1,6 +1,6 @@
 """The chip beside digital machines, and its assumed constants one by one, as text and JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hermesc.units import PS_PER_NS, percent, si
@@ -8,7 +8,7 @@ from hermesrt.compare import Estimate
 from hermesrt.cost import CAUSES, Cost, Moved
 from hermesrt.report.terminal import table
 
-_PS, _PJ, _NS, _NJ = 1e-12, 1e-12, 1e-9, 1e-9
+_NS, _NJ = 1e-9, 1e-9
 
 
 def comparison_text(cost: Cost, found: Sequence[Estimate]) -> str:
@@ -100,7 +100,7 @@ def _verdict(cost: Cost, found: Sequence[Estimate]) -> list[str]:
     return lines or ["At these utilisations the chip is faster and needs less energy than all."]
 
 
-def _most(by: Any) -> str:
+def _most(by: Mapping[str, float]) -> str:
     total = sum(by.values())
     cause = max(by, key=lambda k: by[k], default=None)
     if not total or cause is None:

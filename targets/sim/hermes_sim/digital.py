@@ -12,7 +12,7 @@ from hermesrt.workload import HostWork
 
 @dataclass(frozen=True, slots=True)
 class VectorWork:
-    """Elements that a vector unit computes, by kind."""
+    """Elements that a digital step computes, by kind."""
 
     elements: int = 0
     functions: int = 0
@@ -40,7 +40,7 @@ def time_ps(work: HostWork, chip: ChipSpec) -> int:
 
 
 def vector_work(work: HostWork) -> VectorWork:
-    """What a vector unit has to do for one digital step; counted as `operations` are."""
+    """What a digital step has to do, by kind."""
     if work.macs:
         return VectorWork(macs=work.macs)
     most = max(work.taken, work.elements)
@@ -62,29 +62,15 @@ def vector_work(work: HostWork) -> VectorWork:
 
 
 def operations(work: HostWork, chip: ChipSpec) -> int:
-    """Operations of one host step: a multiply-add is two, an elementwise function one an element.
+    """Operations of one host step: a multiply-add is two, an elementwise function or a value that
+    is copied one, exp and the like some.
 
     Reductions and norms count the elements they take. Views, and what makes constants, cost
-    nothing; copies (cat, stack, a gather) one an element. A product that torch does not count uses
-    each element it takes once at least.
+    nothing. A product that torch does not count uses each element it takes once at least; the
+    softmax of fused attention is not counted.
     """
-    if work.macs:
-        return 2 * work.macs
-    match work.op_class:
-        case "transcendental":
-            return chip.host_time.transcendental_ops * work.elements
-        case "norm":  # mean, variance and scaling, or exp, sum and division
-            return chip.host_time.transcendental_ops * max(work.taken, work.elements)
-        case "reduction":
-            return max(work.taken, work.elements)
-        case "product":
-            return 2 * max(work.taken, work.elements)
-        case "layout":
-            return work.elements if _copies(work) else 0
-        case "create":
-            return 0
-        case "elementwise" | "index":
-            return work.elements
+    done, some = vector_work(work), chip.host_time.transcendental_ops
+    return done.elements + some * (done.functions + done.norms) + 2 * done.macs
 
 
 _COPIES = (

@@ -1,9 +1,11 @@
 """The one place where counts become energy: counts x the chip's tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesc.target.spec import ChipSpec, Kind
+from hermesc.target.spec import ChipSpec, Kind, Pedigree
 
+_STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
@@ -77,29 +79,36 @@ def idle_pj(chip: ChipSpec, cores: int, chips: int, time_ps: int) -> float:
 
 def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:
     """The pedigree of each cause's price."""
-    kinds: dict[str, Kind] = {
-        "array": chip.mvm_energy.pedigree.kind,
-        "ldpu": chip.ldpu_energy.pedigree.kind,
-        "links": chip.link_energy.pedigree.kind,
-        "idle": chip.idle_power.pedigree.kind,
-        "host_link": chip.host_link_energy.pedigree.kind,
-        "host": chip.host_energy.pedigree.kind,
-    }
-    if chip.vector_unit is not None:
-        kinds["transport"] = kinds["vector_unit"] = chip.vector_unit.pedigree.kind
-    return kinds
+    return _kinds(
+        chip,
+        array=[chip.mvm_energy.pedigree],
+        ldpu=[chip.ldpu_energy.pedigree],
+        links=[chip.link_energy.pedigree],
+        idle=[chip.idle_power.pedigree],
+        host_link=[chip.host_link_energy.pedigree],
+        host=[chip.host_energy.pedigree],
+    )
 
 
 def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
     """The pedigree of each cause's time."""
-    kinds: dict[str, Kind] = {
-        "array": chip.mvm_time.pedigree.kind,
-        "ldpu": chip.ldpu_time.pedigree.kind,
-        "links": chip.stage_time.pedigree.kind,
-        "hops": chip.hop_time.pedigree.kind,
-        "host_link": chip.host_link_time.pedigree.kind,
-        "host": chip.host_time.pedigree.kind,
-    }
+    return _kinds(
+        chip,
+        array=[chip.mvm_time.pedigree],
+        ldpu=[chip.ldpu_time.pedigree],
+        links=[chip.stage_time.pedigree, chip.link_time.pedigree],
+        hops=[chip.hop_time.pedigree],
+        host_link=[chip.host_link_time.pedigree],
+        host=[chip.host_time.pedigree],
+    )
+
+
+def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
+    """The weakest kind among each cause's tables."""
     if chip.vector_unit is not None:
-        kinds["transport"] = kinds["vector_unit"] = chip.vector_unit.pedigree.kind
-    return kinds
+        unit = [chip.vector_unit.pedigree]
+        pedigrees |= {"transport": unit, "vector_unit": unit}
+    return {
+        cause: max((p.kind for p in tables), key=_STRENGTH.index)
+        for cause, tables in pedigrees.items()
+    }

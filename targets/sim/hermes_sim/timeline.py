@@ -7,7 +7,9 @@ within a step, of its tiles by copy, stage and column:
   LDPU               of each core: one output a clock; beside the array, which goes on meanwhile
   link               from core to core, for the partial sums of cascades
   digital            the host, or the chip's vector unit: one operation at a time
-A core's input buffer holds two vectors: one in the array, one behind it. Partial sums are streams:
+A core's input buffer holds two vectors: one in the array, one behind it; this holds up the vectors
+of the next stream, and those of one stream only where it can matter for what comes after them.
+Counts wait for the LDPU without limit. Partial sums are streams:
 the next LDPU of a cascade begins `stage_ns` after the one before it began. A vector's outputs leave
 while the LDPU makes them. A link that is busy holds a stream of partial sums back, not its LDPU.
 A step's vectors are dealt to the copies of its matrix in turn, and its results taken in order.
@@ -239,6 +241,9 @@ class Timeline:
             track = self._links[link] = alike[key]
             uses.append((Lane("link", link), track))
             feed = Feed(track, from_start=True)
+        if feed.source is not before.ldpu:  # a link that is slower than the LDPU lags behind it
+            lag = max(0, service - before.ldpu.service)
+            feed = Feed(feed.source, lag, "links", from_start=True)
         return feed
 
 

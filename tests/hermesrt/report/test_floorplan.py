@@ -183,8 +183,9 @@ def test_a_fine_grid_has_neither_numbers_nor_arrows(artifact: Artifact) -> None:
 
 
 def test_several_chips_stand_side_by_side_with_their_names(artifact: Artifact) -> None:
-    tiles = [Tile(0, (0, 16), (0, 16), core, (0, 16), (0, 16)) for core in (0, 63, 64, 130)]
+    tiles = [Tile(0, 0, (0, 16), (0, 16), core, (0, 16), (0, 16)) for core in (0, 63, 64, 130)]
     spread = _with_matrices(artifact, tuple(_matrix(str(i), t) for i, t in enumerate(tiles)))
+    spread = replace(spread, manifest=replace(spread.manifest, chips=3))
     svg = floorplan_svg(spread)
     assert chip_count(spread) == 3
     cores = [_rectangle(e) for e in _marked(svg, "core")]
@@ -198,16 +199,17 @@ def test_several_chips_stand_side_by_side_with_their_names(artifact: Artifact) -
 
 
 def test_a_link_between_chips_runs_from_core_to_core(artifact: Artifact) -> None:
-    tiles = [Tile(0, (0, 16), (0, 16), core, (0, 16), (0, 16)) for core in (7, 64)]
+    tiles = [Tile(0, 0, (0, 16), (0, 16), core, (0, 16), (0, 16)) for core in (7, 64)]
     spread = _with_matrices(artifact, tuple(_matrix(str(i), t) for i, t in enumerate(tiles)))
-    routes = (Route("matrix_0", (0, 16), 1, (7, 64)),)
-    svg = floorplan_svg(replace(spread, manifest=replace(spread.manifest, routes=routes)))
+    routes = (Route("matrix_0", 0, (0, 16), 1, (7, 64)),)
+    manifest = replace(spread.manifest, routes=routes, chips=2)
+    svg = floorplan_svg(replace(spread, manifest=manifest))
     assert len(_marked(svg, "route")) == 1
 
 
 def test_copies_of_a_tile_are_all_drawn(artifact: Artifact) -> None:
-    tile = Tile(0, (0, 16), (0, 16), 0, (0, 16), (0, 16))
-    matrix = replace(_matrix("twice", tile), tiles=(tile, replace(tile, core=9)))
+    tile = Tile(0, 0, (0, 16), (0, 16), 0, (0, 16), (0, 16))
+    matrix = replace(_matrix("twice", tile), tiles=(tile, replace(tile, copy=1, core=9)))
     assert len(_marked(floorplan_svg(_with_matrices(artifact, (matrix,))), "tile")) == 2
 
 
