@@ -139,7 +139,7 @@ def cost_command(
         if spec.dims and isinstance(spec.dims[0], str):  # one sample
             if spec.name in given and given[spec.name][0] != 1:
                 raise OptionError(
-                    f"--shape {spec.name}: time and energy are those of one sample, so its batch is 1"
+                    f"--shape {spec.name}: time and energy are those of one sample: a batch of 1"
                 )
             sizes[spec.name] = (1, *sizes[spec.name][1:])
     check_sizes(artifact, sizes, "--shape")
