@@ -76,6 +76,11 @@ class Device(Protocol):
         ...
 
     @property
+    def identity(self) -> str:
+        """What tells it from others of its seed: a serial number, a simulator's defects."""
+        ...
+
+    @property
     def loaded(self) -> Artifact | None:
         """The program that it holds."""
         ...

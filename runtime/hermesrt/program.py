@@ -124,7 +124,10 @@ class Chip:
         options = options or ProgrammingOptions()
         artifact, spec = self.compiled.artifact, self.device.chip
         progress = Progress(method, moves_of(method, spec, options))
-        job = Job(self.compiled.sha256, method, self.device.seed, options, chip_tables(spec))
+        device = self.device
+        job = Job(
+            self.compiled.sha256, method, device.seed, device.identity, options, chip_tables(spec)
+        )
 
         def keep(progress: Progress) -> None:
             if checkpoint is not None:

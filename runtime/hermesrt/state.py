@@ -49,6 +49,7 @@ class Job:
     program_sha256: str
     method: Method
     seed: int
+    device: str
     options: ProgrammingOptions
     chip_tables: Any
 

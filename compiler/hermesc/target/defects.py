@@ -6,6 +6,7 @@ were stuck at zero, whatever else is said of them. The four devices of a unit ce
 and 1 (positive), 2 and 3 (negative).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -49,6 +50,15 @@ class DefectMap:
     def stuck_cells(self) -> int:
         """Unit cells with a stuck device."""
         return len(np.unique(self.stuck[:, :3], axis=0))
+
+    @cached_property
+    def sha256(self) -> str:
+        """A digest of all of it."""
+        digest = hashlib.sha256(f"{self.chip} {self.cores} {self.rows} {self.columns}".encode())
+        arrays = (self.dead_cores, self.dead_rows, self.dead_columns, self.stuck, self.siemens)
+        for array in arrays:
+            digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def closed(self) -> frozenset[int]:

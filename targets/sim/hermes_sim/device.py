@@ -65,6 +65,11 @@ class SimulatedDevice:
         return self._seed
 
     @property
+    def identity(self) -> str:
+        """A digest of the defects that it was given."""
+        return "whole" if self._defects is None else self._defects.sha256
+
+    @property
     def loaded(self) -> Artifact | None:
         """The program that it holds."""
         return self._artifact

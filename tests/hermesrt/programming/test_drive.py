@@ -17,6 +17,7 @@ from torch import Tensor
 import hermesc
 from hermesc.artifact.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
 from hermesc.errors import ArtifactError, OptionError
+from hermesc.target.defects import DefectMap
 from hermesc.target.spec import ChipSpec
 from hermesrt import program as program_module
 from hermesrt.program import Chip, Program
@@ -226,8 +227,20 @@ def other_numbers(program: Program, path: Path) -> tuple[Chip, Any, ProgrammingO
     return blank(program), "gdp", OPTIONS
 
 
+def other_defects(program: Program, path: Path) -> tuple[Chip, str, Any]:
+    """The rest of the work would go to another chip."""
+    chip = program.artifact.chip
+    stopped(program, path, "gdp", 3)
+    broken = DefectMap(
+        chip.name, chip.cores, chip.crossbar.rows, chip.crossbar.columns,
+        stuck=np.array([[0, 1, 1, 0]], np.int32), siemens=np.array([1e-6], np.float32),
+    )  # fmt: skip
+    return Chip(program, hermesc.simulate(chip, 0, broken)), "gdp", OPTIONS
+
+
 @pytest.mark.parametrize(
-    "other", [other_method, other_seed, other_options, other_program, other_numbers]
+    "other",
+    [other_method, other_seed, other_options, other_program, other_numbers, other_defects],
 )
 def test_a_checkpoint_of_something_else_is_refused_and_kept(
     program: Program, tmp_path: Path, other: Callable[..., Any]
