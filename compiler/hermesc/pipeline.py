@@ -1,7 +1,7 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -73,7 +73,7 @@ def compile_model(
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
-    _check_numbers(weights)
+    _check_numbers(weights, captured.exported.graph_signature.parameters)
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)
@@ -161,10 +161,17 @@ def _named(graph: Graph, tensors: Sequence[Tensor], what: str) -> dict[str, Tens
     return dict(zip(names, tensors, strict=True))
 
 
-def _check_numbers(weights: Weights) -> None:
-    bad = [n for n, w in weights.items() if w.is_floating_point() and bool(w.isnan().any())]
-    if bad:
-        raise ModelError(f"the weights of {', '.join(bad)} hold NaN; load trained weights first")
+def _check_numbers(weights: Weights, parameters: Collection[str]) -> None:
+    """No weight is NaN, and no trained one infinite; a mask may be."""
+    for name, weight in weights.items():
+        if not weight.is_floating_point():
+            continue
+        if bool(weight.isnan().any()):
+            raise ModelError(f"the weights of {name} hold NaN; load trained weights first")
+        if name in parameters and bool(weight.isinf().any()):
+            raise ModelError(
+                f"the weights of {name} hold NaN or infinity; load trained weights first"
+            )
 
 
 def _check_meaning(

@@ -77,6 +77,23 @@ def test_infinite_weights_are_refused(chip):
         _compile(chip, model)
 
 
+def test_an_infinite_bias_is_refused_and_an_infinite_mask_is_not(chip):
+    layer = nn.Linear(4, 3)
+    layer.bias.data[0] = math.inf
+    with pytest.raises(ModelError, match="the weights of bias hold NaN or infinity"):
+        compile_model(Source(layer, (torch.randn(2, 4),)), chip, Options())
+
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.tensor([0.0, -math.inf, 0.0, 0.0]))
+
+        def forward(self, x):
+            return torch.softmax(x + self.mask, -1)
+
+    compile_model(Source(Masked(), (torch.randn(2, 4),)), chip, Options())
+
+
 def test_nan_inputs_are_refused(chip):
     with pytest.raises(ModelError, match="not finite on the calibration data"):
         _compile(chip, nn.Linear(4, 2), torch.full((3, 4), math.nan))
