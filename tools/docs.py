@@ -124,7 +124,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     chip_svg, kernels_svg = (str(ROOT / f"examples/study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
-    mappings = str(Path(data) / "hermes_mappings")
+    mappings = str(Path(data).resolve() / "hermes_mappings")
     return made | {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),

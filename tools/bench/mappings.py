@@ -52,7 +52,10 @@ def main() -> None:
     """One line for each file and placement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of *_mapping*.json")
-    files = sorted(parser.parse_args().data.glob("*mapping*.json"))
+    folder = parser.parse_args().data
+    files = sorted(folder.glob("*mapping*.json"))
+    if not files:
+        raise SystemExit(f"{folder}: there is no *mapping*.json file")
     print(
         f"{'file':<28} {'placement':<10} {'cores':>5} {'copies':>6} {'latency':>11} "
         f"{'to theirs':>9}"

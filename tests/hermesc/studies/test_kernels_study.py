@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hermesc.cli import _exit_code
@@ -159,14 +160,26 @@ def started(*words: str, cwd: Path) -> "Iterator[subprocess.Popen[str]]":
 
 
 def nobody_is_left(group: int) -> bool:
-    """Whether all processes of a group end, those that were told to a moment ago too."""
-    for _ in range(200):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        subprocess.run([sys.executable, "-c", ""], check=True)
-    return False
+    """Whether all processes of a group end within a minute: those that were told to a moment ago,
+    and those that look for their parent now and then. One that ended and that nobody asked about
+    counts as gone."""
+    members = [p for p in psutil.process_iter() if group_of(p) == group]
+    _, alive = psutil.wait_procs(members, timeout=60)
+    return all(is_over(process) for process in alive)
+
+
+def group_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return None
+
+
+def is_over(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_ctrl_c_ends_all_at_once_and_leaves_whole_results(tmp_path: Path) -> None:
