@@ -136,7 +136,7 @@ class Chip:
         if checkpoint is not None and checkpoint.exists():
             load_checkpoint(self.device, artifact, progress, job, checkpoint)
         self.device.configure(ReadSettings())
-        with _one_thread():
+        with one_thread():
             for _ in program(self.device, artifact, progress, options, keep):
                 if observe is not None:
                     observe(progress)
@@ -297,8 +297,8 @@ class Chip:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """For products so small that further threads only wait for each other."""
+def one_thread() -> Iterator[None]:
+    """Small products only wait for further threads, whose number can change the last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -19,10 +19,9 @@ from multiprocessing.synchronize import Event
 from threading import Thread, current_thread, main_thread
 from typing import Any, Generic, TypeVar
 
-import torch
-
 from hermesc.errors import InputError, OptionError
 from hermesc.studies.cells import Store
+from hermesrt.program import one_thread
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -138,18 +137,8 @@ def _end_with(parent: int, stop: Event) -> None:
 
 def _alone(compute: Callable[[J], R], job: J) -> R:
     """Compute a job with one thread: how many there are could change the last bits."""
-    with _one_thread():
+    with one_thread():
         return compute(job)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _on_cluster(
