@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hermesc.errors import OptionError
+from hermesc.extras import require
 from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ set_option = click.option(
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies. Repeatable.",
 )
+
+
+def plot_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--plot with a help text of its command; refused at once where nothing can draw."""
+
+    def drawable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Any:
+        if path is not None:
+            require("matplotlib", "--plot")
+        return path
+
+    return click.option("--plot", type=FILE, callback=drawable, help=text)
 
 
 def defects_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

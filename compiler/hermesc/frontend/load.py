@@ -19,6 +19,7 @@ import torch
 from torch.export import ExportedProgram
 
 from hermesc.errors import ModelError
+from hermesc.extras import require
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import is_array
 from hermesc.frontend.source import Given, Source, is_model, is_onnx, make_source
@@ -51,6 +52,7 @@ def load_model(spec: str, given: Given | None = None) -> Source:
         raise ModelError(f"{path}: there is no such file; give the path of your model")
     given = replace(given, model=path, name=path.stem, folder=path.parent, where=f"{path}: ")
     if path.suffix == ".onnx":
+        require("onnx", str(path))
         from hermesc.frontend.onnx.source import onnx_source
 
         return onnx_source(given)
