@@ -20,7 +20,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures"
-QUICK = ("demo", "kernels", "table1", "truth", "walk")  # the same on every machine, in seconds
+QUICK = (
+    "defects",
+    "demo",
+    "kernels",
+    "published",
+    "table1",
+    "truth",
+    "walk",
+)  # the same on every machine, in seconds
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 PYTHON = "python"
 TOLERANCE = 0.02
@@ -132,6 +140,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "kernels": kernels_table,
         "table1": lambda: script("table1.py"),
         "truth": lambda: script("truth.py"),
+        "published": lambda: script("truth.py", "--all"),
         "walk": lambda: script("walk.py"),
         "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
         "timing": lambda: script("bench/timing.py"),

@@ -35,11 +35,14 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def unknown_word(words: list[str]) -> str | None:
     """The first command or option that hermesc does not have."""
-    command: click.Command = hermesc
+    command: click.Command | None = hermesc
+    context = click.Context(hermesc)
     while isinstance(command, click.Group):
-        if words[0] not in command.commands:
-            return words[0]
-        command, words = command.commands[words[0]], words[1:]
+        word, words = words[0], words[1:]
+        command = command.get_command(context, word)
+        if command is None:
+            return word
+    assert command is not None
     options = {name for parameter in command.params for name in parameter.opts}
     used = [word.partition("=")[0] for word in words if word.startswith("-")]
     return next((word for word in used if word not in options), None)
