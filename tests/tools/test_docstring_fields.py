@@ -7,9 +7,12 @@ LISTED = runpy.run_path(str(Path(__file__).parents[2] / "tools/docstring_fields.
 
 
 def test_fields_become_a_list_and_keep_their_further_lines() -> None:
-    text = "A sum.\n\nterms: what is added,\nin order\nunit: of all.\nRaises: never.\n\nNote: no field."
+    text = (
+        "A sum.\n\nterms: what is added,\nin order\nunit: of all.\nRaises: no.\n\nNote: no field."
+    )
     assert LISTED(text, {"terms", "unit"}) == (
-        "A sum.\n\n\n- `terms`: what is added,\n  in order\n- `unit`: of all.\n- Raises: never.\n\nNote: no field."
+        "A sum.\n\n\n- `terms`: what is added,\n  in order\n- `unit`: of all.\n- Raises: no.\n\n"
+        "Note: no field."
     )
 
 
