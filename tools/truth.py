@@ -18,11 +18,11 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesc.studies.crossbar import AGES_S, ageing
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec, Mode
-from hermesc.units import duration
+from hermesc.studies.chip.crossbar import AGES_S, ageing
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
+from hermesrt.units import duration
 
 FREE = (
     "host_link_time.byte_ns",

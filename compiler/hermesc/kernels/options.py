@@ -4,8 +4,8 @@ import importlib
 import math
 from typing import Any
 
-from hermesc.errors import OptionError
-from hermesc.extras import require
+from hermesrt.errors import OptionError
+from hermesrt.extras import require
 
 
 def check_positive(value: float, what: str) -> None:

@@ -1,0 +1,92 @@
+"""An exported program, from torch.export.save or in hand, as a ModelSource."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from hermesc.frontend.describe import describe
+from hermesc.frontend.inputs import tensors
+from hermesc.frontend.pt2.archive import check_archive
+from hermesc.frontend.request import (
+    ModelRequest,
+    ModelSource,
+    calibration_labels,
+    calibration_tensors,
+    plain_labels,
+)
+from hermesc.frontend.torch.capture import quiet
+from hermesrt.errors import ModelError
+
+_ROWS = 64
+
+
+def exported_source(request: ModelRequest) -> ModelSource:
+    """The ModelSource of a torch.export.ExportedProgram or of the path of a `.pt2` file.
+
+    The program is compiled as it was exported: sizes that were fixed there stay fixed. Example
+    inputs that it holds are used where none are request.
+    Raises: ModelError.
+    """
+    program = _load(request.model) if isinstance(request.model, Path) else request.model
+    calibration = calibration_tensors(request)
+    if request.example_inputs is not None:
+        examples = tensors(request.example_inputs, request.place("example_inputs"))
+    else:
+        examples = _stored(program) or _first_rows(program, calibration)
+    if not examples:
+        raise ModelError(
+            f"{request.where}the program holds no example inputs; give example_inputs, or real "
+            "inputs by name with --calibration"
+        )
+    return ModelSource(
+        model=program,
+        example_inputs=examples,
+        calibration=calibration,
+        labels=plain_labels(request.labels, request.place("labels")),
+        calibration_labels=calibration_labels(request),
+        name=request.name,
+        folder=request.folder,
+    )
+
+
+def _load(path: Path) -> ExportedProgram:
+    """Read a `.pt2` file, once it is seen to be data."""
+    check_archive(path)
+    try:
+        with quiet():
+            return torch.export.load(path)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: torch cannot load it: {describe(error)}; export and save it again"
+        ) from None
+
+
+def _stored(program: ExportedProgram) -> tuple[Tensor, ...]:
+    """The example inputs that came with the program, if they are plain tensors."""
+    stored: Any = program.example_inputs
+    if not stored:
+        return ()
+    leaves = torch.utils._pytree.tree_leaves(stored)
+    return tuple(leaves) if all(isinstance(leaf, Tensor) for leaf in leaves) else ()
+
+
+def _first_rows(
+    program: ExportedProgram, calibration: Sequence[Tensor] | Mapping[str, Tensor] | None
+) -> tuple[Tensor, ...]:
+    if calibration is None:
+        return ()
+    if not isinstance(calibration, Mapping):
+        return tuple(t[:_ROWS] for t in calibration)
+    specs = program.graph_signature.input_specs
+    names = [s.arg.name for s in specs if s.kind is InputKind.USER_INPUT]
+    missing = [name for name in names if name not in calibration]
+    if missing:
+        raise ModelError(
+            f"calibration data lacks the input {missing[0]}; it has {', '.join(calibration)}"
+        )
+    return tuple(calibration[name][:_ROWS] for name in names)
