@@ -3,7 +3,8 @@
 Method: simulate the program on a few chips; where it loses more than the budget, simulate it with
 each layer in turn computed exactly, and leave them digital in the order of what that recovers, one
 layer at a time, each time compiled and simulated anew. Greedy, not a search of all subsets: layers
-whose noises only help together are found late. Simulated runs: seeds x (1 + layers + layers left digital).
+whose noises only help together are found late. Simulated runs: seeds x
+(1 + layers + layers left digital).
 """
 
 from collections.abc import Callable, Mapping
