@@ -16,6 +16,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,13 @@ def kernels_table() -> str:
     lines += [f"{name:<23} {what}" for name, what in ATTENTION_MAPS.items()]
     heads = ", ".join(name for name in kernels.__all__ if name.startswith("fit_"))
     return "\n".join([*lines, f"{'heads':<23} {heads}"])
+
+
+def goals() -> str:
+    """The goals of the study of the chip, out of its block."""
+    study = marked(ROOT / "docs/validation.md")["study"]
+    lines = study.partition("\nGoals:\n")[2].splitlines()
+    return "\n".join(line[2:] for line in takewhile(lambda line: line.startswith("  "), lines))
 
 
 def script(name: str, *words: str) -> str:
@@ -139,8 +147,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "demo": demo_output,
         "kernels": kernels_table,
         "table1": lambda: script("table1.py"),
-        "truth": lambda: script("truth.py"),
-        "published": lambda: script("truth.py", "--all"),
+        "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
         "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
         "timing": lambda: script("bench/timing.py"),
@@ -148,20 +155,22 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
     }
+    last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:
-        return made
+        return made | last
     words = ("--fresh", "--data", str(Path(data).resolve()))
     chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
     mappings = str(Path(data).resolve() / "hermes_mappings")
-    return made | {
+    studies: dict[str, Callable[[], str]] = {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
     }
+    return made | studies | last
 
 
 def write(names: Sequence[str], data: str | None) -> None:

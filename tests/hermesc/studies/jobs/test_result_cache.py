@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hermesc.studies.jobs import result_cache as cells
 from hermesc.studies.jobs.result_cache import Store, software
-from hermesc.studies.jobs.runner import result_cache as cells
 from hermesrt.errors import InputError
 
 IDENTITY = {"study": "test", "seed": 1, "gamma": 0.05}
