@@ -54,7 +54,7 @@ def load_model(spec: str, given: Given | None = None) -> Source:
         from hermesc.frontend.onnx.source import onnx_source
 
         return onnx_source(given)
-    from hermesc.frontend.pt2 import exported_source
+    from hermesc.frontend.pt2.source import exported_source
 
     return exported_source(given)
 

@@ -70,7 +70,7 @@ def make_source(given: Given) -> Source:
 
         return onnx_source(given)
     if isinstance(given.model, ExportedProgram):
-        from hermesc.frontend.pt2 import exported_source
+        from hermesc.frontend.pt2.source import exported_source
 
         return exported_source(given)
     if isinstance(given.model, type):

@@ -10,10 +10,10 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from hermesc.errors import ModelError
-from hermesc.frontend.archive import check_archive
 from hermesc.frontend.capture import quiet
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
+from hermesc.frontend.pt2.rewrite import rewrite
 from hermesc.frontend.source import (
     Given,
     Source,
@@ -32,12 +32,15 @@ def exported_source(given: Given) -> Source:
     inputs that it holds are used where none are given.
     Raises: ModelError.
     """
-    program = _load(given.model) if isinstance(given.model, Path) else given.model
+    if isinstance(given.model, Path):
+        program, stored = load_program(given.model)
+    else:
+        program, stored = given.model, given.model.example_inputs
     calibration = calibration_tensors(given)
     if given.example_inputs is not None:
         examples = tensors(given.example_inputs, given.place("example_inputs"))
     else:
-        examples = _stored(program) or _first_rows(program, calibration)
+        examples = _plain(stored) or _first_rows(program, calibration)
     if not examples:
         raise ModelError(
             f"{given.where}the program holds no example inputs; give example_inputs, or real "
@@ -54,21 +57,24 @@ def exported_source(given: Given) -> Source:
     )
 
 
-def _load(path: Path) -> ExportedProgram:
-    """Read a `.pt2` file, once it is seen to be data."""
-    check_archive(path)
+def load_program(path: Path) -> tuple[ExportedProgram, Any]:
+    """The program in a `.pt2` file, and the example inputs that it holds or None.
+
+    Torch reads an archive that we wrote, of parts that were checked.
+    Raises: ModelError, UnsupportedOpError.
+    """
+    written = rewrite(path)
     try:
         with quiet():
-            return torch.export.load(path)
+            return torch.export.load(written.archive), written.samples
     except Exception as error:
         raise ModelError(
             f"{path}: torch cannot load it: {describe(error)}; export and save it again"
         ) from None
 
 
-def _stored(program: ExportedProgram) -> tuple[Tensor, ...]:
+def _plain(stored: Any) -> tuple[Tensor, ...]:
     """The example inputs that came with the program, if they are plain tensors."""
-    stored: Any = program.example_inputs
     if not stored:
         return ()
     leaves = torch.utils._pytree.tree_leaves(stored)

@@ -50,7 +50,7 @@ def test_file_compiles_with_its_own_example_inputs(path):
 
 
 def test_nodes_keep_their_lines(path):
-    assert "test_pt2.py" in str(hermesc.compile(path).artifact.mvms[0].location)
+    assert "test_source.py" in str(hermesc.compile(path).artifact.mvms[0].location)
 
 
 def test_given_inputs_take_the_place_of_stored_ones(path):
@@ -137,11 +137,11 @@ def _saved(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p.update({"models/model.json": b"{}"}), "torch cannot load it"),
-        (lambda p: p.update({"models/model.json": b"{"}), "a damaged .pt2 file"),
+        (lambda p: p.update({"models/model.json": b"{}"}), "an object with no graph_module; its fields"),
+        (lambda p: p.update({"models/model.json": b"{"}), "models/model.json is no JSON"),
         (
             lambda p: p.update({"data/sample_inputs/model.pt": _saved(Evil())}),
-            "model.pt holds objects that only an unsafe load would read",
+            "model.pt. hold objects that only an unsafe load would read",
         ),
         (
             lambda p: p.update({"data/constants/opaque_obj_0": pickle.dumps(Evil())}),
