@@ -41,6 +41,9 @@ _KNOWN = re.compile(
 )
 
 
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError)
+
+
 @dataclass(frozen=True, slots=True)
 class Rewritten:
     """An archive of our own for torch.export.load, and the example inputs that the file held."""
@@ -62,7 +65,7 @@ def rewrite(path: Path) -> Rewritten:
         return _rewritten(parts)
     except RefusedPart as error:
         raise ModelError(f"{path}: {error}; {_ADVICE}") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, zlib.error) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path}: a damaged .pt2 file: {error}; {_ADVICE}") from None
 
 

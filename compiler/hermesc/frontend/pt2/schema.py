@@ -20,8 +20,8 @@ from hermesc.frontend.pt2.trees import read_tree
 Check = Callable[[Any], Any]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_DOTTED = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", re.ASCII)
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+_DOTTED = re.compile(r"(?!__)[A-Za-z0-9_]+(\.(?!__)[A-Za-z0-9_]+)*", re.ASCII)
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)+", re.ASCII)
 _LONGEST_NAME = 1000
 _LONGEST_STRING = 2000
 _LONGEST_TRACE = 100_000

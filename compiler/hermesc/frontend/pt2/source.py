@@ -13,6 +13,7 @@ from hermesc.errors import ModelError
 from hermesc.frontend.capture import quiet
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
+from hermesc.frontend.pt2.memory import check_memory
 from hermesc.frontend.pt2.rewrite import rewrite
 from hermesc.frontend.source import (
     Given,
@@ -46,6 +47,8 @@ def exported_source(given: Given) -> Source:
             f"{given.where}the program holds no example inputs; give example_inputs, or real "
             "inputs by name with --calibration"
         )
+    if isinstance(given.model, Path):
+        check_memory(program, examples)
     return Source(
         model=program,
         example_inputs=examples,

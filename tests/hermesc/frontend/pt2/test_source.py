@@ -137,7 +137,10 @@ def _saved(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p.update({"models/model.json": b"{}"}), "an object with no graph_module; its fields"),
+        (
+            lambda p: p.update({"models/model.json": b"{}"}),
+            "an object with no graph_module; its fields",
+        ),
         (lambda p: p.update({"models/model.json": b"{"}), "models/model.json is no JSON"),
         (
             lambda p: p.update({"data/sample_inputs/model.pt": _saved(Evil())}),
