@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 import hermesc
-from hermesc.target.defects import DefectMap, random_defects
-from hermesc.target.load import load_chip
+from hermesrt.chip.defects import DefectMap, random_defects
+from hermesrt.chip.load import load_chip
 from hermesrt.program import Program
 
 EXAMPLE = Path(__file__).parents[1] / "examples/rbf_ridge.py"

@@ -10,10 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hermesc.api import compile, demote, load, simulate
+    from hermesc.api import compile, digital_fallback, load, simulate
 
-__all__ = ["compile", "demote", "load", "simulate"]
-_MODULES = ("estimators", "kernels")
+__all__ = ["compile", "digital_fallback", "load", "simulate"]
+_MODULES = ("kernels", "sklearn")
 
 
 def __dir__() -> list[str]:

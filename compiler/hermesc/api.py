@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.device import SimulatedDevice
-from hermesc.errors import OptionError
-from hermesc.target.defect_files import read_defects
-from hermesc.target.defects import DefectMap, check_defects
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.defect_files import read_defects
+from hermesrt.chip.defects import DefectMap, check_defects
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import OptionError
 from hermesrt.program import Program
 
 if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
-    from hermesc.demotion import Demotion, Progress
-    from hermesc.pipeline import Observer, Options, Source
+    from hermesc.app.digital_fallback import DigitalFallback, FallbackProgress
+    from hermesc.pipeline import ModelSource, Options, StageObserver
 
 Defects = DefectMap | str | Path
 
@@ -30,7 +30,7 @@ def compile(
     dynamic_shapes: Any = None,
     options: "Options | None" = None,
     name: str | None = None,
-    observe: "Observer | None" = None,
+    observe: "StageObserver | None" = None,
     defects: Defects | None = None,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
@@ -49,13 +49,13 @@ def compile(
     known = _defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
     if options.partition.max_accuracy_drop < inf:
-        from hermesc.demotion import demote as within_budget
+        from hermesc.app.digital_fallback import digital_fallback as within_budget
 
         return within_budget(source, spec, options, observe, None, known).program
     return Program.of(compile_model(source, spec, options, observe, defects=known))
 
 
-def demote(
+def digital_fallback(
     model: Any,
     example_inputs: Any = None,
     *,
@@ -66,16 +66,16 @@ def demote(
     dynamic_shapes: Any = None,
     options: "Options | None" = None,
     name: str | None = None,
-    progress: "Progress | None" = None,
+    progress: "FallbackProgress | None" = None,
     defects: Defects | None = None,
-) -> "Demotion":
+) -> "DigitalFallback":
     """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
 
     `max_accuracy_drop` is in points of accuracy on the calibration data, or on the examples where
     `labels` are theirs; without labels in per cent of relative output error.
     Raises: as `compile`; OptionError when the budget cannot be met.
     """
-    from hermesc.demotion import demote as within_budget
+    from hermesc.app.digital_fallback import digital_fallback as within_budget
     from hermesc.pipeline import Options
 
     if not 0 <= max_accuracy_drop <= 100:
@@ -95,11 +95,11 @@ def _source(
     labels: Any,
     dynamic_shapes: Any,
     name: str | None,
-) -> "Source":
-    from hermesc.frontend.load import load_model
-    from hermesc.frontend.source import Given, make_source
+) -> "ModelSource":
+    from hermesc.frontend.load import load_model, make_source
+    from hermesc.frontend.request import ModelRequest
 
-    given = Given(
+    request = ModelRequest(
         model=model,
         example_inputs=example_inputs,
         calibration=calibration,
@@ -108,8 +108,8 @@ def _source(
         name=name or type(model).__name__,
     )
     if not isinstance(model, str | Path):
-        return make_source(given)
-    source = load_model(str(model), given)
+        return make_source(request)
+    source = load_model(str(model), request)
     return source if name is None else replace(source, name=name)
 
 

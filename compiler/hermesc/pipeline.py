@@ -9,32 +9,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact
-from hermesc.codec import parse_groups
-from hermesc.demand import demands
-from hermesc.errors import CapacityError, InternalError, MappingError, ModelError
-from hermesc.frontend.capture import Capture, capture
-from hermesc.frontend.convert import convert
-from hermesc.frontend.source import Source as Source
+from hermesc.analysis.mvm_workload import mvm_workloads
+from hermesc.frontend.request import ModelSource as ModelSource
+from hermesc.frontend.torch.capture import Capture, capture
+from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
-from hermesc.passes.emit import Extras, emit
+from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independent
+from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
-from hermesc.passes.wire import wire
-from hermesc.placing.options import PlaceOptions
-from hermesc.placing.published import Layers
-from hermesc.target.defects import DefectMap, rooms
-from hermesc.target.spec import ChipSpec
+from hermesc.placement.options import PlaceOptions
+from hermesrt.artifact.published_mapping import Layers
+from hermesrt.artifact.schema import Artifact
+from hermesrt.chip.defects import DefectMap, usable_arrays
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import CapacityError, InternalError, MappingError, ModelError
+from hermesrt.files.typed import parse_groups
 
-Observer = Callable[[str, object, float], None]
+StageObserver = Callable[[str, object, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Options:
 
 
 def compile_model(
-    source: Source,
+    source: ModelSource,
     chip: ChipSpec,
     options: Options,
-    observe: Observer | None = None,
+    observe: StageObserver | None = None,
     mapping: Layers = MappingProxyType({}),
     defects: DefectMap | None = None,
 ) -> Artifact:
@@ -84,35 +84,35 @@ def compile_model(
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
-    demand = demands(partitioned.graph, weights, examples)
-    for room, closed, last in _rooms(chip, defects):
-        tiled = step("tile", tile, partitioned, weights, demand, room, options.place, mapping)
+    workloads = mvm_workloads(partitioned.graph, weights, examples)
+    for room, excluded, last in _rooms(chip, defects):
+        tiled = step("tile", tile, partitioned, weights, workloads, room, options.place, mapping)
         verify.verify_tiled(tiled, weights, room)
         quantized = step(
             "quantize", quantize, tiled, weights, calibration, streams, room, options.quantize
         )
         verify.verify_quantized(quantized, room)
         try:
-            placed = step("place", place, quantized, room, options.place, mapping, closed)
+            placed = step("place", place, quantized, room, options.place, mapping, excluded)
         except CapacityError as error:
             if last:
-                raise _with_defects(error, closed, defects) from None
+                raise _with_defects(error, excluded, defects) from None
             continue
         break
     verify.verify_placed(placed, room)
-    wired = step("wire", wire, placed, weights, chip, defects)
-    verify.verify_wired(wired, defects)
+    remapped = step("remap", remap, placed, weights, chip, defects)
+    verify.verify_remapped(remapped, defects)
     routed = step("route", route, placed, chip)
     verify.verify_routed(routed, chip)
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
-    extras = Extras(
+    extras = ProgramInfo(
         source.name,
         examples,
         _labels(source, examples),
         streams,
         notes + quantized.notes,
-        wired,
+        remapped,
         source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
@@ -123,24 +123,24 @@ def _rooms(
     chip: ChipSpec, defects: DefectMap | None
 ) -> Iterator[tuple[ChipSpec, frozenset[int], bool]]:
     """Ways round the defects, and whether it is the last one."""
-    ways = list(rooms(chip, defects))
+    ways = list(usable_arrays(chip, defects))
     yield from ((*way, i == len(ways) - 1) for i, way in enumerate(ways))
 
 
 def _with_defects(
-    error: CapacityError, closed: frozenset[int], defects: DefectMap | None
+    error: CapacityError, excluded: frozenset[int], defects: DefectMap | None
 ) -> CapacityError:
-    if defects is None or not closed:
+    if defects is None or not excluded:
         return error
     return CapacityError(
-        f"{error}\nThe defect map closes {len(closed)} of {defects.cores} cores; they stay empty"
+        f"{error}\nThe defect map closes {len(excluded)} of {defects.cores} cores; they stay empty"
     )
 
 
 class _Steps:
     """Runs a step, times it, tells the observer."""
 
-    def __init__(self, observe: Observer | None) -> None:
+    def __init__(self, observe: StageObserver | None) -> None:
         self._observe = observe
 
     def __call__(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -195,7 +195,7 @@ def _check_meaning(
 
 
 def _calibration(
-    graph: Graph, source: Source, examples: Mapping[str, Tensor]
+    graph: Graph, source: ModelSource, examples: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Calibration inputs by name; the examples stand in for them, and the report says so."""
     if source.calibration is None:
@@ -232,7 +232,7 @@ def _fixed_batch(graph: Graph) -> Iterator[str]:
             yield f"the model's code fixes the first size of {spec.name} to {size}, for runs too"
 
 
-def _labels(source: Source, examples: Mapping[str, Tensor]) -> Tensor | None:
+def _labels(source: ModelSource, examples: Mapping[str, Tensor]) -> Tensor | None:
     """The labels, if they are those of the example inputs."""
     rows = {t.shape[0] for t in examples.values() if t.dim()}
     if source.labels is None or rows != {len(source.labels)}:

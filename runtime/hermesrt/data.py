@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact, InputSpec
-from hermesc.errors import InputError
-from hermesc.files import write_atomically
-from hermesc.npz import read_arrays
+from hermesrt.artifact.schema import Artifact, InputSpec
+from hermesrt.errors import InputError
+from hermesrt.files.atomic import write_atomically
+from hermesrt.files.npz import read_arrays
 
 _LABELS = "labels"
 

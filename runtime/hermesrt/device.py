@@ -8,8 +8,8 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact, MvmStep
-from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
 from hermesrt.workload import Workload
 

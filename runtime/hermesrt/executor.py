@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hermesc import aten
-from hermesc.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
-from hermesc.errors import ArtifactError, InputError
+from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
+from hermesrt.errors import ArtifactError, InputError
+from hermesrt.ops import table as aten
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
-Observer = Callable[[Step, Mapping[str, Any], Any], None]
+StepObserver = Callable[[Step, Mapping[str, Any], Any], None]
 
 
 def execute(
@@ -23,7 +23,7 @@ def execute(
     inputs: Mapping[str, Tensor],
     mvm: MvmFunction,
     device: str = "cpu",
-    observe: Observer | None = None,
+    observe: StepObserver | None = None,
 ) -> tuple[Tensor, ...]:
     """The program's outputs on `inputs`; `observe` sees each step, all values and its own.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.errors import InputError
+from hermesrt.errors import InputError
 
 
 class RelativeError:

@@ -13,24 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.artifact import io
-from hermesc.artifact.schema import Artifact, MvmStep
-from hermesc.errors import ArtifactError, InputError, OptionError
-from hermesc.target.load import chip_tables
-from hermesc.target.spec import MODES, Mode
-from hermesrt.copies import deal, places, sample_shapes
+from hermesrt.artifact import io
+from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.chip.load import chip_tables
+from hermesrt.chip.spec import MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
+from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
-from hermesrt.programming.drive import (
+from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
-    Progress,
-    moves_of,
+    ProgrammingProgress,
+    phases_of,
     program,
 )
-from hermesrt.report.run import RunReport, RunSettings, measure
-from hermesrt.state import Job, load_checkpoint, load_state, save_checkpoint, save_state
+from hermesrt.replication import dispatch, places, sample_shapes
+from hermesrt.run_report import RunReport, RunSettings, measure
+from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
@@ -78,7 +78,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Block:
+class OutputBlock:
     """Some rows of a run: their outputs on the chip and in FP32."""
 
     rows: slice
@@ -107,7 +107,7 @@ class Chip:
         self,
         method: Method,
         options: ProgrammingOptions | None = None,
-        observe: Callable[[Progress], None] | None = None,
+        observe: Callable[[ProgrammingProgress], None] | None = None,
         checkpoint: Path | None = None,
     ) -> None:
         """Write the weights again, by that method; `observe` is called after each iteration.
@@ -123,13 +123,13 @@ class Chip:
             return
         options = options or ProgrammingOptions()
         artifact, spec = self.compiled.artifact, self.device.chip
-        progress = Progress(method, moves_of(method, spec, options))
+        progress = ProgrammingProgress(method, phases_of(method, spec, options))
         device = self.device
-        job = Job(
+        job = ProgrammingJob(
             self.compiled.sha256, method, device.seed, device.identity, options, chip_tables(spec)
         )
 
-        def keep(progress: Progress) -> None:
+        def keep(progress: ProgrammingProgress) -> None:
             if checkpoint is not None:
                 save_checkpoint(self.device, progress, job, checkpoint)
 
@@ -192,7 +192,7 @@ class Chip:
             samples = check_samples(artifact, arrays, np.asarray(labels), "inputs")
         return self.measured(samples, self.run(samples))
 
-    def measured(self, samples: Samples, blocks: Iterable[Block]) -> RunReport:
+    def measured(self, samples: Samples, blocks: Iterable[OutputBlock]) -> RunReport:
         """The report of a run whose blocks come from elsewhere, such as through a progress bar."""
         return measure(
             self.compiled.artifact,
@@ -204,7 +204,7 @@ class Chip:
 
     def run(
         self, samples: Samples, references: bool = True, exact: frozenset[str] = frozenset()
-    ) -> Iterator[Block]:
+    ) -> Iterator[OutputBlock]:
         """Outputs block by block, in bounded memory where the program's rows are independent.
 
         Layers whose labels are in `exact` are computed as if they were digital.
@@ -224,7 +224,7 @@ class Chip:
             with torch.no_grad():
                 outputs = execute(artifact, part, self._mvm(samples, block, exact))
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
-            yield Block(rows, outputs, wanted)
+            yield OutputBlock(rows, outputs, wanted)
 
     def _mvm(self, samples: Samples, block: int, exact: frozenset[str]) -> MvmFunction:
         """MVMs of a block on the device, each vector on its copy of the matrix."""
@@ -247,7 +247,7 @@ class Chip:
                 turns = places(tuple(x.shape), shapes[step.name]) % several
                 columns = artifact.matrices[step.matrix].columns
                 serve = partial(self._serve, step, block)
-                y = deal(vectors, turns, several, columns, serve)
+                y = dispatch(vectors, turns, several, columns, serve)
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
         return mvm

@@ -11,7 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.artifact.container import (
+from hermesrt.artifact.schema import Artifact
+from hermesrt.device import Device, DeviceState, Method
+from hermesrt.errors import ArtifactError, OptionError
+from hermesrt.files.atomic import read_file, write_atomically
+from hermesrt.files.container import (
     from_json,
     pack_into,
     tensors_from_bytes,
@@ -19,16 +23,12 @@ from hermesc.artifact.container import (
     to_json,
     unpack,
 )
-from hermesc.artifact.schema import Artifact
-from hermesc.codec import decode, encode
-from hermesc.errors import ArtifactError, OptionError
-from hermesc.files import read_file, write_atomically
-from hermesrt.device import Device, DeviceState, Method
-from hermesrt.programming.drive import Iteration, ProgrammingOptions, Progress
-from hermesrt.programming.hand import FIELDS, Hand
+from hermesrt.files.typed import decode, encode
+from hermesrt.programming.loop import Iteration, ProgrammingOptions, ProgrammingProgress
+from hermesrt.programming.session import FIELDS, CoreProgramming
 from hermesrt.programming.targets import targets
 
-_HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "hands.safetensors"
+_HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "cores.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StateHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ProgrammingJob:
     """One programming of one chip: only the same job goes on from a checkpoint."""
 
     program_sha256: str
@@ -58,7 +58,7 @@ class Job:
 class CheckpointHeader:
     """How far a job came; `index` is the number of its last pulse or read."""
 
-    job: Job
+    job: ProgrammingJob
     iterations: tuple[Iteration, ...]
     index: int
 
@@ -88,26 +88,32 @@ def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iter
     return DeviceState(header.chip, header.method, header.seed, arrays), header.iterations
 
 
-def save_checkpoint(device: Device, progress: Progress, job: Job, path: Path) -> None:
+def save_checkpoint(
+    device: Device, progress: ProgrammingProgress, job: ProgrammingJob, path: Path
+) -> None:
     """Write all that `load_checkpoint` needs to go on, whole or not at all."""
     state = device.state()
     header = CheckpointHeader(job, tuple(progress.iterations), progress.index)
-    hands: dict[str, NDArray[Any]] = {}
-    for hand in progress.hands:
+    cores: dict[str, NDArray[Any]] = {}
+    for core in progress.cores:
         for name in FIELDS:
-            value: Tensor = getattr(hand, name)
+            value: Tensor = getattr(core, name)
             stored = value.to(torch.uint8) if value.dtype == torch.bool else value
-            hands[f"{hand.target.core}.{name}"] = stored.numpy()
+            cores[f"{core.target.core}.{name}"] = stored.numpy()
     parts = {
         _HEADER: to_json(encode(header)),
         _CELLS: tensors_to_bytes(state.arrays),
-        _HANDS: tensors_to_bytes(hands),
+        _HANDS: tensors_to_bytes(cores),
     }
     write_atomically(path, partial(pack_into, kind="checkpoint", parts=parts))
 
 
 def load_checkpoint(
-    device: Device, artifact: Artifact, progress: Progress, job: Job, path: Path
+    device: Device,
+    artifact: Artifact,
+    progress: ProgrammingProgress,
+    job: ProgrammingJob,
+    path: Path,
 ) -> None:
     """Bring device and progress to where a checkpoint was written.
 
@@ -123,14 +129,14 @@ def load_checkpoint(
             "command to finish it, or delete the file"
         )
     cells = tensors_from_bytes(parts[_CELLS], where)
-    hands = tensors_from_bytes(parts[_HANDS], where)
+    cores = tensors_from_bytes(parts[_HANDS], where)
     try:
-        made = [i.move for i in header.iterations]
-        sound = 0 < len(made) <= len(progress.moves) and made == [*progress.moves[: len(made)]]
+        made = [i.phase for i in header.iterations]
+        sound = 0 < len(made) <= len(progress.phases) and made == [*progress.phases[: len(made)]]
         sound = sound and all(len(i.mvm_errors) == len(artifact.cores) for i in header.iterations)
         if not sound or header.index < 0:
             raise ArtifactError("iterations")
-        progress.hands = list(_hands(artifact, hands))
+        progress.cores = list(_hands(artifact, cores))
         device.restore(DeviceState(artifact.chip.name, job.method, job.seed, cells))
     except ArtifactError as error:
         raise ArtifactError(
@@ -140,11 +146,11 @@ def load_checkpoint(
     progress.iterations, progress.index = list(header.iterations), header.index
 
 
-def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[Hand]:
+def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[CoreProgramming]:
     dtypes = (np.int8, np.float32, np.float32, np.float32, np.uint8, np.uint8, np.int8)
     most = artifact.chip.programming_pulses.pulse_high_ampere
     limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
-    limits["silent"] = (0, 4)
+    limits["saturated"] = (0, 4)
     for target in targets(artifact):
         values = []
         for name, dtype in zip(FIELDS, dtypes, strict=True):
@@ -156,4 +162,4 @@ def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[H
                 raise ArtifactError(f"{target.core}.{name}")
             tensor = torch.from_numpy(array.copy())
             values.append(tensor.bool() if dtype == np.uint8 else tensor)
-        yield Hand(target, *values)
+        yield CoreProgramming(target, *values)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hermesc.artifact.schema import Artifact, HostStep, MvmStep, Step
-from hermesc.aten import OpClass, op_class
-from hermesc.stream import (
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.executor import execute, shape_mvm
+from hermesrt.ops.streams import (
     Followed,
     Operand,
     Shape,
@@ -24,7 +24,7 @@ from hermesc.stream import (
     of_input,
     of_vectors,
 )
-from hermesrt.executor import execute, shape_mvm
+from hermesrt.ops.table import OpClass, op_class
 
 
 @dataclass(frozen=True, slots=True)

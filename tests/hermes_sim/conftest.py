@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
 
 
 @pytest.fixture(scope="session")

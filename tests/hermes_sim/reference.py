@@ -14,8 +14,8 @@ from typing import Any
 import simpy
 
 from hermes_sim import digital
-from hermesc.target.spec import ChipSpec, Mode
-from hermesc.units import to_ps
+from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 
 Event = Any

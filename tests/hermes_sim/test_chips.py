@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import hermesc
 from hermes_sim.engine import cost
-from hermesc.target.load import load_chip
+from hermesrt.chip.load import load_chip
 from hermesrt.program import Program
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes_sim import pcm
 from hermes_sim.core import Core
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
 

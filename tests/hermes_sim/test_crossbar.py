@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hermes_sim.crossbar import (
     Converters,
-    Layer,
+    LayerArrays,
     Stage,
     asymmetry_of,
     core_counts,
@@ -232,7 +232,7 @@ def test_the_output_word(rounding: str | None, relu: bool, wanted: list[float]) 
     assert code.tolist() == pytest.approx(wanted)
 
 
-def slow_layer(layer: Layer, x: list[float], columns: int) -> list[float]:
+def slow_layer(layer: LayerArrays, x: list[float], columns: int) -> list[float]:
     """One input vector through the cascade, column by column, in words."""
     c = layer.converters
     assert c.input_levels is not None
@@ -264,7 +264,7 @@ def test_a_cascade_carries_the_code_of_the_stage_before(converters: Converters, 
                 pair[:, rows], converters, rows.start, scale=scale, offset=offset - 0.5, carry=carry
             )
         )
-    layer = Layer(converters, 0.5, tuple(stages), 0.25, relu)
+    layer = LayerArrays(converters, 0.5, tuple(stages), 0.25, relu)
     wanted = [slow_layer(layer, x, 4) for x in (2 * codes).tolist()]
     assert layer_mvm(layer, 2 * codes, silent).tolist() == wanted
     assert any(v < 0 for row in wanted for v in row) != relu
@@ -330,7 +330,7 @@ def test_each_stage_has_noise_of_its_own_and_each_vector_too() -> None:
         stage_of(torch.zeros(2, 1, 3), start=i, variance=torch.ones(1, 3), carry=0.5)
         for i in range(2)
     ]
-    y = layer_mvm(Layer(wide, 1.0, tuple(stages), 1.0, False), torch.ones(5, 2), numbered)
+    y = layer_mvm(LayerArrays(wide, 1.0, tuple(stages), 1.0, False), torch.ones(5, 2), numbered)
     assert y.flatten().tolist() == [1000.0 + 1.5 * i for i in range(15)]
 
 
@@ -339,7 +339,7 @@ def test_many_vectors_give_what_each_gives_alone() -> None:
     stages = tuple(
         stage_of(pair[:, r], NARROW, r.start, carry=0.5) for r in (slice(0, 4), slice(4, 6))
     )
-    layer = Layer(NARROW, 1.0, stages, 1.0, False)
+    layer = LayerArrays(NARROW, 1.0, stages, 1.0, False)
     together = layer_mvm(layer, codes, silent)
     alone = torch.cat([layer_mvm(layer, vector[None], silent) for vector in codes])
     assert torch.equal(together, alone)

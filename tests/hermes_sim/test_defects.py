@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesc.errors import ChipError
-from hermesc.target.defects import DefectMap, random_defects
-from hermesc.target.load import load_chip
+from hermesrt.chip.defects import DefectMap, random_defects
+from hermesrt.chip.load import load_chip
+from hermesrt.errors import ChipError
 
 CHIP = load_chip("hermes")
 METHODS = ("published", "ideal", "verify", "gdp", "oneshot")

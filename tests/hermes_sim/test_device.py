@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.errors import ArtifactError, OptionError
-from hermesc.target.load import chip_tables, load_chip
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.load import chip_tables, load_chip
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.program import Chip, Program
-from hermesrt.programming.error import mvm_errors
+from hermesrt.programming.mvm_error import mvm_errors
 
 YEAR = 360 * 86400.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
-from hermesc.target.load import load_chip
+from hermesrt.chip.load import load_chip
 
 TOOL = Path(__file__).parents[2] / "tools/table1.py"
 

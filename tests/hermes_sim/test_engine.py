@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.errors import ChipError
 from hermesc.pipeline import Options
-from hermesc.placing.options import PlaceOptions
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec, Mode
+from hermesc.placement.options import PlaceOptions
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
+from hermesrt.errors import ChipError
 from hermesrt.program import Program
 
 

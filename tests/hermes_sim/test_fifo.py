@@ -33,9 +33,9 @@ def test_the_running_maximum_is_the_recursion(release: list[int], service: int, 
 
 def test_a_path_walks_back_through_busy_time_delay_and_start() -> None:
     first = serve("a", 10, 5)
-    second = serve("b", 3, 5, [Feed(first, 7, "wire", from_start=True)])
+    second = serve("b", 3, 5, [Feed(first, 7, "remap", from_start=True)])
     assert second.last == 4 * 10 + 7 + 3
-    assert critical_path(second, 4) == {"a": 40, "wire": 7, "b": 3}
+    assert critical_path(second, 4) == {"a": 40, "remap": 7, "b": 3}
 
 
 def test_a_path_follows_the_source_that_came_last() -> None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.artifact.schema import Matrix
-from hermesc.errors import OptionError
-from hermesc.target.load import chip_tables, override
-from hermesc.target.spec import ChipSpec
+from hermesrt.artifact.schema import Matrix
+from hermesrt.chip.load import chip_tables, override
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import OptionError
 from hermesrt.program import Chip, Program
 
 YEAR = 360 * 86400.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hermes_sim import pcm
-from hermesc.target.spec import ChipSpec, CountPolynomial, Curve, Pcm
+from hermesrt.chip.spec import ChipSpec, CountPolynomial, Curve, Pcm
 from hermesrt.seeds import generator
 
 RATIOS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 import hermesc
 from hermes_sim.engine import cost
 from hermes_sim.sensitivity import sensitivity
-from hermesc.target.load import load_chip
+from hermesrt.chip.load import load_chip
 from hermesrt.workload import Workload
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
-from hermesc.artifact.schema import (
+from hermesrt.artifact.schema import (
     Artifact,
     HostStep,
     Manifest,
@@ -19,9 +19,9 @@ from hermesc.artifact.schema import (
     Score,
     Tile,
 )
-from hermesc.errors import Location
-from hermesc.target.load import chip_tables, load_chip
-from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.chip.load import chip_tables, load_chip
+from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.errors import Location
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 
 from .reference import Reference

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from hermesc.artifact import io
-from hermesc.errors import CapacityError, InternalError, ModelError, OptionError
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
-from hermesc.pipeline import Options, Source, compile_model, parse_options
+from hermesc.pipeline import ModelSource, Options, compile_model, parse_options
+from hermesrt.artifact import io
+from hermesrt.errors import CapacityError, InternalError, ModelError, OptionError
 
 STEPS = [
     "capture",
@@ -26,16 +26,16 @@ X = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 
 
 def _compile(chip, model, *inputs, options=None, **more):
-    return compile_model(Source(model, inputs or (X,), **more), chip, options or Options())
+    return compile_model(ModelSource(model, inputs or (X,), **more), chip, options or Options())
 
 
 def test_observer_sees_every_step_in_order(stages):
-    assert list(stages) == [*STEPS, "wire", "route", "schedule", "emit"]
+    assert list(stages) == [*STEPS, "remap", "route", "schedule", "emit"]
 
 
 def test_any_model_of_the_zoo_becomes_a_program_that_reads_back(any_model, chip):
     torch.manual_seed(0)
-    source = Source(any_model.build(), any_model.inputs(), dynamic_shapes=any_model.dynamic)
+    source = ModelSource(any_model.build(), any_model.inputs(), dynamic_shapes=any_model.dynamic)
     made = compile_model(source, chip, Options())
     assert len(made.mvms) == any_model.mvms
     data = io.to_bytes(made)
@@ -81,7 +81,7 @@ def test_an_infinite_bias_is_refused_and_an_infinite_mask_is_not(chip):
     layer = nn.Linear(4, 3)
     layer.bias.data[0] = math.inf
     with pytest.raises(ModelError, match="the weights of bias hold NaN or infinity"):
-        compile_model(Source(layer, (torch.randn(2, 4),)), chip, Options())
+        compile_model(ModelSource(layer, (torch.randn(2, 4),)), chip, Options())
 
     class Masked(nn.Module):
         def __init__(self):
@@ -91,7 +91,7 @@ def test_an_infinite_bias_is_refused_and_an_infinite_mask_is_not(chip):
         def forward(self, x):
             return torch.softmax(x + self.mask, -1)
 
-    compile_model(Source(Masked(), (torch.randn(2, 4),)), chip, Options())
+    compile_model(ModelSource(Masked(), (torch.randn(2, 4),)), chip, Options())
 
 
 def test_nan_inputs_are_refused(chip):
@@ -239,6 +239,6 @@ def test_inputs_keep_their_capitals(chip) -> None:
         def forward(self, X: torch.Tensor, aB: torch.Tensor) -> torch.Tensor:
             return self.layer(X) + aB
 
-    source = Source(Capitals(), (torch.randn(4, 3), torch.randn(4, 2)))
+    source = ModelSource(Capitals(), (torch.randn(4, 3), torch.randn(4, 2)))
     artifact = compile_model(source, chip, Options())
     assert [i.name for i in artifact.manifest.inputs] == ["X", "aB"]

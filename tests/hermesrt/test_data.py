@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from hermesc.errors import InputError
 from hermesrt.data import read_samples, write_outputs
+from hermesrt.errors import InputError
 from hermesrt.program import Program
 
 GOOD = np.zeros((3, 16), np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hermesc.errors import InputError
+from hermesrt.errors import InputError
 from hermesrt.metrics import RelativeError, predictions
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.artifact.schema import HostStep
-from hermesc.errors import ArtifactError, InputError, ModelError, OptionError
 from hermesrt import program as program_module
+from hermesrt.artifact.schema import HostStep
+from hermesrt.errors import ArtifactError, InputError, ModelError, OptionError
 from hermesrt.program import Program, block_rows
 
 
@@ -58,7 +58,7 @@ def test_rows_run_in_blocks_with_the_same_result(
     torch.testing.assert_close(chip(inputs), whole, rtol=1e-5, atol=1e-6)
 
 
-def _blocks(chip: program_module.Chip, inputs: Tensor) -> Iterator[program_module.Block]:
+def _blocks(chip: program_module.Chip, inputs: Tensor) -> Iterator[program_module.OutputBlock]:
     return chip.run(chip._samples((inputs,)))
 
 

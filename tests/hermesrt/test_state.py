@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.artifact.container import from_json, pack, to_json, unpack
-from hermesc.errors import ArtifactError, InputError
 from hermesrt.device import METHODS, DeviceState, Method
+from hermesrt.errors import ArtifactError, InputError
+from hermesrt.files.container import from_json, pack, to_json, unpack
 from hermesrt.program import Chip, Program
-from hermesrt.programming.drive import ProgrammingOptions, Progress
 from hermesrt.programming.gdp import GdpOptions
+from hermesrt.programming.loop import ProgrammingOptions, ProgrammingProgress
 from hermesrt.state import load_state, save_state
 
 OPTIONS = ProgrammingOptions(gdp=GdpOptions(verify_iterations=1, iterations=2, batch=8))
@@ -150,7 +150,7 @@ def test_a_state_of_another_chip_is_refused(descended: Chip, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("method", "magic"), ("seed", "three"), ("iterations", [{"move": "jump"}]), ("chip", None)],
+    [("method", "magic"), ("seed", "three"), ("iterations", [{"phase": "jump"}]), ("chip", None)],
 )
 def test_a_wrong_header_is_refused_by_its_key(
     descended: Chip, tmp_path: Path, key: str, value: object
@@ -166,9 +166,9 @@ def test_a_wrong_header_is_refused_by_its_key(
 
 
 def interrupted(chip: Chip) -> DeviceState:
-    """Its cells after two of five moves."""
+    """Its cells after two of five phases."""
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: ProgrammingProgress) -> None:
         if progress.done == 2:
             raise KeyboardInterrupt
 

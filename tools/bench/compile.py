@@ -13,10 +13,10 @@ import clock  # noqa: F401  first: it sets the number of threads
 import torch
 from torch import Tensor, nn
 
-from hermesc.artifact.io import from_bytes, to_bytes
-from hermesc.pipeline import Options, Source, compile_model
-from hermesc.placing.options import PlaceOptions
-from hermesc.target.load import load_chip
+from hermesc.pipeline import ModelSource, Options, compile_model
+from hermesc.placement.options import PlaceOptions
+from hermesrt.artifact.io import from_bytes, to_bytes
+from hermesrt.chip.load import load_chip
 
 SHOWN = ("tile", "quantize", "place", "route", "emit")
 EACH = 8  # tiles of a layer
@@ -52,7 +52,7 @@ def row(tiles: int, base: float) -> float:
         marks.append(time.process_time())
 
     torch.manual_seed(0)
-    source = Source(Wide(tiles // EACH).eval(), (torch.randn(4, 256),))
+    source = ModelSource(Wide(tiles // EACH).eval(), (torch.randn(4, 256),))
     options = Options(place=PlaceOptions(chips=chips, solver="heuristic"))
     artifact = compile_model(source, load_chip("hermes"), options, observe)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hermesc.pipeline import Options, Source, compile_model
-from hermesc.placing.options import Objective, PlaceOptions
-from hermesc.placing.published import Layers, from_text
-from hermesc.target.load import load_chip
+from hermesc.pipeline import ModelSource, Options, compile_model
+from hermesc.placement.options import Objective, PlaceOptions
+from hermesrt.artifact.published_mapping import Layers, from_text
+from hermesrt.chip.load import load_chip
 from hermesrt.program import Program
 
 TOKENS = 64
@@ -87,7 +87,7 @@ def line(
 
     torch.manual_seed(0)
     first = next(iter(sizes.values()))[0]
-    source = Source(Stack(sizes).eval(), (torch.randn(2, TOKENS, first),))
+    source = ModelSource(Stack(sizes).eval(), (torch.randn(2, TOKENS, first),))
     chip = load_chip("hermes")
     artifact = compile_model(source, chip, Options(place=options), mapping=mapping)
     cost = hermesc.simulate(chip).cost(Program.of(artifact).workload(), None)

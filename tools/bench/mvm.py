@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 import hermesc
-from hermesc.target.load import load_chip
+from hermesrt.chip.load import load_chip
 from hermesrt.device import Device, ReadSettings
 from hermesrt.program import Chip
 

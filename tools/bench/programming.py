@@ -21,7 +21,7 @@ import hermesc
 from hermes_sim.device import SimulatedDevice
 from hermesrt.device import ReadSettings
 from hermesrt.program import Program
-from hermesrt.programming import drive
+from hermesrt.programming import loop as drive
 
 _SIDE, _CORES, _DESCENTS = 2048, 64, 100
 
@@ -59,7 +59,7 @@ def _descend(program: Program, base: float) -> None:
     """Gradient descent on a device of its own."""
     device, options = hermesc.simulate(), drive.ProgrammingOptions()
     device.load(program.artifact)
-    progress = drive.Progress("gdp", drive.moves_of("gdp", device.chip, options))
+    progress = drive.ProgrammingProgress("gdp", drive.phases_of("gdp", device.chip, options))
     rounds = drive.program(device, program.artifact, progress, options)
     before = 1 + options.gdp.verify_iterations
     start = _seconds(lambda: [next(rounds) for _ in range(before)])

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 import hermesc
 from hermes_sim.engine import cost
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Program
 from hermesrt.workload import workload
 

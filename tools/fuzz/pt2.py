@@ -101,7 +101,7 @@ def _child(options: argparse.Namespace) -> int:
 def _tried(path: Path, data: bytes, canary: Any) -> dict[str, Any]:
     """The outcome of one mutant."""
     import hermesc
-    from hermesc.errors import HermescError, InternalError
+    from hermesrt.errors import HermescError, InternalError
 
     path.write_bytes(data)
     canary.seen.clear()

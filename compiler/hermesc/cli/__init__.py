@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from hermesc.cli import compile, cost, defects, run, show, study, view
-from hermesc.errors import HermescError
+from hermesrt.errors import HermescError
 
 _BUG = 70
 

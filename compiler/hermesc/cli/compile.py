@@ -17,16 +17,16 @@ from hermesc.cli.options import (
     set_option,
     split_settings,
 )
-from hermesc.errors import InputError, OptionError
+from hermesrt.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hermesc.demotion import Demotion
-    from hermesc.pipeline import Observer, Options, Source
-    from hermesc.placing.published import Layers
-    from hermesc.target.defects import DefectMap
-    from hermesc.target.spec import ChipSpec
+    from hermesc.app.digital_fallback import DigitalFallback
+    from hermesc.pipeline import ModelSource, Options, StageObserver
+    from hermesrt.artifact.published_mapping import Layers
+    from hermesrt.chip.defects import DefectMap
+    from hermesrt.chip.spec import ChipSpec
     from hermesrt.program import Program
 
 
@@ -67,8 +67,8 @@ def compile_command(
     input by its name, or the ranges come from random numbers. A model.py is executed; the other
     files are read as data, and refused where they ask for more.
     """
-    from hermesc.files import check_writable
-    from hermesc.target.load import load_chip
+    from hermesrt.chip.load import load_chip
+    from hermesrt.files.atomic import check_writable
 
     chip_settings, pass_settings = split_settings(settings)
     chip = load_chip(chip_name, chip_settings)
@@ -79,18 +79,18 @@ def compile_command(
     )
     defects = load_defects(defect_file, chip)
 
-    from hermesc.artifact.io import save
     from hermesc.frontend.load import load_model
-    from hermesc.frontend.source import Given
+    from hermesc.frontend.request import ModelRequest
     from hermesc.pipeline import compile_model, parse_options
+    from hermesrt.artifact.io import save
     from hermesrt.program import Program
-    from hermesrt.report.placement import placement_json
-    from hermesrt.report.terminal import account_table, compile_summary
+    from hermesrt.report.text.placement import placement_json
+    from hermesrt.report.text.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)
     data, data_labels = _calibration(calibration)
-    given = Given(model=model, calibration=data, calibration_labels=data_labels)
-    source = load_model(model, given)
+    request = ModelRequest(model=model, calibration=data, calibration_labels=data_labels)
+    source = load_model(model, request)
     stages: list[tuple[str, float]] = []
 
     def observe(name: str, stage: object, seconds: float) -> None:
@@ -101,10 +101,10 @@ def compile_command(
             _dump(dump, len(stages), name, stage)
 
     layers = _mapping(mapping, chip, options.place.chips)
-    demotion = None
+    fallback = None
     if options.partition.max_accuracy_drop < inf:
-        demotion = _demoted(source, chip, options, observe, layers, defects)
-        artifact = demotion.artifact
+        fallback = _within_budget(source, chip, options, observe, layers, defects)
+        artifact = fallback.artifact
     else:
         artifact = compile_model(source, chip, options, observe, layers, defects)
     program = Program(artifact, save(artifact, output))
@@ -112,8 +112,8 @@ def compile_command(
     if not as_json:
         click.echo(compile_summary(artifact, work, str(output)))
         click.echo(account_table(artifact))
-        if demotion is not None:
-            click.echo(str(demotion))
+        if fallback is not None:
+            click.echo(str(fallback))
         return
     print_json(
         {
@@ -142,30 +142,30 @@ def compile_command(
             "notes": list(artifact.manifest.notes),
             "sha256": program.sha256,
         }
-        | ({} if demotion is None else demotion.to_json())
+        | ({} if fallback is None else fallback.to_json())
     )
 
 
 def _mapping(path: Path | None, chip: "ChipSpec", chips: int) -> "Layers":
     if path is None:
         return {}
-    from hermesc.files import read_file
-    from hermesc.placing.published import from_text
+    from hermesrt.artifact.published_mapping import from_text
+    from hermesrt.files.atomic import read_file
 
     text = read_file(path, "mapping").decode("utf-8", errors="replace")
     return from_text(text, str(path), chip, chips)
 
 
-def _demoted(
-    source: "Source",
+def _within_budget(
+    source: "ModelSource",
     chip: "ChipSpec",
     options: "Options",
-    observe: "Observer",
+    observe: "StageObserver",
     layers: "Layers",
     defects: "DefectMap | None",
-) -> "Demotion":
+) -> "DigitalFallback":
     """The program within its budget of accuracy, with a bar on a terminal."""
-    from hermesc.demotion import demote
+    from hermesc.app.digital_fallback import digital_fallback
 
     if layers:
         raise OptionError(
@@ -173,7 +173,7 @@ def _demoted(
             "take some off the chip: give one of the two"
         )
     with counting("simulated runs") as progress:
-        return demote(source, chip, options, observe, progress, defects)
+        return digital_fallback(source, chip, options, observe, progress, defects)
 
 
 def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Any]":
@@ -182,7 +182,7 @@ def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Any]":
         return None, None
     import torch
 
-    from hermesc.npz import read_arrays
+    from hermesrt.files.npz import read_arrays
 
     arrays = read_arrays(path)
     labels = arrays.pop("labels", None)
@@ -204,10 +204,10 @@ def _dump(folder: Path, number: int, name: str, stage: object) -> None:
     """One stage as text."""
     import pprint
 
-    from hermesc.files import write_atomically
     from hermesc.ir.graph import Graph
     from hermesc.ir.stages import Partitioned
     from hermesc.ir.text import graph_text
+    from hermesrt.files.atomic import write_atomically
 
     first = stage[0] if isinstance(stage, tuple) else stage
     graph = first.graph if isinstance(first, Partitioned) else first

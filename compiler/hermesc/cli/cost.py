@@ -16,12 +16,12 @@ from hermesc.cli.options import (
     print_json,
     set_option,
 )
-from hermesc.errors import OptionError
-from hermesc.target.spec import Mode
+from hermesrt.chip.spec import Mode
+from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
-    from hermesrt.compare import Estimate
     from hermesrt.cost import Cost, Moved
+    from hermesrt.roofline import MachineEstimate
     from hermesrt.workload import Workload
 
 
@@ -45,15 +45,15 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ShownBeside:
     """What a user wants to see beside time and energy."""
 
-    estimates: "tuple[Estimate, ...] | None"
+    estimates: "tuple[MachineEstimate, ...] | None"
     moved: "tuple[Moved, ...] | None"
 
     def to_json(self, cost: "Cost") -> dict[str, Any]:
         """Further keys of a command's JSON."""
-        from hermesrt.report.comparison import comparison_json, sensitivity_json
+        from hermesrt.report.text.comparison import comparison_json, sensitivity_json
 
         found: dict[str, Any] = {}
         if self.estimates is not None:
@@ -64,7 +64,7 @@ class Beside:
 
     def tell(self, cost: "Cost") -> None:
         """Further tables."""
-        from hermesrt.report.comparison import comparison_text, sensitivity_text
+        from hermesrt.report.text.comparison import comparison_text, sensitivity_text
 
         if self.estimates is not None:
             click.echo(comparison_text(cost, self.estimates))
@@ -74,16 +74,16 @@ class Beside:
 
 def beside(
     workload: "Workload", mode: Mode | None, compare: str | None, *, sensitivity: bool
-) -> Beside:
+) -> ShownBeside:
     """Estimates on digital machines and the assumed constants' strength, where asked for.
 
     Raises: OptionError, ChipError for a machine that does not exist.
     """
     from hermes_sim.sensitivity import sensitivity as strength
-    from hermesc.target.machine import load_machines
-    from hermesrt.compare import estimates
+    from hermesrt.chip.machine import load_machines
+    from hermesrt.roofline import estimates
 
-    return Beside(
+    return ShownBeside(
         estimates(load_machines(compare), workload) if compare is not None else None,
         strength(workload.artifact.chip, workload, mode) if sensitivity else None,
     )
@@ -118,7 +118,7 @@ def cost_command(
       hermesc cost P.hermes --shape x=1x1000000x64     a million tokens, in seconds
       hermesc cost P.hermes --compare a100,cpu --sensitivity --trace t.json
     """
-    from hermesc.files import check_writable, write_atomically
+    from hermesrt.files.atomic import check_writable, write_atomically
 
     if trace is not None:
         check_writable(trace, program=program_file)
@@ -126,9 +126,9 @@ def cost_command(
 
     from hermes_sim import engine
     from hermesrt.data import check_sizes, example_samples
-    from hermesrt.report.run import cost_json, read_mode
-    from hermesrt.report.terminal import cost_facts, facts, layer_table
-    from hermesrt.report.trace import trace_json
+    from hermesrt.report.text.terminal import cost_facts, facts, layer_table
+    from hermesrt.report.text.trace import trace_json
+    from hermesrt.run_report import cost_json, read_mode
     from hermesrt.workload import workload
 
     artifact = program.artifact

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hermesc.cli.options import FILE, json_option, print_json
-from hermesc.errors import OptionError
+from hermesrt.errors import OptionError
 
 
 @click.command("defects")
@@ -36,10 +36,10 @@ def defects_command(
 
     In a random map a stuck cell has one polarity stuck, at SET or at RESET, with both devices.
     """
-    from hermesc.files import check_writable
-    from hermesc.target.defect_files import read_defects, write_defects
-    from hermesc.target.defects import random_defects
-    from hermesc.target.load import load_chip
+    from hermesrt.chip.defect_files import read_defects, write_defects
+    from hermesrt.chip.defects import random_defects
+    from hermesrt.chip.load import load_chip
+    from hermesrt.files.atomic import check_writable
 
     chip = load_chip(chip_name)
     if (map_file is None) == (share is None):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hermesc.errors import OptionError
-from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
+from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
+from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
-    from hermesc.target.defects import DefectMap
-    from hermesc.target.spec import ChipSpec
+    from hermesrt.chip.defects import DefectMap
+    from hermesrt.chip.spec import ChipSpec
     from hermesrt.program import Chip, Program
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def load_defects(path: Path | None, chip: "ChipSpec") -> "DefectMap | None":
 
     Raises: InputError.
     """
-    from hermesc.target.defect_files import read_defects
+    from hermesrt.chip.defect_files import read_defects
 
     return None if path is None else read_defects(path, chip)
 
@@ -108,8 +108,8 @@ def load_program(path: Path, chip_settings: Sequence[tuple[str, str]]) -> "Progr
     """The program in a file, with some of its chip's numbers replaced."""
     from dataclasses import replace
 
-    from hermesc.artifact.io import load
-    from hermesc.target.load import override
+    from hermesrt.artifact.io import load
+    from hermesrt.chip.load import override
     from hermesrt.program import Program
 
     artifact, sha256 = load(path)

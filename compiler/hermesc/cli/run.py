@@ -24,11 +24,11 @@ from hermesc.cli.options import (
     split_settings,
     with_bar,
 )
-from hermesc.errors import OptionError
+from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
-    from hermesrt.program import Block
-    from hermesrt.programming.drive import Progress
+    from hermesrt.program import OutputBlock
+    from hermesrt.programming.loop import ProgrammingProgress
 
 
 @click.command("program")
@@ -58,7 +58,7 @@ def program_command(
     again. Its own settings: --set gdp.iterations=200, gdp.batch, gdp.learning_rate, gdp.zeros,
     gdp.threshold_counts, gdp.verify_iterations, verify.gain.
     """
-    from hermesc.files import check_writable, write_atomically
+    from hermesrt.files.atomic import check_writable, write_atomically
 
     output = output or Path(program_file.stem + ".state")
     check_writable(output, program=program_file)
@@ -69,10 +69,10 @@ def program_command(
     chip_settings, method_settings = split_settings(settings)
     program = load_program(program_file, chip_settings)
 
-    from hermesc.codec import parse_groups
-    from hermesrt.programming.drive import ProgrammingOptions
-    from hermesrt.programming.error import mvm_errors
-    from hermesrt.report.programming import ProgrammingReport
+    from hermesrt.files.typed import parse_groups
+    from hermesrt.programming.loop import ProgrammingOptions
+    from hermesrt.programming.mvm_error import mvm_errors
+    from hermesrt.report.text.programming import ProgrammingReport
 
     options = parse_groups(ProgrammingOptions, method_settings)
     chip = blank_chip(program, seed, defect_file)
@@ -83,7 +83,7 @@ def program_command(
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
     if plot is not None:
-        from hermesrt.report.curve import curve_picture
+        from hermesrt.report.figures.curve import curve_picture
 
         write_atomically(plot, curve_picture(chip.iterations, list(errors), plot))
     report = ProgrammingReport(chip, before, errors, time.perf_counter() - start)
@@ -104,11 +104,11 @@ def _check_plot(plot: Path, method: str | None) -> None:
 
 
 @contextmanager
-def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
+def _programming(*, resumed: bool) -> "Iterator[Callable[[ProgrammingProgress], None]]":
     """A bar on a terminal, with the mean MVM error; a word when a stopped run is taken up."""
     told = not resumed
 
-    def tell(progress: "Progress") -> None:
+    def tell(progress: "ProgrammingProgress") -> None:
         nonlocal told
         if not told and progress.done > 1:
             click.echo(f"went on after iteration {progress.done - 1}", err=True)
@@ -123,12 +123,12 @@ def _programming(*, resumed: bool) -> "Iterator[Callable[[Progress], None]]":
     with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("programming")
 
-        def show(progress: "Progress") -> None:
+        def show(progress: "ProgrammingProgress") -> None:
             tell(progress)
             errors = progress.iterations[-1].mvm_errors
             mean = 100 * sum(errors) / max(1, len(errors))
             text = f"programming, MVM error {mean:.1f} %"
-            bar.update(task, total=len(progress.moves), completed=progress.done, description=text)
+            bar.update(task, total=len(progress.phases), completed=progress.done, description=text)
 
         yield show
 
@@ -167,8 +167,8 @@ def run_command(
     as_json: bool,
 ) -> None:
     """Run P.hermes on the simulated chip: accuracy, latency and energy."""
-    from hermesc.files import check_writable, write_atomically
-    from hermesc.units import parse_age
+    from hermesrt.files.atomic import check_writable, write_atomically
+    from hermesrt.units import parse_age
 
     age_s = parse_age(age)
     if report is not None and report.suffix not in (".html", ".htm"):
@@ -190,30 +190,30 @@ def run_command(
     artifact = program.artifact
     samples = read_samples(artifact, inputs) if inputs else example_samples(artifact)
     chip = deploy(program, method, seed, state, defect_file).configure(age_s, mode, ideal)
-    kept: list[Block] = []
+    kept: list[OutputBlock] = []
     total = samples.count
     blocks = with_bar(chip.run(samples), "samples", total, lambda b, _: b.rows.stop or total)
     result = chip.measured(samples, _keep(blocks, kept) if outputs else blocks)
     if outputs is not None:
         _write_outputs(outputs, kept)
     if trace is not None:
-        from hermesrt.report.trace import trace_json
+        from hermesrt.report.text.trace import trace_json
 
         write_atomically(trace, trace_json(artifact, result.cost).encode())
     if report is not None:
         from hermesc.cli.view import page_beside
-        from hermesrt.report.page import page_html
-        from hermesrt.report.programmed import programmed
+        from hermesrt.report.page.render import page_html
+        from hermesrt.snapshot import snapshot
 
         page = page_html(
-            artifact, result.cost, result, programmed(chip), page_beside(program, chip, samples)
+            artifact, result.cost, result, snapshot(chip), page_beside(program, chip, samples)
         )
         write_atomically(report, page.encode())
     more = beside(program.workload(samples), mode, compare, sensitivity=sensitivity)
     if as_json:
         print_json(result.to_json() | more.to_json(result.cost))
         return
-    from hermesrt.report.terminal import layer_table
+    from hermesrt.report.text.terminal import layer_table
 
     click.echo(str(result))
     if result.cost.layers:
@@ -221,13 +221,13 @@ def run_command(
     more.tell(result.cost)
 
 
-def _keep(blocks: "Iterable[Block]", kept: "list[Block]") -> "Iterator[Block]":
+def _keep(blocks: "Iterable[OutputBlock]", kept: "list[OutputBlock]") -> "Iterator[OutputBlock]":
     for block in blocks:
         kept.append(block)
         yield block
 
 
-def _write_outputs(path: Path, blocks: "list[Block]") -> None:
+def _write_outputs(path: Path, blocks: "list[OutputBlock]") -> None:
     from hermesrt.data import write_outputs
     from hermesrt.program import joined
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from hermesc.cli.options import FILE, json_option, load_program, print_json
-from hermesc.errors import OptionError
+from hermesrt.errors import OptionError
 
 
 @click.command("inspect")
@@ -27,7 +27,7 @@ def inspect_command(
     program_file: Path, stage: str | None, export: str | None, output: Path | None, as_json: bool
 ) -> None:
     """Show what is in P.hermes: where each node runs and why, where each matrix sits."""
-    from hermesc.artifact.io import load
+    from hermesrt.artifact.io import load
 
     if output is not None and export is None:
         raise OptionError(f"-o {output}: only --export writes a file")
@@ -35,7 +35,7 @@ def inspect_command(
         _export(program_file, output)
         return
 
-    from hermesrt.report.inspect import inspect_json, inspect_text
+    from hermesrt.report.text.inspect import inspect_json, inspect_text
 
     artifact, sha256 = load(program_file)
     found = inspect_json(artifact, sha256, stage) if as_json and stage != "cost" else {}
@@ -53,8 +53,8 @@ def inspect_command(
 def _cost(program_file: Path) -> tuple[dict[str, Any], str]:
     """Time and energy of one of the program's own samples, by cause and by layer."""
     from hermes_sim import engine
-    from hermesrt.report.run import cost_json
-    from hermesrt.report.terminal import cost_facts, facts, layer_table
+    from hermesrt.report.text.terminal import cost_facts, facts, layer_table
+    from hermesrt.run_report import cost_json
 
     program = load_program(program_file, ())
     artifact = program.artifact
@@ -65,9 +65,9 @@ def _cost(program_file: Path) -> tuple[dict[str, Any], str]:
 
 def _export(program_file: Path, output: Path | None) -> None:
     """The placement as a published mapping file, which `compile --mapping` reads."""
-    from hermesc.artifact.io import load
-    from hermesc.files import check_writable, write_atomically
-    from hermesc.placing.published import to_text
+    from hermesrt.artifact.io import load
+    from hermesrt.artifact.published_mapping import to_text
+    from hermesrt.files.atomic import check_writable, write_atomically
 
     text = to_text(load(program_file)[0])
     if output is None:
@@ -90,7 +90,7 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
       hermesc run P.hermes --json > a.json   and later b.json; or of `hermesc cost`
       hermesc diff a.json b.json             options, accuracy, latency, energy, layers
     """
-    from hermesrt.report.diff import difference
+    from hermesrt.report.text.diff import difference
 
     found = difference(first, second)
     if as_json:
@@ -104,8 +104,8 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
 @json_option
 def chips_command(name: str | None, as_json: bool) -> None:
     """List the installed chips, or show one with the source of every number."""
-    from hermesc.target.load import chip_names, chip_tables, load_chip
-    from hermesrt.report.terminal import chip_text
+    from hermesrt.chip.load import chip_names, chip_tables, load_chip
+    from hermesrt.report.text.terminal import chip_text
 
     names = [name] if name else chip_names()
     chips = [load_chip(n) for n in names]

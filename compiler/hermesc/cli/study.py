@@ -10,12 +10,12 @@ import click
 from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option, with_bar
 from hermesc.cli.study_kernels import attention_command, kernels_command
 from hermesc.cli.study_options import check_outputs, chosen_place, finished, place_options
-from hermesc.errors import InputError, OptionError
+from hermesrt.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from hermesc.studies.compare import Comparison
-    from hermesc.studies.measurements import Cell, Measurements, Scores
-    from hermesc.studies.ridge import Job
+    from hermesc.studies.data.measurements import Cell, Measurements, Scores
+    from hermesc.studies.experiment.job import KernelJob
+    from hermesc.studies.statistics import Comparison
 
 
 @click.group("study")
@@ -62,22 +62,22 @@ def chip_command(
     Every experiment of the folder's measurements is compiled and run on a simulated chip. Nothing
     is fitted to the measurements.
     """
-    from hermesc.files import write_atomically
-    from hermesc.target.load import load_chip
+    from hermesrt.chip.load import load_chip
+    from hermesrt.files.atomic import write_atomically
 
     chip_settings = only_chip(settings)
     chip = load_chip(chip_name, chip_settings)
     check_outputs(output, plot, measurements=folder / "chip_measurements.csv")
     place = chosen_place(jobs, scheduler)
 
-    from hermesc.studies.chip import plan
-    from hermesc.studies.compare import compare
-    from hermesc.studies.crossbar import ageing
-    from hermesc.studies.datasets import read_dataset
-    from hermesc.studies.measurements import read_measurements
-    from hermesc.studies.report import Study, runs_csv, study_json, study_text
-    from hermesc.studies.ridge import WORK, by_cell
-    from hermesc.studies.sources import Source
+    from hermesc.studies.chip.crossbar import ageing
+    from hermesc.studies.chip.plan import plan
+    from hermesc.studies.chip.report import Study, runs_csv, study_json, study_text
+    from hermesc.studies.data.datasets import read_dataset
+    from hermesc.studies.data.measurements import read_measurements
+    from hermesc.studies.data.sources import DataSource
+    from hermesc.studies.experiment.job import WORK, by_cell
+    from hermesc.studies.statistics import compare
 
     start = time.perf_counter()
     measured = read_measurements(folder)
@@ -85,12 +85,12 @@ def chip_command(
         measured = measured.of([name.strip() for name in datasets.split(",")])
     measured, skipped = _present(measured, folder)
     data = {name: read_dataset(folder, name) for name in measured.datasets}
-    sources = {name: Source(name, folder, digest=d.digest) for name, d in data.items()}
+    sources = {name: DataSource(name, folder, digest=d.digest) for name, d in data.items()}
     chosen = _chosen(measured, seeds)
     planned = plan(measured, sources, chosen, chip)
     curves = ageing(chip_name, chip_settings)
 
-    def predict(some: "Sequence[Job]") -> "tuple[dict[Cell, dict[int, Scores]], int]":
+    def predict(some: "Sequence[KernelJob]") -> "tuple[dict[Cell, dict[int, Scores]], int]":
         results, kept = finished(WORK, some, place, cells, fresh)
         return by_cell(results, measured.scores), kept
 
@@ -113,7 +113,7 @@ def chip_command(
     if output is not None:
         write_atomically(output, runs_csv(predicted, measured.scores))
     if plot is not None:
-        from hermesc.studies.plot import study_picture
+        from hermesc.studies.chip.plot import study_picture
 
         write_atomically(plot, study_picture(study.cells, plot.suffix.removeprefix(".")))
     explained = {}
@@ -129,17 +129,17 @@ def chip_command(
 def _explained(
     chip_name: str,
     settings: "Sequence[tuple[str, str]]",
-    jobs: "Sequence[Job]",
-    predict: "Callable[[Sequence[Job]], tuple[dict[Cell, dict[int, Scores]], int]]",
+    jobs: "Sequence[KernelJob]",
+    predict: "Callable[[Sequence[KernelJob]], tuple[dict[Cell, dict[int, Scores]], int]]",
     measured: "Measurements",
 ) -> "dict[str, tuple[Comparison, ...]]":
     """The cells of each variant by its name."""
     from dataclasses import replace
 
-    from hermesc.studies.compare import compare
-    from hermesc.studies.experiment import Setup
-    from hermesc.studies.explain import VARIANTS
-    from hermesc.target.load import load_chip
+    from hermesc.studies.chip.ablation import VARIANTS
+    from hermesc.studies.experiment.measure import Setup
+    from hermesc.studies.statistics import compare
+    from hermesrt.chip.load import load_chip
 
     found = {}
     for variant in VARIANTS:
@@ -159,8 +159,8 @@ def programming_command(
     seeds: int, chip_name: str, settings: tuple[str, ...], as_json: bool
 ) -> None:
     """Compare the methods of weight programming on one crossbar."""
-    from hermesc.studies.programming import programming_json, programming_text, reached
-    from hermesc.target.load import load_chip
+    from hermesc.studies.programming.study import programming_json, programming_text, reached
+    from hermesrt.chip.load import load_chip
 
     chip = load_chip(chip_name, only_chip(settings))
     found = [r for results in with_bar(reached(chip, seeds), "matrices", 3) for r in results]
@@ -172,7 +172,7 @@ def programming_command(
 
 def _present(measured: "Measurements", folder: Path) -> "tuple[Measurements, dict[str, str]]":
     """The measurements whose data is there, and why the others are skipped."""
-    from hermesc.studies.datasets import dataset_path
+    from hermesc.studies.data.datasets import dataset_path
 
     paths = {name: dataset_path(folder, name) for name in measured.datasets}
     here = [name for name, path in paths.items() if path.exists()]

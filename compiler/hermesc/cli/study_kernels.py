@@ -17,13 +17,13 @@ from hermesc.cli.study_options import (
     whole_numbers,
     words_of,
 )
-from hermesc.errors import InputError, OptionError
-from hermesc.target.spec import MODES
+from hermesrt.chip.spec import MODES
+from hermesrt.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from hermesc.studies.jobs import Place
-    from hermesc.studies.measurements import Cell, Scores
-    from hermesc.studies.sources import Source
+    from hermesc.studies.data.measurements import Cell, Scores
+    from hermesc.studies.data.sources import DataSource
+    from hermesc.studies.jobs.runner import Workers
 
 _MOST_SEEDS = 1000
 
@@ -92,7 +92,7 @@ def kernels_command(
     The experiment is the published one: a ridge classifier on random features. Where DIR holds
     chip_measurements.csv, its values stand beside.
     """
-    from hermesc.files import write_atomically
+    from hermesrt.files.atomic import write_atomically
 
     setup = chosen_setup(chip_name, settings, mode, age)
     check_outputs(output, plot, measurements=folder and folder / "chip_measurements.csv")
@@ -101,14 +101,14 @@ def kernels_command(
         raise OptionError(f"--gamma {gamma}: it must be a number above 0")
 
     from hermesc.kernels.samplers import NORMAL_SAMPLERS
-    from hermesc.studies.kernels import Choice, lines, plan
-    from hermesc.studies.kernels_report import (
+    from hermesc.studies.experiment.job import KERNEL_NAMES, WORK, by_cell
+    from hermesc.studies.kernels.plan import Choice, lines, plan
+    from hermesc.studies.kernels.report import (
         KernelStudy,
         kernel_runs_csv,
         kernels_json,
         kernels_text,
     )
-    from hermesc.studies.ridge import KERNEL_NAMES, WORK, by_cell
 
     start = time.perf_counter()
     known = (*NORMAL_SAMPLERS, "leverage", "nystroem", "rademacher", "spherical")
@@ -146,7 +146,7 @@ def kernels_command(
         counts = {(n.cell.dataset, n.cell.log2_ratio): n.features for n in study.lines}
         write_atomically(output, kernel_runs_csv(found, counts))
     if plot is not None:
-        from hermesc.studies.kernels_plot import kernels_picture
+        from hermesc.studies.kernels.plot import kernels_picture
 
         write_atomically(plot, kernels_picture(study.lines, plot.suffix.removeprefix(".")))
     if as_json:
@@ -155,10 +155,12 @@ def kernels_command(
         click.echo(kernels_text(study))
 
 
-def _sources(folder: Path | None, datasets: str | None, *, all_rows: bool) -> "tuple[Source, ...]":
+def _sources(
+    folder: Path | None, datasets: str | None, *, all_rows: bool
+) -> "tuple[DataSource, ...]":
     """The chosen datasets, or those that are there."""
-    from hermesc.studies.datasets import RULES
-    from hermesc.studies.sources import PACKAGED, Source, is_there
+    from hermesc.studies.data.datasets import RULES
+    from hermesc.studies.data.sources import PACKAGED, DataSource, is_there
 
     if folder is not None and not folder.is_dir():
         raise InputError(f"--data {folder}: there is no such folder")
@@ -176,20 +178,20 @@ def _sources(folder: Path | None, datasets: str | None, *, all_rows: bool) -> "t
                 f"--data {folder}: none of {', '.join(RULES)} is there; name your own files with "
                 "--datasets"
             )
-    return tuple(Source(name, folder, all_rows) for name in names)
+    return tuple(DataSource(name, folder, all_rows) for name in names)
 
 
 def _measured(folder: Path | None) -> "Mapping[Cell, Mapping[int, Scores]]":
     """What was published and measured, by cell and seed; nothing without the file."""
-    from hermesc.studies.measurements import FILE, read_measurements
+    from hermesc.studies.data.measurements import FILE, read_measurements
 
     if folder is None or not (folder / FILE).exists():
         return {}
     return read_measurements(folder).scores
 
 
-def _where(place: "Place", jobs: int) -> str:
-    from hermesc.units import plural
+def _where(place: "Workers", jobs: int) -> str:
+    from hermesrt.units import plural
 
     if place.scheduler is not None:
         return f"on the cluster of {place.scheduler}"
@@ -242,7 +244,7 @@ def attention_command(
       hermesc study attention --plot attention.svg
       hermesc study attention --data DIR --tokens qkv.npz
     """
-    from hermesc.files import write_atomically
+    from hermesrt.files.atomic import write_atomically
 
     setup = chosen_setup(chip_name, settings, mode, age)
     measurements = folder and folder / "chip_measurements.csv"
@@ -252,21 +254,21 @@ def attention_command(
         raise OptionError(f"--deviation {deviation}: it must be a number above 0")
 
     from hermesc.kernels.samplers import NORMAL_SAMPLERS
-    from hermesc.studies.attention import WORK, Tokens, lines, plan
-    from hermesc.studies.attention_report import (
+    from hermesc.studies.attention.plan import WORK, TokenSource, lines, plan
+    from hermesc.studies.attention.report import (
         AttentionStudy,
         attention_json,
         attention_picture,
         attention_runs_csv,
         attention_text,
     )
-    from hermesc.studies.measurements import read_attention
+    from hermesc.studies.data.measurements import read_attention
 
     start = time.perf_counter()
     (form,) = _one("--form", form, ("positive", "hyperbolic", "trigonometric", "relu"))
     (sampler,) = _one("--sampler", sampler, [s for s in NORMAL_SAMPLERS if s != "grid"])
     numbers = whole_numbers("--ratios", ratios, 1, 100)
-    tokens = Tokens(tokens_file, deviation).with_digest()
+    tokens = TokenSource(tokens_file, deviation).with_digest()
     theirs = {} if folder is None else read_attention(folder)
     shape = tuple(tokens.read()[0][0].shape)
     planned = plan(tokens, numbers, seeds, form, sampler, setup)  # type: ignore[arg-type]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from hermesc.cli.options import FILE, split_settings, with_bar
-from hermesc.errors import OptionError
-from hermesc.files import check_writable
+from hermesrt.errors import OptionError
+from hermesrt.files.atomic import check_writable
 
 if TYPE_CHECKING:
-    from hermesc.studies.experiment import Setup
-    from hermesc.studies.jobs import Place, Work
-    from hermesc.target.spec import Mode
+    from hermesc.studies.experiment.measure import Setup
+    from hermesc.studies.jobs.runner import JobKind, Workers
+    from hermesrt.chip.spec import Mode
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -50,36 +50,36 @@ def chosen_setup(chip_name: str, settings: Sequence[str], mode: "Mode", age: str
     Raises: ChipError, OptionError.
     """
     from hermesc.pipeline import parse_options
-    from hermesc.studies.experiment import Setup
-    from hermesc.target.load import load_chip
-    from hermesc.units import parse_age
+    from hermesc.studies.experiment.measure import Setup
+    from hermesrt.chip.load import load_chip
+    from hermesrt.units import parse_age
 
     chip_settings, pass_settings = split_settings(settings)
     chip = load_chip(chip_name, chip_settings)
     return Setup(chip, mode, parse_age(age), parse_options(pass_settings))
 
 
-def chosen_place(jobs: int | None, scheduler: str | None) -> "Place":
+def chosen_place(jobs: int | None, scheduler: str | None) -> "Workers":
     """Where jobs run.
 
     Raises: OptionError for both options at once.
     """
-    from hermesc.studies.jobs import Place, processors
+    from hermesc.studies.jobs.runner import Workers, processors
 
     if jobs is not None and scheduler is not None:
         raise OptionError("--jobs and --scheduler: give one of them; a cluster has its own workers")
-    return Place(jobs or processors(), scheduler)
+    return Workers(jobs or processors(), scheduler)
 
 
 def finished(
-    work: "Work[J, R]", jobs: Sequence[J], place: "Place", cells: Path, fresh: bool
+    work: "JobKind[J, R]", jobs: Sequence[J], place: "Workers", cells: Path, fresh: bool
 ) -> tuple[dict[J, R], int]:
     """The results of all jobs in their order, with a bar on a terminal; and how many were kept.
 
     Jobs must be different.
     """
-    from hermesc.studies.cells import Store
-    from hermesc.studies.jobs import run_jobs
+    from hermesc.studies.jobs.result_cache import Store
+    from hermesc.studies.jobs.runner import run_jobs
 
     store = Store(cells, fresh)
     store.check()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hermesc.cli.options import FILE, deploy, json_option, load_program, print_json
-from hermesc.errors import OptionError
+from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
     from hermesrt.program import Chip, Program
-    from hermesrt.report.page import Beside
+    from hermesrt.report.page.render import Comparisons
 
 _FORMATS = ("html", "svg", "png")
 _FIGURES = ("plan", "core", "graph", "timeline", "energy", "latency", "programming")
@@ -50,7 +50,7 @@ def view_command(
       hermesc view P.hermes --state P.state              floor plan, cells, time line, graph, costs
       hermesc view P.hermes --figure timeline -o t.png   for a slide
     """
-    from hermesc.files import check_writable, write_atomically
+    from hermesrt.files.atomic import check_writable, write_atomically
 
     kind = _kind(kind, figure, output)
     if kind == "html" and figure is not None:
@@ -88,26 +88,26 @@ def _kind(kind: str | None, figure: str | None, output: Path | None) -> str:
 
 
 def _page(program_file: Path, state: Path | None) -> bytes:
-    from hermesrt.report.page import page_html
-    from hermesrt.report.programmed import programmed
+    from hermesrt.report.page.render import page_html
+    from hermesrt.snapshot import snapshot
 
     program = load_program(program_file, ())
     chip = deploy(program, None, None, state)
     work = program.workload()
     cost = chip.device.cost(work, None)
     more = page_beside(program, chip)
-    return page_html(program.artifact, cost, None, programmed(chip), more).encode()
+    return page_html(program.artifact, cost, None, snapshot(chip), more).encode()
 
 
-def page_beside(program: "Program", chip: "Chip", samples: Any = None) -> "Beside":
+def page_beside(program: "Program", chip: "Chip", samples: Any = None) -> "Comparisons":
     """The installed digital machines and the strength of assumed constants, for a page."""
     from hermes_sim.sensitivity import sensitivity
-    from hermesc.target.machine import load_machines
-    from hermesrt.compare import estimates
-    from hermesrt.report.page import Beside
+    from hermesrt.chip.machine import load_machines
+    from hermesrt.report.page.render import Comparisons
+    from hermesrt.roofline import estimates
 
     work, mode = program.workload(samples), chip.settings.mode
-    return Beside(
+    return Comparisons(
         estimates(load_machines(_MACHINES), work), sensitivity(chip.device.chip, work, mode)
     )
 
@@ -115,17 +115,17 @@ def page_beside(program: "Program", chip: "Chip", samples: Any = None) -> "Besid
 def _picture(
     program_file: Path, state: Path | None, figure: Any, core: int | None, kind: str
 ) -> bytes:
-    from hermesrt.report.figures import STATIC, chip_figure, png, static_figure
+    from hermesrt.report.figures.export import STATIC, chip_figure, png, static_figure
 
     if figure in STATIC:
-        from hermesc.artifact.io import load
+        from hermesrt.artifact.io import load
 
         svg = static_figure(figure, load(program_file)[0])
     else:
-        from hermesrt.report.programmed import programmed
+        from hermesrt.snapshot import snapshot
 
         program = load_program(program_file, ())
         chip = deploy(program, None, None, state)
         cost = chip.device.cost(program.workload(), None)
-        svg = chip_figure(figure, program.artifact, cost, programmed(chip), core)
+        svg = chip_figure(figure, program.artifact, cost, snapshot(chip), core)
     return png(svg) if kind == "png" else svg.encode("utf-8", "replace")

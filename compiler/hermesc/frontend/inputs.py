@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hermesc.errors import ModelError
+from hermesrt.errors import ModelError
 
 Labels = int | float | str
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hermesc.errors import Location
 from hermesc.ir.ops import Digital, Input, Mvm, Op, takes, weights_of
+from hermesrt.errors import Location
 
 Weights = Mapping[str, Tensor]
 

@@ -5,20 +5,20 @@ from typing import Any
 
 from torch import Tensor
 
-from hermesc import aten
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
+from hermesrt.ops import table as aten
 
-Observer = Callable[[Mvm, Tensor], None]
-Watcher = Callable[[Op, Mapping[str, Any], Any], None]
+MvmObserver = Callable[[Mvm, Tensor], None]
+OpObserver = Callable[[Op, Mapping[str, Any], Any], None]
 
 
 def interpret(
     graph: Graph,
     weights: Weights,
     inputs: Mapping[str, Tensor],
-    observe: Observer | None = None,
-    watch: Watcher | None = None,
+    observe: MvmObserver | None = None,
+    watch: OpObserver | None = None,
     device: str = "cpu",
 ) -> tuple[Tensor, ...]:
     """The graph's outputs; `observe` sees each MVM with its input before it runs, `watch` every

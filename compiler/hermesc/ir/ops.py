@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hermesc.aten import Call
-from hermesc.errors import Location
 from hermesc.ir.types import TensorType, ValueType
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call
 
 
 @dataclass(frozen=True, slots=True)

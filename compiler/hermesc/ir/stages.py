@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.errors import Location, Refusal
 from hermesc.ir.graph import Graph
-from hermesc.target.spec import Mode
+from hermesrt.chip.spec import Mode
+from hermesrt.errors import Location, Refusal
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -54,19 +54,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Dependence:
     """An earlier MVM, by its number, and whether all of its result is needed or token by token."""
 
     mvm: int
-    whole: bool
+    barrier: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class MvmWorkload:
     """One MVM's vectors a sample, and the MVMs from whose results its input is made."""
 
     vectors: int
-    waits: tuple[Wait, ...]
+    dependences: tuple[Dependence, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,12 @@ class TiledMatrix:
 class Tiled:
     """Every matrix of the graph in blocks of at most a crossbar.
 
-    `demands[i]` is what MVM i of the graph has to do for one sample, and what it waits for.
+    `workloads[i]` is what MVM i of the graph has to do for one sample, and what it waits for.
     """
 
     partitioned: Partitioned
     matrices: tuple[TiledMatrix, ...]
-    demands: tuple[Demand, ...]
+    workloads: tuple[MvmWorkload, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wiring:
+class LineMap:
     """The physical line of each logical row and column of a core, and what is known of its cells:
     `stuck` [n, 3] are logical row, column and device, `siemens` [n] what they are stuck at."""
 
@@ -196,12 +196,12 @@ class LayerDefects:
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
+class Remapped:
     """Physical lines of every core in use, and what the defects cost each layer; both empty where
     no defects are known."""
 
     placed: Placed
-    wirings: tuple[Wiring, ...]
+    line_maps: tuple[LineMap, ...]
     layers: tuple[LayerDefects, ...]
 
 

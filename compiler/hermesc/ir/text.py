@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
-from hermesc.aten import Arg, DType, Ref
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op
+from hermesrt.ops.table import Arg, DType, Ref
 
 
 def graph_text(graph: Graph) -> str:

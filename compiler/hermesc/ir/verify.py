@@ -2,14 +2,14 @@
 
 from itertools import pairwise
 
-from hermesc.aten import op_class
-from hermesc.errors import VerifyError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Digital, Mvm, takes, weights_of
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Scheduled, Tiled, Wired
-from hermesc.target.defects import DefectMap
-from hermesc.target.fabric import linked
-from hermesc.target.spec import ChipSpec
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Remapped, Routed, Scheduled, Tiled
+from hermesrt.chip.defects import DefectMap
+from hermesrt.chip.fabric import linked
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import VerifyError
+from hermesrt.ops.table import op_class
 
 
 def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
@@ -86,18 +86,18 @@ def verify_quantized(quantized: Quantized, chip: ChipSpec) -> None:
     _check(fine, "quantize", "a g_max is outside the devices' range")
 
 
-def verify_wired(wired: Wired, defects: DefectMap | None) -> None:
+def verify_remapped(remapped: Remapped, defects: DefectMap | None) -> None:
     """Every core in use has a permutation of its lines that leaves dead ones unused.
 
     Raises: VerifyError.
     """
     if defects is None:
         return
-    placements = wired.placed.placements
-    cores = [w.core for w in wired.wirings]
+    placements = remapped.placed.placements
+    cores = [w.core for w in remapped.line_maps]
     _check(cores == sorted({p.core for p in placements}), "wire", "a core is lost or doubled")
-    for w in wired.wirings:
-        _check(w.core not in defects.closed, "wire", f"core {w.core} is dead")
+    for w in remapped.line_maps:
+        _check(w.core not in defects.excluded, "wire", f"core {w.core} is dead")
         mine = [p for p in placements if p.core == w.core]
         dead = defects.lines(w.core)
         ranges = ([p.rows for p in mine], [p.columns for p in mine])

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import OptionError
+from hermesrt.errors import OptionError
 
 _SMALLEST_NORM = 1e-30
 

@@ -13,19 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hermesc.errors import InputError, OptionError
 from hermesc.kernels.arccos import ArcCosine
 from hermesc.kernels.factory import feature_map
 from hermesc.kernels.fourier import Rbf
 from hermesc.kernels.maps import DATA_SAMPLERS, Kernel
 from hermesc.kernels.options import check_positive, check_sizes
 from hermesc.kernels.softmax import Softmax
+from hermesrt.errors import InputError, OptionError
 
 FavorForm = Literal["positive", "hyperbolic", "trigonometric", "relu"]
 _OFFSET = 1e-6  # keeps sums of features above 0
 Tokens = Float[Tensor, "*heads tokens size"]
 Features = Float[Tensor, "*heads tokens columns"]
-Weights = Float[Tensor, "*heads tokens others"]
+AttentionWeights = Float[Tensor, "*heads tokens others"]
 
 
 class KernelAttention(nn.Module):
@@ -44,7 +44,7 @@ class KernelAttention(nn.Module):
         """Features of keys."""
         raise NotImplementedError
 
-    def kernel(self, q: Tokens, k: Tokens) -> Weights:
+    def kernel(self, q: Tokens, k: Tokens) -> AttentionWeights:
         """The kernel of all queries with all keys, up to a factor where it is normalised."""
         return self.queries(q) @ self.keys(k).transpose(-1, -2)
 
@@ -111,7 +111,7 @@ class FavorAttention(KernelAttention):
     def keys(self, k: Tokens) -> Features:
         return self._features(k, (-1, -2))
 
-    def kernel(self, q: Tokens, k: Tokens) -> Weights:
+    def kernel(self, q: Tokens, k: Tokens) -> AttentionWeights:
         kernel = self.map.kernel
         if isinstance(kernel, Softmax):
             scores = kernel.scale * (q @ k.transpose(-1, -2))
@@ -172,7 +172,7 @@ class RandomFeatureAttention(KernelAttention):
         found: Tensor = self.map(_unit(k))
         return found
 
-    def kernel(self, q: Tokens, k: Tokens) -> Weights:
+    def kernel(self, q: Tokens, k: Tokens) -> AttentionWeights:
         return ((_unit(q) @ _unit(k).transpose(-1, -2) - 1) / self._temperature).exp()
 
 
@@ -257,7 +257,7 @@ class NystroemAttention(KernelAttention):
         found: Tensor = self.map(k)
         return found
 
-    def kernel(self, q: Tokens, k: Tokens) -> Weights:
+    def kernel(self, q: Tokens, k: Tokens) -> AttentionWeights:
         return _of_products(self.map.kernel, q, k)
 
 
@@ -301,7 +301,7 @@ def _check_without_data(sampler: str) -> None:
         )
 
 
-def _of_products(kernel: Kernel, q: Tokens, k: Tokens) -> Weights:
+def _of_products(kernel: Kernel, q: Tokens, k: Tokens) -> AttentionWeights:
     if not isinstance(kernel, Rbf | ArcCosine | Softmax):
         raise InputError(f"there is no attention by the kernel {kernel}")
     squares = k.square().sum(-1).unsqueeze(-2)

@@ -3,7 +3,6 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import InputError, OptionError
 from hermesc.kernels.arccos import ArcCosine
 from hermesc.kernels.composed import NtkFeatures, ProductFeatures, SphericalFeatures
 from hermesc.kernels.fourier import Laplacian, Rbf
@@ -20,6 +19,7 @@ from hermesc.kernels.options import check_seed, check_sizes
 from hermesc.kernels.polynomial import Polynomial
 from hermesc.kernels.samplers import CAUCHY_SAMPLERS, NORMAL_SAMPLERS, check_cut
 from hermesc.kernels.softmax import Softmax
+from hermesrt.errors import InputError, OptionError
 
 _ROTATED = ("rff", "orf", "sorf", "fastfood")
 _POINTS = (*_ROTATED, "sobol", "halton", "ssf")

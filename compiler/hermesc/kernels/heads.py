@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hermesc.errors import InputError
 from hermesc.kernels.options import check_positive, import_optional
+from hermesrt.errors import InputError
 
 
 def fit_ridge(

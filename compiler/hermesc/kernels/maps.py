@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hermesc.errors import OptionError
 from hermesc.kernels.arccos import ArcCosine
 from hermesc.kernels.fourier import Laplacian, Rbf
 from hermesc.kernels.leverage import POOL, leverage_sample
@@ -19,6 +18,7 @@ from hermesc.kernels.options import check_seed
 from hermesc.kernels.polynomial import Polynomial
 from hermesc.kernels.samplers import draw, grid_weights
 from hermesc.kernels.softmax import Softmax
+from hermesrt.errors import OptionError
 
 Kernel = Rbf | Laplacian | ArcCosine | Polynomial | Softmax | Ntk
 DATA_SAMPLERS = ("leverage", "nystroem")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import OptionError
 from hermesc.kernels.arccos import cosines
+from hermesrt.errors import OptionError
 
 
 @dataclass(frozen=True, slots=True)

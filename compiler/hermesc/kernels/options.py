@@ -4,7 +4,7 @@ import importlib
 import math
 from typing import Any
 
-from hermesc.errors import InputError, OptionError
+from hermesrt.errors import InputError, OptionError
 
 
 def check_positive(value: float, what: str) -> None:

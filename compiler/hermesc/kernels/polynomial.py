@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import OptionError
 from hermesc.kernels.options import check_positive, import_optional
+from hermesrt.errors import OptionError
 
 _DISTANCES = 200  # on the sphere, 0 to 2
 _RADII = 300  # offered to the fit, from 0 to this times sqrt(inputs + degree)

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import OptionError
 from hermesc.kernels.options import check_seed, check_sizes, import_optional
 from hermesc.kernels.orthogonal import fastfood, orf, sorf
 from hermesc.kernels.sphere import ssf
+from hermesrt.errors import OptionError
 
 NORMAL_SAMPLERS = (
     "rff", "orf", "sorf", "fastfood", "sobol", "halton", "ssf", "quadrature", "grid",

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.errors import OptionError
 from hermesc.kernels.fourier import cos_and_sin
 from hermesc.kernels.options import check_positive
+from hermesrt.errors import OptionError
 
 Form = Literal["positive", "hyperbolic", "trigonometric"]
 

@@ -14,11 +14,11 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor
 
-from hermesc import aten
-from hermesc.aten import Arg, Call, Ref
 from hermesc.ir.graph import Graph, Removed, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import TensorType
+from hermesrt.ops import table as aten
+from hermesrt.ops.table import Arg, Call, Ref
 
 _FOLDED = "folded: depends on constants only"
 _NO_EFFECT = "no effect in evaluation"

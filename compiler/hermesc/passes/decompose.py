@@ -16,11 +16,11 @@ from math import prod
 import torch
 from torch import Tensor
 
-from hermesc.aten import Arg, Call, Ref
-from hermesc.ir.contraction import Contraction, ContractionFinder
+from hermesc.analysis.contraction import Contraction, ContractionFinder
 from hermesc.ir.graph import Graph, Removed, Weights
 from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
+from hermesrt.ops.table import Arg, Call, Ref
 
 _REPEATS = "only repeats a fixed matrix; the product takes the matrix itself"
 

@@ -11,19 +11,20 @@ from importlib.metadata import version
 import numpy as np
 from torch import Tensor
 
-from hermesc.artifact import schema, wiring
-from hermesc.artifact.schema import Artifact, Manifest
-from hermesc.aten import to_json
-from hermesc.errors import ModelError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.stages import Placement, Scheduled, Wired
-from hermesc.target.load import chip_tables
-from hermesc.target.spec import ChipSpec
+from hermesc.ir.stages import Placement, Remapped, Scheduled
+from hermesrt.artifact import line_map as wiring
+from hermesrt.artifact import schema
+from hermesrt.artifact.schema import Artifact, Manifest
+from hermesrt.chip.load import chip_tables
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import ModelError
+from hermesrt.ops.table import to_json
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
+class ProgramInfo:
     """What a program carries beside its graph."""
 
     name: str
@@ -31,11 +32,11 @@ class Extras:
     labels: Tensor | None
     streams: bool
     notes: tuple[str, ...]
-    wired: Wired
+    remapped: Remapped
     classes: tuple[int | float | str, ...] = ()
 
 
-def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras) -> Artifact:
+def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: ProgramInfo) -> Artifact:
     """The program.
 
     Raises: ModelError for a weight of a dtype that no file of ours holds.
@@ -55,7 +56,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         matrices=tuple(_matrices(scheduled)),
         routes=tuple(schema.Route(r.matrix, r.copy, r.columns, r.stage, r.cores) for r in routes),
         account=tuple(
-            schema.Account(a.node, a.op, a.unit, a.reason, a.location)
+            schema.NodeAssignment(a.node, a.op, a.unit, a.reason, a.location)
             for a in partitioned.assignments
         ),
         streams=extras.streams,
@@ -65,14 +66,14 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Extras)
         chips=placed.chips,
         defects=tuple(
             schema.LayerDefects(d.label, d.stuck, d.left, d.error, d.blind_error)
-            for d in extras.wired.layers
+            for d in extras.remapped.layers
         ),
         classes=extras.classes,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
         tensors[f"codes:{step.name}"] = _array(step.name, vectors)
-    tensors |= _wiring(extras.wired)
+    tensors |= _wiring(extras.remapped)
     examples = {name: _array(name, value) for name, value in extras.examples.items()}
     labels = None if extras.labels is None else _array("labels", extras.labels)
     return Artifact(manifest, tensors, examples, labels)
@@ -133,15 +134,15 @@ def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
         )
 
 
-def _wiring(wired: Wired) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
-    if not wired.wirings:
+def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
+    if not remapped.line_maps:
         return {}
-    stuck = [np.insert(w.stuck, 0, w.core, axis=1) for w in wired.wirings]
+    stuck = [np.insert(w.stuck, 0, w.core, axis=1) for w in remapped.line_maps]
     return {
-        wiring.ROWS: np.stack([w.rows for w in wired.wirings]).astype(np.int16),
-        wiring.COLUMNS: np.stack([w.columns for w in wired.wirings]).astype(np.int16),
+        wiring.ROWS: np.stack([w.rows for w in remapped.line_maps]).astype(np.int16),
+        wiring.COLUMNS: np.stack([w.columns for w in remapped.line_maps]).astype(np.int16),
         wiring.STUCK: np.concatenate(stuck).astype(np.int32),
-        wiring.SIEMENS: np.concatenate([w.siemens for w in wired.wirings]),
+        wiring.SIEMENS: np.concatenate([w.siemens for w in remapped.line_maps]),
     }
 
 

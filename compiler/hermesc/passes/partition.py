@@ -14,13 +14,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hermesc.aten import REASONS, Arg, Call, Ref, base_name, op_class
-from hermesc.errors import OptionError
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.stages import Assignment, Partitioned, Unit
 from hermesc.ir.types import TensorType
-from hermesc.target.spec import limits
+from hermesrt.chip.spec import limits
+from hermesrt.errors import OptionError
+from hermesrt.ops.table import REASONS, Arg, Call, Ref, base_name, op_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PartitionOptions:
     `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
     that stay off the chip. max_accuracy_drop: more of them are found until the mean loss on
     simulated chips is at most so many points of accuracy, or per cent of relative output error
-    where there are no labels; that needs a simulator, and `hermesc.demotion` does it.
+    where there are no labels; that needs a simulator, and `hermesc.app.digital_fallback` does it.
     """
 
     bias: Literal["ldpu", "host"] = "ldpu"
@@ -47,7 +47,7 @@ def partition(
     if options.max_accuracy_drop < inf:
         raise OptionError(
             "partition.max_accuracy_drop needs a simulated chip: use hermesc.compile, "
-            "hermesc.demote or `hermesc compile`"
+            "hermesc.digital_fallback or `hermesc compile`"
         )
     kept = [op.origin for op in graph.mvms if op.label in options.digital]
     graph = _keep_digital(graph, weights, options.digital)

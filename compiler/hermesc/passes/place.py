@@ -1,26 +1,27 @@
 """Place: give every block of every copy a core and a rectangle of its array.
 
-In: Quantized. Out: Placed. Method: the objective's search (`hermesc.placing.solve`), then the cores
-of each cascade next to each other (`hermesc.placing.arrange`). Any disjoint rectangles are legal:
-an MVM drives its own rows and reads its own columns. What a mapping file places stays there, and
-other matrices go to cores that the file leaves empty. Cost: linear in blocks for large models.
+In: Quantized. Out: Placed. Method: the objective's search (`hermesc.placement.solve`), then the
+cores of each cascade next to each other (`hermesc.placement.arrange`). Any disjoint rectangles are
+legal: an MVM drives its own rows and reads its own columns. What a mapping file places stays there,
+and other matrices go to cores that the file leaves empty. Cost: linear in blocks for large models.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from hermesc.cost import Cut, Model, works_of
-from hermesc.errors import CapacityError
 from hermesc.ir.stages import Block, Placed, Placement, Quantized, Score, TiledMatrix
-from hermesc.placing.arrange import arrange
-from hermesc.placing.options import PlaceOptions
-from hermesc.placing.pack import Chain, Piece, Spot
-from hermesc.placing.plan import aimed
-from hermesc.placing.published import Layers, Region, layer_names
-from hermesc.placing.solve import Solution, Task, judge, solve
-from hermesc.target.fabric import snake
-from hermesc.target.spec import ChipSpec
+from hermesc.placement.arrange import arrange
+from hermesc.placement.cost_model import CostModel, works_of
+from hermesc.placement.options import PlaceOptions
+from hermesc.placement.pack import CascadePieces, Piece, Spot
+from hermesc.placement.solve import Solution, Task, judge, solve
+from hermesc.placement.tiling import aimed
+from hermesrt.artifact.cut import Cut
+from hermesrt.artifact.published_mapping import Layers, Region, layer_names
+from hermesrt.chip.fabric import snake
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import CapacityError
 
 
 def place(
@@ -64,7 +65,7 @@ def place(
 def _judged(
     placements: Sequence[Placement],
     matrices: Sequence[TiledMatrix],
-    model: Model,
+    model: CostModel,
     options: PlaceOptions,
 ) -> Solution:
     """How good a placement is that was not searched for."""
@@ -97,11 +98,11 @@ def _runs(matrices: Sequence[TiledMatrix]) -> Iterator[_Run]:
                 yield _Run(matrix, number, copy, column)
 
 
-def _model(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> Model:
+def _model(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> CostModel:
     tiled = quantized.tiled
     numbers = {m.matrix: i for i, m in enumerate(tiled.matrices)}
-    works = works_of([numbers[op.matrix] for op in tiled.partitioned.graph.mvms], tiled.demands)
-    return Model(chip, options.chips, works, tuple(_cut(m) for m in tiled.matrices))
+    works = works_of([numbers[op.matrix] for op in tiled.partitioned.graph.mvms], tiled.workloads)
+    return CostModel(chip, options.chips, works, tuple(_cut(m) for m in tiled.matrices))
 
 
 def _cut(matrix: TiledMatrix) -> Cut:
@@ -110,13 +111,13 @@ def _cut(matrix: TiledMatrix) -> Cut:
 
 
 def _task(
-    runs: Sequence[_Run], model: Model, options: PlaceOptions, closed: frozenset[int]
+    runs: Sequence[_Run], model: CostModel, options: PlaceOptions, closed: frozenset[int]
 ) -> Task:
     names = tuple((run.number, run.copy, run.column) for run in runs)
     return Task(tuple(_chain(model, run, options) for run in runs), names, model, options, closed)
 
 
-def _chain(model: Model, run: _Run, options: PlaceOptions) -> Chain:
+def _chain(model: CostModel, run: _Run, options: PlaceOptions) -> CascadePieces:
     uses = beside = 0
     for use in model.uses[run.number]:
         uses |= 1 << use

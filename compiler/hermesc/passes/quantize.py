@@ -20,13 +20,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hermesc.errors import ModelError
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
-from hermesc.target.spec import ChipSpec, limits
-from hermesc.units import plural
+from hermesrt.chip.spec import ChipSpec, limits
+from hermesrt.errors import ModelError
+from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import networkx as nx
 
-from hermesc.errors import CapacityError
 from hermesc.ir.stages import Placed, Placement, Route, Routed
-from hermesc.target.fabric import link_graph, linked
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.fabric import link_graph, linked
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import CapacityError
 
 
 def route(placed: Placed, chip: ChipSpec) -> Routed:

@@ -1,33 +1,33 @@
 """Tile: cut every stored matrix in blocks that fit a crossbar.
 
-In: Partitioned. Out: Tiled. Method: as the objective wants it (`hermesc.placing.plan`), or as a
+In: Partitioned. Out: Tiled. Method: as the objective wants it (`hermesc.placement.tiling`), or as a
 mapping file says. The row blocks of one column range form a cascade, whose partial sums the LDPUs
 add. Equal matrices are stored once and shared by all their MVMs. Cost: linear in blocks, where no
 cores are left to spend.
 """
 
-from hermesc.cost import works_of
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
-from hermesc.ir.stages import Block, Demand, Partitioned, Tiled, TiledMatrix
-from hermesc.placing.options import PlaceOptions
-from hermesc.placing.plan import plan
-from hermesc.placing.published import Layers, check_sizes, layer_names
-from hermesc.target.spec import ChipSpec
+from hermesc.ir.stages import Block, MvmWorkload, Partitioned, Tiled, TiledMatrix
+from hermesc.placement.cost_model import works_of
+from hermesc.placement.options import PlaceOptions
+from hermesc.placement.tiling import plan
+from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
+from hermesrt.chip.spec import ChipSpec
 
 
 def tile(
     partitioned: Partitioned,
     weights: Weights,
-    demands: tuple[Demand, ...],
+    workloads: tuple[MvmWorkload, ...],
     chip: ChipSpec,
     options: PlaceOptions,
     fixed: Layers,
 ) -> Tiled:
     """Every matrix in blocks of at most the chip's crossbar.
 
-    `demands` is what each MVM has to do for one sample; `fixed` are the layers that a mapping file
-    places.
+    `workloads` is what each MVM has to do for one sample; `fixed` are the layers that a mapping
+    file places.
 
     Raises: MappingError for a layer that the model does not have, or has of another size.
     """
@@ -36,7 +36,7 @@ def tile(
         uses.setdefault(op.matrix, []).append(op)
     shapes = [(int(weights[name].shape[0]), int(weights[name].shape[1])) for name in uses]
     numbers = {name: i for i, name in enumerate(uses)}
-    works = works_of([numbers[op.matrix] for op in partitioned.graph.mvms], demands)
+    works = works_of([numbers[op.matrix] for op in partitioned.graph.mvms], workloads)
     cuts = plan(shapes, works, chip, options)
     labels = [ops[0].label for ops in uses.values()]
     layers = layer_names(labels)
@@ -49,4 +49,4 @@ def tile(
         matrices.append(
             TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, chosen.mode)
         )
-    return Tiled(partitioned, tuple(matrices), demands)
+    return Tiled(partitioned, tuple(matrices), workloads)

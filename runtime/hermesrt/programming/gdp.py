@@ -15,9 +15,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.target.spec import limits
-from hermesrt.programming.error import corrected, relative_error
-from hermesrt.programming.hand import Bench, Hand, correct, places, wake
+from hermesrt.chip.spec import limits
+from hermesrt.programming.mvm_error import corrected, relative_error
+from hermesrt.programming.session import (
+    CoreProgramming,
+    ProgrammingSession,
+    correct,
+    enable,
+    places,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,24 @@ def inputs(options: GdpOptions, rows: int, draw: torch.Generator) -> Float[Tenso
     return x.mul_(torch.rand(x.shape, generator=draw) >= options.zeros)
 
 
-def descend(bench: Bench, hand: Hand, x: Float[Tensor, "batch rows"], options: GdpOptions) -> float:
+def descend(
+    session: ProgrammingSession,
+    core: CoreProgramming,
+    x: Float[Tensor, "batch rows"],
+    options: GdpOptions,
+) -> float:
     """One iteration; returns the MVM error before its pulses, as measured on the batch."""
-    target = hand.target
-    count = bench.chip.verify_count.count_siemens  # of a verify read, as corrections are
+    target = core.target
+    count = session.chip.verify_count.count_siemens  # of a verify read, as corrections are
     x = x * target.rows
     wanted = (x @ target.siemens).div_(count)
-    measured = bench.multiply(target.core, x).mul_(bench.chip.adc_count.count_siemens / count)
-    error = corrected(bench.chip, measured, wanted, target).sub_(wanted)
+    measured = session.multiply(target.core, x).mul_(session.chip.adc_count.count_siemens / count)
+    error = corrected(session.chip, measured, wanted, target).sub_(wanted)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
-    hand.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
-    cells = places(torch.from_numpy(np.abs(hand.pending.numpy()) > options.threshold_counts))
-    wake(hand, cells)
-    cells = cells[hand.tuned.take(cells)]
-    correct(bench, hand, hand.pending, cells)
-    hand.pending.view(-1).index_fill_(0, cells, 0.0)
+    core.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
+    cells = places(torch.from_numpy(np.abs(core.pending.numpy()) > options.threshold_counts))
+    enable(core, cells)
+    cells = cells[core.tuned.take(cells)]
+    correct(session, core, core.pending, cells)
+    core.pending.view(-1).index_fill_(0, cells, 0.0)
     return relative_error(error, wanted)

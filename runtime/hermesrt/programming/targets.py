@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hermesc.artifact.schema import Artifact, Matrix, Tile
-from hermesc.artifact.wiring import known_of
-from hermesc.stuck import Stuck
+from hermesrt.artifact.line_map import known_of
+from hermesrt.artifact.schema import Artifact, Matrix, Tile
+from hermesrt.chip.stuck_devices import StuckDevices
 from hermesrt.executor import tensor_of
 
 
@@ -22,7 +22,7 @@ class CoreTarget:
     core: int
     siemens: Float[Tensor, "rows columns"]
     used: Bool[Tensor, "rows columns"]
-    stuck: Stuck | None = None
+    stuck: StuckDevices | None = None
 
     @cached_property
     def rows(self) -> Float[Tensor, " rows"]:
@@ -62,5 +62,5 @@ def targets(artifact: Artifact) -> Iterator[CoreTarget]:
             siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
             used[tile.place] = True
         known = known_of(artifact.tensors, core, shape)
-        stuck = None if known is None else Stuck.of(artifact.chip, torch.from_numpy(known))
+        stuck = None if known is None else StuckDevices.of(artifact.chip, torch.from_numpy(known))
         yield CoreTarget(core, siemens, used, stuck)

@@ -6,8 +6,15 @@ and assumed: half of what a device's own SET level says.
 
 from dataclasses import dataclass
 
-from hermesc.target.spec import limits
-from hermesrt.programming.hand import Bench, Hand, correct, give_up, missing_counts, places
+from hermesrt.chip.spec import limits
+from hermesrt.programming.session import (
+    CoreProgramming,
+    ProgrammingSession,
+    correct,
+    give_up,
+    missing_counts,
+    places,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +24,12 @@ class VerifyOptions:
     gain: float = limits(1e-3, 2.0, 0.5)
 
 
-def verify(bench: Bench, hand: Hand, options: VerifyOptions) -> None:
+def verify(session: ProgrammingSession, core: CoreProgramming, options: VerifyOptions) -> None:
     """One iteration; a cell that was once within the margin is done, and one that does not
     respond is given up."""
-    if not bool(hand.open.any()):
+    if not bool(core.open.any()):
         return
-    error = missing_counts(bench, hand)
-    hand.open &= error.abs() > bench.chip.programming_pulses.margin_counts
-    give_up(bench, hand, error)
-    correct(bench, hand, error * options.gain, places(hand.open))
+    error = missing_counts(session, core)
+    core.open &= error.abs() > session.chip.programming_pulses.margin_counts
+    give_up(session, core, error)
+    correct(session, core, error * options.gain, places(core.open))

@@ -12,14 +12,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermes_sim import pcm
-from hermesc.stuck import Stuck
-from hermesc.target.spec import ChipSpec, Pcm
+from hermesrt.chip.spec import ChipSpec, Pcm
+from hermesrt.chip.stuck_devices import StuckDevices
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.seeds import generator
 
-Cells = Float[Tensor, "devices polarity rows columns"]
-Pairs = Float[Tensor, "polarity rows columns"]
+DeviceSiemens = Float[Tensor, "devices polarity rows columns"]
+PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 class Core:
@@ -35,20 +35,20 @@ class Core:
         chip: ChipSpec,
         seed: int,
         target: CoreTarget,
-        room: Cells | None = None,
-        stuck: Stuck | None = None,
+        room: DeviceSiemens | None = None,
+        stuck: StuckDevices | None = None,
     ) -> None:
         self.chip = chip
         self._room = room
         self.target = target
         self._seed = seed
         self._stuck = stuck
-        self.conductance: Cells = torch.zeros(1).expand(1, 2, *target.siemens.shape)
+        self.conductance: DeviceSiemens = torch.zeros(1).expand(1, 2, *target.siemens.shape)
         if stuck is not None:
             self.conductance = stuck.low[None]
-        self.nu: Cells = self.conductance
+        self.nu: DeviceSiemens = self.conductance
         self.settled = False  # programming is over, and the devices have their drift exponents
-        self._set: Cells | None = None  # relative to the median, in half precision
+        self._set: DeviceSiemens | None = None  # relative to the median, in half precision
         self._converters: tuple[Tensor, Tensor] | None = None
         self._variance: Float[Tensor, "rows columns"] | None = None  # of a read at age zero
 
@@ -83,8 +83,8 @@ class Core:
         self.nu = pcm.drift_exponent(self.statistics, wanted, stream)
         self._variance, self.settled = None, True
 
-    def take(self, conductance: Cells, nu: Cells | None, seed: int) -> None:
-        """Cells that were saved, of the chip of that seed."""
+    def take(self, conductance: DeviceSiemens, nu: DeviceSiemens | None, seed: int) -> None:
+        """DeviceSiemens that were saved, of the chip of that seed."""
         self.conductance, self.settled = conductance, nu is not None
         self.nu = torch.zeros(1).expand(conductance.shape) if nu is None else nu
         self._seed, self._set, self._variance, self._converters = seed, None, None, None
@@ -186,8 +186,12 @@ class Core:
         return self._converters
 
     def _broken(
-        self, known: Stuck | None, actual: Stuck | None, pair: Pairs, written: Pairs
-    ) -> tuple[Bool[Tensor, "rows columns"], Cells]:
+        self,
+        known: StuckDevices | None,
+        actual: StuckDevices | None,
+        pair: PolaritySiemens,
+        written: PolaritySiemens,
+    ) -> tuple[Bool[Tensor, "rows columns"], DeviceSiemens]:
         """Where devices are stuck or believed to be, and what is in those cells.
 
         Each device was to take its share of its polarity; a stuck one holds its own conductance
@@ -195,7 +199,7 @@ class Core:
         polarity by is missed by the device that was tuned.
         """
         none = torch.full_like(written[None].expand(2, -1, -1, -1), torch.nan)
-        plan = known or Stuck.of(self.chip, none)
+        plan = known or StuckDevices.of(self.chip, none)
         held = none if actual is None else actual.held
         shares = plan.shares(pair).add_(plan.tuned() * (written - pair)).clamp_(min=0)
         shares = torch.where(plan.held.isnan(), shares, 0.0)
@@ -210,7 +214,7 @@ class Core:
             return torch.zeros_like(aged)
         return pcm.read_noise(self.statistics, aged, held, age_s).square_()
 
-    def _bank(self) -> Cells:
+    def _bank(self) -> DeviceSiemens:
         """The cell's four devices one by one."""
         if self.conductance.shape[0] != 2:
             room, self._room = self._room, None
@@ -232,6 +236,6 @@ class Core:
         return self._set.take(place).float().mul_(table.set_median_siemens)
 
 
-def _total(cells: Cells) -> Float[Tensor, "polarity rows columns"]:
+def _total(cells: DeviceSiemens) -> Float[Tensor, "polarity rows columns"]:
     """The devices of each polarity together."""
     return cells[0] if len(cells) == 1 else cells[0] + cells[1]

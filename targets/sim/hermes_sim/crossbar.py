@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.target.spec import Mode
+from hermesrt.chip.spec import Mode
 
 Vectors = Float[Tensor, "vectors rows"]
 Sums = Float[Tensor, "vectors columns"]
@@ -64,7 +64,7 @@ class Converters:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class LayerArrays:
     """One MVM step, ready to run: codes for a unit of input, output for a code."""
 
     converters: Converters
@@ -103,7 +103,7 @@ class Workspace:
         self.variance = self.deviation if same else torch.empty_like(self.deviation, dtype=kind)
 
 
-def layer_mvm(layer: Layer, x: Vectors, noise: Noise) -> Sums:
+def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     """What the last LDPU of the cascade sends out for inputs x.
 
     `noise(stage, out)` fills `out` with normal numbers, in each stage row after row.
@@ -121,7 +121,7 @@ def layer_mvm(layer: Layer, x: Vectors, noise: Noise) -> Sums:
     return result
 
 
-def output_codes(layer: Layer, x: Vectors, noise: Noise, work: Workspace, out: Sums) -> Sums:
+def output_codes(layer: LayerArrays, x: Vectors, noise: Noise, work: Workspace, out: Sums) -> Sums:
     """The output codes of a few vectors, written to `out`."""
     converters, stages, count = layer.converters, layer.stages, x.shape[0]
     codes = input_codes(converters, layer.input_scale, x, work.codes[:count])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes_sim import crossbar, engine
 from hermes_sim.core import Core
-from hermes_sim.crossbar import Layer
+from hermes_sim.crossbar import LayerArrays
 from hermes_sim.fold import (
     Fold,
     columns_of,
@@ -20,14 +20,14 @@ from hermes_sim.fold import (
     through_wires,
 )
 from hermes_sim.noise import ReadNoise
-from hermesc.artifact.schema import Artifact, MvmStep
-from hermesc.artifact.wiring import lines_of
-from hermesc.errors import ArtifactError, OptionError
-from hermesc.stuck import Stuck
-from hermesc.target.defects import DefectMap, check_defects
-from hermesc.target.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
+from hermesrt.artifact.line_map import lines_of
+from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.chip.defects import DefectMap, check_defects
+from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
+from hermesrt.chip.stuck_devices import StuckDevices
 from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
+from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import epilogue, tensor_of
 from hermesrt.programming.targets import CoreTarget, targets
 from hermesrt.workload import Workload
@@ -51,7 +51,7 @@ class SimulatedDevice:
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[tuple[str, int], Layer] = {}
+        self._layers: dict[tuple[str, int], LayerArrays] = {}
         self._fold: Fold | None = None
 
     @property
@@ -97,7 +97,7 @@ class SimulatedDevice:
         }
         self._changed()
 
-    def _stuck(self, target: CoreTarget) -> Stuck | None:
+    def _stuck(self, target: CoreTarget) -> StuckDevices | None:
         """The core's broken devices, on the program's logical lines."""
         if self._defects is None:
             return target.stuck
@@ -108,7 +108,7 @@ class SimulatedDevice:
         lines = lines_of(self._held.tensors, self._held.cores, core)
         if lines is not None:
             held = held[:, :, lines[0]][..., lines[1]]
-        return Stuck.of(self._chip, torch.from_numpy(held))
+        return StuckDevices.of(self._chip, torch.from_numpy(held))
 
     def draw(self, end_state: EndState) -> None:
         """Draw the end state of the chip's own programming, or take the exact conductances."""
@@ -237,7 +237,7 @@ class SimulatedDevice:
         assert total is not None
         return epilogue(self._held, step, total)
 
-    def _layer(self, step: MvmStep, copy: int) -> Layer:
+    def _layer(self, step: MvmStep, copy: int) -> LayerArrays:
         if (step.name, copy) not in self._layers:
             settings = self._settings
             self._fold = self._fold or Fold(

@@ -5,8 +5,8 @@ The host is priced by the operation; a vector unit by elements of four kinds.
 
 from dataclasses import dataclass
 
-from hermesc.target.spec import ChipSpec
-from hermesc.units import to_ps
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.units import to_ps
 from hermesrt.workload import HostWork
 
 

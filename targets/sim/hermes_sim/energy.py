@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesc.target.spec import ChipSpec, Kind, Pedigree
+from hermesrt.chip.spec import ChipSpec, Kind, Pedigree
 
 _STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0

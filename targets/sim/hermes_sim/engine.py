@@ -10,10 +10,10 @@ from hermes_sim import digital
 from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
 from hermes_sim.fifo import Track, critical_path
 from hermes_sim.timeline import Ran, Timeline
-from hermesc.artifact.schema import Artifact, Tile
-from hermesc.aten import base_name, last_uses
-from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.artifact.schema import Artifact, Tile
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost, Lane, LayerCost, Span
+from hermesrt.ops.table import base_name, last_uses
 from hermesrt.workload import HostWork, MvmWork, Workload
 
 

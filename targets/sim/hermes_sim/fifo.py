@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Times = NDArray[np.int64]
+TimesPs = NDArray[np.int64]
 Bits = NDArray[np.uint8]
 
 
@@ -80,11 +80,11 @@ class Track:
     count: int
     feeds: tuple[Feed, ...]
     holds: tuple[Hold, ...]
-    times: Times | None
+    times: TimesPs | None
     starts: Bits
     latest: tuple[Bits, ...]
     dealt: tuple["Track", ...] = ()
-    leading: Times = field(default_factory=lambda: _NONE)
+    leading: TimesPs = field(default_factory=lambda: _NONE)
     first: int = field(init=False)
     last: int = field(init=False)
     before_last: int | None = field(init=False)
@@ -140,7 +140,7 @@ def collect(servers: Sequence[Track], together: int) -> Track:
     """Jobs that were dealt to servers in turn, in order again: job i of the result is there when
     the first `together` (i + 1) of them are."""
     count = sum(track.count for track in servers)
-    times: Times = np.empty(count, np.int64)
+    times: TimesPs = np.empty(count, np.int64)
     for turn, track in enumerate(servers):
         assert track.times is not None, "the times of this stream are forgotten"
         times[turn :: len(servers)] = track.times
@@ -169,7 +169,7 @@ def critical_path(track: Track, job: int) -> dict[str, int]:
     return {cause: ps for cause, ps in by.items() if ps}
 
 
-def _release(count: int, feeds: Sequence[Feed]) -> tuple[Times, tuple[Bits, ...]]:
+def _release(count: int, feeds: Sequence[Feed]) -> tuple[TimesPs, tuple[Bits, ...]]:
     """When each job is there, and which feeds were the last to come."""
     if not feeds:
         return np.zeros(count, np.int64), ()
@@ -177,7 +177,7 @@ def _release(count: int, feeds: Sequence[Feed]) -> tuple[Times, tuple[Bits, ...]
         times = feeds[0].times()
         return (np.full(count, times, np.int64) if feeds[0].whole else times), ()
     found = [feed.times() for feed in feeds]
-    release: Times = np.zeros(count, np.int64)
+    release: TimesPs = np.zeros(count, np.int64)
     for times in found:
         np.maximum(release, times, out=release)
     return release, tuple(np.packbits(release == times) for times in found)
@@ -202,16 +202,16 @@ def _source(
 
 
 @lru_cache(maxsize=64)
-def _ramp(count: int) -> Times:
+def _ramp(count: int) -> TimesPs:
     return np.arange(count, dtype=np.int64)
 
 
-def _steps(service: int, count: int) -> Times:
+def _steps(service: int, count: int) -> TimesPs:
     return _ramp(count) * service
 
 
 _ALL: Bits = np.zeros(0, np.uint8)  # every job began by itself
-_NONE: Times = np.zeros(0, np.int64)
+_NONE: TimesPs = np.zeros(0, np.int64)
 
 
 def _bit(bits: Bits, i: int) -> bool:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from hermes_sim import crossbar
 from hermes_sim.core import Core
-from hermes_sim.crossbar import Converters, Layer, Stage
+from hermes_sim.crossbar import Converters, LayerArrays, Stage
 from hermes_sim.noise import ReadNoise
-from hermesc.artifact.schema import Artifact, Matrix, MvmStep, Tile
-from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, Tile
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.executor import tensor_of
-from hermesrt.programming.error import column_fit
+from hermesrt.programming.mvm_error import column_fit
 from hermesrt.seeds import generator
 
 _UNLIMITED = float("inf")
@@ -38,7 +38,7 @@ class Fold:
     age_s: float
     _aged: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def layer(self, step: MvmStep, copy: int = 0) -> Layer:
+    def layer(self, step: MvmStep, copy: int = 0) -> LayerArrays:
         """A step's layer, on a copy of its matrix, at the age and in the mode in force."""
         chip = self.chip
         matrix = self.artifact.matrices[step.matrix]
@@ -64,7 +64,7 @@ class Fold:
             )  # fmt: skip
             before = code
         input_scale = chip.input_levels / step.input_max
-        return Layer(converters, input_scale, tuple(stages), before, step.relu)
+        return LayerArrays(converters, input_scale, tuple(stages), before, step.relu)
 
     def _stage(
         self,

@@ -2,7 +2,7 @@
 
 Conductances are in siemens; the constants are the chip's `pcm_*` tables, with r = g / g_max of the
 devices. Two devices per polarity are modelled as one of twice the range, as their published fit is,
-or each for itself (`hermes-msf`). Cells are [devices, polarity, rows, columns].
+or each for itself (`hermes-msf`). Siemens are [devices, polarity, rows, columns].
 Source: IBM aihwkit, inference/noise/hermes.py and pcm.py; IBM analog-foundation-models.
 """
 
@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesc.target.spec import CountPolynomial, Curve, Pcm, Polynomial, Power
+from hermesrt.chip.spec import CountPolynomial, Curve, Pcm, Polynomial, Power
 
 _MICRO = 1e-6
 _SMALLEST_RATIO = 1e-7
 
-Cells = Float[Tensor, "*devices rows columns"]
-Pairs = Float[Tensor, "polarity rows columns"]
+Siemens = Float[Tensor, "*devices rows columns"]
+PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 def curve(c: Curve, r: Tensor, log_r: Tensor) -> Tensor:
@@ -41,8 +41,8 @@ def power(c: Power, r: Tensor) -> Tensor:
 
 
 def program(
-    pcm: Pcm, g_target: Pairs, generator: torch.Generator, *, reads_within: bool = False
-) -> Pairs:
+    pcm: Pcm, g_target: PolaritySiemens, generator: torch.Generator, *, reads_within: bool = False
+) -> PolaritySiemens:
     """What the chip's own programming leaves in the cells, by the table's equation.
 
     `reads_within` takes the noise of the first read, at t0, out of the devices' spread.
@@ -58,10 +58,10 @@ def program(
 def program_devices(
     noise: Polynomial,
     g_max: float,
-    g_target: Pairs,
+    g_target: PolaritySiemens,
     generator: torch.Generator,
-    read: Pairs | None = None,
-) -> Pairs:
+    read: PolaritySiemens | None = None,
+) -> PolaritySiemens:
     """g_prog = max(0, g_target + sigma(r) N) of each device, the zero devices too; less the
     deviation of `read`, in squares, where it is given.
 
@@ -74,8 +74,8 @@ def program_devices(
 
 
 def program_weights(
-    noise: CountPolynomial, g_max: float, g_target: Pairs, generator: torch.Generator
-) -> Pairs:
+    noise: CountPolynomial, g_max: float, g_target: PolaritySiemens, generator: torch.Generator
+) -> PolaritySiemens:
     """w_prog = w + sigma(|w|) N of each weight g+ - g-, in ADC counts; the smallest become zero.
     What both polarities have in common, in cells with a stuck device, they keep.
 
@@ -94,7 +94,7 @@ def program_weights(
 
 
 def max_set_fill(
-    g_target: Pairs, g_prog: Pairs, g_set: float
+    g_target: PolaritySiemens, g_prog: PolaritySiemens, g_set: float
 ) -> Float[Tensor, "devices polarity rows columns"]:
     """A polarity's conductance on two devices: one fully SET or RESET, the other takes the rest.
 
@@ -104,7 +104,7 @@ def max_set_fill(
     return torch.stack([filled, g_prog - filled])
 
 
-def drift_exponent(pcm: Pcm, g: Cells, generator: torch.Generator) -> Cells:
+def drift_exponent(pcm: Pcm, g: Siemens, generator: torch.Generator) -> Siemens:
     """nu = |mean(r) + spread(r) N|, drawn for each device at programming.
 
     Source: aihwkit HermesNoiseModel.generate_drift_coefficients.
@@ -116,14 +116,14 @@ def drift_exponent(pcm: Pcm, g: Cells, generator: torch.Generator) -> Cells:
     return normal.mul_(spread).add_(curve(pcm.drift_mean, r, log_r)).abs_()
 
 
-def drift(pcm: Pcm, g_prog: Cells, nu: Cells, age_s: float) -> Cells:
+def drift(pcm: Pcm, g_prog: Siemens, nu: Siemens, age_s: float) -> Siemens:
     """g(t) = g_prog (t / t0)^-nu with t = age + t0. Source: aihwkit BaseNoiseModel."""
     if age_s == 0:
         return g_prog
     return (nu * -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds)).exp_().mul_(g_prog)
 
 
-def read_noise(pcm: Pcm, g_drift: Cells, g_prog: Cells, age_s: float) -> Cells:
+def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, age_s: float) -> Siemens:
     """Standard deviation of a read: g q(r) sqrt(ln((t + t_read) / (2 t_read))), t = age + t0.
 
     Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departures: conductances that

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from hermes_sim import engine
-from hermesc.target.spec import ChipSpec, Mode
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost, Moved
 from hermesrt.workload import Workload
 

@@ -25,10 +25,10 @@ from itertools import pairwise
 
 from hermes_sim import digital
 from hermes_sim.fifo import Feed, Hold, Track, collect, join, serve
-from hermesc.artifact.schema import Artifact, Matrix, Tile
-from hermesc.target.spec import ChipSpec, Mode
-from hermesc.units import to_ps
+from hermesrt.artifact.schema import Artifact, Matrix, Tile
+from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
+from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 
 Use = tuple[Lane, Track]

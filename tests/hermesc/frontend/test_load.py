@@ -5,8 +5,8 @@ import sys
 import pytest
 import torch
 
-from hermesc.errors import ModelError
-from hermesc.frontend.load import load_model_file
+from hermesc.frontend.load import load_model
+from hermesrt.errors import ModelError
 
 GOOD = """
 import torch
@@ -17,7 +17,7 @@ example_inputs = (torch.randn(3, 4),)
 
 def _refusal(path):
     with pytest.raises(ModelError) as caught:
-        load_model_file(str(path))
+        load_model(str(path))
     text = str(caught.value)
     assert "Traceback" not in text
     assert "\n" not in text
@@ -25,7 +25,7 @@ def _refusal(path):
 
 
 def test_model_and_inputs_are_taken(model_file):
-    found = load_model_file(str(model_file(GOOD)))
+    found = load_model(str(model_file(GOOD)))
     assert isinstance(found.model, torch.nn.Linear)
     assert [tuple(t.shape) for t in found.example_inputs] == [(3, 4)]
     assert found.calibration is None
@@ -35,44 +35,44 @@ def test_model_and_inputs_are_taken(model_file):
 
 def test_the_same_file_gives_the_same_random_numbers(model_file):
     path = str(model_file(GOOD))
-    first, second = load_model_file(path), load_model_file(path)
+    first, second = load_model(path), load_model(path)
     assert torch.equal(first.model.weight, second.model.weight)
     assert torch.equal(first.example_inputs[0], second.example_inputs[0])
 
 
 def test_a_model_of_another_name_is_taken_by_it(model_file):
     path = model_file(GOOD.replace("model =", "net ="))
-    assert isinstance(load_model_file(f"{path}:net").model, torch.nn.Linear)
+    assert isinstance(load_model(f"{path}:net").model, torch.nn.Linear)
 
 
 @pytest.mark.parametrize(
     "inputs", ["torch.randn(3, 4)", "[torch.randn(3, 4)]", "lambda: torch.randn(3, 4)"]
 )
 def test_inputs_may_be_a_tensor_a_list_or_a_function(inputs, model_file):
-    found = load_model_file(str(model_file(GOOD + f"example_inputs = {inputs}\n")))
+    found = load_model(str(model_file(GOOD + f"example_inputs = {inputs}\n")))
     assert [tuple(t.shape) for t in found.example_inputs] == [(3, 4)]
 
 
 def test_model_may_be_a_function(model_file):
     path = model_file(GOOD + "def make():\n    return torch.nn.Linear(4, 7)\nmodel = make\n")
-    assert load_model_file(str(path)).model.out_features == 7
+    assert load_model(str(path)).model.out_features == 7
 
 
 def test_calibration_and_labels_are_taken(model_file):
     extra = "calibration_inputs = lambda: torch.ones(9, 4)\nlabels = [0, 1, 0]\n"
-    found = load_model_file(str(model_file(GOOD + extra)))
+    found = load_model(str(model_file(GOOD + extra)))
     assert found.calibration[0].shape == (9, 4)
     assert found.labels.tolist() == [0, 1, 0]
 
 
 def test_dynamic_shapes_are_taken(model_file):
-    found = load_model_file(str(model_file(GOOD + "dynamic_shapes = ({0: None},)\n")))
+    found = load_model(str(model_file(GOOD + "dynamic_shapes = ({0: None},)\n")))
     assert found.dynamic_shapes == ({0: None},)
 
 
 def test_inputs_lose_their_gradient(model_file):
     path = model_file(GOOD + "example_inputs = torch.randn(3, 4, requires_grad=True)\n")
-    assert not load_model_file(str(path)).example_inputs[0].requires_grad
+    assert not load_model(str(path)).example_inputs[0].requires_grad
 
 
 def test_the_folder_of_the_file_is_on_the_path_only_meanwhile(model_file, tmp_path):
@@ -81,13 +81,13 @@ def test_the_folder_of_the_file_is_on_the_path_only_meanwhile(model_file, tmp_pa
         "import hermesc_test_neighbour as n\n" + GOOD.replace("(4, 2)", "(n.width, 2)")
     )
     before = list(sys.path)
-    assert load_model_file(str(path)).model.in_features == 4
+    assert load_model(str(path)).model.in_features == 4
     assert sys.path == before
     assert str(tmp_path) not in sys.path
 
 
 def test_what_the_file_prints_goes_to_standard_error(model_file, capsys):
-    load_model_file(str(model_file(GOOD + "print('hello')\n")))
+    load_model(str(model_file(GOOD + "print('hello')\n")))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "hello\n"
@@ -98,7 +98,7 @@ def test_missing_file_is_named(tmp_path):
 
 
 def test_other_suffix_is_refused(tmp_path):
-    assert "a model is a .py file" in _refusal(tmp_path / "model.onnx")
+    assert "a model is a .py file" in _refusal(tmp_path / "model.txt")
 
 
 def test_syntax_error_has_its_line(model_file):
@@ -128,7 +128,7 @@ def test_exit_of_the_file_is_an_error_of_ours(model_file):
 
 def test_interrupt_is_not_swallowed(model_file):
     with pytest.raises(KeyboardInterrupt):
-        load_model_file(str(model_file("raise KeyboardInterrupt\n")))
+        load_model(str(model_file("raise KeyboardInterrupt\n")))
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_interrupt_is_not_swallowed(model_file):
 )
 def test_wrong_definition_is_refused(text, message, model_file):
     with pytest.raises(ModelError, match=message):
-        load_model_file(str(model_file(text)))
+        load_model(str(model_file(text)))
 
 
 def test_unknown_name_is_refused(model_file):
     with pytest.raises(ModelError, match=r"defines no `net`.*it has the models model"):
-        load_model_file(f"{model_file(GOOD)}:net")
+        load_model(f"{model_file(GOOD)}:net")
 
 
 def test_a_long_message_is_cut(model_file):

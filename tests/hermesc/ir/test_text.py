@@ -1,11 +1,11 @@
 """The graph's text."""
 
-from hermesc.aten import Call, DType, Ref
-from hermesc.errors import Location
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.text import graph_text
 from hermesc.ir.types import SizeType, TensorType, TupleType
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call, DType, Ref
 
 HERE = Location("net.a", "model.py", 7, "x")
 

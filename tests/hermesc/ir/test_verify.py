@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hermesc.aten import Call, Ref
-from hermesc.errors import Location, VerifyError
 from hermesc.ir import verify
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
 from hermesc.ir.types import TensorType
+from hermesrt.errors import Location, VerifyError
+from hermesrt.ops.table import Call, Ref
 
 T = TensorType(("s0", 4), "float32")
 X, W = Input("x", T), Constant("w", "w", TensorType((4, 4), "float32"))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from hermesc.errors import OptionError
 from hermesc.kernels import (
     CosformerAttention,
     FavorAttention,
@@ -19,6 +18,7 @@ from hermesc.kernels import (
     NystroemAttention,
     RandomFeatureAttention,
 )
+from hermesrt.errors import OptionError
 
 SIZE, TOKENS = 8, 12
 FORMS = ("positive", "hyperbolic", "trigonometric", "relu")

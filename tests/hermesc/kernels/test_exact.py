@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hermesc.errors import OptionError
 from hermesc.kernels import ArcCosine, Kernel, Laplacian, Ntk, Polynomial, Rbf, Softmax
+from hermesrt.errors import OptionError
 
 
 def rows(count: int, inputs: int, seed: int) -> Tensor:

@@ -8,7 +8,6 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
-from hermesc.errors import InputError, OptionError
 from hermesc.kernels import (
     Rbf,
     feature_map,
@@ -17,6 +16,7 @@ from hermesc.kernels import (
     fit_ridge_classifier,
     fit_svm,
 )
+from hermesrt.errors import InputError, OptionError
 
 
 @pytest.fixture(scope="module")

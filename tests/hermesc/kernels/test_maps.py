@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from hermesc.errors import InputError, OptionError
 from hermesc.kernels import (
     ArcCosine,
     FeatureMap,
@@ -21,6 +20,7 @@ from hermesc.kernels import (
     feature_map,
     samplers_of,
 )
+from hermesrt.errors import InputError, OptionError
 
 INPUTS = 6
 KERNELS: tuple[Kernel, ...] = (

@@ -5,8 +5,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.aten import Call, Ref
-from hermesc.errors import Location
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Constant, Digital, Input
@@ -14,6 +12,8 @@ from hermesc.ir.text import graph_text
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph
 from hermesc.passes.canonicalize import canonicalize
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call, Ref
 
 STEPS = {
     "transpose": ("aten.t.default", ()),

@@ -7,8 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.aten import Call, Ref
-from hermesc.errors import Location
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Constant, Digital, Input
@@ -16,6 +14,8 @@ from hermesc.ir.text import graph_text
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph
 from hermesc.passes.decompose import decompose
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call, Ref
 
 
 def test_golden(stages, golden):

@@ -7,17 +7,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.artifact import io
-from hermesc.artifact.container import to_json
-from hermesc.codec import encode
-from hermesc.errors import ModelError
-from hermesc.passes.emit import Extras, emit
+from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
+from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
-from hermesc.passes.wire import wire
-from hermesc.placing.options import PlaceOptions
+from hermesc.placement.options import PlaceOptions
+from hermesrt.artifact import io
+from hermesrt.errors import ModelError
+from hermesrt.files.container import to_json
+from hermesrt.files.typed import encode
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +30,8 @@ def emitted(mvm_graph, tiled_of):
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
         placed = place(quantized, chip, PlaceOptions(), {})
-        scheduled, wired = schedule(route(placed, chip)), wire(placed, weights, chip, None)
-        return emit(scheduled, weights, chip, Extras("made", x, labels, True, (), wired))
+        scheduled, wired = schedule(route(placed, chip)), remap(placed, weights, chip, None)
+        return emit(scheduled, weights, chip, ProgramInfo("made", x, labels, True, (), wired))
 
     return make
 

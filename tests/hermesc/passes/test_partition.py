@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hermesc.aten import Call, Ref
-from hermesc.errors import Location, OptionError
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Constant, Digital
@@ -17,6 +15,8 @@ from hermesc.ir.text import graph_text
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph, verify_partitioned
 from hermesc.passes.partition import PartitionOptions, partition
+from hermesrt.errors import Location, OptionError
+from hermesrt.ops.table import Call, Ref
 
 
 def test_golden(stages, golden):

@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermesc.errors import CapacityError
 from hermesc.ir.stages import Quantized
 from hermesc.ir.verify import verify_placed, verify_routed
 from hermesc.passes.place import place
 from hermesc.passes.route import route
-from hermesc.placing.options import PlaceOptions
-from hermesc.target.fabric import link_graph
+from hermesc.placement.options import PlaceOptions
+from hermesrt.chip.fabric import link_graph
+from hermesrt.errors import CapacityError
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.errors import ModelError
 from hermesc.ir.verify import verify_quantized
 from hermesc.passes.quantize import (
     QuantizeOptions,
@@ -16,6 +15,7 @@ from hermesc.passes.quantize import (
     quantize,
     rows_are_independent,
 )
+from hermesrt.errors import ModelError
 
 
 @pytest.fixture(scope="session")

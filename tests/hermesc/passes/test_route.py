@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.errors import CapacityError
 from hermesc.ir.stages import Placed, Placement, Quantized, Score
 from hermesc.ir.verify import verify_routed
 from hermesc.passes.route import route
+from hermesrt.errors import CapacityError
 
 SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 

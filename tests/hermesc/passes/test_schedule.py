@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermesc.aten import Call, Ref
-from hermesc.errors import Location
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Digital, Input, Mvm, takes
 from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Score, Tiled
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_scheduled
 from hermesc.passes.schedule import schedule
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call, Ref
 
 SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 T = TensorType(("s0", 4), "float32")

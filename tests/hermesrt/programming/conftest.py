@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.target.load import load_chip
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device, Pulses
 from hermesrt.program import Program
 

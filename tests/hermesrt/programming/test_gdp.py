@@ -8,12 +8,19 @@ import torch
 from torch import Tensor
 
 import hermesc
-from hermesc.target.spec import ChipSpec
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Chip, Program
-from hermesrt.programming.drive import ProgrammingOptions
-from hermesrt.programming.error import mvm_errors
 from hermesrt.programming.gdp import GdpOptions, descend, inputs
-from hermesrt.programming.hand import Bench, Effort, correct, places, take_in_hand, wake
+from hermesrt.programming.loop import ProgrammingOptions
+from hermesrt.programming.mvm_error import mvm_errors
+from hermesrt.programming.session import (
+    OperationCounts,
+    ProgrammingSession,
+    correct,
+    enable,
+    places,
+    start_core,
+)
 from hermesrt.programming.targets import targets
 from hermesrt.programming.verify import VerifyOptions, verify
 
@@ -35,8 +42,8 @@ def programmed(
 
     def make(kind: str, method: Any) -> tuple[float, float]:
         matrix = matrices[kind]
-        silent = {"effects.read_noise": "false"}
-        chip, quiet = (chip_of(*matrix.shape, settings) for settings in ({}, silent))
+        saturated = {"effects.read_noise": "false"}
+        chip, quiet = (chip_of(*matrix.shape, settings) for settings in ({}, saturated))
         program = compiled(matrix, chip)
         made = Chip(program, hermesc.simulate(chip))
         made.program(method)
@@ -80,10 +87,10 @@ def test_a_descent_gathers_the_gradient_of_the_squared_error(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    bench = Bench(device, 0, Effort())
-    hand = take_in_hand(bench, target)
+    session = ProgrammingSession(device, 0, OperationCounts())
+    core = start_core(session, target)
     for _ in range(3):
-        verify(bench, hand, VerifyOptions())
+        verify(session, core, VerifyOptions())
     options = GdpOptions(threshold_counts=1e9)  # gather only
     x = inputs(options, 64, torch.Generator().manual_seed(0))
     g = torch.from_numpy(device.state().arrays["0.conductance"]).sum(0)
@@ -99,10 +106,10 @@ def test_a_descent_gathers_the_gradient_of_the_squared_error(
     assert 0.5 < float(gain.min()) < float(gain.max()) < 2, "all columns are near enough for a fit"
     wrong = measured * gain + offset - exact
     (wrong.square().sum(0) / gain).sum().div(2).backward()  # of what the cells themselves lack
-    error = descend(bench, hand, x, options)
+    error = descend(session, core, x, options)
     assert cells.grad is not None
     wanted = -options.learning_rate * cells.grad / (128 * 0.6 / 3)
-    apart = (hand.pending - wanted.float()).norm() / wanted.norm()
+    apart = (core.pending - wanted.float()).norm() / wanted.norm()
     assert apart.item() < 0.05  # inputs are codes of 8 bits, counts are whole
     assert error == pytest.approx(float(wrong.detach().norm() / exact.norm()), rel=0.02)
 
@@ -118,19 +125,19 @@ def test_a_cell_is_pulsed_once_enough_has_gathered(
     device = watched(hermesc.simulate(chip))
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    bench = Bench(device, 0, Effort())
-    hand = take_in_hand(bench, target)
+    session = ProgrammingSession(device, 0, OperationCounts())
+    core = start_core(session, target)
     options = GdpOptions(threshold_counts=3.0)
     for seed in range(5):
         device.sent.clear()
-        descend(bench, hand, inputs(options, 64, torch.Generator().manual_seed(seed)), options)
+        descend(session, core, inputs(options, 64, torch.Generator().manual_seed(seed)), options)
         ((_, pulses),) = device.sent
-        pending = hand.pending.flatten()
+        pending = core.pending.flatten()
         assert not bool(pending[pulses.cells].any()), "it starts anew"
         rest = torch.ones(64 * 64, dtype=torch.bool)
         rest[pulses.cells] = False
-        assert float(pending[rest & hand.tuned.flatten()].abs().max()) <= 3.0
-        assert bool(hand.tuned.flatten()[pulses.cells].all())
+        assert float(pending[rest & core.tuned.flatten()].abs().max()) <= 3.0
+        assert bool(core.tuned.flatten()[pulses.cells].all())
 
 
 @pytest.mark.parametrize("devices", ["1", "2"])
@@ -144,17 +151,17 @@ def test_a_zero_weight_is_tuned_on_the_side_that_its_first_correction_asks_for(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    bench = Bench(device, 0, Effort())
-    hand = take_in_hand(bench, target)
+    session = ProgrammingSession(device, 0, OperationCounts())
+    core = start_core(session, target)
     zero = (target.siemens == 0) & target.used
-    assert not bool(hand.tuned[zero].any())
+    assert not bool(core.tuned[zero].any())
     cells = torch.arange(3, 32 * 32, 2)
-    hand.pending[:16], hand.pending[16:] = 6.0, -6.0
-    before = hand.tuned.clone()
-    wake(hand, cells)
+    core.pending[:16], core.pending[16:] = 6.0, -6.0
+    before = core.tuned.clone()
+    enable(core, cells)
     awake = torch.zeros(32 * 32, dtype=torch.bool).index_fill(0, cells, True).view(32, 32)
-    assert torch.equal(hand.tuned, before | (zero & awake))
-    correct(bench, hand, hand.pending, places(zero & awake))
+    assert torch.equal(core.tuned, before | (zero & awake))
+    correct(session, core, core.pending, places(zero & awake))
     g = torch.from_numpy(device.state().arrays["0.conductance"])[0] / COUNT
     for polarity, half in ((0, slice(0, 16)), (1, slice(16, 32))):
         moved = g[polarity, half][(zero & awake)[half]]

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesc.target.defects import DefectMap
-from hermesc.target.load import load_chip
+from hermesrt.chip.defects import DefectMap
+from hermesrt.chip.load import load_chip
 from hermesrt.program import Chip
-from hermesrt.programming.drive import ProgrammingOptions
 from hermesrt.programming.gdp import GdpOptions
+from hermesrt.programming.loop import ProgrammingOptions
 from hermesrt.programming.targets import targets
 
 CHIP = load_chip("hermes")
@@ -47,11 +47,11 @@ def _programmed(program, defects, method, seen=None):
 @pytest.mark.parametrize("method", ["verify", "gdp"])
 def test_cells_that_do_not_respond_are_given_up_and_the_others_finished(layer, method, level):
     program = hermesc.compile(layer, X)
-    hands = []
-    chip = _programmed(program, _column_stuck(3, level), method, lambda p: hands.extend(p.hands))
-    hand = hands[-1]
-    assert not hand.tuned[:32, 3].any() and not hand.open[:32, 3].any()
-    assert hand.tuned[:32, :3].any()
+    cores = []
+    chip = _programmed(program, _column_stuck(3, level), method, lambda p: cores.extend(p.cores))
+    core = cores[-1]
+    assert not core.tuned[:32, 3].any() and not core.open[:32, 3].any()
+    assert core.tuned[:32, :3].any()
     (core,) = chip.device.cores.values()
     wrong = core.conductance.sum(0)[0] - core.conductance.sum(0)[1] - core.target.siemens
     assert wrong[:32, 3].abs().mean() > 4 * wrong[:32, :3].abs().mean()
@@ -86,7 +86,7 @@ def test_known_devices_are_not_tuned_and_their_neighbours_are(layer):
     program = hermesc.compile(layer, X, defects=half)
     (target,) = targets(program.artifact)
     assert bool(target.stuck.cells[:32, :16].all())
-    hands = []
-    _programmed(program, half, "verify", lambda p: hands.extend(p.hands))
-    assert (hands[-1].device[:32, :16][hands[-1].tuned[:32, :16]] == 1).all()
-    assert hands[-1].tuned[:32, :16].any()
+    cores = []
+    _programmed(program, half, "verify", lambda p: cores.extend(p.cores))
+    assert (cores[-1].device[:32, :16][cores[-1].tuned[:32, :16]] == 1).all()
+    assert cores[-1].tuned[:32, :16].any()

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesc.artifact.schema import Account, Artifact, HostStep, MvmStep
-from hermesc.errors import Location
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, NodeAssignment
 from hermesrt.cost import Cost
+from hermesrt.errors import Location
 from hermesrt.program import Chip, Program
-from hermesrt.report.programmed import Programmed, programmed
-from hermesrt.report.run import RunReport
+from hermesrt.run_report import RunReport
+from hermesrt.snapshot import ProgrammingSnapshot, snapshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -131,8 +131,8 @@ def hostile(artifact: Artifact) -> Artifact:
         for step in manifest.steps
     )
     account = (
-        Account("a", f"aten.{HOSTILE}.default", "digital", HOSTILE, place),
-        Account("b", HOSTILE, "digital", f"moves or renames data {HOSTILE}", place),
+        NodeAssignment("a", f"aten.{HOSTILE}.default", "digital", HOSTILE, place),
+        NodeAssignment("b", HOSTILE, "digital", f"moves or renames data {HOSTILE}", place),
     )
     changed = replace(
         manifest,
@@ -148,8 +148,8 @@ def hostile(artifact: Artifact) -> Artifact:
 
 
 @pytest.fixture(scope="module")
-def held(chip: Chip) -> Programmed:
-    return programmed(chip)
+def held(chip: Chip) -> ProgrammingSnapshot:
+    return snapshot(chip)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
-from hermesc.frontend.onnx.node import Node, Op, Value, tensor
+from hermesc.frontend.onnx.node import OnnxNode, OnnxOp, OnnxValue, tensor
 
 _AFTER: Mapping[str, Callable[[Tensor], Tensor]] = {
     "NONE": lambda x: x,
@@ -31,16 +31,16 @@ class Words:
     """Strings in place of a tensor: no program holds them, so nothing may take them."""
 
 
-def _floats(node: Node, name: str) -> Tensor:
+def _floats(node: OnnxNode, name: str) -> Tensor:
     value: Tensor = node.get(name, torch.zeros(0))
     return value
 
 
-def _scaler(node: Node, x: Tensor) -> Tensor:
+def _scaler(node: OnnxNode, x: Tensor) -> Tensor:
     return (x.float() - _floats(node, "offset")) * _floats(node, "scale")
 
 
-def _normalizer(node: Node, x: Tensor) -> Tensor:
+def _normalizer(node: OnnxNode, x: Tensor) -> Tensor:
     kind = node.get("norm", "MAX")
     if kind == "MAX":  # of the values, not of their sizes
         length = x.amax(-1, keepdim=True)
@@ -49,13 +49,13 @@ def _normalizer(node: Node, x: Tensor) -> Tensor:
     return x / torch.where(length == 0, torch.ones_like(length), length)
 
 
-def _linear_regressor(node: Node, x: Tensor) -> Tensor:
+def _linear_regressor(node: OnnxNode, x: Tensor) -> Tensor:
     weight = _floats(node, "coefficients").reshape(node.get("targets", 1), -1)
     y = F.linear(x.float(), weight, node.get("intercepts"))
     return _AFTER[node.get("post_transform", "NONE")](y)
 
 
-def _linear_classifier(node: Node, x: Tensor) -> tuple[Any, Tensor]:
+def _linear_classifier(node: OnnxNode, x: Tensor) -> tuple[Any, Tensor]:
     """The label and the scores of each class."""
     labels = node.get("classlabels_ints") or node.get("classlabels_strings") or ()
     bias = node.get("intercepts")
@@ -70,25 +70,25 @@ def _linear_classifier(node: Node, x: Tensor) -> tuple[Any, Tensor]:
     return _labels(node, scores.argmax(1)), _AFTER[kind](scores)
 
 
-def _labels(node: Node, index: Tensor) -> Any:
+def _labels(node: OnnxNode, index: Tensor) -> Any:
     numbers = node.get("classlabels_ints")
     return torch.tensor(list(numbers))[index] if numbers else Words()
 
 
-def _feature_vectorizer(_: Node, *values: Tensor) -> Tensor:
+def _feature_vectorizer(_: OnnxNode, *values: Tensor) -> Tensor:
     return torch.cat([v.float() for v in values], 1)
 
 
-def _array_feature_extractor(_: Node, x: Tensor, index: Tensor) -> Tensor:
+def _array_feature_extractor(_: OnnxNode, x: Tensor, index: Tensor) -> Tensor:
     found = x.index_select(-1, index.reshape(-1).long())
     return found if found.dim() > 1 else found.unsqueeze(0)
 
 
-def _binarizer(node: Node, x: Tensor) -> Tensor:
+def _binarizer(node: OnnxNode, x: Tensor) -> Tensor:
     return (x > float(node.get("threshold", 0.0))).to(x.dtype)
 
 
-def _imputer(node: Node, x: Tensor) -> Tensor:
+def _imputer(node: OnnxNode, x: Tensor) -> Tensor:
     missing, values = (
         node.get("replaced_value_float", math.nan),
         _floats(node, "imputed_value_floats"),
@@ -96,11 +96,11 @@ def _imputer(node: Node, x: Tensor) -> Tensor:
     return torch.where(x.isnan() if math.isnan(missing) else x == missing, values, x)
 
 
-def _whole_numbers(node: Node) -> str | None:
+def _whole_numbers(node: OnnxNode) -> str | None:
     return "it replaces whole numbers" if node.get("imputed_value_int64s") else None
 
 
-def _one_label_a_column(node: Node) -> str | None:
+def _one_label_a_column(node: OnnxNode) -> str | None:
     labels = node.get("classlabels_ints") or node.get("classlabels_strings") or ()
     rows = len(node.get("intercepts") or labels)
     if rows not in (len(labels), 1):
@@ -108,19 +108,19 @@ def _one_label_a_column(node: Node) -> str | None:
     return _known_transform(node)
 
 
-def _known_transform(node: Node) -> str | None:
+def _known_transform(node: OnnxNode) -> str | None:
     kind = node.get("post_transform", "NONE")
     return (
         None if kind in _AFTER else f"its post_transform is {kind}; known are {', '.join(_AFTER)}"
     )
 
 
-def _zip_map(_: Node, value: Value) -> Tensor:
+def _zip_map(_: OnnxNode, value: OnnxValue) -> Tensor:
     """Scores by class, as a sequence of maps in ONNX; here the columns stay columns."""
     return tensor(value)
 
 
-def _svm_kernel(node: Node, x: Tensor, vectors: Tensor) -> Tensor:
+def _svm_kernel(node: OnnxNode, x: Tensor, vectors: Tensor) -> Tensor:
     gamma, coef0, degree = (*node.get("kernel_params", ()), 0.0, 0.0, 0.0)[:3]
     match node.get("kernel_type", "LINEAR"):
         case "RBF":
@@ -133,7 +133,7 @@ def _svm_kernel(node: Node, x: Tensor, vectors: Tensor) -> Tensor:
     return F.linear(x, vectors)
 
 
-def _svm_regressor(node: Node, x: Tensor) -> Tensor:
+def _svm_regressor(node: OnnxNode, x: Tensor) -> Tensor:
     coefficients = _floats(node, "coefficients")
     count = node.get("n_supports", 0)
     if count:
@@ -145,7 +145,7 @@ def _svm_regressor(node: Node, x: Tensor) -> Tensor:
     return torch.where(y > 0, 1.0, -1.0) if node.get("one_class", 0) else y
 
 
-def _pairs(node: Node) -> Tensor:
+def _pairs(node: OnnxNode) -> Tensor:
     """[pairs of classes, support vectors], from libsvm's rows: one for each other class."""
     counts = node.get("vectors_per_class")
     ends = list(itertools.accumulate(counts))
@@ -159,7 +159,7 @@ def _pairs(node: Node) -> Tensor:
     return torch.stack(rows)
 
 
-def _svm_classifier(node: Node, x: Tensor) -> tuple[Any, Tensor]:
+def _svm_classifier(node: OnnxNode, x: Tensor) -> tuple[Any, Tensor]:
     """The label with most votes, and the score of each pair of classes; of two classes both."""
     count = len(node.get("vectors_per_class"))
     vectors = _floats(node, "support_vectors").reshape(sum(node.get("vectors_per_class")), -1)
@@ -176,7 +176,7 @@ def _svm_classifier(node: Node, x: Tensor) -> tuple[Any, Tensor]:
     return label, torch.cat([-scores, scores], 1) if count == 2 else scores
 
 
-def _by_votes(node: Node) -> str | None:
+def _by_votes(node: OnnxNode) -> str | None:
     if node.get("prob_a") is not None:
         return "it gives probabilities of support vector machines (probability=True)"
     if not node.get("vectors_per_class"):
@@ -186,7 +186,7 @@ def _by_votes(node: Node) -> str | None:
     )
 
 
-CLASSIC: Mapping[str, Op] = {
+CLASSIC: Mapping[str, OnnxOp] = {
     "Scaler": on_tensors(_scaler, "offset", "scale"),
     "Normalizer": on_tensors(_normalizer, "norm"),
     "LinearRegressor": on_tensors(
@@ -222,5 +222,5 @@ CLASSIC: Mapping[str, Op] = {
         "replaced_value_int64",
         refuse=_whole_numbers,
     ),
-    "ZipMap": Op(_zip_map, ("classlabels_int64s", "classlabels_strings")),
+    "ZipMap": OnnxOp(_zip_map, ("classlabels_int64s", "classlabels_strings")),
 }

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
-from hermesc.frontend.onnx.node import Node, Op, RefusedNode
+from hermesc.frontend.onnx.node import OnnxNode, OnnxOp, RefusedNode
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -16,7 +16,7 @@ _MAX_POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _MEAN_POOLS: Mapping[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
-def _layer_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
+def _layer_norm(node: OnnxNode, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     axis = node.get("axis", -1) % x.dim()
     shape = [int(s) for s in x.shape[axis:]]
     scale = scale.expand(shape)
@@ -24,23 +24,23 @@ def _layer_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None
     return F.layer_norm(x, shape, scale, bias, node.get("epsilon", 1e-5))
 
 
-def _rms_norm(node: Node, x: Tensor, scale: Tensor) -> Tensor:
+def _rms_norm(node: OnnxNode, x: Tensor, scale: Tensor) -> Tensor:
     axes = list(range(node.get("axis", -1) % x.dim(), x.dim()))
     mean = x.square().mean(axes, keepdim=True)
     return x * torch.rsqrt(mean + node.get("epsilon", 1e-5)) * scale
 
 
 def _batch_norm(
-    node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+    node: OnnxNode, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
 ) -> Tensor:
     return F.batch_norm(x, mean, variance, scale, bias, False, 0.0, node.get("epsilon", 1e-5))
 
 
-def _trains(node: Node) -> str | None:
+def _trains(node: OnnxNode) -> str | None:
     return "it is in training mode; export in evaluation" if node.get("training_mode", 0) else None
 
 
-def _instance_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+def _instance_norm(node: OnnxNode, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     axes = list(range(2, x.dim()))
     centred = x - x.mean(axes, keepdim=True)
     variance = centred.square().mean(axes, keepdim=True)
@@ -49,7 +49,7 @@ def _instance_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor
     return scaled * scale.reshape(shape) + bias.reshape(shape)
 
 
-def _group_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+def _group_norm(node: OnnxNode, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     groups = node.get("num_groups")
     if node.version < 21:  # one scale a group, not a channel
         each = x.shape[1] // groups
@@ -57,13 +57,13 @@ def _group_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     return F.group_norm(x, groups, scale, bias, node.get("epsilon", 1e-5))
 
 
-def _lp_norm(node: Node, x: Tensor) -> Tensor:
+def _lp_norm(node: OnnxNode, x: Tensor) -> Tensor:
     axis = node.get("axis", -1)
     length = torch.linalg.vector_norm(x, float(node.get("p", 2)), axis, keepdim=True)
     return x / torch.where(length == 0, torch.ones_like(length), length)
 
 
-def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _conv(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rank = x.dim() - 2
     x, padding = _padded(node, x, [int(s) for s in weight.shape[2:]], 0.0)
     strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
@@ -73,7 +73,9 @@ def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
     return result
 
 
-def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _conv_transpose(
+    node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
     rank = x.dim() - 2
     pads = node.get("pads") or [0] * 2 * rank
     if pads[:rank] != pads[rank:]:
@@ -91,7 +93,9 @@ def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None =
     return result
 
 
-def _padded(node: Node, x: Tensor, kernel: Sequence[int], fill: float) -> tuple[Tensor, list[int]]:
+def _padded(
+    node: OnnxNode, x: Tensor, kernel: Sequence[int], fill: float
+) -> tuple[Tensor, list[int]]:
     """The input and what is left to pad: on both sides alike torch pads by itself."""
     rank = len(kernel)
     pads = list(node.get("pads") or [0] * 2 * rank)
@@ -104,7 +108,7 @@ def _padded(node: Node, x: Tensor, kernel: Sequence[int], fill: float) -> tuple[
     return (F.pad(x, widths, value=fill) if any(widths) else x), [0] * rank
 
 
-def _same(node: Node, x: Tensor, kernel: Sequence[int], *, upper: bool) -> list[int]:
+def _same(node: OnnxNode, x: Tensor, kernel: Sequence[int], *, upper: bool) -> list[int]:
     rank = len(kernel)
     strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
     before, after = [], []
@@ -118,7 +122,7 @@ def _same(node: Node, x: Tensor, kernel: Sequence[int], *, upper: bool) -> list[
     return before + after
 
 
-def _max_pool(node: Node, x: Tensor) -> Tensor:
+def _max_pool(node: OnnxNode, x: Tensor) -> Tensor:
     kernel = node.get("kernel_shape")
     rank = len(kernel)
     x, _ = _padded(node, x, kernel, float("-inf"))
@@ -133,7 +137,7 @@ def _max_pool(node: Node, x: Tensor) -> Tensor:
     return result
 
 
-def _mean_pool(node: Node, x: Tensor) -> Tensor:
+def _mean_pool(node: OnnxNode, x: Tensor) -> Tensor:
     kernel = node.get("kernel_shape")
     rank = len(kernel)
     x, padding = _padded(node, x, kernel, 0.0)
@@ -152,7 +156,12 @@ def _mean_pool(node: Node, x: Tensor) -> Tensor:
 
 
 def _attention(
-    node: Node, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *past: Tensor | None
+    node: OnnxNode,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *past: Tensor | None,
 ) -> Tensor:
     """Softmax attention over [batch, heads, tokens, size] or [batch, tokens, heads x size]."""
     if any(p is not None for p in past):
@@ -179,18 +188,18 @@ def _attention(
     return y.transpose(1, 2).flatten(2) if flat else y
 
 
-def _plain_attention(node: Node) -> str | None:
+def _plain_attention(node: OnnxNode) -> str | None:
     if node.get("softcap", 0.0) != 0.0:
         return "its softcap is not read"
     return _one_output(node)
 
 
-def _dilated(node: Node) -> str | None:
+def _dilated(node: OnnxNode) -> str | None:
     dilations = node.get("dilations") or [1]
     return "it is dilated" if any(d != 1 for d in dilations) else None
 
 
-def _one_output(node: Node) -> str | None:
+def _one_output(node: OnnxNode) -> str | None:
     return "its further outputs are not read" if node.outputs > 1 else None
 
 
@@ -198,13 +207,13 @@ def _either(*rules: Any) -> Any:
     return lambda node: next((reason for rule in rules if (reason := rule(node))), None)
 
 
-def _odd_padding(node: Node) -> str | None:
+def _odd_padding(node: OnnxNode) -> str | None:
     found = node.get("auto_pad", "NOTSET") != "NOTSET" or node.get("output_shape") is not None
     return "its auto_pad and output_shape are not read" if found else None
 
 
 _WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
-LAYERS: Mapping[str, Op] = {
+LAYERS: Mapping[str, OnnxOp] = {
     "Softmax": on_tensors(lambda n, x: x.softmax(n.get("axis", -1)), "axis"),
     "LogSoftmax": on_tensors(lambda n, x: x.log_softmax(n.get("axis", -1)), "axis"),
     "LayerNormalization": on_tensors(

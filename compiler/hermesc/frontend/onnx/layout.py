@@ -9,12 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
-from hermesc.frontend.onnx.node import Known, Node, Op, Value, bounded, ints, known, tensor
+from hermesc.frontend.onnx.node import (
+    Known,
+    OnnxNode,
+    OnnxOp,
+    OnnxValue,
+    bounded,
+    ints,
+    known,
+    tensor,
+)
 
 _ENDLESS = 2**31 - 1
 
 
-def _reshape(node: Node, value: Value, shape: Value) -> Tensor:
+def _reshape(node: OnnxNode, value: OnnxValue, shape: OnnxValue) -> Tensor:
     x = tensor(value)
     sizes = ints(shape, "sizes")
     if not node.get("allowzero", 0):
@@ -26,11 +35,11 @@ def _is(size: Any, number: int) -> bool:
     return isinstance(size, int) and size == number
 
 
-def _transpose(node: Node, x: Tensor) -> Tensor:
+def _transpose(node: OnnxNode, x: Tensor) -> Tensor:
     return x.permute(node.get("perm") or tuple(range(x.dim()))[::-1])
 
 
-def _flatten(node: Node, x: Tensor) -> Tensor:
+def _flatten(node: OnnxNode, x: Tensor) -> Tensor:
     axis = node.get("axis", 1)
     axis = axis + x.dim() if axis < 0 else axis
     if axis == 0:
@@ -38,13 +47,13 @@ def _flatten(node: Node, x: Tensor) -> Tensor:
     return x.flatten(0, axis - 1).flatten(1) if axis < x.dim() else x.reshape(-1, 1)
 
 
-def _squeeze(node: Node, value: Value, axes: Value | None = None) -> Tensor:
+def _squeeze(node: OnnxNode, value: OnnxValue, axes: OnnxValue | None = None) -> Tensor:
     x = tensor(value)
     found = node.get("axes") if axes is None else ints(axes, "axes")
     return x.squeeze() if found is None else x.squeeze(tuple(found))
 
 
-def _unsqueeze(node: Node, value: Value, axes: Value | None = None) -> Tensor:
+def _unsqueeze(node: OnnxNode, value: OnnxValue, axes: OnnxValue | None = None) -> Tensor:
     x = tensor(value)
     found = list(node.get("axes") or ints(axes, "axes"))
     rank = x.dim() + len(found)
@@ -53,11 +62,11 @@ def _unsqueeze(node: Node, value: Value, axes: Value | None = None) -> Tensor:
     return x
 
 
-def _concat(node: Node, *values: Value) -> Tensor:
+def _concat(node: OnnxNode, *values: OnnxValue) -> Tensor:
     return torch.cat([tensor(v) for v in values], node.get("axis"))
 
 
-def _split(node: Node, value: Value, sizes: Value | None = None) -> tuple[Tensor, ...]:
+def _split(node: OnnxNode, value: OnnxValue, sizes: OnnxValue | None = None) -> tuple[Tensor, ...]:
     x, axis = tensor(value), node.get("axis", 0)
     if sizes is not None:
         return tuple(torch.split(x, ints(sizes, "sizes"), axis))
@@ -66,12 +75,12 @@ def _split(node: Node, value: Value, sizes: Value | None = None) -> tuple[Tensor
 
 
 def _slice(
-    _: Node,
-    value: Value,
-    starts: Value,
-    ends: Value,
-    axes: Value | None = None,
-    steps: Value | None = None,
+    _: OnnxNode,
+    value: OnnxValue,
+    starts: OnnxValue,
+    ends: OnnxValue,
+    axes: OnnxValue | None = None,
+    steps: OnnxValue | None = None,
 ) -> Tensor:
     x, begin, end = tensor(value), ints(starts, "starts"), ints(ends, "ends")
     chosen = list(range(len(begin))) if axes is None else ints(axes, "axes")
@@ -94,7 +103,7 @@ def _cut(x: Tensor, axis: int, start: Any, stop: Any, step: int) -> Tensor:
     return x.flip(axis)[tuple(cut)]
 
 
-def _gather(node: Node, value: Value, index: Value) -> Tensor:
+def _gather(node: OnnxNode, value: OnnxValue, index: OnnxValue) -> Tensor:
     x, axis = tensor(value), node.get("axis", 0)
     if isinstance(index, Known) and index.array.ndim == 0:
         (place,) = index.ints()
@@ -108,12 +117,12 @@ def _gather(node: Node, value: Value, index: Value) -> Tensor:
     return found.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
 
 
-def _gather_elements(node: Node, x: Tensor, index: Tensor) -> Tensor:
+def _gather_elements(node: OnnxNode, x: Tensor, index: Tensor) -> Tensor:
     axis = node.get("axis", 0)
     return x.gather(axis, torch.where(index < 0, index + x.shape[axis], index))
 
 
-def _expand(_: Node, value: Value, shape: Value) -> Tensor:
+def _expand(_: OnnxNode, value: OnnxValue, shape: OnnxValue) -> Tensor:
     x, sizes = tensor(value), bounded(ints(shape, "sizes"))
     lead = len(sizes) - x.dim()
     if lead < 0:
@@ -124,18 +133,18 @@ def _expand(_: Node, value: Value, shape: Value) -> Tensor:
     return x.expand(sizes)
 
 
-def _tile(_: Node, value: Value, repeats: Value) -> Tensor:
+def _tile(_: OnnxNode, value: OnnxValue, repeats: OnnxValue) -> Tensor:
     x, counts = tensor(value), ints(repeats, "repeats")
     bounded([*x.shape, *counts])
     return x.repeat(counts)
 
 
 def _pad(
-    node: Node,
-    value: Value,
-    pads: Value,
-    fill: Value | None = None,
-    axes: Value | None = None,
+    node: OnnxNode,
+    value: OnnxValue,
+    pads: OnnxValue,
+    fill: OnnxValue | None = None,
+    axes: OnnxValue | None = None,
 ) -> Tensor:
     x, sizes = tensor(value), ints(pads, "pads")
     chosen = list(range(x.dim())) if axes is None else ints(axes, "axes")
@@ -153,30 +162,30 @@ def _pad(
     return F.pad(x, widths, mode={"edge": "replicate"}.get(mode, mode))
 
 
-def _shape(node: Node, value: Value) -> Known:
+def _shape(node: OnnxNode, value: OnnxValue) -> Known:
     sizes = list(value.shape if isinstance(value, Tensor) else value.array.shape)
     return known(sizes[node.get("start", 0) : node.get("end")])
 
 
-def _constant_of_shape(node: Node, shape: Value) -> Tensor:
+def _constant_of_shape(node: OnnxNode, shape: OnnxValue) -> Tensor:
     value = node.get("value")
     fill = torch.zeros(1) if value is None else torch.from_numpy(np.array(value).reshape(-1))
     return torch.full(bounded(ints(shape, "sizes")), fill[0].item(), dtype=fill.dtype)
 
 
-def _range(_: Node, start: Value, limit: Value, delta: Value) -> Tensor:
+def _range(_: OnnxNode, start: OnnxValue, limit: OnnxValue, delta: OnnxValue) -> Tensor:
     first, last, step = (ints(v, "ends")[0] for v in (start, limit, delta))
     if all(isinstance(end, int) for end in (first, last, step)):
         bounded([len(range(first, last, step))])
     return torch.arange(first, last, step)
 
 
-def _trilu(node: Node, value: Value, diagonal: Value | None = None) -> Tensor:
+def _trilu(node: OnnxNode, value: OnnxValue, diagonal: OnnxValue | None = None) -> Tensor:
     (k,) = [0] if diagonal is None else ints(diagonal, "diagonal")
     return tensor(value).triu(k) if node.get("upper", 1) else tensor(value).tril(k)
 
 
-def _one_hot(node: Node, index: Value, depth: Value, values: Value) -> Tensor:
+def _one_hot(node: OnnxNode, index: OnnxValue, depth: OnnxValue, values: OnnxValue) -> Tensor:
     (size,) = bounded(ints(depth, "depth"))
     places, (off, on) = tensor(index), tensor(values).unbind()
     places = torch.where(places < 0, places + size, places)
@@ -186,47 +195,47 @@ def _one_hot(node: Node, index: Value, depth: Value, values: Value) -> Tensor:
     return torch.where(hot, on, off).movedim(-1, axis)
 
 
-def _eye_like(node: Node, x: Tensor) -> Tensor:
+def _eye_like(node: OnnxNode, x: Tensor) -> Tensor:
     rows, columns = x.shape
     shift: int = node.get("k", 0)
     return (torch.arange(rows).unsqueeze(1) + shift == torch.arange(columns)).to(x.dtype)
 
 
-def _scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
+def _scatter_elements(node: OnnxNode, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
     axis = node.get("axis", 0)
     return x.scatter(axis, torch.where(index < 0, index + x.shape[axis], index), updates)
 
 
-def _adds(node: Node) -> str | None:
+def _adds(node: OnnxNode) -> str | None:
     kind = node.get("reduction", "none")
     return None if kind == "none" else f"its reduction is {kind!r}; only none is read"
 
 
-def _wraps(node: Node) -> str | None:
+def _wraps(node: OnnxNode) -> str | None:
     mode = node.get("mode", "constant")
     return None if mode in ("constant", "edge", "reflect") else f"its mode is {mode!r}"
 
 
-LAYOUT: Mapping[str, Op] = {
-    "Reshape": Op(_reshape, ("allowzero",)),
+LAYOUT: Mapping[str, OnnxOp] = {
+    "Reshape": OnnxOp(_reshape, ("allowzero",)),
     "Transpose": on_tensors(_transpose, "perm"),
     "Flatten": on_tensors(_flatten, "axis"),
-    "Squeeze": Op(_squeeze, ("axes",)),
-    "Unsqueeze": Op(_unsqueeze, ("axes",)),
-    "Concat": Op(_concat, ("axis",)),
-    "Split": Op(_split, ("axis", "num_outputs")),
-    "Slice": Op(_slice),
-    "Gather": Op(_gather, ("axis",)),
+    "Squeeze": OnnxOp(_squeeze, ("axes",)),
+    "Unsqueeze": OnnxOp(_unsqueeze, ("axes",)),
+    "Concat": OnnxOp(_concat, ("axis",)),
+    "Split": OnnxOp(_split, ("axis", "num_outputs")),
+    "Slice": OnnxOp(_slice),
+    "Gather": OnnxOp(_gather, ("axis",)),
     "GatherElements": on_tensors(_gather_elements, "axis"),
     "ScatterElements": on_tensors(_scatter_elements, "axis", "reduction", refuse=_adds),
-    "Expand": Op(_expand),
-    "Tile": Op(_tile),
-    "Pad": Op(_pad, ("mode",), _wraps),
-    "Shape": Op(_shape, ("start", "end")),
-    "Size": Op(lambda _, v: known(v.numel() if isinstance(v, Tensor) else v.array.size)),
-    "ConstantOfShape": Op(_constant_of_shape, ("value",)),
-    "Range": Op(_range),
-    "Trilu": Op(_trilu, ("upper",)),
-    "OneHot": Op(_one_hot, ("axis",)),
+    "Expand": OnnxOp(_expand),
+    "Tile": OnnxOp(_tile),
+    "Pad": OnnxOp(_pad, ("mode",), _wraps),
+    "Shape": OnnxOp(_shape, ("start", "end")),
+    "Size": OnnxOp(lambda _, v: known(v.numel() if isinstance(v, Tensor) else v.array.size)),
+    "ConstantOfShape": OnnxOp(_constant_of_shape, ("value",)),
+    "Range": OnnxOp(_range),
+    "Trilu": OnnxOp(_trilu, ("upper",)),
+    "OneHot": OnnxOp(_one_hot, ("axis",)),
     "EyeLike": on_tensors(_eye_like, "k"),
 }

@@ -11,16 +11,25 @@ import torch
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from torch import Tensor, nn
 
-from hermesc.errors import Location, ModelError, Refusal
 from hermesc.frontend.onnx.classic import CLASSIC, WEIGHTS, Words
 from hermesc.frontend.onnx.elementwise import ELEMENTWISE
 from hermesc.frontend.onnx.layers import LAYERS
 from hermesc.frontend.onnx.layout import LAYOUT
-from hermesc.frontend.onnx.node import DTYPES, Known, Node, Op, RefusedNode, Value, known, tensor
+from hermesc.frontend.onnx.node import (
+    DTYPES,
+    Known,
+    OnnxNode,
+    OnnxOp,
+    OnnxValue,
+    RefusedNode,
+    known,
+    tensor,
+)
 from hermesc.frontend.onnx.read import inputs, versions
 from hermesc.frontend.onnx.sizes import run_known
+from hermesrt.errors import Location, ModelError, Refusal
 
-_STANDARD: Mapping[str, Op] = {**ELEMENTWISE, **LAYOUT, **LAYERS}
+_STANDARD: Mapping[str, OnnxOp] = {**ELEMENTWISE, **LAYOUT, **LAYERS}
 _MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape
 _MOVES_WORDS = ("Identity", "Reshape", "ArrayFeatureExtractor", "Gather", "Squeeze", "Flatten")
 _TEXT = (AttributeProto.STRING, AttributeProto.STRINGS)
@@ -38,7 +47,7 @@ def refusals(model: ModelProto) -> list[Refusal]:
     return found
 
 
-def _why_not(node: Node, proto: NodeProto) -> str | None:
+def _why_not(node: OnnxNode, proto: NodeProto) -> str | None:
     if node.op == "Constant" and not node.domain:
         return None if _constant(proto) is not None else "it holds a constant that is no number"
     op = _find(node)
@@ -50,16 +59,16 @@ def _why_not(node: Node, proto: NodeProto) -> str | None:
     return op.refuse(node)
 
 
-def _find(node: Node) -> Op | None:
+def _find(node: OnnxNode) -> OnnxOp | None:
     return {"": _STANDARD, "ai.onnx.ml": CLASSIC}.get(node.domain, {}).get(node.op)
 
 
-def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> Node:
+def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> OnnxNode:
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     attributes = {a.name: _attribute(a) for a in proto.attribute}
     name = str(proto.name) or f"{proto.op_type}_{index}"
     version = opsets.get(domain, 1)
-    return Node(name, proto.op_type, domain, version, attributes, len(proto.output))
+    return OnnxNode(name, proto.op_type, domain, version, attributes, len(proto.output))
 
 
 def _attribute(proto: AttributeProto) -> Any:
@@ -92,7 +101,7 @@ def _constant(proto: NodeProto) -> "np.ndarray[Any, Any] | None":
 class NodeModule(nn.Module):
     """One node."""
 
-    def __init__(self, node: Node, op: Op) -> None:
+    def __init__(self, node: OnnxNode, op: OnnxOp) -> None:
         super().__init__()
         self._node, self._op = node, op
         for name in WEIGHTS:
@@ -104,7 +113,7 @@ class NodeModule(nn.Module):
         """Its name and operation."""
         return f"{self._node.name} ({self._node.op})"
 
-    def forward(self, *values: Value | None) -> Any:
+    def forward(self, *values: OnnxValue | None) -> Any:
         """Its outputs: one, or a tuple."""
         if any(isinstance(v, Words) for v in values):
             if self._node.op in _MOVES_WORDS:
@@ -141,7 +150,7 @@ class OnnxGraph(nn.Module):
         for i, proto in enumerate(graph.node):
             self._add(_node(proto, i, versions(model)), proto)
 
-    def _add(self, node: Node, proto: NodeProto) -> None:
+    def _add(self, node: OnnxNode, proto: NodeProto) -> None:
         if node.op == "Constant" and not node.domain:
             value = _constant(proto)
             assert value is not None

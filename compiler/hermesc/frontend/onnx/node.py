@@ -45,11 +45,11 @@ class Known:
         return list(self.array.reshape(-1).tolist())
 
 
-Value = Tensor | Known
+OnnxValue = Tensor | Known
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class OnnxNode:
     """What an operation is told beside its inputs."""
 
     name: str
@@ -68,15 +68,15 @@ Run = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Op:
+class OnnxOp:
     """How an operation runs, and which attributes it takes; `refuse` says of a node why not."""
 
     run: Run
     attributes: Sequence[str] = ()
-    refuse: Callable[[Node], str | None] = lambda _: None
+    refuse: Callable[[OnnxNode], str | None] = lambda _: None
 
 
-def tensor(value: Value) -> Tensor:
+def tensor(value: OnnxValue) -> Tensor:
     """A value as a tensor; known numbers become a constant, symbolic sizes a small tensor."""
     if isinstance(value, Tensor):
         return value
@@ -89,7 +89,7 @@ def tensor(value: Value) -> Tensor:
     return torch.stack(flat).reshape(array.shape) if array.shape else flat[0]
 
 
-def ints(value: Value | None, what: str) -> list[Any]:
+def ints(value: OnnxValue | None, what: str) -> list[Any]:
     """Known numbers in a row.
 
     Raises: RefusedNode for numbers that depend on the data.

@@ -10,8 +10,8 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
 
-from hermesc.errors import HermescError, ModelError
-from hermesc.files import read_file
+from hermesrt.errors import HermescError, ModelError
+from hermesrt.files.atomic import read_file
 
 OLDEST_OPSET = 17
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from hermesc.frontend.onnx.node import Known, Node, RefusedNode, known
+from hermesc.frontend.onnx.node import Known, OnnxNode, RefusedNode, known
 
 Array = NDArray[Any]
 _LARGEST = 2**16
 _WHOLE = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
 
 
-def run_known(node: Node, values: tuple[Known | None, ...]) -> Any:
+def run_known(node: OnnxNode, values: tuple[Known | None, ...]) -> Any:
     """The result for known inputs; None where the operation is not one on sizes."""
     function = _FUNCTIONS.get(node.op) if node.domain in ("", "ai.onnx") else None
     if function is None:
@@ -33,7 +33,7 @@ def run_known(node: Node, values: tuple[Known | None, ...]) -> Any:
 
 
 def _elementwise(function: Callable[[Any, Any], Any]) -> Callable[..., Array]:
-    def run(_: Node, first: Array, *others: Array) -> Array:
+    def run(_: OnnxNode, first: Array, *others: Array) -> Array:
         result = first.astype(object)
         for other in others:
             a, b = np.broadcast_arrays(result, other.astype(object))
@@ -59,7 +59,7 @@ def _divided(a: Any, b: Any) -> Any:
     )
 
 
-def _cast(node: Node, a: Array) -> Array | None:
+def _cast(node: OnnxNode, a: Array) -> Array | None:
     if node.get("to") not in _WHOLE:
         return None
     if node.get("to") == TensorProto.BOOL:
@@ -67,13 +67,13 @@ def _cast(node: Node, a: Array) -> Array | None:
     return _objects([int(v) if isinstance(v, bool) else v for v in a.reshape(-1)]).reshape(a.shape)
 
 
-def _gather(node: Node, a: Array, index: Array) -> Array:
+def _gather(node: OnnxNode, a: Array, index: Array) -> Array:
     axis = node.get("axis", 0)
     return np.take(a, index.astype(np.int64), axis=axis)
 
 
 def _slice(
-    _: Node, a: Array, starts: Array, ends: Array, axes: Any = None, steps: Any = None
+    _: OnnxNode, a: Array, starts: Array, ends: Array, axes: Any = None, steps: Any = None
 ) -> Any:
     chosen = range(len(starts)) if axes is None else axes.tolist()
     strides = [1] * len(starts) if steps is None else steps.tolist()
@@ -85,21 +85,21 @@ def _slice(
     return a[tuple(cut)]
 
 
-def _axes(node: Node, axes: Array | None) -> tuple[int, ...] | None:
+def _axes(node: OnnxNode, axes: Array | None) -> tuple[int, ...] | None:
     found = node.get("axes") if axes is None else axes.tolist()
     return None if found is None else tuple(found)
 
 
-def _unsqueeze(node: Node, a: Array, axes: Array | None = None) -> Array:
+def _unsqueeze(node: OnnxNode, a: Array, axes: Array | None = None) -> Array:
     return np.expand_dims(a, _axes(node, axes) or (0,))
 
 
-def _squeeze(node: Node, a: Array, axes: Array | None = None) -> Array:
+def _squeeze(node: OnnxNode, a: Array, axes: Array | None = None) -> Array:
     return np.squeeze(a, _axes(node, axes))
 
 
 def _reduced(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def run(node: Node, a: Array, axes: Array | None = None) -> Any:
+    def run(node: OnnxNode, a: Array, axes: Array | None = None) -> Any:
         chosen = _axes(node, axes)
         if a.ndim != 1 or chosen not in (None, (0,), (-1,)) or not a.size:
             return None
@@ -111,12 +111,12 @@ def _reduced(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return run
 
 
-def _split(node: Node, a: Array, sizes: Array | None = None) -> tuple[Array, ...]:
+def _split(node: OnnxNode, a: Array, sizes: Array | None = None) -> tuple[Array, ...]:
     parts = node.outputs if sizes is None else np.cumsum(sizes.astype(np.int64))[:-1]
     return tuple(np.split(a, parts, axis=node.get("axis", 0)))
 
 
-def _full(node: Node, shape: Array) -> Array | None:
+def _full(node: OnnxNode, shape: Array) -> Array | None:
     value = node.get("value")
     plain = all(isinstance(s, int | np.integer) for s in shape.tolist())
     if value is None or value.dtype.kind not in "ib" or not plain:
@@ -124,7 +124,7 @@ def _full(node: Node, shape: Array) -> Array | None:
     return np.full([int(s) for s in shape], value.reshape(-1)[0].item(), dtype=object)
 
 
-def _range(_: Node, start: Array, limit: Array, delta: Array) -> Array | None:
+def _range(_: OnnxNode, start: Array, limit: Array, delta: Array) -> Array | None:
     ends = [start.item(), limit.item(), delta.item()]
     if not all(isinstance(e, int) for e in ends) or len(range(*ends)) > _LARGEST:
         return None

@@ -1,4 +1,4 @@
-"""An ONNX model as a Source: read, checked, and made a module of torch calls."""
+"""An ONNX model as a ModelSource: read, checked, and made a module of torch calls."""
 
 import inspect
 import itertools
@@ -13,19 +13,19 @@ from onnx import ModelProto
 from torch import Tensor
 from torch.export import Dim
 
-from hermesc.errors import ModelError, UnsupportedOpError
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
 from hermesc.frontend.onnx.node import LARGEST, RefusedNode
 from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
-from hermesc.frontend.source import (
-    Given,
-    Source,
+from hermesc.frontend.request import (
+    ModelRequest,
+    ModelSource,
     calibration_labels,
     calibration_tensors,
     plain_labels,
 )
+from hermesrt.errors import ModelError, UnsupportedOpError
 
 _ROWS = 64
 # Sizes for symbolic dimensions, each another, so that torch.export does not take two for one.
@@ -38,50 +38,50 @@ _RANDOM = (
     "the model holds no example inputs: the ranges come from random numbers of its input shapes; "
     "give real inputs with --calibration (or calibration=)"
 )
-Shape = list[int | str]
+OnnxShape = list[int | str]
 
 
-def onnx_source(given: Given) -> Source:
-    """The Source of an onnx.ModelProto or of the path of a file.
+def onnx_source(request: ModelRequest) -> ModelSource:
+    """The ModelSource of an onnx.ModelProto or of the path of a file.
 
     Raises: ModelError for a file that is broken or too old; UnsupportedOpError that lists all nodes
     without a torch form.
     """
-    model = read_model(given.model) if isinstance(given.model, Path) else given.model
-    model = prepared(model, given.where)
-    with damaged(given.where):
+    model = read_model(request.model) if isinstance(request.model, Path) else request.model
+    model = prepared(model, request.where)
+    with damaged(request.where):
         refused = refusals(model)
     if refused:
         raise UnsupportedOpError(refused, noun="node", advice=_ADVICE)
-    validate(model, given.where)
-    with damaged(given.where):
-        types = list(input_types(model, given.where))
+    validate(model, request.where)
+    with damaged(request.where):
+        types = list(input_types(model, request.where))
         names = _argument_names([name for name, _, _ in types])
         graph = _graph(model, names)
     shapes = [sizes for _, sizes, _ in types]
-    calibration = calibration_tensors(given)
+    calibration = calibration_tensors(request)
     notes: tuple[str, ...] = ()
-    if given.example_inputs is not None:
-        examples = tensors(given.example_inputs, given.place("example_inputs"))
+    if request.example_inputs is not None:
+        examples = tensors(request.example_inputs, request.place("example_inputs"))
     elif calibration is not None:
         examples = tuple(t[:_ROWS] for t in _in_order(calibration, names))
     else:
-        examples = tuple(_random(shapes, [dtype for _, _, dtype in types], given.where))
+        examples = tuple(_random(shapes, [dtype for _, _, dtype in types], request.where))
         notes = (_RANDOM,)
-    examples = _fitting(examples, types, given.where)
-    _try(graph, examples, given.where)
+    examples = _fitting(examples, types, request.where)
+    _try(graph, examples, request.where)
     if graph.strings:
         words = ", ".join(graph.strings)
         notes += (f"outputs of strings are left out, the others keep their order: {words}",)
-    return Source(
+    return ModelSource(
         model=graph,
         example_inputs=examples,
         calibration=calibration,
-        labels=plain_labels(given.labels, given.place("labels")),
-        calibration_labels=calibration_labels(given),
+        labels=plain_labels(request.labels, request.place("labels")),
+        calibration_labels=calibration_labels(request),
         dynamic_shapes=tuple(_dynamic(shapes)),
-        name=given.name,
-        folder=given.folder,
+        name=request.name,
+        folder=request.folder,
         notes=notes,
     )
 
@@ -126,7 +126,9 @@ def _in_order(
         yield calibration[name]
 
 
-def _random(shapes: Sequence[Shape], dtypes: Sequence[torch.dtype], where: str) -> Iterator[Tensor]:
+def _random(
+    shapes: Sequence[OnnxShape], dtypes: Sequence[torch.dtype], where: str
+) -> Iterator[Tensor]:
     """Normal numbers for floats, 0 and 1 for whole numbers, which may be indices."""
     sizes: dict[str, int] = {}
     draw = torch.Generator().manual_seed(0)
@@ -149,7 +151,7 @@ def _random(shapes: Sequence[Shape], dtypes: Sequence[torch.dtype], where: str) 
 
 def _fitting(
     examples: Sequence[Tensor],
-    types: Sequence[tuple[str, Shape, torch.dtype]],
+    types: Sequence[tuple[str, OnnxShape, torch.dtype]],
     where: str,
 ) -> tuple[Tensor, ...]:
     """The examples in the model's dtypes.
@@ -178,7 +180,7 @@ def _fitting(
     return tuple(found)
 
 
-def _dynamic(shapes: Sequence[Shape]) -> Iterator[Any]:
+def _dynamic(shapes: Sequence[OnnxShape]) -> Iterator[Any]:
     """Marks of the symbolic sizes, as in torch.export."""
     for shape in shapes:
         yield {i: Dim.AUTO for i, size in enumerate(shape) if isinstance(size, str)} or None

@@ -14,9 +14,9 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.export import ExportedProgram
 
-from hermesc.errors import HermescError, ModelError, Refusal, UnsupportedOpError
-from hermesc.frontend.capture import quiet
-from hermesc.frontend.location import location_of
+from hermesc.frontend.torch.capture import quiet
+from hermesc.frontend.torch.location import location_of
+from hermesrt.errors import HermescError, ModelError, Refusal, UnsupportedOpError
 
 
 def check_memory(program: ExportedProgram, inputs: Iterable[Tensor]) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from hermesc.aten import op_class
-from hermesc.errors import Location, Refusal, UnsupportedOpError
-from hermesc.frontend.location import location
 from hermesc.frontend.pt2.archive import RefusedPart
+from hermesc.frontend.torch.location import location
+from hermesrt.errors import Location, Refusal, UnsupportedOpError
+from hermesrt.ops.table import op_class
 
 _CHECKS = (
     "aten._assert_async.msg", "aten._assert_scalar.default", "aten._assert_tensor_metadata.default",

@@ -18,13 +18,13 @@ from typing import Any
 
 from torch.export.pt2_archive import PT2ArchiveWriter
 
-from hermesc.errors import ModelError
 from hermesc.frontend.pt2.archive import RefusedPart, read_parts
 from hermesc.frontend.pt2.json_text import read_json
 from hermesc.frontend.pt2.operations import check_operations
 from hermesc.frontend.pt2.samples import read_samples
 from hermesc.frontend.pt2.schema import PROGRAM
 from hermesc.frontend.pt2.weights import Payloads, read_payloads
+from hermesrt.errors import ModelError
 
 _ADVICE = (
     "save it with torch.export.save(torch.export.export(model, example_inputs, "

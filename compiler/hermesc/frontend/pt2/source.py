@@ -1,4 +1,4 @@
-"""An exported program, from torch.export.save or in hand, as a Source."""
+"""An exported program, from torch.export.save or in hand, as a ModelSource."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,54 +9,54 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
-from hermesc.errors import ModelError
-from hermesc.frontend.capture import quiet
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.pt2.memory import check_memory
 from hermesc.frontend.pt2.rewrite import rewrite
-from hermesc.frontend.source import (
-    Given,
-    Source,
+from hermesc.frontend.request import (
+    ModelRequest,
+    ModelSource,
     calibration_labels,
     calibration_tensors,
     plain_labels,
 )
+from hermesc.frontend.torch.capture import quiet
+from hermesrt.errors import ModelError
 
 _ROWS = 64
 
 
-def exported_source(given: Given) -> Source:
-    """The Source of a torch.export.ExportedProgram or of the path of a `.pt2` file.
+def exported_source(request: ModelRequest) -> ModelSource:
+    """The ModelSource of a torch.export.ExportedProgram or of the path of a `.pt2` file.
 
     The program is compiled as it was exported: sizes that were fixed there stay fixed. Example
     inputs that it holds are used where none are given.
     Raises: ModelError.
     """
-    if isinstance(given.model, Path):
-        program, stored = load_program(given.model)
+    if isinstance(request.model, Path):
+        program, stored = load_program(request.model)
     else:
-        program, stored = given.model, given.model.example_inputs
-    calibration = calibration_tensors(given)
-    if given.example_inputs is not None:
-        examples = tensors(given.example_inputs, given.place("example_inputs"))
+        program, stored = request.model, request.model.example_inputs
+    calibration = calibration_tensors(request)
+    if request.example_inputs is not None:
+        examples = tensors(request.example_inputs, request.place("example_inputs"))
     else:
         examples = _plain(stored) or _first_rows(program, calibration)
     if not examples:
         raise ModelError(
-            f"{given.where}the program holds no example inputs; give example_inputs, or real "
+            f"{request.where}the program holds no example inputs; give example_inputs, or real "
             "inputs by name with --calibration"
         )
-    if isinstance(given.model, Path):
+    if isinstance(request.model, Path):
         check_memory(program, examples)
-    return Source(
+    return ModelSource(
         model=program,
         example_inputs=examples,
         calibration=calibration,
-        labels=plain_labels(given.labels, given.place("labels")),
-        calibration_labels=calibration_labels(given),
-        name=given.name,
-        folder=given.folder,
+        labels=plain_labels(request.labels, request.place("labels")),
+        calibration_labels=calibration_labels(request),
+        name=request.name,
+        folder=request.folder,
     )
 
 

@@ -19,7 +19,7 @@ from sklearn.svm import SVC, SVR
 from torch import nn
 
 import hermesc
-from hermesc.errors import InputError, ModelError, UnsupportedOpError
+from hermesrt.errors import InputError, ModelError, UnsupportedOpError
 
 from .conftest import one_node, runtime
 

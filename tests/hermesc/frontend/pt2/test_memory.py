@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hermesc.errors import ModelError, UnsupportedOpError
 from hermesc.frontend.pt2.memory import check_memory
+from hermesrt.errors import ModelError, UnsupportedOpError
 
 
 class Call(nn.Module):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hermesc.errors import ModelError, UnsupportedOpError
 from hermesc.frontend.pt2.rewrite import rewrite
+from hermesrt.errors import ModelError, UnsupportedOpError
 
 COS = '"torch.ops.aten.cos.default"'
 PLAIN = "not an operation of torch.ops.aten or arithmetic on sizes"

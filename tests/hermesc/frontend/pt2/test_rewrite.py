@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import hermesc
-from hermesc.errors import ModelError
 from hermesc.frontend.pt2.rewrite import rewrite
 from hermesc.frontend.pt2.source import load_program
+from hermesrt.errors import ModelError
 
 ROOT = Path(__file__).parents[4]
 SAMPLES = "data/sample_inputs/model.pt"

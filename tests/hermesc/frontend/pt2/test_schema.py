@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch._export.serde import schema as torchs
 
-from hermesc.errors import ModelError
+import hermesc
 from hermesc.frontend.pt2.archive import RefusedPart
+from hermesc.frontend.pt2.checks import record, union
 from hermesc.frontend.pt2.rewrite import rewrite
-from hermesc.frontend.pt2.schema import PROGRAM, record, union
+from hermesc.frontend.pt2.schema import PROGRAM
 from hermesc.frontend.pt2.source import load_program
+from hermesrt.errors import ModelError
 
 CODE = "z=open('pwned','w').write('x')"
 
@@ -113,6 +115,17 @@ def test_other_values_are_refused(old, new, message, path, edit_text):
     edit_text(old, new)
     with pytest.raises(ModelError, match=message):
         rewrite(path)
+
+
+@pytest.mark.parametrize("trace", ['File "', 'File "a", line', 'File "a", line x, in f', "\n\n"])
+def test_a_trace_that_is_none_tells_no_line(trace, path, edit_json):
+    def change(program):
+        for node in nodes(program):
+            node["metadata"]["stack_trace"] = trace
+
+    edit_json(change)
+    made = hermesc.compile(path).artifact
+    assert str(made.mvms[-1].location) in ("head", "?")
 
 
 def test_graphs_nest_to_a_depth(path, edit_json):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesc.errors import ModelError
+from hermesrt.errors import ModelError
 
 BATCH = {0: torch.export.Dim.DYNAMIC}
 X = torch.randn(6, 16)

@@ -1,0 +1,115 @@
+"""Constants that a model repeats over its batch: the tensor behind them, stored once.
+
+`omega.expand(batch, heads, -1, -1)` depends on an input only through its size, and so it is no
+constant of the graph, though each of its slices is. Here such a value is its *seed*: a tensor with
+a size of 1 wherever the value only repeats itself. Elementwise operations and moves of dimensions
+act on the seed as they act on the value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.ops import Constant, Digital
+from hermesc.ir.types import Dim, TensorType
+from hermesrt.ops import table as aten
+from hermesrt.ops.table import Arg, Call, Ref
+
+_REPEATS = ("expand", "expand_as", "broadcast_to")
+_COPIES = ("to", "_to_copy", "type_as", "alias", "clone", "contiguous", "detach")
+_RESHAPES = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "view_as", "reshape_as")
+_MOVES = (
+    "unsqueeze", "squeeze", "permute", "transpose", "t", "mT", "numpy_T", "adjoint", "swapaxes",
+    "swapdims", "movedim", "moveaxis", "slice",
+)  # fmt: skip
+_ACROSS_CHANNELS = ("prelu", "masked_scatter", "glu")  # not elementwise in all their arguments
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastConstant:
+    """A value's seed, the name of the weight that it was made from, and the value's own sizes."""
+
+    value: Tensor
+    weight: str
+    dims: tuple[Dim, ...]
+
+
+def broadcast_constants(graph: Graph, weights: Weights) -> dict[str, BroadcastConstant]:
+    """The broadcast_constants of all constants, and of all values that only repeat one."""
+    found: dict[str, BroadcastConstant] = {}
+    for op in graph.ops:
+        if isinstance(op, Constant):
+            found[op.name] = BroadcastConstant(weights[op.weight], op.weight, op.type.dims)
+        elif isinstance(op, Digital) and isinstance(op.type, TensorType):
+            seed = _seed(op, op.type, found)
+            if seed is not None and _fits(seed.value, op.type.dims):
+                found[op.name] = replace(seed, dims=op.type.dims)
+    return found
+
+
+def _fits(value: Tensor, dims: tuple[Dim, ...]) -> bool:
+    pairs = zip(value.shape, dims, strict=False)
+    return value.dim() == len(dims) and all(have in (1, want) for have, want in pairs)
+
+
+def _seed(
+    op: Digital, result: TensorType, known: Mapping[str, BroadcastConstant]
+) -> BroadcastConstant | None:
+    name, args = aten.base_name(op.call.op), op.call.args
+    source = known.get(args[0].name) if args and isinstance(args[0], Ref) else None
+    if name in _COPIES and source is not None:
+        return replace(source, value=source.value.to(getattr(torch, result.dtype)))
+    if name in _REPEATS and source is not None:
+        return replace(source, value=_leading_ones(source.value, len(result.dims)))
+    if name == "repeat" and source is not None and isinstance(args[1], tuple):
+        return _repeated(source, args[1])
+    if name in _RESHAPES and source is not None:
+        return _reshaped(source, source.dims, result.dims)
+    if name in _MOVES and source is not None and op.call.refs() == (args[0].name,):  # type: ignore[union-attr]
+        return replace(source, value=_run(op.call, known))
+    kind = aten.op_class(op.call.op)
+    if kind in ("elementwise", "transcendental") and name not in _ACROSS_CHANNELS:
+        taken = [known.get(ref) for ref in op.call.refs()]
+        if taken and all(t is not None for t in taken):
+            largest = max((t for t in taken if t is not None), key=lambda t: t.value.numel())
+            return BroadcastConstant(
+                _run(op.call, known), f"{largest.weight}~{op.name}", result.dims
+            )
+    return None
+
+
+def _run(call: Call, known: Mapping[str, BroadcastConstant]) -> Tensor:
+    value = aten.run(call, {ref: known[ref].value for ref in call.refs()})
+    assert isinstance(value, Tensor)
+    return value
+
+
+def _leading_ones(value: Tensor, rank: int) -> Tensor:
+    return value.reshape((1,) * (rank - value.dim()) + tuple(value.shape))
+
+
+def _repeated(source: BroadcastConstant, times: tuple[Arg, ...]) -> BroadcastConstant | None:
+    value = _leading_ones(source.value, len(times))
+    counts = [1 if size == 1 else count for size, count in zip(value.shape, times, strict=True)]
+    if not all(isinstance(count, int) for count in counts):
+        return None
+    return replace(source, value=value.repeat(counts))  # type: ignore[arg-type]
+
+
+def _reshaped(
+    source: BroadcastConstant, before: tuple[Dim, ...], after: tuple[Dim, ...]
+) -> BroadcastConstant | None:
+    """Leading dimensions that only repeat may be merged or split; the others must stay."""
+    sizes = [have for have, want in zip(source.value.shape, before, strict=True) if want != 1]
+    while sizes and sizes[0] == 1:
+        sizes.pop(0)
+    wanted = [d for d in after if d != 1]
+    if 1 in sizes or wanted[len(wanted) - len(sizes) :] != sizes:
+        return None
+    shape = []
+    for dim in reversed(after):
+        shape.append(sizes.pop() if sizes and dim == sizes[-1] else 1)
+    return replace(source, value=source.value.reshape(shape[::-1]))

@@ -1,0 +1,1 @@
+"""Applications of compiler and simulator together: digital fallback, scikit-learn."""

@@ -1,1 +1,0 @@
-"""The program file: its schema, its container, reading and writing."""

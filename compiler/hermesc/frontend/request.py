@@ -1,0 +1,86 @@
+"""What a user asked to compile, and what every kind of model becomes. A leaf: it knows no kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from hermesc.frontend.inputs import Labels, tensors
+from hermesrt.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model that can be captured, with inputs for capture and calibration.
+
+    model: what torch.export captures, or has captured.
+    example_inputs: tensors by position, batch first.
+    calibration: real inputs by position or by name; None where there are none.
+    labels: labels of the examples [rows]; places in `classes` where there are any.
+    dynamic_shapes: further symbolic sizes, as in torch.export.
+    folder: where its source file lies, so that locations read the same on every machine.
+    classes: what the columns of the first output stand for, where the model tells.
+    notes: sentences for the program's report.
+    calibration_labels: labels of the calibration data [rows].
+    """
+
+    model: nn.Module | ExportedProgram
+    example_inputs: Sequence[Tensor]
+    calibration: Sequence[Tensor] | Mapping[str, Tensor] | None = None
+    labels: Tensor | None = None
+    dynamic_shapes: Any = None
+    name: str = "model"
+    folder: Path | None = None
+    classes: tuple[Labels, ...] = ()
+    notes: tuple[str, ...] = ()
+    calibration_labels: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What a user gave, unchecked; `where` begins every message, such as "model.py: "."""
+
+    model: Any
+    example_inputs: Any = None
+    calibration: Any = None
+    labels: Any = None
+    dynamic_shapes: Any = None
+    name: str = "model"
+    folder: Path | None = None
+    where: str = ""
+    calibration_labels: Any = None
+
+    def place(self, what: str) -> str:
+        """The name of one of these things in messages."""
+        return f"{self.where}`{what}`"
+
+
+def calibration_tensors(request: ModelRequest) -> Sequence[Tensor] | Mapping[str, Tensor] | None:
+    """The calibration inputs, by position or by name."""
+    if request.calibration is None or isinstance(request.calibration, Mapping):
+        return request.calibration
+    return tensors(request.calibration, request.place("calibration_inputs"))
+
+
+def plain_labels(labels: Any, place: str) -> Tensor | None:
+    """The labels of a model that has no classes of its own.
+
+    Raises: ModelError.
+    """
+    if labels is None:
+        return None
+    try:
+        return torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise ModelError(
+            f"{place} is a {type(labels).__name__}; set it to one number a sample"
+        ) from None
+
+
+def calibration_labels(request: ModelRequest) -> Tensor | None:
+    """The labels of the calibration data of a model that has no classes of its own."""
+    return plain_labels(request.calibration_labels, request.place("calibration_labels"))

@@ -1,0 +1,1 @@
+"""An nn.Module, as plain torch code: captured, converted to our graph."""

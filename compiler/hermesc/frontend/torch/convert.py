@@ -1,0 +1,318 @@
+"""From an exported program to our graph; all that cannot be run anywhere is refused at once."""
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx import Node
+
+from hermesc.frontend.torch.location import location_of
+from hermesc.ir.graph import Captured, Graph, Removed
+from hermesc.ir.ops import Constant, Digital, Input, Op
+from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
+from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
+from hermesrt.ops.table import Arg, Call, DType, Ref, dtype_names, resolve
+
+# Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
+_CHECKS = ("_assert", "sym_constrain_range", "_check")
+# The graph writes nothing in place, so a view may as well be a copy where strides ask for one.
+_VIEWS = {
+    "aten.view.default": "aten.reshape.default",
+    "aten._unsafe_view.default": "aten.reshape.default",
+    "aten.view_as.default": "aten.reshape_as.default",
+}
+# Arguments that say where or how a tensor lies in memory; the host decides that.
+_PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
+
+
+def convert(
+    exported: ExportedProgram, folder: Path | None = None, input_names: Sequence[str] = ()
+) -> tuple[Graph, dict[str, Tensor]]:
+    """The graph and its weights; source files are named relative to `folder`.
+
+    `input_names` are what the inputs are called in the model, where that differs only in capitals.
+
+    Raises: UnsupportedOpError with every operation that neither chip nor host can run; ModelError
+    for a model that keeps state between calls.
+    """
+    _refuse_state(exported)
+    fixed = _fixed_nodes(exported)
+    refusals = list(_refused(exported, fixed, folder))
+    if refusals:
+        raise UnsupportedOpError(refusals)
+    graph, weights = _Converter(exported, fixed, folder).graph()
+    return _with_names(graph, input_names), weights
+
+
+def _with_names(graph: Graph, wanted: Sequence[str]) -> Graph:
+    pairs = zip((i.name for i in graph.inputs), wanted, strict=False)
+    taken = {op.name for op in graph.ops}
+    names = {old: new for old, new in pairs if old == new.lower() and new not in taken}
+    ops: list[Op] = []
+    for op in graph.ops:
+        op = replace(op, call=op.call.rename(names)) if isinstance(op, Digital) else op
+        ops.append(replace(op, name=names.get(op.name, op.name)))
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return replace(graph, ops=tuple(ops), outputs=outputs)
+
+
+class _Converter:
+    def __init__(self, exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> None:
+        self._exported = exported
+        self._folder = folder
+        self._specs = {s.arg.name: s for s in exported.graph_signature.input_specs}
+        self._weights: dict[str, Tensor] = {}
+        self._removed: list[Removed] = []
+        self._captured: list[Captured] = []
+        self._fixed = fixed
+        self._values: dict[Node, Any] = {}  # of nodes folded here
+
+    def graph(self) -> tuple[Graph, dict[str, Tensor]]:
+        ops: list[Op] = []
+        for node in self._exported.graph.nodes:
+            match node.op:
+                case "placeholder":
+                    ops.append(self._placeholder(node))
+                case "get_attr":
+                    value = getattr(self._exported.graph_module, str(node.target))
+                    ops.append(self._constant(node, str(node.target), value))
+                case "call_function":
+                    ops.extend(self._call(node))
+        outputs = tuple(self._outputs())
+        return Graph(
+            tuple(ops), outputs, tuple(self._captured), tuple(self._removed)
+        ), self._weights
+
+    def _placeholder(self, node: Node) -> Op:
+        spec = self._specs[node.name]
+        if spec.kind is InputKind.USER_INPUT:
+            value = _type(node.meta["val"])
+            if not isinstance(value, TensorType):
+                raise ModelError(f"input {node.name} is not a tensor; inputs are tensors only")
+            if node.name == "labels":
+                raise ModelError(
+                    "an input of the model is called `labels`, which .npz files hold for accuracy; "
+                    "give the argument another name"
+                )
+            return Input(node.name, value)
+        name = str(spec.target)
+        tensors = self._exported.state_dict | self._exported.constants
+        return self._constant(node, name, tensors[name])
+
+    def _constant(self, node: Node, name: str, value: Any) -> Constant:
+        if not isinstance(value, Tensor):
+            raise ModelError(f"the model holds {name}, a {type(value).__name__}: not a tensor")
+        self._weights[name] = value.detach().contiguous()
+        return Constant(node.name, name, _tensor_type(value))
+
+    def _call(self, node: Node) -> Iterator[Op]:
+        name = _op_name(node)
+        location = location_of(node, self._folder)
+        self._captured.append(Captured(node.name, name, location))
+        if _is_check(name):
+            self._removed.append(Removed(node.name, "a check, made while capturing"))
+            return
+        if node in self._fixed and (resolve(name) is None or self._takes_folded(node)):
+            yield from self._fold(node)
+            return
+        kwargs = tuple((k, _arg(v)) for k, v in sorted(node.kwargs.items()) if k not in _PLACEMENT)
+        args = tuple(_arg(a) for a in node.args)
+        if name in _VIEWS:
+            call = Call(_VIEWS[name], args)
+        elif _is_move(name):
+            dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
+            call = Call("aten.to.dtype", (args[0], dtype))
+        elif _is_idle_dropout(node, name):
+            call = Call("aten.alias.default", args[:1])
+        else:
+            call = Call(name, args, kwargs)
+        yield Digital(node.name, call, _type(node.meta.get("val")), node.name, location)
+
+    def _takes_folded(self, node: Node) -> bool:
+        return any(n in self._values for n in node.all_input_nodes)
+
+    def _fold(self, node: Node) -> Iterator[Op]:
+        """Run a node of constants that no program could hold, such as a parametrisation."""
+        value = self._value(node)
+        self._removed.append(Removed(node.name, "folded: depends on constants only"))
+        if isinstance(value, Tensor):
+            yield self._constant(node, f"~{node.name}", value)
+
+    def _value(self, node: Node) -> Any:
+        if node not in self._values:
+            if node.op == "call_function":
+                args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), self._value)
+                assert callable(node.target)
+                self._values[node] = node.target(*args, **kwargs)
+            else:
+                self._values[node] = self._weights[str(self._specs[node.name].target)]
+        return self._values[node]
+
+    def _outputs(self) -> Iterator[str]:
+        for spec in self._exported.graph_signature.output_specs:
+            if spec.kind is OutputKind.USER_OUTPUT:
+                yield spec.arg.name
+
+
+def _refuse_state(exported: ExportedProgram) -> None:
+    state = list(exported.graph_signature.buffers_to_mutate.values())
+    if state:
+        raise ModelError(
+            f"the forward changes the model's own buffers ({', '.join(map(str, state))}); a "
+            "program keeps no state between calls: return the new value as an output instead"
+        )
+
+
+def _fixed_nodes(exported: ExportedProgram) -> set[Node]:
+    """Nodes whose value depends on no input."""
+    inputs = {
+        s.arg.name for s in exported.graph_signature.input_specs if s.kind is InputKind.USER_INPUT
+    }
+    fixed: set[Node] = set()
+    for node in exported.graph.nodes:
+        if node.op == "placeholder":
+            constant = node.name not in inputs
+        else:
+            constant = node.op == "call_function" and bool(node.all_input_nodes)
+            constant = constant and fixed.issuperset(node.all_input_nodes)
+        if constant:
+            fixed.add(node)
+    return fixed
+
+
+def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> Iterator[Refusal]:
+    for node in exported.graph.nodes:
+        if node.op != "call_function":
+            continue
+        name = _op_name(node)
+        if node in fixed and resolve(name) is None and _is_pure(node):
+            continue
+        fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
+        reason = None if fine else _why_not(node, name)
+        if reason:
+            yield Refusal(name, location_of(node, folder), reason)
+
+
+def _why_not(node: Node, name: str) -> str | None:
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return "control flow inside the model is not supported"
+    if isinstance(node.target, torch._ops.OpOverload):
+        if torch.Tag.nondeterministic_seeded in node.target.tags and not _draws_nothing(node):
+            return "draws random numbers; draw them once, in __init__, and keep them in a buffer"
+        if torch.Tag.data_dependent_output in node.target.tags or _unbacked(node):
+            return "the size of its result depends on the data"
+    if resolve(name) is None:
+        return "not among the operations that the host runs"
+    if any(isinstance(a, complex) for a in node.args):
+        return "complex numbers are not supported"
+    return None
+
+
+def _unbacked(node: Node) -> bool:
+    value = node.meta.get("val")
+    sizes = value.shape if isinstance(value, Tensor) else [value]
+    return any(
+        str(symbol).startswith("u")
+        for size in sizes
+        if isinstance(size, torch.SymInt)
+        for symbol in size.node.expr.free_symbols
+    )
+
+
+def _is_check(name: str) -> bool:
+    return name.split(".")[1].startswith(_CHECKS)
+
+
+def _is_move(name: str) -> bool:
+    """A move to another device is no work here: only a new dtype counts."""
+    return name in ("aten.to.device", "aten.to.other")
+
+
+def _is_idle_dropout(node: Node, name: str) -> bool:
+    """Dropout in evaluation; one that always drops (`F.dropout(x)`) is refused as random."""
+    dropouts = (
+        "aten.dropout.default",
+        "aten.feature_dropout.default",
+        "aten.alpha_dropout.default",
+    )
+    return name in dropouts and node.args[2] is False
+
+
+def _draws_nothing(node: Node) -> bool:
+    """Attention without dropout and recurrent layers in evaluation, whatever their tags say."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    arguments = {a.name: a.default_value for a in node.target._schema.arguments}
+    arguments |= dict(zip(arguments, node.args, strict=False)) | dict(node.kwargs)
+    if node.target._opname in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        return arguments["train"] is False or arguments["dropout"] == 0.0
+    return arguments.get("dropout_p") == 0.0
+
+
+def _is_pure(node: Node) -> bool:
+    target = node.target
+    return (
+        isinstance(target, torch._ops.OpOverload)
+        and not target._schema.is_mutable
+        and torch.Tag.nondeterministic_seeded not in target.tags
+    )
+
+
+def _op_name(node: Node) -> str:
+    target = node.target
+    if isinstance(target, torch._ops.OpOverload):
+        return f"{target.namespace}.{target._opname}.{target._overloadname}"
+    if target is operator.getitem:
+        return "size.getitem"
+    name = getattr(target, "__name__", str(target)).removeprefix("_")
+    known = isinstance(target, Callable) and getattr(target, "__module__", "") in (  # type: ignore[arg-type]
+        "_operator",
+        "math",
+        "torch",
+        "torch.fx.experimental.sym_node",
+        "torch.sym_node",
+    )
+    return f"size.{name}" if known else f"python.{name}"
+
+
+def _arg(value: Any) -> Arg:
+    match value:
+        case Node():
+            return Ref(value.name)
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return tuple(_arg(v) for v in value)
+        case torch.dtype():
+            name = str(value).removeprefix("torch.")
+            if name not in dtype_names():
+                raise ModelError(f"the model uses the dtype {name}, which no program holds")
+            return DType(name)
+        case torch.device() | torch.layout() | torch.memory_format():
+            return None
+    raise ModelError(f"the model passes a {type(value).__name__} to an operation: {value!r}")
+
+
+def _type(value: Any) -> ValueType:
+    if isinstance(value, Tensor):
+        return _tensor_type(value)
+    if isinstance(value, list | tuple):
+        return TupleType(tuple(_type(v) for v in value))
+    return SizeType()
+
+
+def _tensor_type(value: Tensor) -> TensorType:
+    dims = tuple(_dim(size) for size in value.shape)
+    return TensorType(dims, str(value.dtype).removeprefix("torch."))
+
+
+def _dim(size: int | torch.SymInt) -> Dim:
+    if isinstance(size, int):
+        return size
+    fixed = size.node.maybe_as_int()  # a symbol that the model's own code tied to one value
+    return str(size) if fixed is None else int(fixed)

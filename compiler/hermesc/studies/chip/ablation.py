@@ -1,0 +1,52 @@
+"""Which effect explains what: the study of the chip with one thing changed at a time.
+
+Every change is an effect of the chip file with its source, or another way to read a publication.
+Temperature is left out: Boybat et al., IEDM 2021, report that a scale for each array corrects it,
+and no coefficient of this chip's devices is public.
+"""
+
+from dataclasses import dataclass
+
+from hermesrt.chip.spec import Mode
+from hermesrt.device import Method
+
+ChipSettings = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One change: settings of the chip, read mode, age, programming method."""
+
+    name: str
+    settings: ChipSettings = ()
+    mode: Mode = "4-phase"
+    age_s: float = 0.0
+    method: Method = "published"
+
+
+VARIANTS = (
+    Variant("wire resistance", (("effects.wire_drop", "on"),)),
+    Variant("converter spread not corrected", (("effects.column_correction", "off"),)),
+    Variant(
+        "ideal converters, no correction",
+        (("effects.converter_spread", "off"), ("effects.column_correction", "off")),
+    ),
+    Variant("1-phase reads, asymmetric", mode="1-phase"),
+    Variant("one day of drift", age_s=86400.0),
+    Variant(
+        "one day, each device alone (MSF)", (("statistics.model", "hermes-msf"),), age_s=86400.0
+    ),
+    Variant("first read within the spread", (("read_statistics.read_noise", "within"),)),
+    Variant("read noise drawn once", (("read_statistics.drawn", "once"),)),
+    Variant(
+        "within the spread, drawn once",
+        (("read_statistics.read_noise", "within"), ("read_statistics.drawn", "once")),
+    ),
+    Variant("no read noise", (("effects.read_noise", "off"),)),
+    Variant("no programming noise", (("effects.programming_noise", "off"),)),
+    Variant("programmed by gradient descent", method="gdp"),
+    Variant("errors of the whole weight (counts)", (("statistics.model", "adc-count"),)),
+    Variant("output code rounds", (("ldpu_code.rounding", "nearest"),)),
+    Variant("no output code", (("effects.output_code", "off"),)),
+    Variant("no input code", (("effects.input_code", "off"),)),
+)

@@ -1,0 +1,1 @@
+"""The published experiment of kernels, which several studies share."""

@@ -1,0 +1,1 @@
+"""Jobs of a study: where they run, and what is finished."""

@@ -1,0 +1,180 @@
+"""Jobs of a study on this machine's processors or on a Dask cluster.
+
+A job is plain data with a function that computes it; results do not depend on where or in which
+order they run: one thread for each, all randomness from the job's own seed. Jobs whose result a
+`Store` holds are not run. Stopping (Ctrl-C, an error) ends the workers at once.
+"""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
+from threading import Thread, current_thread, main_thread
+from typing import Any, Generic, TypeVar
+
+from hermesc.studies.jobs.result_cache import Store
+from hermesrt.errors import InputError, OptionError
+from hermesrt.program import one_thread
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_POLL_S = 0.2
+_CONNECT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind(Generic[J, R]):
+    """How jobs of a kind are computed, told apart, and written as plain data and back."""
+
+    compute: Callable[[J], R]  # a function of a module, for it is sent to other processes
+    identity: Callable[[J], Mapping[str, Any]]
+    encode: Callable[[R], Any]
+    decode: Callable[[Any], R]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Where jobs run: `workers` processes here, or the Dask scheduler of an address."""
+
+    workers: int = 1
+    scheduler: str | None = None
+
+
+def run_jobs(
+    work: JobKind[J, R], jobs: Sequence[J], place: Workers, store: Store | None = None
+) -> Iterator[tuple[J, R]]:
+    """Each job with its result, those that were kept first, then as they end.
+
+    Raises: OptionError for a scheduler that does not answer, or when a worker was killed;
+    InputError for a cell that is damaged; what a job itself raises.
+    """
+    left = []
+    for job in jobs:
+        kept = None if store is None else store.find(work.identity(job))
+        if kept is None:
+            left.append(job)
+        else:
+            yield job, work.decode(kept)
+    for job, result in _computed(work.compute, left, place):
+        if store is not None:
+            store.keep(work.identity(job), work.encode(result))
+        yield job, result
+
+
+def processors() -> int:
+    """How many processes this one may run at a time."""
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
+
+
+def _computed(
+    compute: Callable[[J], R], jobs: Sequence[J], place: Workers
+) -> Iterator[tuple[J, R]]:
+    if place.scheduler is not None:
+        return _on_cluster(compute, jobs, place.scheduler)
+    if place.workers == 1 or len(jobs) <= 1:
+        return _here(compute, jobs)
+    return _in_processes(compute, jobs, place.workers)
+
+
+def _here(compute: Callable[[J], R], jobs: Sequence[J]) -> Iterator[tuple[J, R]]:
+    for job in jobs:
+        yield job, _alone(compute, job)
+
+
+def _in_processes(
+    compute: Callable[[J], R], jobs: Sequence[J], workers: int
+) -> Iterator[tuple[J, R]]:
+    context = get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
+    futures: dict[Future[R], J] = {}
+    try:
+        with _interrupts_ignored():  # by new processes, from their first instruction on
+            futures = {pool.submit(_alone, compute, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        raise OptionError(
+            f"--jobs {workers}: a process was ended from outside, perhaps for lack of memory; "
+            "try fewer"
+        ) from None
+    finally:
+        if not all(future.done() for future in futures):
+            stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if current_thread() is not main_thread():  # only the main one has to do with signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _start_worker(stop: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's to say
+    Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
+
+
+def _end_with(parent: int, stop: Event) -> None:
+    """End when told to, in the middle of a job too, and with a parent that was killed."""
+    while os.getppid() == parent and not stop.is_set():
+        time.sleep(_POLL_S)
+    os._exit(1)
+
+
+def _alone(compute: Callable[[J], R], job: J) -> R:
+    """Compute a job with one thread: how many there are could change the last bits."""
+    with one_thread():
+        return compute(job)
+
+
+def _on_cluster(
+    compute: Callable[[J], R], jobs: Sequence[J], address: str
+) -> Iterator[tuple[J, R]]:
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise InputError(
+            "--scheduler needs the package distributed, which is not installed; "
+            "pip install 'hermesc[cluster]'"
+        ) from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we tell it ourselves
+    try:
+        connect: Any = distributed.Client  # untyped, as all of this package
+        client = connect(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OptionError(
+            f"--scheduler {address}: no Dask scheduler answers there ({str(error)[:200]}); give an "
+            "address such as tcp://host:8786"
+        ) from None
+    lost = (distributed.KilledWorker, CancelledError)  # the one of futures is the latter
+    with client:
+        futures = {client.submit(_alone, compute, job, pure=False): job for job in jobs}
+        try:
+            ended: Any = distributed.as_completed
+            for future in ended(futures, loop=client.loop):
+                result = future.result()
+                yield futures[future], result
+        except lost as error:
+            why = str(error).partition("\n")[0][:200]
+            raise OptionError(
+                f"--scheduler {address}: the cluster ended or lost a job ({why}); "
+                "finished results are kept: start it and give the same command again"
+            ) from None
+        finally:
+            client.cancel(list(futures))

@@ -1,0 +1,1 @@
+"""The study of kernels: error and accuracy by kernel, sampler and size."""

@@ -1,0 +1,1 @@
+"""The study of programming: what each method reaches on one crossbar."""

@@ -1,0 +1,1 @@
+"""The program file: its schema, its rules, reading and writing."""

@@ -1,0 +1,292 @@
+"""What a program file holds, as frozen data. After this nobody sees the compiler's graph."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from numpy.typing import NDArray
+
+from hermesrt.chip.load import chip_from_tables
+from hermesrt.chip.spec import ChipSpec, Mode, limits
+from hermesrt.errors import Location
+from hermesrt.ops.table import Call, from_json
+
+Unit = Literal["analog", "ldpu", "digital", "free"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input: a fixed size is a number, a free one a name; the first is the batch."""
+
+    name: str
+    dims: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantStep:
+    """Brings a stored tensor in."""
+
+    tag: ClassVar[str] = "constant"
+    name: str
+    tensor: str
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the results that it takes: none."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostStep:
+    """One digital operation on the host: an allowed ATen function and its arguments, as JSON."""
+
+    tag: ClassVar[str] = "host"
+    name: str
+    op: str
+    args: Any
+    kwargs: Any
+    location: Location
+
+    @property
+    def call(self) -> Call:
+        """The operation with its arguments decoded."""
+        args = tuple(from_json(a) for a in self.args)
+        return Call(self.op, args, tuple((k, from_json(v)) for k, v in self.kwargs.items()))
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the results that it takes."""
+        return self.call.refs()
+
+
+@dataclass(frozen=True, slots=True)
+class MvmStep:
+    """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
+
+    Inputs clip at `input_max`; after row block i of a cascade the largest output code stands for
+    `output_max[i]`. `scale` and `bias` name tensors of shape [columns], `calibration` some
+    calibration inputs, [vectors, rows], in steps of a 127th of `input_max`; a share was clipped.
+    """
+
+    tag: ClassVar[str] = "mvm"
+    name: str
+    input: str
+    matrix: str
+    scale: str | None
+    bias: str | None
+    relu: bool
+    location: Location
+    calibration: str
+    input_max: float = limits(0.0, 3.5e38)
+    output_max: tuple[float, ...] = limits(0.0, 3.5e38)
+    clipped_share: float = limits(0.0, 1.0)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the results that it takes."""
+        return (self.input,)
+
+
+Step = ConstantStep | HostStep | MvmStep
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A block of a matrix and the rectangle of a core's array that holds it; ranges are half-open.
+
+    `copy` numbers the copies of its matrix, `stage` is its row block's place in the cascade. Cores
+    are numbered row by row, chip after chip.
+    """
+
+    copy: int
+    stage: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    core: int
+    core_rows: tuple[int, int]
+    core_columns: tuple[int, int]
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns in the matrix."""
+        return slice(*self.rows), slice(*self.columns)
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Its rows and columns in the core's array."""
+        return slice(*self.core_rows), slice(*self.core_columns)
+
+    @property
+    def cells(self) -> int:
+        """Unit cells that it takes."""
+        return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A stored matrix [rows, columns]; its exact values are the tensor of its name.
+
+    `row_ranges[i]` and `g_max_siemens[i]` belong to row block i of every cascade. Its arrays are
+    read in `mode` unless a run says otherwise. Of several copies, vector i of a sample goes to copy
+    i modulo their number.
+    """
+
+    name: str
+    label: str
+    mode: Mode
+    row_ranges: tuple[tuple[int, int], ...]
+    tiles: tuple[Tile, ...]
+    rows: int = limits(1, 2**31)
+    columns: int = limits(1, 2**31)
+    g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
+
+    @property
+    def copies(self) -> int:
+        """How often it is stored."""
+        return 1 + max(t.copy for t in self.tiles)
+
+    def at_stage(self, stage: int, copy: int = 0) -> list[Tile]:
+        """The tiles of one row block of a copy, by column."""
+        found = (t for t in self.tiles if (t.stage, t.copy) == (stage, copy))
+        return sorted(found, key=lambda t: t.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The cores that the partial sums of one column range pass on the way to stage `stage`."""
+
+    matrix: str
+    copy: int
+    columns: tuple[int, int]
+    stage: int
+    cores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAssignment:
+    """Where one node of the user's model runs, and why."""
+
+    node: str
+    op: str
+    unit: Unit
+    reason: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
+    placement goes below; in cores, nanoseconds, nanojoules or partial sums (see `unit`)."""
+
+    objective: str
+    solver: str
+    unit: str
+    value: float = limits(0.0, 1e30)
+    bound: float = limits(0.0, 1e30)
+
+    @property
+    def gap(self) -> float:
+        """How far the optimum may lie below the value, as a share of it."""
+        return (self.value - self.bound) / self.value if self.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDefects:
+    """What the known defects cost a layer: unit cells with a stuck device, those of them that the
+    cell's other devices do not make up for, and the relative error of its weights with the map and
+    without it."""
+
+    label: str
+    stuck: int = limits(0, 2**62)
+    left: int = limits(0, 2**62)
+    error: float = limits(0.0, 3.5e38)
+    blind_error: float = limits(0.0, 3.5e38)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything in a program but its tensors.
+
+    `streams` says that each output row depends on its own input row alone, so that rows may be run
+    in parts. `chip` holds the chip's tables as in its TOML, `chips` is how many of it there are.
+    `defects` has an entry for each matrix where a map of them was given. `classes` are what the
+    columns of the first output stand for (of two classes, the sign of a single column), if the
+    model tells.
+    """
+
+    name: str
+    generator: str
+    chip: Any
+    inputs: tuple[InputSpec, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[str, ...]
+    matrices: tuple[Matrix, ...]
+    routes: tuple[Route, ...]
+    account: tuple[NodeAssignment, ...]
+    streams: bool
+    calibration_rows: int
+    notes: tuple[str, ...]
+    placement: Score
+    chips: int = limits(1, 4096)
+    defects: tuple[LayerDefects, ...] = ()
+    classes: tuple[int | float | str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A program: its manifest, its tensors, and sample inputs with their labels, if any.
+
+    Where there are `classes`, the labels are places in them.
+    """
+
+    manifest: Manifest
+    tensors: Mapping[str, NDArray[Any]]
+    examples: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None = None
+
+    @cached_property
+    def chip(self) -> ChipSpec:
+        """The chip that it was compiled for."""
+        return chip_from_tables(self.manifest.chip, f"in {self.manifest.name}")
+
+    @cached_property
+    def matrices(self) -> dict[str, Matrix]:
+        """Stored matrices by name."""
+        return {m.name: m for m in self.manifest.matrices}
+
+    @cached_property
+    def mvms(self) -> tuple[MvmStep, ...]:
+        """MVM steps in order."""
+        return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return sum(len(m.tiles) for m in self.manifest.matrices)
+
+    @cached_property
+    def cores(self) -> tuple[int, ...]:
+        """The cores in use."""
+        return tuple(sorted({t.core for m in self.manifest.matrices for t in m.tiles}))
+
+    @property
+    def cores_in_all(self) -> int:
+        """Cores of all its chips, in use or not."""
+        return self.chip.cores * self.manifest.chips
+
+    @cached_property
+    def chips(self) -> tuple[int, ...]:
+        """The chips of which a core is in use."""
+        return tuple(sorted({core // self.chip.cores for core in self.cores}))
+
+    @property
+    def utilisation(self) -> float:
+        """Unit cells in use over those of the cores in use."""
+        cells = sum(t.cells for m in self.manifest.matrices for t in m.tiles)
+        return cells / (len(self.cores) * self.chip.cells_per_core) if self.cores else 0.0
+
+    def count(self, unit: Unit) -> int:
+        """Number of the model's nodes that run there."""
+        return sum(a.unit == unit for a in self.manifest.account)

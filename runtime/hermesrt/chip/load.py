@@ -1,0 +1,181 @@
+"""Read a chip: a name that is installed, a TOML file, or a folder of TOML files.
+
+A file may start from another chip with `base = "hermes"` and give only the tables that differ, each
+whole and with its own `kind` and `source`. Everything is checked: an unknown, missing or
+out-of-range key is a ChipError that names file and key.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hermesrt.chip.spec import ChipSpec, Curve
+from hermesrt.errors import ChipError, OptionError
+from hermesrt.files.typed import decode, encode
+
+_GROUP = "hermesc.chips"
+_HEADER = ("name", "description", "hypothetical")
+_PCM = ("pcm_odp", "pcm_tdp", "pcm_like", "pcm_count")
+_BY_SET = "set by --set"
+_SWITCH = {"on": "true", "off": "false"}
+_PEDIGREE = ("kind", "source", "note")
+Table = dict[str, Any]
+
+
+def chip_names() -> tuple[str, ...]:
+    """Names of the installed chips."""
+    return tuple(sorted(point.name for point in entry_points(group=_GROUP)))
+
+
+def load_chip(name_or_path: str, overrides: Sequence[tuple[str, str]] = ()) -> ChipSpec:
+    """The chip of that name or path, with overrides such as ("adc.saturation_ampere", "5e-5").
+
+    Raises: ChipError, OptionError.
+    """
+    return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
+
+
+def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
+    """Check the tables of a chip and build it.
+
+    Raises: ChipError that names `origin` and the dotted key.
+    """
+    where = f"chip {origin}"
+    if not isinstance(tables, Mapping):
+        raise ChipError(f"{where}: must be tables, not {tables!r}")
+    data = {
+        key: gather_pedigree(value, where, key) if isinstance(value, Mapping) else value
+        for key, value in tables.items()
+    }
+    chip = decode(ChipSpec, data, where, ChipError)
+    for name in _PCM:
+        for curve in ("drift_mean", "drift_spread", "read_noise"):
+            c = getattr(getattr(chip, name), curve)
+            if isinstance(c, Curve) and c.low > c.high:
+                raise ChipError(f"{where}: `{name}.{curve}.low` is above `high`")
+    pulses = chip.programming_pulses
+    if pulses.pulse_low_ampere >= pulses.pulse_high_ampere:
+        key = "programming_pulses.pulse_low_ampere"
+        raise ChipError(f"{where}: `{key}` must be below `pulse_high_ampere`")
+    for name in _PCM:
+        table = getattr(chip, name)
+        if table.read_seconds >= table.t0_seconds:
+            raise ChipError(f"{where}: `{name}.read_seconds` must be below `t0_seconds`")
+    return chip
+
+
+def chip_tables(chip: ChipSpec) -> Table:
+    """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
+    tables: Table = {name: getattr(chip, name) for name in _HEADER}
+    for field in dataclasses.fields(ChipSpec):
+        value = getattr(chip, field.name)
+        if field.name not in _HEADER and value is not None:
+            table = encode(value)
+            tables[field.name] = table.pop("pedigree") | table
+    return tables
+
+
+def _read(name_or_path: str) -> Table:
+    installed = {point.name: point for point in entry_points(group=_GROUP)}
+    given = name_or_path in installed
+    path: Path = installed[name_or_path].load()() if given else Path(name_or_path)
+    if path.is_dir():
+        return _read_folder(path)
+    if path.suffix == ".toml":
+        return _read_file(path)
+    raise ChipError(
+        f"there is no chip {name_or_path!r}: use one of {', '.join(sorted(installed))}, or the "
+        "path of a .toml file or of a folder of them; `hermesc chips` lists what is installed"
+    )
+
+
+def _read_folder(folder: Path) -> Table:
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise ChipError(f"chip {folder}: the folder holds no .toml file")
+    tables: Table = {}
+    for file in files:
+        for key, value in _parse(file).items():
+            if key in tables:
+                raise ChipError(f"chip {file}: `{key}` is given twice, in another file too")
+            tables[key] = value
+    return tables
+
+
+def _read_file(path: Path) -> Table:
+    tables = _parse(path)
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if base not in chip_names():
+        raise ChipError(
+            f"chip {path}: `base` is {base!r}; it must be one of {', '.join(chip_names())}"
+        )
+    return _read(base) | tables
+
+
+def _parse(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChipError(f"cannot read the chip {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ChipError(f"chip {path}: not valid TOML: {error}") from None
+
+
+def override(tables: Mapping[str, Any], settings: Sequence[tuple[str, str]]) -> Table:
+    """The tables with some numbers replaced, and these tables marked as assumed.
+
+    Raises: OptionError for a key that the chip does not have.
+    """
+    changed = dict(tables)
+    for key, text in settings:
+        _override(changed, key, text)
+    return changed
+
+
+def _override(tables: Table, key: str, text: str) -> None:
+    name, _, field = key.partition(".")
+    table = tables.get(name)
+    if not isinstance(table, dict) or field not in table or field in _PEDIGREE:
+        known = [f"{t}.{f}" for t, v in tables.items() if isinstance(v, dict) for f in v]
+        known = [k for k in known if not k.endswith((".kind", ".source", ".note"))]
+        raise OptionError(
+            f"--set chip.{key}: the chip has no such key; it has {', '.join(sorted(known))}"
+        )
+    old = table[field]
+    if isinstance(old, dict):
+        raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
+    try:
+        value = text if isinstance(old, str) else _one_value(_SWITCH.get(text, text))
+    except ValueError:
+        such = "on or off" if isinstance(old, bool) else f"a value such as {old!r}"
+        raise OptionError(f"--set chip.{key}={text}: write {such}") from None
+    note = f"chip.{key} was {old!r}"
+    if table["source"] == _BY_SET:
+        note = f"{table['note']}; {note}"
+    tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
+
+
+def _one_value(text: str) -> Any:
+    """A TOML value. Raises ValueError for anything else, or more."""
+    found = tomllib.loads(f"value = {text}")
+    if set(found) != {"value"}:
+        raise ValueError("more than one value")
+    return found["value"]
+
+
+def gather_pedigree(table: Mapping[str, Any], where: str, name: str) -> Table:
+    """The TOML writes kind, source and note among the numbers; the class holds them apart."""
+    for key in ("kind", "source"):
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise ChipError(f"{where}: `{name}.{key}` is missing: say where the numbers come from")
+    if "pedigree" in table:
+        raise ChipError(
+            f"{where}: `{name}.pedigree` is not a known key: write kind, source and note"
+        )
+    pedigree = {key: table[key] for key in _PEDIGREE if key in table}
+    return {k: v for k, v in table.items() if k not in _PEDIGREE} | {"pedigree": pedigree}

@@ -1,0 +1,1 @@
+"""Files: atomic writes, arrays, plain data as typed classes, the container."""

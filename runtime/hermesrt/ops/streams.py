@@ -1,0 +1,350 @@
+"""Which operations work position by position, so that token i+1 can follow token i.
+
+A stream is the dimension of a tensor along which its tokens lie. An operation keeps the stream of
+an operand when token i of its result needs token i of that operand, and of the tokens before it at
+most; it needs all of an operand otherwise (a reduction over the sequence, a product of two
+activations). The rules are by the names of torch's operations and their shapes; an operation that
+no rule knows needs all of its operands, which is never too optimistic.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from hermesrt.ops import table as aten
+from hermesrt.ops.table import Arg, Call, Ref, base_name, op_class
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The dimension of a tensor along which its tokens lie, and how many there are."""
+
+    dim: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A tensor that an operation takes, and its stream, if it has one."""
+
+    name: str
+    shape: Shape
+    stream: Stream | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The stream of a result, and the operands of which it needs but the same token."""
+
+    stream: Stream | None = None
+    each: tuple[str, ...] = ()
+
+
+_BARRIER = Followed()
+_MOVED = (
+    "contiguous", "clone", "copy", "detach", "alias", "lift_fresh_copy", "lift_fresh", "to",
+    "_to_copy", "type_as", "expand", "expand_as", "broadcast_to",
+)  # fmt: skip
+_NOT_BY_PLACE = ("glu", "masked_scatter")  # elementwise by class, but not by position
+Arguments = Mapping[str, Any]
+StreamRule = Callable[[Arguments, Operand, Shape], int | None]
+
+
+def of_input(shape: Shape) -> Stream | None:
+    """The tokens of a model's input: its second dimension, or a batch that the model fixes."""
+    if len(shape) >= 3 and shape[1] > 1:
+        return Stream(1, shape[1])
+    return Stream(0, shape[0]) if len(shape) >= 2 and shape[0] > 1 else None
+
+
+def of_indices(shape: Shape) -> Stream | None:
+    """The tokens of an input of whole numbers, one a token."""
+    return Stream(1, shape[1]) if len(shape) == 2 and shape[1] > 1 else of_input(shape)
+
+
+def of_vectors(operand: Operand) -> Followed:
+    """The tokens of an MVM's input, whose last dimension is the vectors'; without a stream the
+    longest dimension becomes one."""
+    stream, leading = operand.stream, operand.shape[:-1]
+    if stream is not None and stream.dim < len(leading):
+        return Followed(stream, (operand.name,))
+    if max(leading, default=1) <= 1:
+        return _BARRIER
+    dim = leading.index(max(leading))
+    return Followed(Stream(dim, leading[dim]))
+
+
+def follow(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """What an operation does to its operands' streams; `result` is (the first of) its results'
+    shape."""
+    name, kind = base_name(call.op), op_class(call.op)
+    if call.op.startswith("size.") or kind == "create":
+        return _same(operands, result) if name == "getitem" else _BARRIER
+    arguments = _arguments(call)
+    by_place = kind in ("elementwise", "transcendental") and name not in _NOT_BY_PLACE
+    if by_place or name in _MOVED:
+        return _same(operands, result)
+    if name in ("cat", "concat", "concatenate", "stack"):
+        return _joined(name, arguments, operands, result)
+    found = _by_role(call, arguments, operands, result)
+    once = tuple(n for n in found.each if _uses(call.args, n) == 1)  # else in another role too
+    return Followed(found.stream, once)
+
+
+def _by_role(
+    call: Call, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
+) -> Followed:
+    """Operations whose operands have roles of their own."""
+    name = base_name(call.op)
+    if name in ("matmul", "mm", "bmm", "baddbmm", "addmm"):
+        return _matmul(arguments, operands, result)
+    if name == "einsum":
+        return _einsum(call, operands, result)
+    rule = _RULES.get(name)
+    main = _main(call, operands)
+    if rule is None or main is None or main.stream is None:
+        return _BARRIER
+    dim = rule(arguments, main, result)
+    fits = dim is not None and dim < len(result) and result[dim] == main.stream.size
+    return Followed(Stream(dim, main.stream.size), (main.name,)) if fits else _BARRIER  # type: ignore[arg-type]
+
+
+def _uses(arg: Arg, name: str) -> int:
+    """How often an operation takes a result."""
+    if isinstance(arg, tuple):
+        return sum(_uses(part, name) for part in arg)
+    return int(isinstance(arg, Ref) and arg.name == name)
+
+
+def _arguments(call: Call) -> Arguments:
+    """The arguments by the names in torch's schema."""
+    function = aten.resolve(call.op)
+    schema = getattr(function, "_schema", None)
+    if schema is None:
+        return dict(call.kwargs)
+    names = [argument.name for argument in schema.arguments]
+    return dict(zip(names, call.args, strict=False)) | dict(call.kwargs)
+
+
+def _main(call: Call, operands: Mapping[str, Operand]) -> Operand | None:
+    """The first operand; for a lookup, the indices."""
+    refs = [a.name for a in call.args if isinstance(a, Ref)]
+    if base_name(call.op) == "embedding":
+        refs = refs[1:]
+    return next((operands[name] for name in refs if name in operands), None)
+
+
+def _same(operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """Results that lie where their operands do, after broadcasting."""
+    found: Stream | None = None
+    each = []
+    for operand in operands.values():
+        if operand.stream is None:
+            continue
+        dim = operand.stream.dim + len(result) - len(operand.shape)
+        if not 0 <= dim < len(result) or result[dim] != operand.stream.size:
+            continue
+        if found is None or found.dim == dim:
+            found = Stream(dim, result[dim])
+            each.append(operand.name)
+    return Followed(found, tuple(each))
+
+
+def _matmul(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """Rows of the left operand, columns of the right one, or products that lie side by side."""
+    if any(len(operand.shape) < 2 for operand in operands.values()):
+        return _BARRIER  # a vector, whose dimension the result lacks
+    names = ("batch1", "batch2") if "batch1" in arguments else ("mat1", "mat2")
+    if "mat1" not in arguments and "batch1" not in arguments:
+        names = ("self", "mat2" if "mat2" in arguments else "other")
+    found: Stream | None = None
+    each = []
+    for side, name in enumerate(names):
+        ref = arguments.get(name)
+        operand = operands.get(ref.name) if isinstance(ref, Ref) else None
+        if operand is None or operand.stream is None:
+            continue
+        from_end = len(operand.shape) - operand.stream.dim
+        if from_end == (1 if side == 0 else 2):  # it is summed over
+            continue
+        dim = len(result) - from_end
+        if found is None or found.dim == dim:
+            found = Stream(dim, operand.stream.size)
+            each.append(operand.name)
+    return Followed(found, tuple(each))
+
+
+def _einsum(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """The operands' letter for tokens, where the result has it too."""
+    equation, terms = call.args[0], call.args[1]
+    if not isinstance(equation, str) or not isinstance(terms, tuple):
+        return _BARRIER
+    if "->" not in equation or "." in equation:
+        return _BARRIER
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    letter: str | None = None
+    each = []
+    for term, ref in zip(inputs.split(","), terms, strict=True):
+        operand = operands.get(ref.name) if isinstance(ref, Ref) else None
+        if operand is None or operand.stream is None or len(term) != len(operand.shape):
+            continue
+        here = term[operand.stream.dim]
+        if here in output and letter in (None, here):
+            letter = here
+            each.append(operand.name)
+    if letter is None or len(output) != len(result):
+        return _BARRIER
+    dim = output.index(letter)
+    return Followed(Stream(dim, result[dim]), tuple(each))
+
+
+def _joined(
+    name: str, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
+) -> Followed:
+    """Concatenation beside the tokens; along them it needs all."""
+    dim = _dim(arguments, len(result), default=0)
+    if name == "stack":
+        return _same({n: _wider(o, dim) for n, o in operands.items()}, result)
+    along = any(o.stream is not None and o.stream.dim == dim for o in operands.values())
+    return _BARRIER if along else _same(operands, result)
+
+
+def _wider(operand: Operand, dim: int) -> Operand:
+    """The operand with a new dimension of one."""
+    shape, stream = operand.shape, operand.stream
+    if stream is not None:
+        stream = Stream(stream.dim + (stream.dim >= dim), stream.size)
+    return Operand(operand.name, (*shape[:dim], 1, *shape[dim:]), stream)
+
+
+def _dim(arguments: Arguments, rank: int, default: int | None = None) -> int:
+    """The argument `dim`, counted from the front; -1 stays where there is none."""
+    dim = arguments.get("dim", default)
+    return dim % rank if isinstance(dim, int) and rank else -1
+
+
+def _viewed(_: Arguments, operand: Operand, result: Shape) -> int | None:
+    """The dimension of the same size with as many elements before it."""
+    assert operand.stream is not None
+    before = prod(operand.shape[: operand.stream.dim])
+    for dim, size in enumerate(result):
+        if size == operand.stream.size and prod(result[:dim]) == before:
+            return dim
+    return None
+
+
+def _permuted(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    assert operand.stream is not None
+    dims, rank = arguments.get("dims"), len(operand.shape)
+    if not isinstance(dims, Sequence):
+        return None
+    return [d % rank for d in dims if isinstance(d, int)].index(operand.stream.dim)
+
+
+def _swapped(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    assert operand.stream is not None
+    rank = len(operand.shape)
+    first, second = (
+        arguments.get(f"dim{i}", arguments.get(f"axis{i}", i - 2)) % rank for i in (0, 1)
+    )
+    swapped: dict[int, int] = {first: second, second: first}
+    return swapped.get(operand.stream.dim, operand.stream.dim)
+
+
+def _beside(arguments: Arguments, operand: Operand, result: Shape) -> int | None:
+    """Works along one dimension, which must not be the tokens'."""
+    assert operand.stream is not None
+    if "dim" not in arguments and len(result) != len(operand.shape):
+        return None  # of the flattened operand
+    dim = _dim(arguments, len(operand.shape), default=-1)
+    return None if dim == operand.stream.dim else operand.stream.dim
+
+
+def _before_or_beside(_: Arguments, operand: Operand, __: Shape) -> int | None:
+    """Sums up along one dimension: a token needs those before it at most."""
+    assert operand.stream is not None
+    return operand.stream.dim
+
+
+def _cut(arguments: Arguments, operand: Operand, result: Shape) -> int | None:
+    """Takes a part along a dimension; all of it where that is the tokens'."""
+    assert operand.stream is not None
+    dim = _dim(arguments, len(operand.shape), default=0)
+    whole = len(result) == len(operand.shape) and result[dim] == operand.shape[dim]
+    return None if dim == operand.stream.dim and not whole else operand.stream.dim
+
+
+def _dropped(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    """Takes one place along a dimension, which disappears."""
+    assert operand.stream is not None
+    dim = _dim(arguments, len(operand.shape), default=0)
+    return None if dim == operand.stream.dim else operand.stream.dim - (dim < operand.stream.dim)
+
+
+def _reduced(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    """Reduces some dimensions, all where it names none."""
+    assert operand.stream is not None
+    dims, rank = arguments.get("dim"), len(operand.shape)
+    if isinstance(dims, int):
+        dims = (dims,)
+    if not isinstance(dims, Sequence) or not dims:
+        return None
+    gone = {d % rank for d in dims if isinstance(d, int)}
+    if operand.stream.dim in gone:
+        return None
+    before = 0 if arguments.get("keepdim") else sum(d < operand.stream.dim for d in gone)
+    return operand.stream.dim - before
+
+
+def _normalised(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    """Norms over the last dimensions."""
+    assert operand.stream is not None
+    last = arguments.get("normalized_shape")
+    if not isinstance(last, Sequence):
+        return None
+    return operand.stream.dim if operand.stream.dim < len(operand.shape) - len(last) else None
+
+
+def _padded(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    assert operand.stream is not None
+    pad = arguments.get("pad")
+    if not isinstance(pad, Sequence):
+        return None
+    return operand.stream.dim if operand.stream.dim < len(operand.shape) - len(pad) // 2 else None
+
+
+def _leading(_: Arguments, operand: Operand, __: Shape) -> int | None:
+    """Works on the last dimension: a product with a matrix, a lookup's result."""
+    assert operand.stream is not None
+    return operand.stream.dim if operand.stream.dim < len(operand.shape) - 1 else None
+
+
+def _looked_up(_: Arguments, operand: Operand, __: Shape) -> int | None:
+    assert operand.stream is not None
+    return operand.stream.dim
+
+
+_WORDS: Mapping[StreamRule, str] = {
+    _viewed: """
+        view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze ravel
+        squeeze_copy""",
+    _permuted: "permute",
+    _swapped: "transpose swapaxes swapdims t mT adjoint",
+    _beside: """
+        softmax log_softmax _softmax _log_softmax _safe_softmax glu sort topk argsort gather
+        take_along_dim index_select""",
+    _before_or_beside: "cumsum cumprod cummax cummin logcumsumexp",
+    _cut: "slice narrow split split_with_sizes chunk tensor_split",
+    _dropped: "select unbind",
+    _reduced: """
+        sum mean amax amin max min argmax argmin prod std var std_mean var_mean norm
+        linalg_vector_norm logsumexp any all nansum nanmean count_nonzero median""",
+    _normalised: "layer_norm native_layer_norm rms_norm _fused_rms_norm",
+    _padded: "constant_pad_nd pad",
+    _leading: "linear scaled_dot_product_attention",  # a token of the queries, all keys and values
+    _looked_up: "embedding",
+}
+_RULES = {name: rule for rule, words in _WORDS.items() for name in words.split()}

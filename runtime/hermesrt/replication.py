@@ -1,0 +1,67 @@
+"""Which copy of a matrix serves which vector: by the vector's place in its sample.
+
+So a vector meets the same devices however the samples are cut in blocks.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hermesrt.artifact.schema import Artifact, MvmStep, Step
+from hermesrt.executor import execute, shape_mvm
+
+Shape = tuple[int, ...]
+Serve = Callable[[Float[Tensor, "vectors rows"], int], Tensor]
+
+
+def sample_shapes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The shape of each MVM step's input for one sample of inputs of these sizes.
+
+    The batch in them counts as one, unless the model fixes it.
+    """
+    inputs: dict[str, Tensor] = {}
+    for spec in artifact.manifest.inputs:
+        size = sizes[spec.name]
+        fixed = bool(spec.dims) and isinstance(spec.dims[0], int)
+        shape = (size if fixed else (1, *size[1:])) if spec.dims else ()
+        inputs[spec.name] = torch.zeros(shape, dtype=getattr(torch, spec.dtype))
+    found: dict[str, Shape] = {}
+
+    def observe(step: Step, values: Mapping[str, Any], _: Any) -> None:
+        if isinstance(step, MvmStep):
+            found[step.name] = tuple(values[step.input].shape)
+
+    try:
+        on_meta = {name: value.to("meta") for name, value in inputs.items()}
+        execute(artifact, on_meta, shape_mvm(artifact), "meta", observe)
+    except NotImplementedError:  # an operation without shape function: run it on zeros
+        execute(artifact, inputs, shape_mvm(artifact), "cpu", observe)
+    return found
+
+
+def places(shape: Shape, sample: Shape) -> Tensor:
+    """The place in its sample of each vector of an input, in the input's order.
+
+    `sample` is the input's shape for one sample. Where a dimension holds batch and tokens, the
+    batch comes first, as `view` and `reshape` of a batch leave it.
+    """
+    place = torch.zeros((), dtype=torch.int64)
+    for size, own in zip(shape[:-1], sample[:-1], strict=True):
+        place = place.unsqueeze(-1) * own + torch.arange(size) % max(own, 1)
+    return place.flatten()
+
+
+def dispatch(
+    vectors: Float[Tensor, "vectors rows"], turns: Tensor, copies: int, columns: int, serve: Serve
+) -> Tensor:
+    """Each copy's vectors through `serve(vectors, copy)`, in the order before; `turns` are the
+    vectors' copies."""
+    result = vectors.new_empty(vectors.shape[0], columns)
+    for copy in range(copies):
+        mine = (turns == copy).nonzero().squeeze(1)
+        if len(mine):
+            result[mine] = serve(vectors[mine], copy).to(result.dtype)
+    return result

@@ -1,0 +1,1 @@
+"""Views as pictures. They compute nothing but where lines go."""

@@ -1,0 +1,1 @@
+"""Views as text and plain data: for a terminal, for programs. They compute nothing."""

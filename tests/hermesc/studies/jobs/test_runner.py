@@ -1,0 +1,126 @@
+"""Jobs in this process, in others, on a Dask cluster; what is kept is not run again."""
+
+import builtins
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hermesc.studies.jobs.result_cache import Store
+from hermesc.studies.jobs.runner import JobKind, Workers, run_jobs
+from hermesrt.errors import InputError, OptionError
+
+
+def work(compute: Callable[[Any], Any]) -> JobKind[Any, Any]:
+    """Jobs that are numbers; `compute` is sent to other processes by its name."""
+    return JobKind(compute, lambda job: {"job": job}, lambda result: result, float)
+
+
+JOBS = [1.0, 4.0, 9.0, 16.0, 25.0]
+ROOTS = {1.0: 1.0, 4.0: 2.0, 9.0: 3.0, 16.0: 4.0, 25.0: 5.0}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_job_comes_back_with_its_result(workers: int) -> None:
+    assert dict(run_jobs(work(math.sqrt), JOBS, Workers(workers))) == ROOTS
+
+
+def test_in_this_process_jobs_keep_their_order_and_the_threads_come_back() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(run_jobs(work(math.sqrt), JOBS, Workers())) == list(ROOTS.items())
+        assert list(run_jobs(work(_threads), [0], Workers())) == [(0, 1)]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _threads(_: float) -> int:
+    return torch.get_num_threads()
+
+
+def test_what_is_kept_is_not_run_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = dict(run_jobs(work(math.sqrt), JOBS[:3], Workers(), store))
+    assert first == {job: ROOTS[job] for job in JOBS[:3]}
+    assert store.count({"job": job} for job in JOBS) == 3
+    rest = dict(run_jobs(work(math.exp), JOBS, Workers(), store))
+    assert rest == first | {job: math.exp(job) for job in JOBS[3:]}
+
+
+def test_jobs_before_a_stop_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    running = run_jobs(work(math.sqrt), JOBS, Workers(), store)
+    assert [next(running), next(running)] == [(1.0, 1.0), (4.0, 2.0)]
+    running.close()  # type: ignore[attr-defined]
+    assert store.count({"job": job} for job in JOBS) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_job_comes_through(workers: int) -> None:
+    with pytest.raises(ValueError, match=r"math|expected"):
+        dict(run_jobs(work(math.sqrt), [-1.0, -4.0], Workers(workers)))
+
+
+def test_a_worker_that_was_killed_is_told() -> None:
+    with pytest.raises(OptionError, match="a process was ended from outside"):
+        dict(run_jobs(work(os._exit), [1, 2, 3], Workers(2)))
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """A Dask cluster on this machine."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_a_cluster_gives_the_same(scheduler: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler=scheduler), store)) == ROOTS
+    assert store.count({"job": job} for job in JOBS) == 5
+
+
+def test_an_error_on_a_cluster_comes_through(scheduler: str) -> None:
+    with pytest.raises(ValueError, match=r"math|expected"):
+        dict(run_jobs(work(math.sqrt), [-1.0], Workers(scheduler=scheduler)))
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermesc.studies.jobs.runner._CONNECT_S", 0.3)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        with pytest.raises(OptionError, match="no Dask scheduler answers there"):
+            dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler=address)))
+
+
+def test_a_cluster_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "distributed":
+            raise ModuleNotFoundError(name)
+        return whole(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(InputError, match=r"pip install 'hermesc\[cluster\]'"):
+        dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler="tcp://127.0.0.1:9")))
+
+
+def test_a_cluster_that_ends_in_the_middle_is_told(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def result(self) -> None:
+            raise CancelledError("connection-lost\nand more")
+
+    monkeypatch.setattr("distributed.as_completed", lambda *_, **__: iter([Lost()]))
+    with pytest.raises(OptionError, match=r"lost a job \(connection-lost\); finished results are"):
+        dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler=scheduler)))

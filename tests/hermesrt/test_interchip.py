@@ -1,0 +1,45 @@
+"""What crosses between chips is counted in bytes a sample."""
+
+import torch
+from torch import nn
+
+import hermesc
+from hermesc.pipeline import Options
+from hermesc.placement.options import PlaceOptions
+from hermesrt.chip.load import load_chip
+from hermesrt.interchip import InterchipTransfer, interchip_transfers
+from hermesrt.report.text.placement import crossing_fact, placement_json
+
+
+def _program(chips):
+    chip = load_chip("hermes", [("grid.rows", "1"), ("grid.columns", "2")])
+    net = nn.Sequential(nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 256), nn.Tanh(),
+                        nn.Linear(256, 256)).eval()  # fmt: skip
+    options = Options(place=PlaceOptions(chips=chips, objective="cores"))
+    return hermesc.compile(net, torch.randn(2, 5, 256), chip=chip, options=options)
+
+
+def test_inputs_that_come_from_another_chip_cross():
+    program = _program(2)
+    chips = {m.label: {t.core // 2 for t in m.tiles} for m in program.artifact.manifest.matrices}
+    found = interchip_transfers(program.workload())
+    wanted = [
+        InterchipTransfer(label, tuple(chips[before]), *chips[label], 5 * 256)
+        for before, label in (("0", "2"), ("2", "4"))
+        if chips[before] != chips[label]
+    ]
+    assert list(found) == wanted
+    assert found
+    told = placement_json(program.artifact, program.workload())
+    assert told["crossing_bytes"] == 5 * 256 * len(found)
+    assert told["chips_used"] == 2
+    ((name, text),) = crossing_fact(program.artifact, found)
+    assert name == "Chips"
+    assert "1,280 bytes a sample cross" in text
+
+
+def test_on_one_chip_nothing_crosses():
+    chip = load_chip("hermes")
+    program = hermesc.compile(nn.Linear(16, 4), torch.randn(2, 16), chip=chip)
+    assert interchip_transfers(program.workload()) == ()
+    assert crossing_fact(program.artifact, ()) == []
