@@ -16,7 +16,8 @@ from hermesc.frontend.pt2.sizes import SYMBOL
 Check = Callable[[Any], Any]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_DOTTED = re.compile(r"(?!__)[A-Za-z0-9_]+(\.(?!__)[A-Za-z0-9_]+)*", re.ASCII)
+_STEP = r"(?!__)\w[\w :/+@#=()<>-]*"  # torch writes other steps than identifiers in quotes
+_DOTTED = re.compile(rf"{_STEP}(\.{_STEP})*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)+", re.ASCII)
 _FRAME = re.compile(r'\s*File "[^"]+", line [0-9]{1,9}, in .*')
 _LONGEST_NAME = 1000
@@ -157,7 +158,7 @@ def empty_or_name(value: Any) -> str:
 
 
 def weight_name(value: Any) -> str:
-    """The dotted name of a parameter, a buffer or a constant."""
+    """The dotted name of a parameter, a buffer or a constant; keys of a ModuleDict are steps."""
     if not isinstance(value, str) or len(value) > _LONGEST_NAME or not _DOTTED.fullmatch(value):
         raise RefusedPart(f"{shown(value)} is no name of a parameter, a buffer or a constant")
     return value

@@ -115,7 +115,7 @@ def _overload(target: str) -> torch._ops.OpOverload | None:
     """Torch's own operation of that name; names are identifiers, so nothing else is found."""
     match target.split("."):
         case ["torch", "ops", "aten", name, overload]:
-            packet = getattr(torch.ops.aten, name, None)
+            packet: Any = getattr(torch.ops.aten, name, None)
             if isinstance(packet, torch._ops.OpOverloadPacket) and overload in packet.overloads():
                 found = getattr(packet, overload)
                 return found if isinstance(found, torch._ops.OpOverload) else None

@@ -107,6 +107,13 @@ MODELS = {
     ),
     "one number": (Call(lambda m, x: x * m.c, c=torch.tensor(2.5)), X),
     "nothing": (Call(lambda m, x: x + m.c.sum(), c=torch.zeros(0, 3)), X),
+    "odd names": (
+        Call(lambda m, x: m.d["a-b"](m.d["größe 1"](x)), d=nn.ModuleDict(
+            {"a-b": nn.Linear(16, 4), "größe 1": nn.Linear(16, 16)}
+        )),
+        X,
+    ),
+    "logical": (Call(lambda _, x: ((x > 0) & (x < 1) | (x > 2) ^ (x > 3)).float()), X),
     "unicode": (Unicode(), X),
 }  # fmt: skip
 

@@ -88,7 +88,11 @@ def test_names_that_become_python_are_identifiers(old, new, path, edit_text, tmp
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"head.weight"', '"head=open(1)"', "is no name of a parameter, a buffer or a constant"),
+        (
+            '"head.weight"',
+            '"a\\"+open(1)+\\""',
+            "is no name of a parameter, a buffer or a constant",
+        ),
         ('"head.weight"', '"__class__.weight"', "is no name of a parameter"),
         ('"forward_arg_names": ["x"]', '"forward_arg_names": ["x=open(1)"]', "is no name of an in"),
         ('"s77"', '"s77=open(1)"', "is no name of a size"),
