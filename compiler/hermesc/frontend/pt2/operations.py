@@ -116,7 +116,9 @@ def _overload(target: str) -> torch._ops.OpOverload | None:
     match target.split("."):
         case ["torch", "ops", "aten", name, overload]:
             packet: Any = getattr(torch.ops.aten, name, None)
-            if isinstance(packet, torch._ops.OpOverloadPacket) and overload in packet.overloads():
+            if isinstance(packet, torch._ops.OpOverloadPacket) and (
+                overload in packet.overloads()  # type: ignore[no-untyped-call]
+            ):
                 found = getattr(packet, overload)
                 return found if isinstance(found, torch._ops.OpOverload) else None
     return None
