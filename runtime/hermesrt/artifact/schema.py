@@ -155,7 +155,8 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The cores that the partial sums of one column range pass on the way to stage `stage`."""
+    """The cores that the partial sums of one column range pass on the way to stage `stage`, both
+    ends in."""
 
     matrix: str
     copy: int
@@ -196,7 +197,7 @@ class Score:
 class LayerDefects:
     """What the known defects cost a layer: unit cells with a stuck device, those of them that the
     cell's other devices do not make up for, and the relative error of its weights with the map and
-    without it."""
+    without it (norm of the error over that of the conductances)."""
 
     label: str
     stuck: int = limits(0, 2**62)
