@@ -4,7 +4,7 @@ from typing import assert_never
 
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op
-from hermesrt.ops.table import Arg, DType, Ref
+from hermesrt.ops.call import Arg, DType, Ref
 
 
 def graph_text(graph: Graph) -> str:

@@ -20,7 +20,8 @@ from hermesc.ir.stages import Assignment, Partitioned, Unit
 from hermesc.ir.types import TensorType
 from hermesrt.chip.spec import limits
 from hermesrt.errors import OptionError
-from hermesrt.ops.table import REASONS, Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.call import Arg, Call, Ref
+from hermesrt.ops.table import REASONS, base_name, op_class
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from hermes_sim.timeline import Ran, Timeline
 from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost, Lane, LayerCost, Span
-from hermesrt.ops.table import base_name, last_uses
+from hermesrt.ops.call import last_uses
+from hermesrt.ops.table import base_name
 from hermesrt.workload import HostWork, MvmWork, Workload
 
 

@@ -5,7 +5,7 @@ from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.text import graph_text
 from hermesc.ir.types import SizeType, TensorType, TupleType
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, DType, Ref
+from hermesrt.ops.call import Call, DType, Ref
 
 HERE = Location("net.a", "model.py", 7, "x")
 

@@ -10,7 +10,7 @@ from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_scheduled
 from hermesc.passes.schedule import schedule
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 T = TensorType(("s0", 4), "float32")
