@@ -307,7 +307,7 @@ def test_a_token_that_changes_changes_no_other_token(name: str) -> None:
             other = place.flip(-1) if place.dim() else place
             place.copy_((place + 1) % 4 if ref == "ids" else other * 0.5)
             after = tensors(run(call, {**VALUES, ref: changed}))[0]
-            moved = (after != before).movedim(found.stream.dim, 0).flatten(1).any(1)
+            moved = (after != before).movedim(found.stream.dim, 0).reshape(TOKENS, -1).any(1)
             others = [i for i in range(TOKENS) if (i < token if earlier else i != token)]
             assert not moved[others].any()
 
