@@ -18,7 +18,7 @@ from hermesc.ir.stages import (
     Tiled,
     TiledMatrix,
 )
-from hermesrt.ops.table import Arg, DType, Ref
+from hermesrt.ops.call import Arg, DType, Ref
 from hermesrt.report.text.stages import (
     RANGE_HEADER,
     TILE_HEADER,

@@ -21,7 +21,7 @@ from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ModelError
-from hermesrt.ops.table import to_json
+from hermesrt.ops.call import to_json
 
 
 @dataclass(frozen=True, slots=True)

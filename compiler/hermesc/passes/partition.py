@@ -19,7 +19,8 @@ from hermesc.ir.stages import Partitioned
 from hermesc.ir.types import TensorType
 from hermesrt.artifact.schema import NodeAssignment, Unit
 from hermesrt.errors import OptionError
-from hermesrt.ops.table import REASONS, Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.call import Arg, Call, Ref
+from hermesrt.ops.table import REASONS, base_name, op_class
 
 
 @dataclass(frozen=True, slots=True)

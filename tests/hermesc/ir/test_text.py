@@ -12,7 +12,7 @@ from hermesc.ir.text import graph_text, stage_text
 from hermesc.ir.types import SizeType, TensorType, TupleType
 from hermesrt.artifact.schema import LayerDefects
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, DType, Ref
+from hermesrt.ops.call import Call, DType, Ref
 
 HERE = Location("net.a", "model.py", 7, "x")
 

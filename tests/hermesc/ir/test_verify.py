@@ -11,7 +11,7 @@ from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
 from hermesc.ir.types import TensorType
 from hermesrt.errors import Location, VerifyError
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 T = TensorType(("s0", 4), "float32")
 X, W = Input("x", T), Constant("w", "w", TensorType((4, 4), "float32"))

@@ -13,7 +13,7 @@ from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph
 from hermesc.passes.canonicalize import canonicalize
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 STEPS = {
     "transpose": ("aten.t.default", ()),

@@ -15,7 +15,7 @@ from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph
 from hermesc.passes.decompose import decompose
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 
 def test_golden(stages, golden):

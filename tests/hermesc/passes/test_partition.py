@@ -16,7 +16,7 @@ from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph, verify_partitioned
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesrt.errors import Location, OptionError
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 
 def test_golden(stages, golden):

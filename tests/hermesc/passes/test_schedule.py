@@ -12,7 +12,7 @@ from hermesc.ir.verify import verify_scheduled
 from hermesc.passes.schedule import schedule
 from hermesrt.artifact.schema import Score
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 T = TensorType(("s0", 4), "float32")
