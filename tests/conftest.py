@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -15,6 +16,16 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 from torch import Tensor, nn
+
+import hermesrt
+
+# Types and tensor shapes are checked, in what is imported from here on; an int is a float, as mypy
+# has it (PEP 484). `hermesrt.ops` has a type that names itself, which beartype cannot resolve.
+_ROOMS = [m.name for m in iter_modules(hermesrt.__path__) if m.name != "ops"]
+install_import_hook(
+    [*(f"hermesrt.{room}" for room in _ROOMS), "hermes_sim", "hermesc.kernels"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 from hermesc.frontend.load import load_model
 from hermesc.frontend.torch.capture import capture
@@ -58,10 +69,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
-    # tensor shapes are checked; an int is a float, as mypy has it (PEP 484)
-    install_import_hook(
-        ["hermes_sim"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-    )
 
 
 @pytest.fixture

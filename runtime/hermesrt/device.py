@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class Pulses:
     ampere: Float[Tensor, " pulses"]
 
 
+@runtime_checkable
 class Device(Protocol):
     """A chip of cores with crossbars, converters and LDPUs.
 
