@@ -288,7 +288,7 @@ class Chip:
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
         artifact = self.compiled.artifact
-        if not artifact.manifest.streams or samples.count == 1:
+        if not artifact.manifest.rows_independent or samples.count == 1:
             return [slice(None)]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:

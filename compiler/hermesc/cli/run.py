@@ -19,6 +19,7 @@ from hermesc.cli.options import (
     load_program,
     mode_option,
     only_chip,
+    plot_option,
     print_json,
     set_option,
     split_settings,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.command("program")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
-@click.option("--plot", type=FILE, help="Draw how it converged: .svg, .png or .pdf.")
+@plot_option("Draw how it converged: .svg, .png or .pdf.")
 @device_options
 @set_option
 @json_option
