@@ -11,8 +11,9 @@ from jaxtyping import install_import_hook
 import hermesrt
 
 # Types and tensor shapes are checked, in what is imported from here on; an int is a float, as mypy
-# has it (PEP 484). `hermesrt.ops` has a type that names itself, which beartype cannot resolve.
-_ROOMS = [m.name for m in iter_modules(hermesrt.__path__) if m.name != "ops"]
+# has it (PEP 484). Left out are rooms without shapes that have types which beartype cannot resolve:
+# one that names itself (`ops`), and streams of bytes (`files`).
+_ROOMS = [m.name for m in iter_modules(hermesrt.__path__) if m.name not in ("ops", "files")]
 install_import_hook(
     [*(f"hermesrt.{room}" for room in _ROOMS), "hermes_sim", "hermesc.kernels"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
