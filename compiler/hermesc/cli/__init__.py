@@ -9,6 +9,7 @@ import click
 
 from hermesc.cli import compile, cost, defects, run, show, study, view
 from hermesrt.errors import HermescError
+from hermesrt.shown import shown_lines
 
 _BUG = 70
 
@@ -32,7 +33,7 @@ def _exit_code(arguments: list[str]) -> int:
     except HermescError as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {shown_lines(str(error))}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
