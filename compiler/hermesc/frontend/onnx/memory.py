@@ -10,6 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hermesc.frontend.onnx.node import RefusedNode
+from hermesc.frontend.torch.capture import quiet
 
 
 def check_memory(run: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
@@ -18,7 +19,7 @@ def check_memory(run: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
     What fails for another reason passes: the run itself says what.
     Raises: RefusedNode.
     """
-    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fakes, _Bounded():
+    with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fakes, _Bounded():
         try:
             run(*(fakes.from_tensor(t.detach()) for t in inputs))
         except RefusedNode:

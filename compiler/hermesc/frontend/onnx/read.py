@@ -45,9 +45,9 @@ def prepared(model: ModelProto, where: str) -> ModelProto:
     """
     if any(True for _ in outside_tensors(model)):
         raise ModelError(f"{where}its weights are not loaded; give the path of the .onnx file")
-    model = _raised(model, where)
-    check_functions(model, where)
     with damaged(where):
+        model = _raised(model, where)
+        check_functions(model, where)
         return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
