@@ -75,15 +75,28 @@ class Statistics:
 class ReadStatistics:
     """How read noise and programming noise go together.
 
-    `added`: both in full, as the published equations are used. `within`: the published programming
-    spread is that of the first read, at t0, so the read noise of that time is part of it. Read
-    noise is drawn for `each` MVM, or `once` for an age, as aihwkit does; for
-    each in any case while cells are programmed.
+    `split`: a slow part, drawn once for an age, and a fast one for each MVM (table `fast_noise`);
+    what lies before t0 is in the published programming spread, which is that of a first read.
+    `added`: all noise since programming at every read, beside the spread, as the published
+    equations are used. `within`: the same, but the spread holds the noise up to t0. `drawn` says
+    whether these two are drawn for `each` MVM, or `once` for an age, as aihwkit does; for each in
+    any case while cells are programmed. A split is drawn for each.
     """
 
     pedigree: Pedigree
-    read_noise: str = one_of("added", "within")
+    read_noise: str = one_of("split", "added", "within")
     drawn: str = one_of("each", "once")
+
+
+@dataclass(frozen=True, slots=True)
+class FastNoise:
+    """The part of 1/f noise that differs from MVM to MVM, where read noise is split.
+
+    logarithm: its variance in units of (g q)^2.
+    """
+
+    pedigree: Pedigree
+    logarithm: float = limits(0.0, 100.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +484,7 @@ class ChipSpec:
     unit_cell: UnitCell
     statistics: Statistics
     read_statistics: ReadStatistics
+    fast_noise: FastNoise
     effects: Effects
     input: Input
     adc: Adc
