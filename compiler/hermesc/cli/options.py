@@ -34,7 +34,8 @@ set_option = click.option(
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
     "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
     "finds the layers to keep digital), quantize.range=percentile|deviations, "
-    "quantize.percentile, quantize.deviations, place.objective=balanced|cores|latency|throughput|"
+    "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
+    "place.objective=balanced|cores|latency|throughput|"
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies. Repeatable.",
 )

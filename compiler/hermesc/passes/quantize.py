@@ -3,7 +3,7 @@
 In: Tiled and calibration inputs. Out: Quantized. Method: run the exact graph on the calibration
 inputs twice. The first pass gives each MVM's input range: the largest |x|, a percentile of |x|, or
 a number of standard deviations (about zero, as the range lies). The second sees the inputs as they
-will be clipped: the range of the output word after row block i of the cascade is the largest
+will be clipped, or as they are (`output_range`): the range of the output word after row block i of the cascade is the largest
 |partial sum| there, the last with the LDPU's affine and ReLU in it (rule of the simulator model;
 see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the largest conductance that
 keeps the current of every line below the ADC's saturation on the calibration data (Le Gallo 2023,
@@ -37,12 +37,20 @@ _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
-    """What an MVM's input clips at: the largest magnitude on the calibration data, a percentile of
-    the magnitudes, or a number of standard deviations from zero (never more than the largest)."""
+    """What an MVM's inputs and outputs clip at.
+
+    range: inputs: the largest magnitude on the calibration data, a percentile of the magnitudes, or
+        a number of standard deviations from zero (never more than the largest).
+    percentile: of `range`, in per cent.
+    deviations: of `range`, in standard deviations.
+    output_range: the largest output of inputs that are clipped, or of those that are not; where
+        `range` is max they are the same.
+    """
 
     range: Literal["max", "percentile", "deviations"] = "max"
     percentile: float = limits(0.0, 100.0, 99.9)
     deviations: float = limits(1e-3, 1e3, 3.0)
+    output_range: Literal["clipped", "unclipped"] = "clipped"
 
 
 def quantize(
@@ -66,8 +74,13 @@ def quantize(
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
     seen = {
         op.name: _Seen(
-            op, matrices[op.name], weights, inputs[op.name], inputs[op.name].limit(options)
-        )
+            op,
+            matrices[op.name],
+            weights,
+            inputs[op.name],
+            inputs[op.name].limit(options),
+            options.output_range,
+        )  # fmt: skip
         for op in graph.mvms
     }
     for part in parts:
@@ -158,6 +171,7 @@ class _Seen:
     weights: Weights
     inputs: _Inputs
     limit: float
+    output_range: str
     clipped: int = 0
     next_kept: int = 0
     vectors_seen: int = 0
@@ -168,12 +182,13 @@ class _Seen:
     def update(self, x: Tensor) -> None:
         x = x.reshape(-1, x.shape[-1]).to(torch.float32)
         self.clipped += int((x.abs() > self.limit).sum())
-        x = x.clamp(-self.limit, self.limit)
-        self._keep(x)
-        sums = _partial_sums(self.op, self.matrix, self.weights, x)
+        clipped = x.clamp(-self.limit, self.limit)
+        self._keep(clipped)
+        seen = clipped if self.output_range == "clipped" else x
+        sums = _partial_sums(self.op, self.matrix, self.weights, seen)
         outputs = [float(s.abs().amax()) if s.numel() else 0.0 for s in sums]
         self.output_max = _larger(self.output_max, outputs)
-        self.line_max = _larger(self.line_max, self._lines(x))
+        self.line_max = _larger(self.line_max, self._lines(clipped))
 
     def _keep(self, x: Tensor) -> None:
         """Every n-th vector, so that the kept ones are spread over all calibration data."""
