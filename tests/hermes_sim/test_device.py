@@ -26,6 +26,7 @@ def relative(y: Tensor, wanted: Tensor) -> float:
 # it, and round to nearest.
 EQUATIONS = {
     "read_statistics.read_noise": "added",
+    "drift_reference.reference": "magnitude",
     "adc.saturation_ampere": "1e-3",
     "adc.counter_bits": "16",
     "ldpu_code.rounding": "nearest",

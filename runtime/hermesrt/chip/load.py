@@ -63,8 +63,8 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     reads = chip.read_statistics
     if (reads.read_noise, reads.drawn) == ("split", "once"):
         raise ChipError(
-            f"{where}: `read_statistics.drawn` is once, which a split read noise does not have: its "
-            "slow part is drawn once and its fast part for each MVM; use read_noise = added or "
+            f"{where}: `read_statistics.drawn` is once, which a split read noise does not have: "
+            "its slow part is drawn once and its fast part for each MVM; use read_noise = added or "
             "within"
         )
     for name in _PCM:

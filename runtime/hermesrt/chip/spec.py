@@ -100,6 +100,19 @@ class FastNoise:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftReference:
+    """What a drift compensation compares at t0 and at an age, for its one factor a tile.
+
+    `products`: MVMs of known inputs; the factor makes the error of the later ones least. It is
+    blind to what cells gather independently of what they held. `magnitude`: the mean |g+ - g-| of
+    all cells, which noise of cells without a weight raises.
+    """
+
+    pedigree: Pedigree
+    reference: str = one_of("products", "magnitude")
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """The PWM input converter."""
 
@@ -485,6 +498,7 @@ class ChipSpec:
     statistics: Statistics
     read_statistics: ReadStatistics
     fast_noise: FastNoise
+    drift_reference: DriftReference
     effects: Effects
     input: Input
     adc: Adc

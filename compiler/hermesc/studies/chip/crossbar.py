@@ -26,7 +26,10 @@ _TARGETS = {
 }
 _DEVICES = "unit_cell.devices_per_polarity"
 _CELLS = {"ODP": (_DEVICES, "1"), "TDP": (_DEVICES, "2")}
-_EQUATIONS = ("read_statistics.read_noise", "added")  # as the published targets have it
+_EQUATIONS = (  # as the published targets have it
+    ("read_statistics.read_noise", "added"),
+    ("drift_reference.reference", "magnitude"),
+)
 _STATISTICS = (
     ("adc.saturation_ampere", "1e-3"),
     ("adc.counter_bits", "16"),
@@ -61,7 +64,7 @@ def ageing(chip: str, settings: ChipSettings) -> tuple[Ageing, ...]:
     curve = ideal_errors()
     found = []
     for cells, devices in _CELLS.items():
-        as_published = [_EQUATIONS, *settings, devices]
+        as_published = [*_EQUATIONS, *settings, devices]
         as_built = _errors(load_chip(chip, as_published))
         lifted = _errors(load_chip(chip, [*as_published, *_STATISTICS]))
         bits = [tuple(equivalent_bits(e, curve) for e in errors) for errors in (as_built, lifted)]
