@@ -24,7 +24,7 @@ from hermesrt.ops.streams import (
     of_vectors,
 )
 from hermesrt.ops.table import Row, row_of
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         whole = tuple(n for n in operands if n not in followed.each)
         needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
@@ -146,13 +146,6 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:
