@@ -31,6 +31,7 @@ from hermesrt.programming.loop import (
 )
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport
+from hermesrt.shapes import check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
@@ -217,8 +218,12 @@ class Chip:
                 "again, or simulate a device for each program"
             )
         self.device.configure(self.settings)
-        for rows in self._row_blocks(samples):
-            part = {n: t[rows] if t.dim() else t for n, t in samples.inputs.items()}
+        blocks = self._row_blocks(samples)
+        check_run(
+            artifact, {n: tuple(_rows(t, blocks[0]).shape) for n, t in samples.inputs.items()}
+        )
+        for rows in blocks:
+            part = {n: _rows(t, rows) for n, t in samples.inputs.items()}
             block = self._blocks_run
             self._blocks_run += 1
 
@@ -295,6 +300,11 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def _rows(tensor: Tensor, rows: slice) -> Tensor:
+    """Some rows of an input; one without dimensions is the same for all."""
+    return tensor[rows] if tensor.dim() else tensor
 
 
 @contextmanager

@@ -5,12 +5,15 @@ there, the model runs on zeros.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, Step
+from hermesrt.errors import InputError
 from hermesrt.executor import StepObserver, execute, shape_mvm
+from hermesrt.ops.bounds import MOST_BYTES, bytes_of
+from hermesrt.ops.table import row_of
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -50,4 +53,31 @@ def run_shapes(
     """
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
     inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
-    execute(artifact, inputs, shape_mvm(artifact), device, observe)
+    sizes: dict[str, int] = {}
+
+    def watch(step: Step, values: Mapping[str, Any], result: Any) -> None:
+        row = row_of(step.op) if isinstance(step, HostStep) else None
+        if not isinstance(step, ConstantStep):
+            view = row is not None and row.kind == "layout" and row.price == "free"
+            sizes[step.name] = 0 if view else bytes_of(result)
+        _check_live(artifact, sum(sizes.get(name, 0) for name in values))
+        observe(step, values, result)
+
+    execute(artifact, inputs, shape_mvm(artifact), device, watch, bounded=True)
+
+
+def check_run(artifact: Artifact, shapes: Mapping[str, Shape]) -> None:
+    """A run on inputs of these shapes, which includes the batch, fits in memory.
+
+    Raises: InputError when it does not, or does not run on them at all.
+    """
+    without_values(lambda device: run_shapes(artifact, shapes, device, lambda *_: None))
+
+
+def _check_live(artifact: Artifact, needed: int) -> None:
+    if needed > MOST_BYTES:
+        raise InputError(
+            f"{artifact.manifest.name}: its results take {needed / 2**30:.3g} GiB at one time on "
+            f"these inputs, of {MOST_BYTES / 2**30:g} GiB that a run may take; give fewer samples "
+            "or smaller ones"
+        )
