@@ -98,8 +98,14 @@ def mutant(parts: dict[str, bytes], seed: int) -> Mutant:
     """The mutant of that number; the same number gives the same mutant."""
     draw = random.Random(seed)
     manifest = json.loads(parts[PARTS[0]])
-    ways = [_argument] * 4 + [_operation] * 2 + [_keyword, _new_step, _new_step, _field, _shape]
-    chosen = sorted((draw.choice(ways) for _ in range(draw.randint(1, 3))), key=lambda way: way is _field)
+    ways = (
+        [_argument] * 3
+        + [_like] * 6
+        + [_new_step] * 8
+        + [_operation, _keyword, _keyword, _field, _shape]
+    )
+    many = draw.choice([1, 1, 2, 3])
+    chosen = sorted((draw.choice(ways) for _ in range(many)), key=lambda way: way is _field)
     changes = tuple(way(manifest, draw) for way in chosen)  # first what needs a sound manifest
     text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     return Mutant(pack("program", {**parts, PARTS[0]: text}), changes)
@@ -129,6 +135,27 @@ def _argument(manifest: Any, draw: random.Random) -> str:
     elif isinstance(holder, list):
         holder.append(value)
     return f"{step['name']} {step['op']}: {value!r}"
+
+
+def _like(manifest: Any, draw: random.Random) -> str:
+    """A number or a reference becomes another one, so that the schema has nothing against it."""
+    step = draw.choice(_hosts(manifest))
+    places: list[tuple[Any, Any]] = [(step["args"], i) for i in range(len(step["args"]))]
+    places += [(a, i) for a in step["args"] if isinstance(a, list) for i in range(len(a))]
+    if not places:
+        return f"nothing in {step['name']}"
+    holder, at = draw.choice(places)
+    old, at_step = holder[at], manifest["steps"].index(step)
+    names = [i["name"] for i in manifest["inputs"]]
+    names += [s["name"] for s in manifest["steps"][:at_step]]
+    if isinstance(old, dict):
+        holder[at] = {"ref": draw.choice(names)}
+    elif isinstance(old, list):
+        holder[at] = [draw.choice([*range(-3, 9), 2**31, 2**40]) for _ in range(draw.randint(0, 5))]
+    else:
+        integers = [n for n in NUMBERS if isinstance(n, int) and abs(n) < 2**63]
+        holder[at] = draw.choice(integers if isinstance(old, int) else NUMBERS)
+    return f"{step['name']} {step['op']}: {holder[at]!r} for {old!r}"
 
 
 def _overload(draw: random.Random) -> str:
@@ -161,7 +188,8 @@ def _new_step(manifest: Any, draw: random.Random) -> str:
     function: Any = resolve(op)
     schema = getattr(function, "_schema", None)
     kinds = [str(a.real_type) for a in schema.arguments] if schema else ["int", "int"]
-    args = [_fitting(kind, before, draw) for kind in kinds[: draw.randint(1, len(kinds) or 1)]]
+    needed = sum(not a.has_default_value() for a in schema.arguments) if schema else 2
+    args = [_fitting(kind, before, draw) for kind in kinds[: draw.randint(needed, len(kinds))]]
     new = {**step, "name": "new", "op": op, "args": args, "kwargs": {}}
     manifest["steps"].insert(at, new)
     taker = draw.choice([step["args"], manifest["outputs"]])
@@ -181,13 +209,17 @@ def _fitting(kind: str, before: list[str], draw: random.Random) -> Any:
         case "Tensor":
             return {"ref": draw.choice(before)}
         case "int":
-            return draw.choice([*range(-4, 9), *[n for n in NUMBERS if isinstance(n, int)]])
+            return draw.choice([*range(-2, 4), *[n for n in NUMBERS if isinstance(n, int)]])
         case "bool":
             return draw.random() < 0.5
         case "str":
             return draw.choice(["", "none", "tanh", "sum", "reflect", "i,j->ij", "ij"])
         case "ScalarType":
-            return {"dtype": draw.choice(["float32", "float64", "int64", "bool", "complex64"])}
+            return (
+                {"dtype": draw.choice(["float32", "int64", "bool", "complex64"])}
+                if draw.random() < 0.7
+                else 99
+            )
     return draw.choice(NUMBERS)
 
 
