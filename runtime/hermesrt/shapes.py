@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, Step
 from hermesrt.errors import InputError
@@ -81,3 +82,10 @@ def _check_live(artifact: Artifact, needed: int) -> None:
             f"these inputs, of {MOST_BYTES / 2**30:g} GiB that a run may take; give fewer samples "
             "or smaller ones"
         )
+
+
+def shape_of(value: Any) -> Shape | None:
+    """The shape of a tensor, or of the first of several."""
+    if isinstance(value, list | tuple):
+        return next((shape for v in value if (shape := shape_of(v)) is not None), None)
+    return tuple(value.shape) if isinstance(value, Tensor) else None

@@ -24,15 +24,16 @@ from hermesrt.ops.streams import (
     of_vectors,
 )
 from hermesrt.ops.table import Row, row_of
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a step waits for, by the names of the results it takes.
 
-    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, and all
-    of those in `whole`.
+    tokens: the equal parts that its work comes in.
+    each: part i needs part i of these.
+    whole: every part needs all of these.
     """
 
     tokens: int = 1
@@ -42,7 +43,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
-    """Vectors that one MVM step sends through its matrix, for one sample."""
+    """What one MVM step sends through its matrix for one sample.
+
+    step: which.
+    vectors: how many.
+    needs: what it waits for.
+    """
 
     step: MvmStep
     vectors: int
@@ -51,7 +57,14 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: elements it takes and makes, a product's multiply-adds."""
+    """One digital operation for one sample.
+
+    step: which.
+    taken: elements of its operands.
+    elements: of its result.
+    macs: multiply-adds of a product.
+    needs: what it waits for.
+    """
 
     step: HostStep
     taken: int
@@ -69,7 +82,12 @@ class HostWork:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+    """The work of a program.
+
+    artifact: the program.
+    samples: how many run at once: one, unless the model fixes its batch.
+    work: in the order of the steps.
+    """
 
     artifact: Artifact
     samples: int
@@ -123,9 +141,9 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         whole = tuple(n for n in operands if n not in followed.each)
         needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
@@ -146,13 +164,6 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:
