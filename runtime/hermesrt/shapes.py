@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, Step
-from hermesrt.errors import InputError
+from hermesrt.errors import ArtifactError, InputError
 from hermesrt.executor import StepObserver, execute, shape_mvm
 from hermesrt.ops.bounds import MOST_BYTES, bytes_of
 from hermesrt.ops.table import row_of
@@ -46,8 +46,8 @@ def sample_sizes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Sh
 
 def run_shapes(
     artifact: Artifact, shapes: Mapping[str, Shape], device: str, observe: StepObserver
-) -> None:
-    """The program's steps on inputs of these shapes, for `observe` to see.
+) -> tuple[Tensor, ...]:
+    """The program's outputs on inputs of these shapes; `observe` sees its steps.
 
     Raises: InputError when the program does not run on them; NotImplementedError on the meta
     device.
@@ -64,15 +64,24 @@ def run_shapes(
         _check_live(artifact, sum(sizes.get(name, 0) for name in values))
         observe(step, values, result)
 
-    execute(artifact, inputs, shape_mvm(artifact), device, watch, bounded=True)
+    return execute(artifact, inputs, shape_mvm(artifact), device, watch, bounded=True)
 
 
 def check_run(artifact: Artifact, shapes: Mapping[str, Shape]) -> None:
-    """A run on inputs of these shapes, which includes the batch, fits in memory.
+    """A run on inputs of these shapes, which include the batch, fits in memory, and where rows are
+    run apart each output has the rows of the inputs.
 
-    Raises: InputError when it does not, or does not run on them at all.
+    Raises: InputError when it does not fit, or does not run on them at all; ArtifactError when
+    outputs have other rows.
     """
-    without_values(lambda device: run_shapes(artifact, shapes, device, lambda *_: None))
+    outputs = without_values(lambda device: run_shapes(artifact, shapes, device, lambda *_: None))
+    rows = {shape[0] for shape in shapes.values() if shape}
+    for name, output in zip(artifact.manifest.outputs, outputs, strict=True):
+        if artifact.manifest.rows_independent and output.shape[:1] not in [(n,) for n in rows]:
+            raise ArtifactError(
+                f"{artifact.manifest.name}: refused: output {name} has the shape "
+                f"{tuple(output.shape)} and not the rows of the inputs; compile the model again"
+            )
 
 
 def _check_live(artifact: Artifact, needed: int) -> None:
