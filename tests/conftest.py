@@ -1,11 +1,23 @@
 """What all tests share: one thread, hypothesis' settings, checked shapes, and the chip."""
 
 from collections.abc import Callable
+from pkgutil import iter_modules
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+
+import hermesrt
+
+# Types and tensor shapes are checked, in what is imported from here on; an int is a float, as mypy
+# has it (PEP 484). Left out are rooms without shapes that have types which beartype cannot resolve:
+# one that names itself (`ops`), and streams of bytes (`files`).
+_ROOMS = [m.name for m in iter_modules(hermesrt.__path__) if m.name not in ("ops", "files")]
+install_import_hook(
+    [*(f"hermesrt.{room}" for room in _ROOMS), "hermes_sim", "hermesc.kernels"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
@@ -29,10 +41,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
-    # tensor shapes are checked; an int is a float, as mypy has it (PEP 484)
-    install_import_hook(
-        ["hermes_sim"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-    )
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
+from hermesrt.measurement import RunSettings, measure
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -29,7 +30,7 @@ from hermesrt.programming.loop import (
     program,
 )
 from hermesrt.replication import dispatch, places, sample_shapes
-from hermesrt.run_report import RunReport, RunSettings, measure
+from hermesrt.run_report import RunReport
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
@@ -39,7 +40,11 @@ _BLOCK_ROWS = 1024
 
 @dataclass(frozen=True, repr=False)
 class Program:
-    """A compiled model. `sha256` is its file's."""
+    """A compiled model.
+
+    artifact: what is in its file.
+    sha256: of its file.
+    """
 
     artifact: Artifact
     sha256: str
@@ -79,7 +84,12 @@ class Program:
 
 @dataclass(frozen=True)
 class OutputBlock:
-    """Some rows of a run: their outputs on the chip and in FP32."""
+    """Some rows of a run.
+
+    rows: which of the samples.
+    outputs: of the chip, the rows first.
+    references: the same in FP32; empty where none were asked for.
+    """
 
     rows: slice
     outputs: tuple[Tensor, ...]
@@ -287,7 +297,7 @@ class Chip:
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
         artifact = self.compiled.artifact
-        if not artifact.manifest.streams or samples.count == 1:
+        if not artifact.manifest.rows_independent or samples.count == 1:
             return [slice(None)]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:

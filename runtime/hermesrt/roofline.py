@@ -18,7 +18,16 @@ _OP_PER_MAC = 2
 
 @dataclass(frozen=True, slots=True)
 class MachineEstimate:
-    """One sample on a machine: at the utilisation of a run of single samples, and at its peak."""
+    """One sample on a machine: at the utilisation of a run of single samples, and at its peak.
+
+    machine: its name.
+    precision: of its arithmetic.
+    utilisation: of the peak rate, 0 to 1.
+    latency_ns: at that utilisation, ns.
+    energy_nj: at that utilisation, nJ.
+    peak_latency_ns: at the peak rate, ns.
+    peak_energy_nj: at the peak rate, nJ.
+    """
 
     machine: str
     precision: str
@@ -67,8 +76,8 @@ def _work(workload: Workload) -> Iterator[tuple[int, int]]:
             cells = matrix.rows * matrix.columns
             moved = cells + work.vectors * (matrix.rows + matrix.columns)
             yield _OP_PER_MAC * cells * work.vectors, moved
-        elif work.op_class not in ("layout", "create"):
+        elif work.row.kind not in ("layout", "create"):
             ops = _OP_PER_MAC * work.macs if work.macs else work.elements
-            looked_up = work.op_class == "index"  # of a table, only what is read
+            looked_up = work.row.kind == "index"  # of a table, only what is read
             taken = min(work.taken, work.elements) if looked_up else work.taken
             yield ops, taken + work.elements

@@ -1,6 +1,6 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
-Shapes come from running the stored program on torch's meta device with the user's sizes; the
+Shapes come from running the stored program without values (`hermesrt.shapes`); the
 operations of products (of activations with activations) are counted by torch's own FLOP counter.
 """
 
@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
-from hermesrt.executor import execute, shape_mvm
 from hermesrt.ops.streams import (
     Followed,
     Operand,
@@ -24,15 +23,17 @@ from hermesrt.ops.streams import (
     of_input,
     of_vectors,
 )
-from hermesrt.ops.table import OpClass, op_class
+from hermesrt.ops.table import Row, row_of
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a step waits for, by the names of the results it takes.
 
-    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, and all
-    of those in `whole`.
+    tokens: the equal parts that its work comes in.
+    each: part i needs part i of these.
+    whole: every part needs all of these.
     """
 
     tokens: int = 1
@@ -42,7 +43,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
-    """Vectors that one MVM step sends through its matrix, for one sample."""
+    """What one MVM step sends through its matrix for one sample.
+
+    step: which.
+    vectors: how many.
+    needs: what it waits for.
+    """
 
     step: MvmStep
     vectors: int
@@ -51,19 +57,37 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: its class, elements it takes and makes, a product's multiply-adds."""
+    """One digital operation for one sample.
+
+    step: which.
+    taken: elements of its operands.
+    elements: of its result.
+    macs: multiply-adds of a product.
+    needs: what it waits for.
+    """
 
     step: HostStep
-    op_class: OpClass
     taken: int
     elements: int
     macs: int
     needs: Needs
 
+    @property
+    def row(self) -> Row:
+        """What is known about the operation."""
+        row = row_of(self.step.op)
+        assert row is not None, "programs hold no other operations"
+        return row
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+    """The work of a program.
+
+    artifact: the program.
+    samples: how many run at once: one, unless the model fixes its batch.
+    work: in the order of the steps.
+    """
 
     artifact: Artifact
     samples: int
@@ -92,27 +116,15 @@ def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Worklo
 
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    samples = _samples(artifact)
-    shapes = {
-        spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
-        for spec in artifact.manifest.inputs
-    }
-    try:
-        return Workload(artifact, samples, _measure(artifact, shapes, "meta"))
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        return Workload(artifact, samples, _measure(artifact, shapes, "cpu"))
-
-
-def _samples(artifact: Artifact) -> int:
-    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    return fixed[0] if fixed else 1
+    shapes = sample_sizes(artifact, sizes)
+    work = without_values(lambda device: _measure(artifact, shapes, device))
+    return Workload(artifact, samples_at_once(artifact), work)
 
 
 def _measure(
     artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], device: str
 ) -> tuple[MvmWork | HostWork, ...]:
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
-    inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
     found: list[MvmWork | HostWork] = []
     counter = FlopCounterMode(display=False)
     before = 0
@@ -129,22 +141,20 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         whole = tuple(n for n in operands if n not in followed.each)
         needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
         if isinstance(step, MvmStep):
             found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
         else:
-            kind = op_class(step.op)
-            assert kind is not None
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
+            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
 
     with counter:
-        execute(artifact, inputs, shape_mvm(artifact), device, observe)
+        run_shapes(artifact, shapes, device, observe)
     return tuple(found)
 
 
@@ -154,13 +164,6 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:

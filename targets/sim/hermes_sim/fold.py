@@ -16,6 +16,7 @@ from hermes_sim.core import Core
 from hermes_sim.crossbar import Converters, LayerArrays, Stage
 from hermes_sim.noise import ReadNoise
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, Tile
+from hermesrt.chip.conductance import column_max
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.executor import tensor_of
 from hermesrt.programming.mvm_error import column_fit
@@ -27,8 +28,15 @@ _ENOUGH_VECTORS = 64  # for a column correction; fewer are filled up with random
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What all layers of a device share; `cores` by number. Without a read mode each matrix has its
-    own."""
+    """What all layers of a device share.
+
+    chip: its description.
+    seed: of everything random about it.
+    artifact: the program.
+    cores: by number.
+    mode: how arrays are read; None for each matrix's own.
+    age_s: time since programming, s.
+    """
 
     chip: ChipSpec
     seed: int
@@ -47,7 +55,7 @@ class Fold:
             scale = tensor_of(self.artifact, step.scale).float()
         if step.bias is not None:
             bias = tensor_of(self.artifact, step.bias).float()
-        largest = tensor_of(self.artifact, matrix.name).abs().amax(0).float()
+        largest = column_max(tensor_of(self.artifact, matrix.name)).float()
         converters = converters_of(chip, self.mode or matrix.mode)
         codes = self._calibration(step, matrix)
         stages, before = [], 0.0
