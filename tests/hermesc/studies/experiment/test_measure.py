@@ -3,7 +3,7 @@
 import torch
 
 from hermesc.studies.data.datasets import Prepared
-from hermesc.studies.experiment.measure import KernelEstimate, wide_ridge_head, scores
+from hermesc.studies.experiment.measure import KernelEstimate, scores, wide_ridge_head
 from hermesc.studies.experiment.published import ridge_head
 
 
