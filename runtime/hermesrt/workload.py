@@ -23,8 +23,8 @@ from hermesrt.ops.streams import (
     of_input,
     of_vectors,
 )
-from hermesrt.ops.table import OpClass, op_class
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
+from hermesrt.ops.table import Row, row_of
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,6 @@ class HostWork:
     """One digital operation for one sample.
 
     step: which.
-    op_class: what kind of operation it is.
     taken: elements of its operands.
     elements: of its result.
     macs: multiply-adds of a product.
@@ -68,11 +67,17 @@ class HostWork:
     """
 
     step: HostStep
-    op_class: OpClass
     taken: int
     elements: int
     macs: int
     needs: Needs
+
+    @property
+    def row(self) -> Row:
+        """What is known about the operation."""
+        row = row_of(self.step.op)
+        assert row is not None, "programs hold no other operations"
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +141,17 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         whole = tuple(n for n in operands if n not in followed.each)
         needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
         if isinstance(step, MvmStep):
             found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
         else:
-            kind = op_class(step.op)
-            assert kind is not None
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
+            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
 
     with counter:
         run_shapes(artifact, shapes, device, observe)
@@ -161,13 +164,6 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:

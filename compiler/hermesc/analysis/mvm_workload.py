@@ -26,7 +26,7 @@ from hermesrt.ops.streams import (
     of_input,
     of_vectors,
 )
-from hermesrt.shapes import without_values
+from hermesrt.shapes import shape_of, without_values
 
 
 def mvm_workloads(
@@ -102,10 +102,3 @@ class _Walk:
             sources = {len(self.found): False}
             self.found.append(MvmWorkload(max(1, values[op.input].shape[:-1].numel()), dependences))
         self._sources[op.name] = sources
-
-
-def shape_of(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := shape_of(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, from_json
+from hermesrt.ops.call import Call, from_json
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
