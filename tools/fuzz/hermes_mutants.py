@@ -78,9 +78,9 @@ def mutant(parts: dict[str, bytes], seed: int) -> Mutant:
         + [_new_step] * 8
         + [_operation, _keyword, _keyword, _field, _shape]
     )
-    many = draw.choice([1, 1, 2, 3])
-    chosen = sorted((draw.choice(ways) for _ in range(many)), key=lambda way: way is _field)
-    changes = tuple(way(manifest, draw) for way in chosen)  # first what needs a sound manifest
+    chosen = [draw.choice(ways) for _ in range(draw.choice([1, 1, 2, 3]))]
+    last = [_field] if _field in chosen else []  # the others need a sound manifest
+    changes = tuple(way(manifest, draw) for way in [w for w in chosen if w is not _field] + last)
     text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     return Mutant(pack("program", {**parts, PARTS[0]: text}), changes)
 
