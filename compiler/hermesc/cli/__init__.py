@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from hermesc.cli import compile, cost, defects, run, show, study, view
+from hermesc.cli.lazy import LazyGroup
 from hermesrt.errors import HermescError
 
 _BUG = 70
@@ -59,7 +59,26 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = {
+    "chips": "hermesc.cli.show:chips_command",
+    "compile": "hermesc.cli.compile:compile_command",
+    "completion": "hermesc.cli.show:completion_command",
+    "cost": "hermesc.cli.cost:cost_command",
+    "defects": "hermesc.cli.defects:defects_command",
+    "diff": "hermesc.cli.show:diff_command",
+    "inspect": "hermesc.cli.show:inspect_command",
+    "program": "hermesc.cli.run:program_command",
+    "run": "hermesc.cli.run:run_command",
+    "study": "hermesc.cli.study:study_command",
+    "view": "hermesc.cli.view:view_command",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    places=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="hermesc")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def hermesc(debug: bool) -> None:
@@ -74,19 +93,3 @@ def hermesc(debug: bool) -> None:
     and `example_inputs` (a tuple of tensors, batch first), and may set `calibration_inputs`,
     `labels`, `calibration_labels` and `dynamic_shapes`. An .onnx or .pt2 file compiles as it is.
     """
-
-
-for command in (
-    compile.compile_command,
-    run.program_command,
-    run.run_command,
-    cost.cost_command,
-    defects.defects_command,
-    show.inspect_command,
-    show.diff_command,
-    view.view_command,
-    show.chips_command,
-    study.study_command,
-    show.completion_command,
-):
-    hermesc.add_command(command)
