@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hermesc.analysis.meaning import check_meaning
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.frontend.request import ModelSource as ModelSource
-from hermesc.frontend.torch.capture import Capture, capture
+from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.interpret import interpret
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
@@ -31,7 +31,7 @@ from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.defects import DefectMap, usable_arrays
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import CapacityError, InternalError, MappingError, ModelError
+from hermesrt.errors import CapacityError, MappingError, ModelError, OptionError
 from hermesrt.files.typed import parse_groups
 
 StageObserver = Callable[[str, object, float], None]
@@ -80,9 +80,11 @@ def compile_model(
     verify.verify_graph(partitioned.graph, weights, "partition")
     verify.verify_partitioned(partitioned)
     examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
-    _check_meaning(partitioned.graph, weights, captured, examples)
-    calibration, notes = _calibration(partitioned.graph, source, examples)
-    notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
+    notes = source.notes + check_meaning(
+        partitioned.graph, weights, examples, captured.eager_outputs, captured.in_fp64
+    )
+    calibration, calibrated = _calibration(partitioned.graph, source, examples)
+    notes += calibrated + tuple(_fixed_batch(partitioned.graph))
     streams = rows_are_independent(partitioned.graph, weights, examples)
     workloads = mvm_workloads(partitioned.graph, weights, examples)
     for room, excluded, last in _rooms(chip, defects):
@@ -174,26 +176,6 @@ def _check_numbers(weights: Weights, parameters: Collection[str]) -> None:
             )
 
 
-def _check_meaning(
-    graph: Graph, weights: Weights, captured: Capture, examples: Mapping[str, Tensor]
-) -> None:
-    """The graph must compute what the model itself did; anything else is a bug of ours."""
-    with torch.no_grad():
-        outputs = interpret(graph, weights, examples)
-    for i, (ours, eager) in enumerate(zip(outputs, captured.eager_outputs, strict=True)):
-        same = ours.shape == eager.shape and ours.dtype == eager.dtype
-        if same and ours.is_floating_point():
-            scale = float(eager.abs().nan_to_num().amax()) if eager.numel() else 0.0
-            slack = max(1e-4, 16 * torch.finfo(eager.dtype).eps)  # half precision rounds coarsely
-            same = torch.allclose(ours, eager, rtol=10 * slack, atol=slack * scale, equal_nan=True)
-        if not same:
-            raise InternalError(
-                f"output {i} of the compiled graph differs from the model's on its own "
-                "example_inputs; either the model is not a function of its inputs, or this is a "
-                "bug: please report it with the model"
-            )
-
-
 def _calibration(
     graph: Graph, source: ModelSource, examples: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -242,6 +224,34 @@ def _labels(source: ModelSource, examples: Mapping[str, Tensor]) -> Tensor | Non
 
 def _dtype(name: str) -> torch.dtype:
     return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def options_of(given: Options | Mapping[str, Any] | None) -> Options:
+    """The passes' options, from a mapping such as {"place.objective": "latency"} too.
+
+    Raises: OptionError for anything else, and for an unknown name or value.
+    """
+    if given is None or isinstance(given, Options):
+        return given or Options()
+    if not isinstance(given, Mapping) or not all(isinstance(k, str) for k in given):
+        raise OptionError(
+            f"options is a {type(given).__name__}; give hermesc.pipeline.Options, or a mapping "
+            'such as {"place.objective": "latency"}'
+        )
+    groups = [key for key, value in given.items() if isinstance(value, Mapping)]
+    if groups:
+        raise OptionError(
+            f"options: {groups[0]!r} holds a mapping; write its options as "
+            f'{{"{groups[0]}.NAME": value}}'
+        )
+    return parse_options([(key, _word(value)) for key, value in given.items()])
+
+
+def _word(value: Any) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
-from hermesrt.errors import ArtifactError, InputError
+from hermesrt.errors import ArtifactError, InputError, shortage
 from hermesrt.ops import table as aten
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
@@ -38,7 +38,7 @@ def execute(
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
             if device == "meta" and isinstance(error, NotImplementedError):
                 raise
-            raise InputError(_failure(step, values, error)) from error
+            raise InputError(shortage(error) or _failure(step, values, error)) from error
         if observe is not None:
             observe(step, values, result)
         for name in done:

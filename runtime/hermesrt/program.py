@@ -31,6 +31,7 @@ from hermesrt.programming.loop import (
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport, RunSettings, measure
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
+from hermesrt.units import age_of
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
@@ -163,23 +164,21 @@ class Chip:
             checkpoint.unlink(missing_ok=True)
 
     def configure(
-        self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
+        self, age_s: float | str | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
-        """Set seconds since programming, read mode (of all layers, instead of each one's own), or
-        a run without any non-ideality.
+        """Set seconds since programming (or a text such as "1d"), read mode (of all layers,
+        instead of each one's own), or a run without any non-ideality.
 
         Changes this chip, and returns it so that calls can be chained.
         """
         old = self.settings
         settings = ReadSettings(
-            age_s=old.age_s if age_s is None else float(age_s),
+            age_s=old.age_s if age_s is None else age_of(age_s),
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
         if settings.mode is not None and settings.mode not in MODES:
             raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
-        if not settings.age_s >= 0:
-            raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
         self.settings = settings
         self.device.configure(settings)
         return self

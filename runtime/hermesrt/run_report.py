@@ -12,16 +12,24 @@ from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
 from hermesrt.data import Samples
 from hermesrt.device import Method, ReadSettings
-from hermesrt.metrics import RelativeError, predictions
+from hermesrt.metrics import RelativeError, nonfinite_rows, predictions, tells_a_class
 from hermesrt.units import PS_PER_NS
 
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
-    """One output: its shape over all samples, and its distance from the FP32 result."""
+    """One output: its shape over all samples, and its distance from the FP32 result.
+
+    shape: over all samples.
+    relative_error: where the FP32 result is finite.
+    nonfinite_rows: rows with NaN or infinity on the chip.
+    nonfinite_reference_rows: rows with NaN or infinity in FP32.
+    """
 
     shape: tuple[int, ...]
     relative_error: float
+    nonfinite_rows: int = 0
+    nonfinite_reference_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,12 @@ class RunReport:
             "ideal": self.ideal,
             "samples": self.samples,
             "outputs": {
-                name: {"shape": list(o.shape), "relative_error": o.relative_error}
+                name: {
+                    "shape": list(o.shape),
+                    "relative_error": o.relative_error,
+                    "nonfinite_rows": o.nonfinite_rows,
+                    "nonfinite_reference_rows": o.nonfinite_reference_rows,
+                }
                 for name, o in self.outputs.items()
             },
             "accuracy": self.accuracy,
@@ -149,6 +162,7 @@ class Gathered:
         self._learnt = classes
         self._errors: list[RelativeError] = []
         self._shapes: list[tuple[int, ...]] = []
+        self._nonfinite: list[list[int]] = []  # rows of each output, on the chip and in FP32
         self._right = [0, 0]
         self._counted = 0
         self._classifies = samples.labels is not None
@@ -159,8 +173,11 @@ class Gathered:
         if not self._errors:
             self._errors = [RelativeError() for _ in outputs]
             self._shapes = [(0, *o.shape[1:]) if o.dim() else () for o in outputs]
+            self._nonfinite = [[0, 0] for _ in outputs]
         for i, (y, reference) in enumerate(zip(outputs, references, strict=True)):
             self._errors[i].add(y, reference)
+            for end, values in enumerate((y, reference)):
+                self._nonfinite[i][end] += nonfinite_rows(values)
             if y.dim():
                 self._shapes[i] = (self._shapes[i][0] + y.shape[0], *self._shapes[i][1:])
         if self._classifies and self._labels is not None:
@@ -173,12 +190,15 @@ class Gathered:
             if found is None or found.shape != labels.shape:
                 self._classifies = False
                 return
-            self._right[i] += int((found == labels).sum())
+            self._right[i] += int(((found == labels) & tells_a_class(values)).sum())
 
     def outputs(self) -> dict[str, OutputReport]:
         """Shape and error of each output."""
-        pairs = zip(self._shapes, self._errors, strict=True)
-        return {f"output_{i}": OutputReport(s, e.value) for i, (s, e) in enumerate(pairs)}
+        found = zip(self._shapes, self._errors, self._nonfinite, strict=True)
+        return {
+            f"output_{i}": OutputReport(shape, error.value, *bad)
+            for i, (shape, error, bad) in enumerate(found)
+        }
 
     def accuracy(self, *, chip: bool) -> float | None:
         """Share of right classes on the chip or in FP32; None without labels or classes."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.errors import InputError
 from hermesrt.executor import execute, shape_mvm
 from hermesrt.ops.streams import (
     Followed,
@@ -63,7 +64,8 @@ class HostWork:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+    """The work of `samples` samples, in step order: one, unless the model fixes its batch or its
+    rows belong together."""
 
     artifact: Artifact
     samples: int
@@ -88,11 +90,25 @@ class Workload:
 
 
 def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Workload:
-    """The work of one sample whose inputs have these sizes; the batch in them is ignored.
+    """The work of one sample whose inputs have these sizes.
 
+    The batch in them counts only where the model does not run on one row, because its rows belong
+    together: then it is the work of that batch.
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    samples = _samples(artifact)
+    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
+    if fixed:
+        return _of_samples(artifact, sizes, fixed[0])
+    batch = max((sizes[i.name][0] for i in artifact.manifest.inputs if i.dims), default=1)
+    try:
+        return _of_samples(artifact, sizes, 1)
+    except InputError as error:
+        if batch == 1:
+            raise InputError(f"{error}; where rows belong together, give several at once") from None
+    return _of_samples(artifact, sizes, batch)
+
+
+def _of_samples(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]], samples: int) -> Workload:
     shapes = {
         spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
         for spec in artifact.manifest.inputs
@@ -101,11 +117,6 @@ def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Worklo
         return Workload(artifact, samples, _measure(artifact, shapes, "meta"))
     except NotImplementedError:  # an operation without shape function: run it on zeros
         return Workload(artifact, samples, _measure(artifact, shapes, "cpu"))
-
-
-def _samples(artifact: Artifact) -> int:
-    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    return fixed[0] if fixed else 1
 
 
 def _measure(

@@ -31,12 +31,22 @@ from hermesrt.ops.streams import (
 def mvm_workloads(
     graph: Graph, weights: Weights, examples: Mapping[str, Tensor]
 ) -> tuple[MvmWorkload, ...]:
-    """A MvmWorkload for each MVM of the graph, in order, for one sample of the examples' sizes."""
+    """A MvmWorkload for each MVM of the graph, in order, for one sample of the examples' sizes, or
+    for all examples where the rows belong together and one alone does not run."""
     sample = {
         i.name: examples[i.name][:1] if i.type.dims and isinstance(i.type.dims[0], str)
         else examples[i.name]
         for i in graph.inputs
     }  # fmt: skip
+    try:
+        return _shaped(graph, weights, sample)
+    except (RuntimeError, ValueError, IndexError):
+        return _shaped(graph, weights, examples)
+
+
+def _shaped(
+    graph: Graph, weights: Weights, sample: Mapping[str, Tensor]
+) -> tuple[MvmWorkload, ...]:
     try:
         return _follow(graph, weights, sample, "meta")
     except NotImplementedError:  # an operation without shape function: run it on zeros

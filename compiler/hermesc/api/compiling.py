@@ -14,7 +14,7 @@ from hermesc.api.making import Defects, known_defects
 from hermesc.app import digital_fallback as fallback
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest
-from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
+from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model, options_of
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
@@ -32,7 +32,7 @@ def compile(
     calibration: Any = None,
     labels: Any = None,
     dynamic_shapes: Any = None,
-    options: Options | None = None,
+    options: Options | Mapping[str, Any] | None = None,
     name: str | None = None,
     observe: StageObserver | None = None,
     progress: fallback.FallbackProgress | None = None,
@@ -47,6 +47,7 @@ def compile(
     calibration: real inputs (by position, by name, or an .npz file of them) from which the
         converters' ranges are taken; the examples, if there are none.
     labels: those of the examples or of the calibration data.
+    options: of the passes; a mapping such as {"place.objective": "latency"} too.
     observe: gets (name, stage, seconds) after each stage; a search for layers to leave digital,
         which `options` may ask for, is the last one.
     progress: gets the simulated runs of such a search so far, and how many there are at most.
@@ -54,7 +55,7 @@ def compile(
     mapping: layers to place as said, or the published mapping file that says it.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
-    options = options or Options()
+    options = options_of(options)
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
@@ -82,7 +83,7 @@ def digital_fallback(
     calibration: Any = None,
     labels: Any = None,
     dynamic_shapes: Any = None,
-    options: Options | None = None,
+    options: Options | Mapping[str, Any] | None = None,
     name: str | None = None,
     progress: fallback.FallbackProgress | None = None,
     defects: Defects | None = None,
@@ -95,7 +96,7 @@ def digital_fallback(
     """
     if not 0 <= max_accuracy_drop <= 100:
         raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
-    options = options or Options()
+    options = options_of(options)
     budget = replace(options.partition, max_accuracy_drop=float(max_accuracy_drop))
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
     spec = load_chip(chip) if isinstance(chip, str) else chip

@@ -81,17 +81,20 @@ def cost(
     if trace is not None:
         check_writable(Path(trace), program=file_of(program))
     artifact = program_of(program, chip_settings).artifact
-    sizes = _one_sample(artifact, shapes or {})
+    sizes = _sizes(artifact, shapes or {})
     work = workload(artifact, sizes)
     found = engine.cost(artifact.chip, work, mode)
     more = beside(work, mode, compare, moved=sensitivity)
     if trace is not None:
         write_atomically(Path(trace), trace_json(artifact, found).encode())
-    return CostReport(artifact, sizes, read_mode(artifact, mode), found, more)
+    ran = {s.name: sizes[s.name] if not s.dims else (work.samples, *sizes[s.name][1:])
+           for s in artifact.manifest.inputs}  # fmt: skip
+    return CostReport(artifact, ran, read_mode(artifact, mode), found, more)
 
 
-def _one_sample(artifact: Artifact, given: Sizes) -> Sizes:
-    """The shape of each input for one sample, the examples' where none is given."""
+def _sizes(artifact: Artifact, given: Sizes) -> Sizes:
+    """The shape of each input, the examples' where none is given: of one sample, if rows are
+    independent."""
     examples = example_samples(artifact).inputs
     for name, size in given.items():
         if name not in examples:
@@ -99,7 +102,7 @@ def _one_sample(artifact: Artifact, given: Sizes) -> Sizes:
             raise OptionError(f"--shape {text}: the program's inputs are {', '.join(examples)}")
     sizes = {n: tuple(t.shape) for n, t in examples.items()} | dict(given)
     for spec in artifact.manifest.inputs:
-        if spec.dims and isinstance(spec.dims[0], str):
+        if spec.dims and isinstance(spec.dims[0], str) and artifact.manifest.streams:
             if spec.name in given and given[spec.name][0] != 1:
                 raise OptionError(
                     f"--shape {spec.name}: time and energy are those of one sample: a batch of 1"

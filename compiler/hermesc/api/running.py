@@ -116,7 +116,7 @@ def run(
     method: Method | None = None,
     seed: int | None = None,
     defects: Defects | None = None,
-    age_s: float = 0.0,
+    age_s: float | str = 0.0,
     mode: Mode | None = None,
     ideal: bool = False,
     trace: str | Path | None = None,
@@ -131,7 +131,7 @@ def run(
     inputs: an .npz file of inputs by name, and `labels`; the program's examples, if not given.
     outputs: output_0..., reference_0... are written to this .npz file.
     state: a chip that `program` made; otherwise one is drawn by `method`, `seed` and `defects`.
-    age_s: seconds since programming.
+    age_s: seconds since programming, or a text such as "1d".
     mode: read mode of all layers; each layer's own if not given.
     ideal: no noise and no quantisation.
     trace: a Chrome trace is written to this file.

@@ -4,11 +4,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from hermesc.cli.lazy import LazyGroup
-from hermesrt.errors import HermescError
+from hermesrt.errors import HermescError, shortage
 
 _BUG = 70
 
@@ -42,12 +43,13 @@ def _exit_code(arguments: list[str]) -> int:
         return 0
     except OSError as error:
         _drop_output()
-        click.echo(f"error: {error.strerror or error}", err=True)
+        click.echo(f"error: {shortage(error) or error.strerror or error}", err=True)
         return 2
-    except MemoryError:
-        click.echo("error: out of memory; give fewer samples or a smaller model", err=True)
-        return 2
-    except Exception:
+    except Exception as error:
+        short = shortage(error)
+        if short is not None:
+            click.echo(f"error: {short}", err=True)
+            return 2
         click.echo("This is a bug in hermesc; please report it with the lines below.", err=True)
         traceback.print_exc()
         return _BUG
@@ -56,7 +58,8 @@ def _exit_code(arguments: list[str]) -> int:
 
 def _drop_output() -> None:
     """Standard output cannot be written: what is left of it goes nowhere, without a word."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # no file can be opened, not even this one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _COMMANDS = {

@@ -1,5 +1,6 @@
 """Options of all studies: the chip and its state, where jobs run, the files to write."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -68,9 +69,17 @@ def _execution(jobs: int | None, scheduler: str | None, cells: Path, fresh: bool
 
 @contextmanager
 def shown(execution: "Execution") -> "Iterator[Execution]":
-    """The same, with a bar on a terminal."""
-    with counting("simulating") as progress:
+    """The same, with a bar on a terminal, and a word on kept results that were damaged."""
+    from hermesc.studies.jobs.result_cache import DamagedResultWarning
+
+    with warnings.catch_warnings(), counting("simulating") as progress:
+        warnings.simplefilter("always", DamagedResultWarning)
+        warnings.showwarning = _tell
         yield replace(execution, progress=progress)
+
+
+def _tell(message: Warning | str, *_where: object) -> None:
+    click.echo(f"warning: {message}", err=True)
 
 
 place_options = grouped(

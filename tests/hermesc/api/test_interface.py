@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesrt.errors import OptionError
+from hermesrt.errors import InputError, OptionError
 from hermesrt.program import Program
 
 
@@ -105,3 +105,41 @@ def test_chips_and_defects_are_told(tmp_path: Path) -> None:
 def test_settings_of_the_chip_belong_to_a_file(program: Program) -> None:
     with pytest.raises(OptionError, match="chip_settings"):
         hermesc.run(program, chip_settings=[("effects.read_noise", "off")])
+
+
+def test_options_may_be_a_mapping() -> None:
+    told = {"quantize.range": "percentile", "place.copies": 1}
+    program = hermesc.compile(nn.Linear(6, 4), torch.randn(8, 6), options=told)
+    assert program.artifact.manifest.matrices
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"place": {"objective": "latency"}}, r'write its options as \{"place.NAME": value\}'),
+        ({"place.nothing": 1}, "nothing"),
+        ([("place.seed", 1)], "options is a list"),
+        ({1: 2}, "options is a dict"),
+    ],
+)
+def test_other_options_are_one_clear_error(options: object, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        hermesc.compile(nn.Linear(6, 4), torch.randn(8, 6), options=options)  # type: ignore[arg-type]
+
+
+def test_an_age_may_be_a_text(program: Program) -> None:
+    chip = program.deploy(hermesc.simulate("hermes"))
+    assert chip.configure(age_s="1d").settings.age_s == 86400.0
+    for age in (float("inf"), 1e300, "soon"):
+        with pytest.raises(OptionError, match="since programming"):
+            chip.configure(age_s=age)
+
+
+def test_labels_of_an_odd_shape_are_one_clear_error(file: Path) -> None:
+    x = np.zeros((8, 6), np.float32)
+    for labels in (np.zeros((8, 4)), np.zeros((2, 4)), np.float32(0)):
+        np.savez(file.with_suffix(".npz"), input=x, labels=labels)
+        with pytest.raises(InputError, match="give one label a sample"):
+            hermesc.run(file, file.with_suffix(".npz"))
+    np.savez(file.with_suffix(".npz"), input=x, labels=np.zeros((8, 1), np.int64))
+    assert hermesc.run(file, file.with_suffix(".npz")).report.accuracy is not None

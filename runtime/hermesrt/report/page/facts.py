@@ -109,6 +109,10 @@ def run_facts(run: RunReport) -> tuple[Fact, ...]:
         shape = " × ".join(map(str, output.shape)) or "scalar"
         error = f"{output.relative_error:.3g}"
         facts.append(Fact(f"Relative error of {name}", error, f"{shape}, against FP32"))
+        chip, exact = output.nonfinite_rows, output.nonfinite_reference_rows
+        if chip or exact:
+            rows = f"{chip:,} of {run.samples:,} rows"
+            facts.append(Fact(f"NaN or infinity in {name}", rows, f"{exact:,} rows in FP32"))
     return tuple(facts)
 
 

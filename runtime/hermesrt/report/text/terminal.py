@@ -13,7 +13,7 @@ from hermesrt.report.text.score import placement_text
 from hermesrt.units import duration, percent, plural, si
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
-    from hermesrt.run_report import RunReport
+    from hermesrt.run_report import OutputReport, RunReport
     from hermesrt.workload import Workload
 
 _PS, _PJ = 1e-12, 1e-12
@@ -139,7 +139,19 @@ def run_summary(report: "RunReport") -> str:
     for name, output in report.outputs.items():
         shape = "x".join(map(str, output.shape)) or "scalar"
         lines.append((name, f"{shape}, relative error {output.relative_error:.3g} against FP32"))
+        lines += [("", text) for text in nonfinite_text(output, report.samples)]
     return facts(lines + cost_facts(artifact, cost))
+
+
+def nonfinite_text(output: "OutputReport", samples: int) -> list[str]:
+    """How many rows of an output are not finite; nothing where all are."""
+    chip, exact = output.nonfinite_rows, output.nonfinite_reference_rows
+    if not chip and not exact:
+        return []
+    return [
+        f"NaN or infinity in {chip:,} of {samples:,} rows on the chip, {exact:,} in FP32: left out "
+        "of the error, never counted as a right class"
+    ]
 
 
 def cost_facts(artifact: Artifact, cost: Cost) -> list[tuple[str, str]]:
