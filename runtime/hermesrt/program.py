@@ -21,6 +21,7 @@ from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
+from hermesrt.measurement import RunSettings, measure
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -29,7 +30,7 @@ from hermesrt.programming.loop import (
     program,
 )
 from hermesrt.replication import dispatch, places, sample_shapes
-from hermesrt.run_report import RunReport, RunSettings, measure
+from hermesrt.run_report import RunReport
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.units import age_of
 from hermesrt.workload import HostWork, Workload, workload
@@ -303,7 +304,7 @@ class Chip:
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
         artifact = self.compiled.artifact
-        if not artifact.manifest.streams or samples.count == 1:
+        if not artifact.manifest.rows_independent or samples.count == 1:
             return [slice(None)]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:

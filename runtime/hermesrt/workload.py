@@ -1,11 +1,12 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
-Shapes come from running the stored program on torch's meta device with the user's sizes; the
+Shapes come from running the stored program without values (`hermesrt.shapes`); the
 operations of products (of activations with activations) are counted by torch's own FLOP counter.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,8 +14,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
-from hermesrt.errors import InputError
-from hermesrt.executor import execute, shape_mvm
 from hermesrt.ops.streams import (
     Followed,
     Operand,
@@ -25,7 +24,8 @@ from hermesrt.ops.streams import (
     of_input,
     of_vectors,
 )
-from hermesrt.ops.table import OpClass, op_class
+from hermesrt.ops.table import Row, row_of
+from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,25 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: its class, elements it takes and makes, a product's multiply-adds."""
+    """One digital operation: elements it takes and makes, a product's multiply-adds."""
 
     step: HostStep
-    op_class: OpClass
     taken: int
     elements: int
     macs: int
     needs: Needs
 
+    @property
+    def row(self) -> Row:
+        """What is known about the operation."""
+        row = row_of(self.step.op)
+        assert row is not None, "programs hold no other operations"
+        return row
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples, in step order: one, unless the model fixes its batch or its
-    rows belong together."""
+    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
 
     artifact: Artifact
     samples: int
@@ -96,34 +101,14 @@ def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Worklo
     together: then it is the work of that batch.
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    if fixed:
-        return _of_samples(artifact, sizes, fixed[0])
-    batch = max((sizes[i.name][0] for i in artifact.manifest.inputs if i.dims), default=1)
-    try:
-        return _of_samples(artifact, sizes, 1)
-    except InputError as error:
-        if batch == 1:
-            raise InputError(f"{error}; where rows belong together, give several at once") from None
-    return _of_samples(artifact, sizes, batch)
-
-
-def _of_samples(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]], samples: int) -> Workload:
-    shapes = {
-        spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
-        for spec in artifact.manifest.inputs
-    }
-    try:
-        return Workload(artifact, samples, _measure(artifact, shapes, "meta"))
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        return Workload(artifact, samples, _measure(artifact, shapes, "cpu"))
+    samples, work = in_smallest_batch(artifact, sizes, partial(_measure, artifact))
+    return Workload(artifact, samples, work)
 
 
 def _measure(
     artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], device: str
 ) -> tuple[MvmWork | HostWork, ...]:
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
-    inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
     found: list[MvmWork | HostWork] = []
     counter = FlopCounterMode(display=False)
     before = 0
@@ -140,22 +125,20 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         whole = tuple(n for n in operands if n not in followed.each)
         needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
         if isinstance(step, MvmStep):
             found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
         else:
-            kind = op_class(step.op)
-            assert kind is not None
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
+            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
 
     with counter:
-        execute(artifact, inputs, shape_mvm(artifact), device, observe)
+        run_shapes(artifact, shapes, device, observe)
     return tuple(found)
 
 
@@ -165,13 +148,6 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:

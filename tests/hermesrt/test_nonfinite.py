@@ -44,10 +44,11 @@ def test_rows_of_nan_are_no_right_answers(report: RunReport) -> None:
 
 
 def test_the_page_tells_the_same(report: RunReport) -> None:
-    from hermesrt.report.page.facts import run_facts
+    from hermesrt.report.page.render import page_html
 
-    facts = {fact.name: fact for fact in run_facts(report)}
-    assert facts["NaN or infinity in output_0"].value == "23 of 32 rows"
+    told = page_html(report.artifact, report.cost, report)
+    assert "NaN or infinity in 23 of 32 rows" in told
+    assert "on the chip, 23 in FP32" in told
 
 
 def test_what_is_a_class() -> None:

@@ -1,8 +1,8 @@
 """What the MVMs of a graph have to do for one sample, and what they wait for.
 
 In: a graph, its weights and example inputs. Out: an MvmWorkload of each MVM. Method: the graph is
-run on torch's meta device with one sample's sizes; an MVM can begin a vector when that token of an
-earlier MVM's result is there, as far as all operations between keep tokens apart
+run without values (`hermesrt.shapes`) with one sample's sizes; an MVM can begin a vector when that
+token of an earlier MVM's result is there, as far as all operations between keep tokens apart
 (`hermesrt.ops.streams`), and after all of that result otherwise. Cost: one pass without values.
 """
 
@@ -26,31 +26,22 @@ from hermesrt.ops.streams import (
     of_input,
     of_vectors,
 )
+from hermesrt.shapes import shape_of, without_values
 
 
 def mvm_workloads(
     graph: Graph, weights: Weights, examples: Mapping[str, Tensor]
 ) -> tuple[MvmWorkload, ...]:
-    """A MvmWorkload for each MVM of the graph, in order, for one sample of the examples' sizes, or
-    for all examples where the rows belong together and one alone does not run."""
+    """A MvmWorkload for each MVM of the graph, in order, for one sample of the examples' sizes."""
     sample = {
         i.name: examples[i.name][:1] if i.type.dims and isinstance(i.type.dims[0], str)
         else examples[i.name]
         for i in graph.inputs
     }  # fmt: skip
     try:
-        return _shaped(graph, weights, sample)
-    except (RuntimeError, ValueError, IndexError):
-        return _shaped(graph, weights, examples)
-
-
-def _shaped(
-    graph: Graph, weights: Weights, sample: Mapping[str, Tensor]
-) -> tuple[MvmWorkload, ...]:
-    try:
-        return _follow(graph, weights, sample, "meta")
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        return _follow(graph, weights, sample, "cpu")
+        return without_values(lambda device: _follow(graph, weights, sample, device))
+    except (RuntimeError, ValueError, IndexError):  # the rows belong together
+        return without_values(lambda device: _follow(graph, weights, examples, device))
 
 
 def _follow(
@@ -114,10 +105,3 @@ class _Walk:
             sources = {len(self.found): False}
             self.found.append(MvmWorkload(max(1, values[op.input].shape[:-1].numel()), dependences))
         self._sources[op.name] = sources
-
-
-def shape_of(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := shape_of(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from hermesc.api.making import Defects, known_defects
 from hermesc.app import digital_fallback as fallback
+from hermesc.app.settings import settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest
-from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model, options_of
+from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
@@ -38,6 +39,7 @@ def compile(
     progress: fallback.FallbackProgress | None = None,
     defects: Defects | None = None,
     mapping: Layers | str | Path | None = None,
+    max_accuracy_drop: float = inf,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
@@ -48,27 +50,30 @@ def compile(
         converters' ranges are taken; the examples, if there are none.
     labels: those of the examples or of the calibration data.
     options: of the passes; a mapping such as {"place.objective": "latency"} too.
-    observe: gets (name, stage, seconds) after each stage; a search for layers to leave digital,
-        which `options` may ask for, is the last one.
+    observe: gets (name, stage, seconds) after each stage; a search for layers to leave digital is
+        the last one.
     progress: gets the simulated runs of such a search so far, and how many there are at most.
     defects: a map, or its file, of what is broken on that chip.
     mapping: layers to place as said, or the published mapping file that says it.
+    max_accuracy_drop: with it, it is the program of `digital_fallback`.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
-    options = options_of(options)
+    passes, budget = settings_of(options)
+    if max_accuracy_drop != inf:
+        budget = _budget(max_accuracy_drop)
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
-    layers = _layers(mapping, spec, options.place.chips)
-    if options.partition.max_accuracy_drop == inf:
-        return Program.of(compile_model(source, spec, options, observe, layers, known))
+    layers = _layers(mapping, spec, passes.place.chips)
+    if budget.max_accuracy_drop == inf:
+        return Program.of(compile_model(source, spec, passes, observe, layers, known))
     if layers:
         raise OptionError(
             "--mapping places every layer of its file; --set partition.max_accuracy_drop would "
             "take some off the chip: give one of the two"
         )
     start = time.perf_counter()
-    found = fallback.digital_fallback(source, spec, options, observe, progress, known)
+    found = fallback.digital_fallback(source, spec, passes, budget, observe, progress, known)
     if observe is not None:
         observe("digital_fallback", found, time.perf_counter() - start)
     return found.program
@@ -94,15 +99,18 @@ def digital_fallback(
     `labels` are theirs; without labels in per cent of relative output error.
     Raises: as `compile`; OptionError when the budget cannot be met.
     """
-    if not 0 <= max_accuracy_drop <= 100:
-        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
-    options = options_of(options)
-    budget = replace(options.partition, max_accuracy_drop=float(max_accuracy_drop))
+    passes, _ = settings_of(options)
+    budget = _budget(max_accuracy_drop)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
     spec = load_chip(chip) if isinstance(chip, str) else chip
-    options = replace(options, partition=budget)
     known = known_defects(defects, spec)
-    return fallback.digital_fallback(source, spec, options, None, progress, known)
+    return fallback.digital_fallback(source, spec, passes, budget, None, progress, known)
+
+
+def _budget(max_accuracy_drop: float) -> fallback.FallbackOptions:
+    if not 0 <= max_accuracy_drop <= 100:
+        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
+    return fallback.FallbackOptions(float(max_accuracy_drop))
 
 
 def _source(

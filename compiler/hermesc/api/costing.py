@@ -14,10 +14,12 @@ from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
 from hermesrt.data import check_sizes, example_samples
 from hermesrt.errors import OptionError
+from hermesrt.facts.cost import cost_facts, cost_json
+from hermesrt.facts.fact import Fact, aligned
 from hermesrt.files.atomic import check_writable, write_atomically
-from hermesrt.report.text.terminal import cost_facts, facts, layer_table
+from hermesrt.report.text.terminal import layer_table
 from hermesrt.report.text.trace import trace_json
-from hermesrt.run_report import cost_json, read_mode
+from hermesrt.run_report import read_mode
 from hermesrt.workload import workload
 
 Sizes = Mapping[str, tuple[int, ...]]
@@ -50,11 +52,11 @@ class CostReport:
         hypothetical = " (hypothetical)" if chip.hypothetical else ""
         sizes = (f"{n} {'x'.join(map(str, s)) or 'scalar'}" for n, s in self.sizes.items())
         head = [
-            ("Program", f"{name} on {chip.name}{hypothetical}, {self.mode} reads"),
-            ("Sample", ", ".join(sizes)),
+            Fact("Program", f"{name} on {chip.name}{hypothetical}, {self.mode} reads"),
+            Fact("Sample", ", ".join(sizes)),
         ]
         layers = [layer_table(self.cost)] if self.cost.layers else []
-        text = facts(head + cost_facts(self.artifact, self.cost))
+        text = aligned([*head, *cost_facts(self.artifact, self.cost)])
         return "\n".join([text, *layers, *self.beside.tables(self.cost)])
 
 
@@ -102,7 +104,7 @@ def _sizes(artifact: Artifact, given: Sizes) -> Sizes:
             raise OptionError(f"--shape {text}: the program's inputs are {', '.join(examples)}")
     sizes = {n: tuple(t.shape) for n, t in examples.items()} | dict(given)
     for spec in artifact.manifest.inputs:
-        if spec.dims and isinstance(spec.dims[0], str) and artifact.manifest.streams:
+        if spec.dims and isinstance(spec.dims[0], str) and artifact.manifest.rows_independent:
             if spec.name in given and given[spec.name][0] != 1:
                 raise OptionError(
                     f"--shape {spec.name}: time and energy are those of one sample: a batch of 1"

@@ -10,8 +10,9 @@ from hermesrt.artifact.published_mapping import to_text
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import chip_names, chip_tables, load_chip
 from hermesrt.chip.spec import ChipSpec
+from hermesrt.difference import Difference, difference
 from hermesrt.files.atomic import check_writable, write_atomically
-from hermesrt.report.text.diff import Difference, difference
+from hermesrt.report.text.diff import difference_text
 from hermesrt.report.text.inspect import inspect_json, inspect_text
 from hermesrt.report.text.terminal import chip_text
 
@@ -41,7 +42,7 @@ class Inspection:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is stored, or the part that the stage shows."""
-        from hermesrt.run_report import cost_json
+        from hermesrt.facts.cost import cost_json
 
         if self.cost is None:
             return inspect_json(self.artifact, self.sha256, self.stage)
@@ -51,12 +52,14 @@ class Inspection:
         return inspect_json(self.artifact, self.sha256, self.stage) | found
 
     def __str__(self) -> str:
-        from hermesrt.report.text.terminal import cost_facts, facts, layer_table
+        from hermesrt.facts.cost import cost_facts
+        from hermesrt.facts.fact import aligned
+        from hermesrt.report.text.terminal import layer_table
 
         if self.cost is None:
             return inspect_text(self.artifact, self.file, self.stage)
         cost = self.cost.cost
-        text = facts(cost_facts(self.artifact, cost)) + "\n" + layer_table(cost)
+        text = aligned(cost_facts(self.artifact, cost)) + "\n" + layer_table(cost)
         if self.stage == "cost":
             return text
         return f"{inspect_text(self.artifact, self.file, self.stage)}\n\ncost:\n{text}"
@@ -90,12 +93,26 @@ def export_mapping(program: "GivenProgram", output: str | Path | None = None) ->
     return text
 
 
-def diff(first: str | Path, second: str | Path) -> Difference:
+@dataclass(frozen=True, slots=True)
+class ShownDifference:
+    """What changed; `str()` of it is the terminal's text."""
+
+    found: Difference
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return self.found.to_json()
+
+    def __str__(self) -> str:
+        return difference_text(self.found)
+
+
+def diff(first: str | Path, second: str | Path) -> ShownDifference:
     """What changed between two programs, or two reports.
 
     Raises: InputError, ArtifactError.
     """
-    return difference(Path(first), Path(second))
+    return ShownDifference(difference(Path(first), Path(second)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.program import Chip, OutputBlock, Program, joined
 from hermesrt.programming.loop import ProgrammingOptions, ProgrammingProgress
 from hermesrt.programming.mvm_error import mvm_errors
-from hermesrt.report.text.programming import ProgrammingReport
+from hermesrt.programming_report import ProgrammingReport
 from hermesrt.report.text.terminal import layer_table
 from hermesrt.report.text.trace import trace_json
 from hermesrt.run_report import RunReport
@@ -65,9 +65,9 @@ def program(
     errors = mvm_errors(chip.device, compiled.artifact)
     chip.save(output)
     if curve is not None:
-        from hermesrt.report.figures.curve import curve_picture
+        from hermesrt.report.figures.export import curve_picture
 
-        write_atomically(curve, curve_picture(chip.iterations, list(errors), curve))
+        write_atomically(curve, curve_picture(chip.iterations, curve))
     return ProgrammingReport(chip, before, errors, time.perf_counter() - start)
 
 

@@ -6,13 +6,9 @@ from typing import Any
 from hermes_sim.sensitivity import sensitivity as moved_constants
 from hermesrt.chip.machine import load_machines
 from hermesrt.chip.spec import Mode
+from hermesrt.comparison import comparison_json, sensitivity_json
 from hermesrt.cost import Cost, Moved
-from hermesrt.report.text.comparison import (
-    comparison_json,
-    comparison_text,
-    sensitivity_json,
-    sensitivity_text,
-)
+from hermesrt.report.text.comparison import comparison_text, sensitivity_text
 from hermesrt.roofline import MachineEstimate, estimates
 from hermesrt.workload import Workload
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from hermesc.app.digital_fallback import DigitalFallback
 from hermesc.app.stage_log import StageTime
+from hermesrt.facts.placement import placement_json
 from hermesrt.program import Program
-from hermesrt.report.text.placement import placement_json
 from hermesrt.report.text.terminal import account_table, compile_summary
 
 

@@ -1,13 +1,11 @@
 """An observer of the compiler that keeps the stages' times and writes the stages as text."""
 
-import pprint
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hermesc.app.digital_fallback import DigitalFallback
-from hermesc.ir.graph import Graph
-from hermesc.ir.stages import Partitioned
-from hermesc.ir.text import graph_text
+from hermesc.app.dump import dump_text
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import write_atomically
 
@@ -40,12 +38,9 @@ class StageLog:
             _write(self._folder, f"{len(self.stages):02}-{name}.txt", stage)
 
 
-def _write(folder: Path, file: str, stage: object) -> None:
-    first = stage[0] if isinstance(stage, tuple) else stage
-    graph = first.graph if isinstance(first, Partitioned) else first
-    text = graph_text(graph) if isinstance(graph, Graph) else pprint.pformat(graph, width=100)
+def _write(folder: Path, file: str, stage: Any) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionError(f"--dump {folder}: {error.strerror}; name another folder") from None
-    write_atomically(folder / file, text.encode())
+    write_atomically(folder / file, dump_text(stage).encode())

@@ -62,13 +62,13 @@ def compile_command(
 
     from hermesc.api.compiling import compile
     from hermesc.app.compile_report import CompileReport
+    from hermesc.app.settings import parse_settings
     from hermesc.app.stage_log import StageLog
-    from hermesc.pipeline import parse_options
 
-    options, log = parse_options(pass_settings), StageLog(dump)
+    options, fallback = parse_settings(pass_settings)
+    budget, log = fallback.max_accuracy_drop, StageLog(dump)
     with counting("simulated runs") as progress:
-        program = compile(
-            model, chip=chip, options=options, observe=log, progress=progress, **files
-        )
+        files |= {"observe": log, "progress": progress, "max_accuracy_drop": budget}
+        program = compile(model, chip=chip, options=options, **files)
     program.save(output)
     show(CompileReport(program, output, tuple(log.stages), log.fallback), as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import click
 
 from hermesrt.chip.spec import MODES
+from hermesrt.extras import require
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -33,6 +34,17 @@ set_option = click.option(
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies. Repeatable.",
 )
+
+
+def plot_option(text: str) -> Decorator:
+    """--plot with a help text of its command; refused at once where nothing can draw."""
+
+    def drawable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Any:
+        if path is not None:
+            require("matplotlib", "--plot")
+        return path
+
+    return click.option("--plot", type=FILE, callback=drawable, help=text)
 
 
 def defects_option(text: str) -> Decorator:

@@ -13,6 +13,7 @@ from hermesc.cli.options import (
     device_options,
     json_option,
     mode_option,
+    plot_option,
     set_option,
 )
 from hermesc.cli.output import print_json, show
@@ -23,7 +24,7 @@ from hermesc.cli.words import only_chip, split_settings
 @click.command("program")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
-@click.option("--plot", type=FILE, help="Draw how it converged: .svg, .png or .pdf.")
+@plot_option("Draw how it converged: .svg, .png or .pdf.")
 @device_options
 @set_option
 @json_option

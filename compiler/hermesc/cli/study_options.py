@@ -16,6 +16,7 @@ from hermesc.cli.options import (
     chip_option,
     grouped,
     json_option,
+    plot_option,
     set_option,
 )
 from hermesc.cli.progress import counting
@@ -104,7 +105,7 @@ file_options = grouped(
     "files",
     StudyFiles,
     click.option("-o", "--output", type=FILE, help="Write every run here: .csv."),
-    click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf."),
+    plot_option("Write the picture here: .svg, .png or .pdf."),
 )
 _setup_options = grouped(
     "chosen",

@@ -50,7 +50,11 @@ CascadePieces = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a piece sits: a core along the snake, first row, first column."""
+    """Where a piece sits: a core, its first row, its first column.
+
+    Cores are counted along the snake; `hermesrt.artifact.schema.Tile` is the final place, with the
+    chip's own numbers of cores.
+    """
 
     core: int
     row: int
@@ -175,6 +179,11 @@ def pack(
 def cores_of(spots: Spots) -> int:
     """Number of cores in use."""
     return len({s.core for chain in spots for s in chain})
+
+
+def chips_of(spots: Spots, cores: int) -> int:
+    """Number of chips, of so many cores each, of which a core is in use."""
+    return len({s.core // cores for chain in spots for s in chain})
 
 
 def busiest_of(chains: Sequence[CascadePieces], spots: Spots) -> int:

@@ -1,7 +1,7 @@
 """What a program file holds, as frozen data. After this nobody sees the compiler's graph."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, from_json
+from hermesrt.ops.call import Call, from_json
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -155,7 +155,8 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The cores that the partial sums of one column range pass on the way to stage `stage`."""
+    """The cores that the partial sums of one column range pass on the way to stage `stage`, both
+    ends in."""
 
     matrix: str
     copy: int
@@ -196,7 +197,7 @@ class Score:
 class LayerDefects:
     """What the known defects cost a layer: unit cells with a stuck device, those of them that the
     cell's other devices do not make up for, and the relative error of its weights with the map and
-    without it."""
+    without it (norm of the error over that of the conductances)."""
 
     label: str
     stuck: int = limits(0, 2**62)
@@ -209,11 +210,11 @@ class LayerDefects:
 class Manifest:
     """Everything in a program but its tensors.
 
-    `streams` says that each output row depends on its own input row alone, so that rows may be run
-    in parts. `chip` holds the chip's tables as in its TOML, `chips` is how many of it there are.
-    `defects` has an entry for each matrix where a map of them was given. `classes` are what the
-    columns of the first output stand for (of two classes, the sign of a single column), if the
-    model tells.
+    `rows_independent` says that each output row depends on its own input row alone, so that rows
+    may be run in parts; files call it `streams`. `chip` holds the chip's tables as in its TOML,
+    `chips` is how many of it there are. `defects` has an entry for each matrix where a map of them
+    was given. `classes` are what the columns of the first output stand for (of two classes, the
+    sign of a single column), if the model tells.
     """
 
     name: str
@@ -225,7 +226,7 @@ class Manifest:
     matrices: tuple[Matrix, ...]
     routes: tuple[Route, ...]
     account: tuple[NodeAssignment, ...]
-    streams: bool
+    rows_independent: bool = field(metadata={"key": "streams"})
     calibration_rows: int
     notes: tuple[str, ...]
     placement: Score

@@ -3,8 +3,8 @@
 A stream is the dimension of a tensor along which its tokens lie. An operation keeps the stream of
 an operand when token i of its result needs token i of that operand, and of the tokens before it at
 most; it needs all of an operand otherwise (a reduction over the sequence, a product of two
-activations). The rules are by the names of torch's operations and their shapes; an operation that
-no rule knows needs all of its operands, which is never too optimistic.
+activations). The table of operations names the rule of each; the rules look at arguments and
+shapes. An operation without one needs all of its operands, which is never too optimistic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from hermesrt.ops import table as aten
-from hermesrt.ops.table import Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.call import Arg, Call, Ref, resolve
+from hermesrt.ops.table import StreamRule, base_name, row_of
 
 Shape = tuple[int, ...]
 
@@ -44,13 +44,8 @@ class Followed:
 
 
 _BARRIER = Followed()
-_MOVED = (
-    "contiguous", "clone", "copy", "detach", "alias", "lift_fresh_copy", "lift_fresh", "to",
-    "_to_copy", "type_as", "expand", "expand_as", "broadcast_to",
-)  # fmt: skip
-_NOT_BY_PLACE = ("glu", "masked_scatter")  # elementwise by class, but not by position
 Arguments = Mapping[str, Any]
-StreamRule = Callable[[Arguments, Operand, Shape], int | None]
+MainRule = Callable[[Arguments, Operand, Shape], int | None]
 
 
 def of_input(shape: Shape) -> Stream | None:
@@ -80,34 +75,36 @@ def of_vectors(operand: Operand) -> Followed:
 def follow(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """What an operation does to its operands' streams; `result` is (the first of) its results'
     shape."""
-    name, kind = base_name(call.op), op_class(call.op)
-    if call.op.startswith("size.") or kind == "create":
-        return _same(operands, result) if name == "getitem" else _BARRIER
-    arguments = _arguments(call)
-    by_place = kind in ("elementwise", "transcendental") and name not in _NOT_BY_PLACE
-    if by_place or name in _MOVED:
+    row = row_of(call.op)
+    rule = row.stream if row is not None else "all"
+    if rule == "all":
+        return _BARRIER
+    if rule == "each":
         return _same(operands, result)
-    if name in ("cat", "concat", "concatenate", "stack"):
-        return _joined(name, arguments, operands, result)
-    found = _by_role(call, arguments, operands, result)
+    arguments = _arguments(call)
+    if rule in ("joined", "stacked"):
+        return (_joined if rule == "joined" else _stacked)(arguments, operands, result)
+    found = _by_role(rule, call, arguments, operands, result)
     once = tuple(n for n in found.each if _uses(call.args, n) == 1)  # else in another role too
     return Followed(found.stream, once)
 
 
 def _by_role(
-    call: Call, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
+    rule: StreamRule,
+    call: Call,
+    arguments: Arguments,
+    operands: Mapping[str, Operand],
+    result: Shape,
 ) -> Followed:
     """Operations whose operands have roles of their own."""
-    name = base_name(call.op)
-    if name in ("matmul", "mm", "bmm", "baddbmm", "addmm"):
+    if rule == "multiplied":
         return _matmul(arguments, operands, result)
-    if name == "einsum":
+    if rule == "einsum":
         return _einsum(call, operands, result)
-    rule = _RULES.get(name)
     main = _main(call, operands)
-    if rule is None or main is None or main.stream is None:
+    if main is None or main.stream is None:
         return _BARRIER
-    dim = rule(arguments, main, result)
+    dim = _MAIN_RULES[rule](arguments, main, result)
     fits = dim is not None and dim < len(result) and result[dim] == main.stream.size
     return Followed(Stream(dim, main.stream.size), (main.name,)) if fits else _BARRIER  # type: ignore[arg-type]
 
@@ -121,7 +118,7 @@ def _uses(arg: Arg, name: str) -> int:
 
 def _arguments(call: Call) -> Arguments:
     """The arguments by the names in torch's schema."""
-    function = aten.resolve(call.op)
+    function = resolve(call.op)
     schema = getattr(function, "_schema", None)
     if schema is None:
         return dict(call.kwargs)
@@ -201,15 +198,17 @@ def _einsum(call: Call, operands: Mapping[str, Operand], result: Shape) -> Follo
     return Followed(Stream(dim, result[dim]), tuple(each))
 
 
-def _joined(
-    name: str, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
-) -> Followed:
+def _joined(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """Concatenation beside the tokens; along them it needs all."""
     dim = _dim(arguments, len(result), default=0)
-    if name == "stack":
-        return _same({n: _wider(o, dim) for n, o in operands.items()}, result)
     along = any(o.stream is not None and o.stream.dim == dim for o in operands.values())
     return _BARRIER if along else _same(operands, result)
+
+
+def _stacked(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """Concatenation along a new dimension."""
+    dim = _dim(arguments, len(result), default=0)
+    return _same({n: _wider(o, dim) for n, o in operands.items()}, result)
 
 
 def _wider(operand: Operand, dim: int) -> Operand:
@@ -263,8 +262,9 @@ def _beside(arguments: Arguments, operand: Operand, result: Shape) -> int | None
     return None if dim == operand.stream.dim else operand.stream.dim
 
 
-def _before_or_beside(_: Arguments, operand: Operand, __: Shape) -> int | None:
-    """Sums up along one dimension: a token needs those before it at most."""
+def _in_place(_: Arguments, operand: Operand, __: Shape) -> int | None:
+    """The tokens stay where they are: a lookup, or sums along some dimension, for which a token
+    needs those before it at most."""
     assert operand.stream is not None
     return operand.stream.dim
 
@@ -322,29 +322,18 @@ def _leading(_: Arguments, operand: Operand, __: Shape) -> int | None:
     return operand.stream.dim if operand.stream.dim < len(operand.shape) - 1 else None
 
 
-def _looked_up(_: Arguments, operand: Operand, __: Shape) -> int | None:
-    assert operand.stream is not None
-    return operand.stream.dim
-
-
-_WORDS: Mapping[StreamRule, str] = {
-    _viewed: """
-        view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze ravel
-        squeeze_copy""",
-    _permuted: "permute",
-    _swapped: "transpose swapaxes swapdims t mT adjoint",
-    _beside: """
-        softmax log_softmax _softmax _log_softmax _safe_softmax glu sort topk argsort gather
-        take_along_dim index_select""",
-    _before_or_beside: "cumsum cumprod cummax cummin logcumsumexp",
-    _cut: "slice narrow split split_with_sizes chunk tensor_split",
-    _dropped: "select unbind",
-    _reduced: """
-        sum mean amax amin max min argmax argmin prod std var std_mean var_mean norm
-        linalg_vector_norm logsumexp any all nansum nanmean count_nonzero median""",
-    _normalised: "layer_norm native_layer_norm rms_norm _fused_rms_norm",
-    _padded: "constant_pad_nd pad",
-    _leading: "linear scaled_dot_product_attention",  # a token of the queries, all keys and values
-    _looked_up: "embedding",
+_MAIN_RULES: Mapping[StreamRule, MainRule] = {
+    "first": _in_place,
+    "viewed": _viewed,
+    "permuted": _permuted,
+    "swapped": _swapped,
+    "beside": _beside,
+    "prefix": _in_place,
+    "cut": _cut,
+    "dropped": _dropped,
+    "reduced": _reduced,
+    "normalised": _normalised,
+    "padded": _padded,
+    "leading": _leading,  # of attention: a token of the queries, all keys and values
+    "looked_up": _in_place,
 }
-_RULES = {name: rule for rule, words in _WORDS.items() for name in words.split()}

@@ -37,15 +37,11 @@ def test_a_placement_is_exported_and_compiled_again(program: Program, tmp_path: 
 def test_a_mapping_and_a_budget_of_accuracy_exclude_each_other(
     program: Program, tmp_path: Path
 ) -> None:
-    from hermesc.passes.partition import PartitionOptions
-    from hermesc.pipeline import Options
-
     hermesc.export_mapping(program, tmp_path / "m.json")
-    options = Options(partition=PartitionOptions(max_accuracy_drop=1.0))
-    with pytest.raises(OptionError, match="give one of the two"):
-        hermesc.compile(
-            nn.Linear(6, 4), torch.randn(8, 6), options=options, mapping=tmp_path / "m.json"
-        )
+    budget = {"partition.max_accuracy_drop": 1.0}
+    for more in ({"options": budget}, {"max_accuracy_drop": 1.0}):
+        with pytest.raises(OptionError, match="give one of the two"):
+            hermesc.compile(nn.Linear(6, 4), torch.randn(8, 6), mapping=tmp_path / "m.json", **more)
 
 
 def test_calibration_may_be_a_file_with_labels(tmp_path: Path) -> None:

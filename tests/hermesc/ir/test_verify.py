@@ -1,5 +1,6 @@
 """Each rule of a stage has a case that breaks it."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,12 @@ import torch
 
 from hermesc.ir import verify
 from hermesc.ir.graph import Captured, Graph
+from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
 from hermesc.ir.types import TensorType
-from hermesrt.errors import Location, VerifyError
-from hermesrt.ops.table import Call, Ref
+from hermesrt.errors import InternalError, Location, VerifyError
+from hermesrt.ops.call import Call, Ref
 
 T = TensorType(("s0", 4), "float32")
 X, W = Input("x", T), Constant("w", "w", TensorType((4, 4), "float32"))
@@ -64,6 +66,21 @@ def test_verify_error_is_internal():
     with pytest.raises(VerifyError) as caught:
         verify.verify_graph(replace(GOOD, outputs=("z",)), WEIGHTS, "test")
     assert caught.value.exit_code == 70
+
+
+PRODUCT = torch.full((2, 4), 4 * math.cos(1.0))  # of GOOD on ones
+
+
+def test_a_graph_that_computes_what_the_model_did_passes():
+    verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (PRODUCT,))
+
+
+@pytest.mark.parametrize(
+    "eager", [PRODUCT * 1.01, PRODUCT[:1], PRODUCT.double(), PRODUCT * math.nan]
+)
+def test_a_graph_that_computes_something_else_is_a_bug(eager):
+    with pytest.raises(InternalError, match="output 0 of the compiled graph differs"):
+        verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (eager,))
 
 
 @pytest.mark.parametrize("change", [lambda a: a[:-1], lambda a: (*a, a[0])])
@@ -119,24 +136,29 @@ def test_a_conductance_outside_the_devices_is_refused(g, stages, golden_chip):
         verify.verify_quantized(replace(stages["quantize"], g_max_siemens=((g,),)), golden_chip)
 
 
-def _place(change):
+def _tiles(change):
+    """The placement with other tiles of its first matrix."""
+
     def broken(placed):
-        first, *rest = placed.placements
-        return replace(placed, placements=(change(first), *rest))
+        name, tiles = next(iter(placed.tiles.items()))
+        return replace(placed, tiles=placed.tiles | {name: change(tiles)})
 
     return broken
 
 
+def _place(change):
+    return _tiles(lambda tiles: (change(tiles[0]), *tiles[1:]))
+
+
 PLACED = {
-    "no core 9": _place(lambda p: replace(p, core=9)),
-    "no core -1": _place(lambda p: replace(p, core=-1)),
-    "outside the array of core": _place(lambda p: replace(p, rows=(4, 10))),
-    "outside the array": _place(lambda p: replace(p, columns=(-1, 4))),
-    "the place has another size": _place(lambda p: replace(p, columns=(0, 1))),
-    "two blocks overlap on core": lambda placed: replace(
-        placed, placements=(*placed.placements, placed.placements[0])
-    ),
-    "a block is lost or doubled": lambda placed: replace(placed, placements=placed.placements[1:]),
+    "no core 9": _place(lambda t: replace(t, core=9)),
+    "no core -1": _place(lambda t: replace(t, core=-1)),
+    "outside the array of core": _place(lambda t: replace(t, core_rows=(4, 10))),
+    "outside the array": _place(lambda t: replace(t, core_columns=(-1, 4))),
+    "the place has another size": _place(lambda t: replace(t, core_columns=(0, 1))),
+    "two blocks overlap on core": _tiles(lambda tiles: (*tiles, tiles[0])),
+    "a block is lost or doubled": _tiles(lambda tiles: tiles[1:]),
+    "block is lost or doubled": _place(lambda t: replace(t, stage=1)),
 }
 
 

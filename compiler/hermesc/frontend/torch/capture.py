@@ -90,11 +90,14 @@ def _check_kind(model: nn.Module | ExportedProgram) -> None:
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
     with quiet(), torch.no_grad():
         _refuse_autocast(program)
-        module = program.module(check_guards=False)
-        outputs = _run(module, inputs)
-        if _writes_in_place(program):
-            program = program.run_decompositions({})
-    return Capture(program, inputs, outputs, module)
+        try:
+            module = program.module(check_guards=False)
+            functional = program.run_decompositions({}) if _writes_in_place(program) else program
+        except Exception as error:
+            raise ModelError(
+                f"torch cannot use the exported program: {describe(error)}; export the model again"
+            ) from error
+        return Capture(functional, inputs, _run(module, inputs), module)
 
 
 def _run_on_two(

@@ -1,12 +1,23 @@
 """What is in a program file, as text and as data. Needs no torch."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Tile
+from hermesrt.artifact.assignments import node_groups
+from hermesrt.artifact.contents import CoreContents, core_contents
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
+from hermesrt.facts.fact import aligned
+from hermesrt.facts.program import program_facts
 from hermesrt.files.typed import encode
-from hermesrt.ops.table import base_name
-from hermesrt.report.text.terminal import account_table, artifact_facts, facts, matrix_table, table
+from hermesrt.report.text.stages import (
+    RANGE_HEADER,
+    TILE_HEADER,
+    extent,
+    node_table,
+    range_cells,
+    route_table,
+    tile_cells,
+)
+from hermesrt.report.text.terminal import account_table, matrix_table, table
 from hermesrt.units import percent
 
 # In the order in which the compiler makes them; `cost` is not in the file.
@@ -18,17 +29,14 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
     match stage:
         case "all":
             parts = [f"{name}:\n{inspect_text(artifact, file, name)}" for name in STAGES]
-            return "\n\n".join([facts(artifact_facts(artifact, file)), *parts])
+            return "\n\n".join([aligned(program_facts(artifact, file)), *parts])
         case None:
-            parts = [facts(artifact_facts(artifact, file)), account_table(artifact)]
+            parts = [aligned(program_facts(artifact, file)), account_table(artifact)]
             if artifact.manifest.matrices:
                 parts.insert(1, matrix_table(artifact))
             return "\n\n".join(parts)
         case "graph":
-            rows = [
-                (str(a.location), a.node, a.op, a.unit, a.reason) for a in artifact.manifest.account
-            ]
-            return table(("where", "node", "operation", "runs in", "why"), rows)
+            return node_table(artifact.manifest.account)
         case "partition":
             return _partition(artifact)
         case "places":
@@ -52,115 +60,73 @@ def inspect_json(artifact: Artifact, sha256: str, stage: str | None) -> dict[str
         "tiles": artifact.tiles,
         "utilisation": artifact.utilisation,
     }
+    partition = {"partition": [encode(group) for group in node_groups(artifact)]}
+    places = {"places": [_place_json(contents) for contents in core_contents(artifact)]}
     parts = {"graph": "account", "tiles": "matrices", "ranges": "steps", "routes": "routes"}
     if stage is None:
         return summary | manifest
     if stage == "partition":
-        return {"partition": _parts(artifact)}
+        return partition
     if stage == "places":
-        return {"places": [encode(p) for p in places(artifact)]}
+        return places
     if stage == "all":
-        computed = {"partition": _parts(artifact), "places": list(map(encode, places(artifact)))}
-        return summary | manifest | computed
+        return summary | manifest | partition | places
     key = parts.get(stage, "steps")
     return {key: manifest[key]}
 
 
-@dataclass(frozen=True, slots=True)
-class CoreContents:
-    """One core in use and what it holds: label, and rows and columns of its array, half-open."""
-
-    core: int
-    used_share: float
-    tiles: tuple[tuple[str, tuple[int, int], tuple[int, int]], ...]
-
-
-def places(artifact: Artifact) -> list[CoreContents]:
-    """The cores in use, by number."""
-    held: dict[int, list[tuple[str, Tile]]] = {core: [] for core in artifact.cores}
-    for matrix in artifact.manifest.matrices:
-        for tile in matrix.tiles:
-            held[tile.core].append((matrix.label, tile))
-    return [
-        CoreContents(
-            core,
-            sum(t.cells for _, t in tiles) / artifact.chip.cells_per_core,
-            tuple((label, t.core_rows, t.core_columns) for label, t in tiles),
-        )
-        for core, tiles in held.items()
-    ]
+def _place_json(contents: CoreContents) -> dict[str, Any]:
+    """A core: each tile's label, and rows and columns of the array, half-open."""
+    return {
+        "core": contents.core,
+        "used_share": contents.used_share,
+        "tiles": [
+            [held.matrix.label, list(held.tile.core_rows), list(held.tile.core_columns)]
+            for held in contents.tiles
+        ],
+    }
 
 
 def _places(artifact: Artifact) -> str:
     rows = []
-    for place in places(artifact):
-        core, share = str(place.core), percent(place.used_share)
-        for label, down, across in place.tiles:
-            rows.append((core, share, label, _range(down), _range(across)))
+    for contents in core_contents(artifact):
+        core, share = str(contents.core), percent(contents.used_share)
+        for held in contents.tiles:
+            down, across = extent(held.tile.core_rows), extent(held.tile.core_columns)
+            rows.append((core, share, held.matrix.label, down, across))
             core = share = ""
     return table(("core", "used", "layer", "core rows", "core columns"), rows)
 
 
-def _parts(artifact: Artifact) -> list[dict[str, Any]]:
-    """Nodes by where they run and why, the reason of a layer's product without its name."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for a in artifact.manifest.account:
-        reason = a.reason.split(":")[0] if a.unit == "analog" else a.reason
-        found.setdefault((a.unit, reason), []).append(base_name(a.op))
-    return [
-        {"unit": unit, "reason": reason, "nodes": len(ops), "operations": sorted(set(ops))}
-        for (unit, reason), ops in found.items()
-    ]
-
-
 def _partition(artifact: Artifact) -> str:
     rows = [
-        (part["unit"], str(part["nodes"]), part["reason"], ", ".join(part["operations"]))
-        for part in _parts(artifact)
+        (group.unit, str(group.nodes), group.reason, ", ".join(group.operations))
+        for group in node_groups(artifact)
     ]
     return table(("runs in", "nodes", "why", "operations"), rows)
 
 
 def _tiles(artifact: Artifact) -> str:
     rows = [
-        (m.label, _range(t.rows), _range(t.columns), str(t.core), _range(t.core_rows),
-         _range(t.core_columns), str(t.stage), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
+        (*tile_cells(m.label, t), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
         for m in artifact.manifest.matrices
         for t in m.tiles
-    ]  # fmt: skip
-    header = (
-        "layer",
-        "rows",
-        "columns",
-        "core",
-        "core rows",
-        "core columns",
-        "stage",
-        "g_max (uS)",
-    )
-    return table(header, rows)
+    ]
+    return table((*TILE_HEADER, "g_max (uS)"), rows)
 
 
 def _ranges(artifact: Artifact) -> str:
-    rows = [
-        (s.name, artifact.matrices[s.matrix].label, f"{s.input_max:.4g}",
-         percent(s.clipped_share), ", ".join(f"{m:.4g}" for m in s.output_max), str(s.location))
-        for s in artifact.mvms
-    ]  # fmt: skip
-    return table(
-        ("MVM", "layer", "largest input", "clipped", "largest output by stage", "where"), rows
-    )
+    rows = []
+    for s in artifact.mvms:
+        label = artifact.matrices[s.matrix].label
+        cells = range_cells(s.name, label, s.input_max, s.clipped_share, s.output_max)
+        rows.append((*cells, str(s.location)))
+    return table((*RANGE_HEADER, "where"), rows)
 
 
 def _routes(artifact: Artifact) -> str:
-    if not artifact.manifest.routes:
-        return "No partial sums travel: every matrix fits its core's rows."
     labels = {m.name: m.label for m in artifact.manifest.matrices}
-    rows = [
-        (labels[r.matrix], _range(r.columns), str(r.stage), " -> ".join(map(str, r.cores)))
-        for r in artifact.manifest.routes
-    ]
-    return table(("layer", "columns", "stage", "cores"), rows)
+    return route_table(artifact.manifest.routes, labels)
 
 
 def _steps(artifact: Artifact) -> str:
@@ -175,7 +141,3 @@ def _steps(artifact: Artifact) -> str:
             case _:
                 rows.append((step.name, "constant", step.tensor, "", ""))
     return table(("step", "kind", "what", "takes", "where"), rows)
-
-
-def _range(pair: tuple[int, int]) -> str:
-    return f"{pair[0]}-{pair[1]}"

@@ -1,0 +1,139 @@
+"""The one price list: what a tile does for a vector, and what counts of work and idle power cost.
+
+The compiler's placer and the simulator both count here, and multiply by the chip's tables here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from hermesrt.chip.spec import ChipSpec, Kind, Mode, Pedigree
+
+_STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
+_PJ_PER_NJ = 1000.0
+_PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was done; digital work is counted in operations of a host or elements of a vector
+    unit, and bytes by whether a chip's own transport moves them or the link to the host."""
+
+    one_phase_mvms: int = 0
+    four_phase_mvms: int = 0
+    ldpu_outputs: int = 0
+    link_bytes: int = 0
+    transport_bytes: int = 0
+    host_link_bytes: int = 0
+    host_operations: int = 0
+    elements: int = 0
+    functions: int = 0
+    norms: int = 0
+    macs: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> "Counts":
+        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
+
+    @property
+    def core_mvms(self) -> int:
+        """MVMs of cores in either read mode."""
+        return self.one_phase_mvms + self.four_phase_mvms
+
+
+def tile_counts(rows: int, columns: int, mode: Mode, *, last: bool, own_transport: bool) -> Counts:
+    """What one vector through one tile takes, but for links.
+
+    rows, columns: size of the tile
+    mode: how its array is read
+    last: whether it is the last of its cascade, whose outputs leave the core
+    own_transport: whether bytes come and go over the chip's own transport, not the host link
+    """
+    moved = rows + (columns if last else 0)
+    return Counts(
+        one_phase_mvms=int(mode == "1-phase"),
+        four_phase_mvms=int(mode == "4-phase"),
+        ldpu_outputs=columns,
+        transport_bytes=moved if own_transport else 0,
+        host_link_bytes=0 if own_transport else moved,
+    )
+
+
+def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
+    """Energy of what was done, by cause.
+
+    Source: tables `*_energy` and `vector_unit` of the chip (Le Gallo 2023, Table I, decomposed).
+    """
+    array_nj = (
+        counts.one_phase_mvms * chip.mvm_nj["1-phase"]
+        + counts.four_phase_mvms * chip.mvm_nj["4-phase"]
+    )
+    by = {
+        "array": array_nj * _PJ_PER_NJ,
+        "ldpu": counts.ldpu_outputs * chip.ldpu_energy.output_nj * _PJ_PER_NJ,
+        "links": counts.link_bytes * chip.link_energy.byte_pj,
+    }
+    unit = chip.vector_unit
+    if unit is None or counts.host_link_bytes:
+        by["host_link"] = counts.host_link_bytes * chip.host_link_energy.byte_pj
+    if unit is None:
+        return by | {"host": counts.host_operations * chip.host_energy.op_pj}
+    return by | {
+        "transport": counts.transport_bytes * unit.byte_pj,
+        "vector_unit": counts.elements * unit.element_pj
+        + counts.functions * unit.function_pj
+        + counts.norms * unit.norm_pj
+        + counts.macs * unit.mac_pj,
+    }
+
+
+def idle_pj(chip: ChipSpec, cores: int, chips: int, time_ps: int) -> float:
+    """Energy that cores and chips in use draw over a time, whatever they do.
+
+    cores: cores in use, on all chips together
+    chips: chips of which a core is in use; the others are off
+    time_ps: the time in picoseconds
+
+    Each chip in use draws what its cores share once, however few of them work.
+    Source: Le Gallo 2023, Table I, decomposed (`tools/table1.py`).
+    """
+    power = chip.idle_power
+    return (cores * power.core_mw + power.chip_mw * chips) * time_ps * _PJ_PER_MW_PS
+
+
+def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:
+    """The pedigree of each cause's price."""
+    return _kinds(
+        chip,
+        array=[chip.mvm_energy.pedigree],
+        ldpu=[chip.ldpu_energy.pedigree],
+        links=[chip.link_energy.pedigree],
+        idle=[chip.idle_power.pedigree],
+        host_link=[chip.host_link_energy.pedigree],
+        host=[chip.host_energy.pedigree],
+    )
+
+
+def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
+    """The pedigree of each cause's time."""
+    return _kinds(
+        chip,
+        array=[chip.mvm_time.pedigree],
+        ldpu=[chip.ldpu_time.pedigree],
+        links=[chip.stage_time.pedigree, chip.link_time.pedigree],
+        hops=[chip.hop_time.pedigree],
+        host_link=[chip.host_link_time.pedigree],
+        host=[chip.host_time.pedigree],
+    )
+
+
+def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
+    """The weakest kind among each cause's tables."""
+    if chip.vector_unit is not None:
+        unit = [chip.vector_unit.pedigree]
+        pedigrees |= {"transport": unit, "vector_unit": unit}
+    return {
+        cause: max((p.kind for p in tables), key=_STRENGTH.index)
+        for cause, tables in pedigrees.items()
+    }
