@@ -41,7 +41,11 @@ _BLOCK_ROWS = 1024
 
 @dataclass(frozen=True, repr=False)
 class Program:
-    """A compiled model. `sha256` is its file's."""
+    """A compiled model.
+
+    artifact: what is in its file.
+    sha256: of its file.
+    """
 
     artifact: Artifact
     sha256: str
@@ -98,7 +102,12 @@ def _with_settings(artifact: Artifact, settings: Settings) -> Artifact:
 
 @dataclass(frozen=True)
 class OutputBlock:
-    """Some rows of a run: their outputs on the chip and in FP32."""
+    """Some rows of a run.
+
+    rows: which of the samples.
+    outputs: of the chip, the rows first.
+    references: the same in FP32; empty where none were asked for.
+    """
 
     rows: slice
     outputs: tuple[Tensor, ...]

@@ -32,8 +32,9 @@ from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 class Needs:
     """What a step waits for, by the names of the results it takes.
 
-    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, and all
-    of those in `whole`.
+    tokens: the equal parts that its work comes in.
+    each: part i needs part i of these.
+    whole: every part needs all of these.
     """
 
     tokens: int = 1
@@ -43,7 +44,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
-    """Vectors that one MVM step sends through its matrix, for one sample."""
+    """What one MVM step sends through its matrix for one sample.
+
+    step: which.
+    vectors: how many.
+    needs: what it waits for.
+    """
 
     step: MvmStep
     vectors: int
@@ -52,7 +58,14 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: elements it takes and makes, a product's multiply-adds."""
+    """One digital operation for one sample.
+
+    step: which.
+    taken: elements of its operands.
+    elements: of its result.
+    macs: multiply-adds of a product.
+    needs: what it waits for.
+    """
 
     step: HostStep
     taken: int
@@ -70,7 +83,12 @@ class HostWork:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+    """The work of a program.
+
+    artifact: the program.
+    samples: how many run at once: one, unless the model fixes its batch.
+    work: in the order of the steps.
+    """
 
     artifact: Artifact
     samples: int

@@ -93,3 +93,8 @@ def test_an_age_that_is_none_is_refused(age: object) -> None:
 def test_an_age_is_a_number_of_seconds_or_a_text() -> None:
     assert age_of("1d") == age_of(86400) == 86400.0
     assert age_of("300y") <= 1e10
+
+
+def test_a_half_is_rounded_alike_in_every_unit():
+    for tenths in range(4005, 9995, 10):
+        assert si(tenths / 10 * 1e-12, "J") == si(tenths / 10_000 * 1e-9, "J")
