@@ -181,14 +181,14 @@ class Chip:
 
         Changes this chip, and returns it so that calls can be chained.
         """
+        if mode is not None and mode not in MODES:
+            raise OptionError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
         old = self.settings
         settings = ReadSettings(
             age_s=old.age_s if age_s is None else age_of(age_s),
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
-        if settings.mode is not None and settings.mode not in MODES:
-            raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
         self.settings = settings
         self.device.configure(settings)
         return self

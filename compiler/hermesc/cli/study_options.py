@@ -75,11 +75,11 @@ def shown(execution: "Execution") -> "Iterator[Execution]":
 
     with warnings.catch_warnings(), counting("simulating") as progress:
         warnings.simplefilter("always", DamagedResultWarning)
-        warnings.showwarning = _tell
+        warnings.showwarning = _tell  # the folder's file is named, not the line of our code
         yield replace(execution, progress=progress)
 
 
-def _tell(message: Warning | str, *_where: object) -> None:
+def _tell(message: Warning | str, *_where: Any, **_more: Any) -> None:
     click.echo(f"warning: {message}", err=True)
 
 

@@ -40,7 +40,7 @@ def verify_meaning(
     if all(_close(a, b, 0.0) for a, b in zip(ours, eager, strict=True)):
         return ()
     errors = _errors(ours, _in_fp64(graph, weights, examples)), _errors(eager, exact())
-    notes = []
+    notes: list[str] = []
     for i, (a, b) in enumerate(zip(ours, eager, strict=True)):
         round_off = max(found[i] for found in errors)
         if not _close(a, b, round_off):
