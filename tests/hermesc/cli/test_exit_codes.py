@@ -35,7 +35,9 @@ def test_a_shortage_is_the_users_machine(
         raise error
 
     monkeypatch.setattr(looking, "chips", fails)
-    assert cli._exit_code(["chips"]) == 2
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["chips"])
+    assert stop.value.code == 2
     told = capsys.readouterr().err
     assert words in told
     assert "bug" not in told
@@ -51,10 +53,10 @@ def test_other_errors_are_no_shortage() -> None:
 
 def test_few_open_files_end_in_one_sentence() -> None:
     code = (
-        "import resource, sys, hermesc.cli as c\n"
+        "import resource, hermesc.cli as c\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))\n"
         "opened = open('/dev/null')\n"
-        "sys.exit(c._exit_code(['run', 'p.hermes']))"
+        "c.main(['run', 'p.hermes'])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 2, run.stderr
