@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
-from hermesrt.errors import ArtifactError, HermescError, InputError
+from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import last_uses, run
 from hermesrt.ops.schema import fault_of, gives_one_tensor
@@ -48,7 +48,7 @@ def execute(
         except Exception as error:  # torch's operations raise every kind there is
             if device == "meta" and isinstance(error, NotImplementedError):
                 raise
-            raise InputError(_failure(step, values, error)) from error
+            raise InputError(shortage(error) or _failure(step, values, error)) from error
         if observe is not None:
             observe(step, values, result)
         for name in done:

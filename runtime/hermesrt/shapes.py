@@ -29,15 +29,36 @@ def without_values(walk: Callable[[str], T]) -> T:
         return walk("cpu")
 
 
-def samples_at_once(artifact: Artifact) -> int:
-    """Rows of the smallest batch: one, unless the model fixes its batch."""
+def in_smallest_batch(
+    artifact: Artifact,
+    sizes: Mapping[str, Shape],
+    walk: Callable[[Mapping[str, Shape], str], T],
+) -> tuple[int, T]:
+    """The rows of the smallest batch, and what `walk(shapes, device)` finds there: one row, unless
+    the model fixes its batch.
+
+    Where one row does not run, because the rows belong together, it is the batch in `sizes`.
+    Raises: InputError when the program does not run on inputs of these sizes.
+    """
     fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    return fixed[0] if fixed else 1
+    batch = max((sizes[i.name][0] for i in artifact.manifest.inputs if i.dims), default=1)
+    least = fixed[0] if fixed else 1
+
+    def of(samples: int) -> T:
+        shapes = _batch_sizes(artifact, sizes, samples)
+        return without_values(lambda device: walk(shapes, device))
+
+    try:
+        return least, of(least)
+    except InputError as error:
+        if fixed:
+            raise
+        if batch == 1:
+            raise InputError(f"{error}; where rows belong together, give several at once") from None
+    return batch, of(batch)
 
 
-def sample_sizes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The inputs' shapes for the smallest batch; the batch in `sizes` is ignored."""
-    samples = samples_at_once(artifact)
+def _batch_sizes(artifact: Artifact, sizes: Mapping[str, Shape], samples: int) -> dict[str, Shape]:
     return {
         spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
         for spec in artifact.manifest.inputs
