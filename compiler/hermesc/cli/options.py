@@ -12,6 +12,7 @@ from hermesrt.extras import require
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
+METHODS = ("published", "gdp", "verify", "oneshot", "ideal")  # device.METHODS, without torch
 FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
@@ -96,7 +97,7 @@ device_options = grouped(
     DeviceChoice,
     click.option(
         "--method",
-        type=click.Choice(["published", "gdp", "verify", "oneshot", "ideal"]),
+        type=click.Choice(METHODS),
         help="How weights are programmed: the published end state of the chip's own "
         "programming; pulse by pulse, by gradient descent on the MVM error, cell by cell with "
         "verify reads, or with one pulse; or exactly. [published]",

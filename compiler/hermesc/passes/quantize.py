@@ -7,9 +7,9 @@ will be clipped, or as they are (`output_range`): the range of the output word a
 the cascade is the largest |partial sum| there, the last with the LDPU's affine and ReLU in it
 (rule of the simulator model; see the chip's `ldpu_code`). g_max of a block is the devices' limit,
 or the largest conductance that keeps the current of every line below the ADC's saturation on the
-calibration data (Le Gallo 2023, Methods); a line's current is highest when all pulses of a phase are on. Conductances come from
-weights as `hermesrt.chip.conductance` says. Some input vectors are kept, with 8 bits, for the
-LDPU's correction of its columns.
+calibration data (Le Gallo 2023, Methods); a line's current is highest when all pulses of a phase
+are on. Conductances come from weights as `hermesrt.chip.conductance` says. Some input vectors are
+kept, with 8 bits, for the LDPU's correction of its columns.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 

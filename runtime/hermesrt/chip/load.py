@@ -168,6 +168,14 @@ def _override(tables: Table, key: str, text: str) -> None:
     tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
 
 
+def changed(chip: ChipSpec, settings: Sequence[tuple[str, str]]) -> ChipSpec:
+    """The chip with some numbers replaced, as --set chip.KEY=VALUE replaces them.
+
+    Raises: OptionError, ChipError.
+    """
+    return chip_from_tables(override(chip_tables(chip), settings), f"chip {chip.name}")
+
+
 def _one_value(text: str) -> Any:
     """A TOML value. Raises ValueError for anything else, or more."""
     found = tomllib.loads(f"value = {text}")

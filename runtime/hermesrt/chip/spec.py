@@ -18,9 +18,11 @@ def limits(low: float, high: float, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def one_of(*choices: str) -> Any:
+def one_of(*choices: str, default: str | None = None) -> Any:
     """A dataclass field whose value must be one of the given words."""
-    return field(metadata={"choices": choices})
+    if default is None:
+        return field(metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
