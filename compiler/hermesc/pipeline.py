@@ -17,6 +17,7 @@ from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
@@ -41,6 +42,7 @@ StageObserver = Callable[[str, object, float], None]
 class Options:
     """The passes' options, each under its pass's name."""
 
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
@@ -74,6 +76,8 @@ def compile_model(
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     _check_numbers(weights, captured.exported.graph_signature.parameters)
+    graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
+    verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)

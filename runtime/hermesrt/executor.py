@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
 from hermesrt.errors import ArtifactError, InputError
 from hermesrt.ops import table as aten
+from hermesrt.ops.unfold import convolve, result_shape
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
 StepObserver = Callable[[Step, Mapping[str, Any], Any], None]
@@ -86,9 +88,21 @@ def reference_mvm(artifact: Artifact) -> MvmFunction:
     """The exact product of a step, in the precision of its input."""
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
-        return epilogue(artifact, step, x @ tensor_of(artifact, step.matrix).to(x.dtype))
+        matrix = tensor_of(artifact, step.matrix).to(x.dtype)
+        if step.window is None:
+            return epilogue(artifact, step, x @ matrix)
+
+        def at(vectors: Tensor, _: Tensor) -> Tensor:
+            return epilogue(artifact, step, vectors @ matrix)
+
+        return convolve(step.window, x, matrix.shape[1], at, idle_result(artifact, step, x))
 
     return mvm
+
+
+def idle_result(artifact: Artifact, step: MvmStep, x: Tensor) -> Float[Tensor, " columns"]:
+    """What a step makes of a vector of zeros, for which no MVM is needed, in the dtype for x."""
+    return epilogue(artifact, step, x.new_zeros(artifact.matrices[step.matrix].columns))
 
 
 def epilogue(artifact: Artifact, step: MvmStep, y: Tensor) -> Tensor:
@@ -104,7 +118,10 @@ def shape_mvm(artifact: Artifact) -> MvmFunction:
     """The shape of a step's result, whatever the device."""
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
-        return x.new_zeros((*x.shape[:-1], artifact.matrices[step.matrix].columns))
+        columns = artifact.matrices[step.matrix].columns
+        if step.window is None:
+            return x.new_zeros((*x.shape[:-1], columns))
+        return x.new_zeros(result_shape(step.window, x.shape, columns))
 
     return mvm
 

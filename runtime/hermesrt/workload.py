@@ -6,9 +6,12 @@ operations of products (of activations with activations) are counted by torch's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -19,34 +22,60 @@ from hermesrt.ops.streams import (
     Operand,
     Shape,
     Stream,
+    Windowed,
     follow,
     of_indices,
     of_input,
     of_vectors,
+    of_window,
 )
 from hermesrt.ops.table import OpClass, op_class
+from hermesrt.ops.window import served, served_count
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a step waits for, by the names of the results it takes.
 
-    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, and all
-    of those in `whole`.
+    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, those that
+    it sees in the window of each of `windows`, and all of those in `whole`.
     """
 
     tokens: int = 1
     each: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    windows: tuple[Windowed, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All results that it waits for."""
+        return (*self.each, *self.whole, *(w.name for w in self.windows))
 
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
-    """Vectors that one MVM step sends through its matrix, for one sample."""
+    """Vectors that one MVM step sends through its matrix, for one sample.
+
+    `sizes` are those of the input that its window moves over, if it has one. `kept` are the bytes
+    of input codes that have to wait for later positions of the window.
+    """
 
     step: MvmStep
     vectors: int
     needs: Needs
+    sizes: tuple[int, ...] = ()
+    kept: int = 0
+
+    @property
+    def served(self) -> NDArray[np.bool_] | None:
+        """The tokens that take vectors, where some see nothing but padding."""
+        window = self.step.window
+        if window is None or not self.sizes:
+            return None
+        mask = np.ones((), np.bool_)
+        for dim in served(window, self.sizes):
+            mask = mask[..., None] & dim
+        return None if mask.all() or self.needs.tokens != mask.size else mask.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +162,12 @@ def _measure(
         }
         followed = _followed(step, operands, _shape(result))
         streams[step.name] = followed.stream
-        whole = tuple(n for n in operands if n not in followed.each)
-        needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
+        seen = (*followed.each, *(w.name for w in followed.windows))
+        whole = tuple(n for n in operands if n not in seen)
+        tokens = followed.stream.size if followed.stream else 1
+        needs = Needs(tokens, followed.each, whole, followed.windows)
         if isinstance(step, MvmStep):
-            found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
+            found.append(_mvm_work(step, tuple(values[step.input].shape), needs))
         else:
             kind = op_class(step.op)
             assert kind is not None
@@ -148,10 +179,21 @@ def _measure(
     return tuple(found)
 
 
+def _mvm_work(step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:
+    if step.window is None:
+        return MvmWork(step, prod(shape[:-1]), needs)
+    rank = step.window.rank
+    images, channels, sizes = prod(shape[: -rank - 1]), shape[-rank - 1], shape[-rank:]
+    kept = sum(w.kept for w in needs.windows) * channels
+    return MvmWork(step, images * served_count(step.window, sizes), needs, sizes, kept)
+
+
 def _followed(
     step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
 ) -> Followed:
     if isinstance(step, MvmStep):
+        if step.window is not None and result is not None:
+            return of_window(step.window, operands[step.input], result)
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
 

@@ -7,6 +7,7 @@ earlier MVM's result is there, as far as all operations between keep tokens apar
 """
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import torch
@@ -25,7 +26,9 @@ from hermesrt.ops.streams import (
     of_indices,
     of_input,
     of_vectors,
+    of_window,
 )
+from hermesrt.ops.window import served_count
 
 
 def mvm_workloads(
@@ -91,19 +94,34 @@ class _Walk:
         values: Mapping[str, Any],
     ) -> None:
         if isinstance(op, Mvm):
-            followed = of_vectors(operands[op.input])
+            followed = _of_mvm(op, operands[op.input], shape)
         else:
             followed = Followed() if shape is None else follow(op.call, operands, shape)
         sources: dict[int, bool] = {}
+        streamed = (*followed.each, *(w.name for w in followed.windows))
         for name in takes(op):
             for mvm, whole in self._sources[name].items():
-                sources[mvm] = sources.get(mvm, False) or whole or name not in followed.each
+                sources[mvm] = sources.get(mvm, False) or whole or name not in streamed
         self._streams[op.name] = followed.stream
         if isinstance(op, Mvm):
             dependences = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
             sources = {len(self.found): False}
-            self.found.append(MvmWorkload(max(1, values[op.input].shape[:-1].numel()), dependences))
+            vectors = _vectors(op, tuple(values[op.input].shape))
+            self.found.append(MvmWorkload(max(1, vectors), dependences))
         self._sources[op.name] = sources
+
+
+def _of_mvm(op: Mvm, operand: Operand, result: Shape | None) -> Followed:
+    if op.window is None or result is None:
+        return of_vectors(operand)
+    return of_window(op.window, operand, result)
+
+
+def _vectors(op: Mvm, shape: Shape) -> int:
+    if op.window is None:
+        return prod(shape[:-1])
+    rank = op.window.rank
+    return prod(shape[: -rank - 1]) * served_count(op.window, shape[-rank:])
 
 
 def shape_of(value: Any) -> Shape | None:

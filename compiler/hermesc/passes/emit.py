@@ -104,6 +104,7 @@ def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
                     output_max=r.output_max,
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
+                    window=op.window,
                 )
             case Input():
                 pass

@@ -6,10 +6,10 @@ captured node is assigned to analog, LDPU, digital or free, with the reason. A l
 digital by its label. Cost: linear in operations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from hermesc.ir.types import TensorType
 from hermesrt.chip.spec import limits
 from hermesrt.errors import OptionError
 from hermesrt.ops.table import REASONS, Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,15 @@ def partition(
             "hermesc.digital_fallback or `hermesc compile`"
         )
     kept = [op.origin for op in graph.mvms if op.label in options.digital]
-    graph = _keep_digital(graph, weights, options.digital)
+    graph, weights = _keep_digital(graph, weights, options.digital)
     fuser = _Fuser(graph, weights, options)
     fused = fuser.run()
     return Partitioned(fused, _assign(fused, kept)), fused.live_weights(fuser.weights)
 
 
-def _keep_digital(graph: Graph, weights: Weights, labels: Sequence[str]) -> Graph:
+def _keep_digital(
+    graph: Graph, weights: Weights, labels: Sequence[str]
+) -> tuple[Graph, dict[str, Tensor]]:
     known = {op.label for op in graph.mvms}
     for label in labels:
         if label not in known:
@@ -65,25 +68,81 @@ def _keep_digital(graph: Graph, weights: Weights, labels: Sequence[str]) -> Grap
                 f"{', '.join(sorted(known)) or 'no fixed matrix'}"
             )
     ops: list[Op] = []
+    kept = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.label in labels:
             matrix = TensorType(tuple(weights[op.matrix].shape), op.type.dtype)
+            if op.window is not None:
+                kernel = f"{op.matrix}~kernel"
+                kept[kernel] = _kernel(op.window, weights[op.matrix])
+                ops += _convolution(op, op.window, kernel, kept[kernel])
+                continue
             constant = Constant(f"{op.name}.matrix", op.matrix, matrix)
             call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))
             ops += [constant, Digital(op.name, call, op.type, op.origin, op.location)]
         else:
             ops.append(op)
-    return replace(graph, ops=tuple(ops))
+    return replace(graph, ops=tuple(ops)), kept
+
+
+def _kernel(window: Window, matrix: Tensor) -> Tensor:
+    """The matrix as torch's kernel: [out, in, *taps], or [in, out, *taps] of a transposed one."""
+    kernel = matrix.reshape(*window.kernel, -1, matrix.shape[1]).movedim((-1, -2), (0, 1))
+    if max(window.spread) > 1:
+        kernel = kernel.flip(list(range(2, kernel.dim()))).transpose(0, 1)
+    return kernel.contiguous()
+
+
+def _convolution(op: Mvm, window: Window, weight: str, kernel: Tensor) -> Iterator[Op]:
+    """The Mvm as torch's own operations: padding where that is needed, and a convolution."""
+    spread = max(window.spread) > 1
+    constant = Constant(
+        f"{op.name}.kernel", weight, TensorType(tuple(kernel.shape), op.type.dtype)
+    )
+    yield constant
+    x, padding, more = Ref(op.input), (0,) * window.rank, (0,) * window.rank
+    if spread:
+        sides = range(window.rank)
+        padding = tuple(window.reach(d) - 1 - window.before[d] for d in sides)
+        more = tuple(window.after[d] - window.before[d] for d in sides)
+    elif window.mode == "zeros" and window.before == window.after and min(window.before) >= 0:
+        padding = window.before
+    else:
+        sides = reversed(range(window.rank))
+        widths = tuple(w for d in sides for w in (window.before[d], window.after[d]))
+        mode = "constant" if window.mode == "zeros" else window.mode
+        pad = Call("aten.pad.default", (x, widths, mode))
+        dims = (*op.type.dims[: op.channel_dim], *("padded" for _ in range(window.rank + 1)))
+        yield Digital(f"{op.name}.pad", pad, replace(op.type, dims=dims), op.origin, op.location)
+        x = Ref(f"{op.name}.pad")
+    stride = window.spread if spread else window.stride
+    more_args = (stride, padding, window.dilation, spread, more, 1)
+    call = Call("aten.convolution.default", (x, Ref(constant.name), None, *more_args))
+    yield Digital(op.name, call, op.type, op.origin, op.location)
 
 
 @dataclass(slots=True)
 class _Epilogue:
-    """What has been fused into one Mvm so far: y = scale * (x @ matrix) + bias."""
+    """What has been fused so far into Mvms whose results lie beside each other, one or more:
+    y = scale * (x @ matrix) + bias, then ReLU; `type` is that of their result."""
 
-    mvm: Mvm
+    mvms: tuple[Mvm, ...]
+    type: TensorType
     scale: Tensor
     bias: Tensor
-    done: bool = False
+    joined: Digital | None = None
+    absorbed: tuple[str, ...] = ()
+    relu: bool = False
+
+    @property
+    def width(self) -> int:
+        """Output channels of all of them."""
+        return len(self.scale)
+
+    @property
+    def channel_dim(self) -> int:
+        """The channels' dimension, counted from the end."""
+        return self.mvms[0].channel_dim
 
 
 class _Fuser:
@@ -94,48 +153,95 @@ class _Fuser:
         self._constants = {
             op.name: weights[op.weight] for op in graph.ops if isinstance(op, Constant)
         }
+        self._by_name = {op.name: op for op in graph.ops}
+        self._users = graph.users()
 
     def run(self) -> Graph:
-        users = self._graph.users()
-        by_name = {op.name: op for op in self._graph.ops}
-        fused: dict[str, Mvm] = {}  # by the name of the last operation it stands for
+        users = self._users
+        fused: dict[str, Op] = {}  # by the name of the last operation it stands for
         gone: set[str] = set()
-        for mvm in self._graph.mvms:
-            width = self.weights[mvm.matrix].shape[1]
-            dtype = self.weights[mvm.matrix].dtype
-            epilogue = _Epilogue(
-                mvm, torch.ones(width, dtype=dtype), torch.zeros(width, dtype=dtype)
-            )
-            at = mvm.name
-            while len(users[at]) == 1 and not epilogue.done:
-                user = by_name.get(users[at][0])
-                if not isinstance(user, Digital) or not self._absorb(epilogue, user, at):
+        for epilogue in self._epilogues():
+            at = epilogue.joined.name if epilogue.joined else epilogue.mvms[0].name
+            while len(users[at]) == 1 and not epilogue.relu:
+                user = self._by_name.get(users[at][0])
+                if not isinstance(user, Digital):
+                    break
+                capped = self._capped(epilogue, user, at)
+                if capped is not None:
+                    fused[user.name] = capped
+                    break
+                if not self._absorb(epilogue, user, at):
                     break
                 gone.add(at)
                 at = user.name
             gone.add(at)
-            fused[at] = self._finished(epilogue, at)
+            fused |= self._finished(epilogue, at)
         ops = [fused.get(op.name, op) for op in self._graph.ops if op.name not in gone - set(fused)]
         return self._without_idle_constants(replace(self._graph, ops=tuple(ops)))
 
+    def _epilogues(self) -> Iterator[_Epilogue]:
+        """Every Mvm, those of one convolution in groups together."""
+        beside: dict[str, Digital] = {}
+        for op in self._graph.digital:
+            for name in self._parts(op):
+                beside[name] = op
+        for mvm in self._graph.mvms:
+            joined = beside.get(mvm.name)
+            parts = (mvm.name,) if joined is None else self._parts(joined)
+            if mvm.name != parts[0]:
+                continue
+            mvms = tuple(m for p in parts if isinstance(m := self._by_name[p], Mvm))
+            matrices = [self.weights[m.matrix] for m in mvms]
+            width, dtype = sum(m.shape[1] for m in matrices), matrices[0].dtype
+            kind = mvm.type if joined is None else joined.type
+            assert isinstance(kind, TensorType)
+            scale, bias = torch.ones(width, dtype=dtype), torch.zeros(width, dtype=dtype)
+            yield _Epilogue(mvms, kind, scale, bias, joined)
+
+    def _parts(self, op: Digital) -> tuple[str, ...]:
+        """The windows' Mvms whose results an operation joins beside each other, if it does."""
+        names = op.call.refs()
+        if base_name(op.call.op) != "cat" or op.call.args[0] != tuple(Ref(n) for n in names):
+            return ()
+        for name in names:
+            part = self._by_name[name]
+            if not isinstance(part, Mvm) or part.window is None or part.origin != op.origin:
+                return ()
+            if len(self._users[name]) > 1 or op.call.args[1:] != (part.channel_dim,):
+                return ()
+        return names
+
+    def _capped(self, e: _Epilogue, op: Digital, at: str) -> Digital | None:
+        """The upper limit of a ReLU6 and the like, whose ReLU the LDPU does."""
+        if not _same_up_to_name(op, e):
+            return None
+        match base_name(op.call.op), op.call.args:
+            case "relu6", _:
+                cap: Arg = 6.0
+            case (("hardtanh" | "clamp" | "clip"), (_, low, high)) if low == 0 and _is_number(high):
+                cap = high
+            case _:
+                return None
+        e.relu = True
+        return replace(op, call=Call("aten.clamp_max.default", (Ref(at), cap)))
+
     def _absorb(self, e: _Epilogue, op: Digital, at: str) -> bool:
         """Fuse one following operation, if the LDPU can do it."""
-        if op.type != e.mvm.type and not _same_up_to_name(op, e.mvm):
+        if op.type != e.type and not _same_up_to_name(op, e):
             return False
-        scale, bias = e.scale, e.bias
+        scale, bias, relu = e.scale, e.bias, False
         match base_name(op.call.op), op.call.args:
             case "relu", _:
-                e.done = True
-                e.mvm = replace(e.mvm, relu=True)
+                relu = True
             case "neg", _:
                 scale, bias = -scale, -bias
             case (("mul" | "multiply"), (a, b)):
-                factor = self._channel(b if a == Ref(at) else a, e.mvm)
+                factor = self._channel(b if a == Ref(at) else a, e)
                 if factor is None:
                     return False
                 scale, bias = scale * factor, bias * factor
             case (("div" | "divide" | "true_divide"), (Ref(name), b)) if name == at:
-                factor = self._channel(b, e.mvm)
+                factor = self._channel(b, e)
                 if factor is None or op.call.kwargs:
                     return False
                 scale, bias = scale / factor, bias / factor
@@ -149,7 +255,7 @@ class _Fuser:
                     return False
                 scale, bias = shifted
             case "batch_norm", (_, *arguments):
-                normal = self._batch_norm(arguments, e.mvm)
+                normal = self._batch_norm(arguments, e)
                 if normal is None:
                     return False
                 scale, bias = scale * normal[0], bias * normal[0] + normal[1]
@@ -157,8 +263,8 @@ class _Fuser:
                 return False
         if not bool(torch.isfinite(scale).all() and torch.isfinite(bias).all()):
             return False
-        e.scale, e.bias = scale, bias
-        e.mvm = replace(e.mvm, absorbed=(*e.mvm.absorbed, op.origin))
+        e.scale, e.bias, e.relu = scale, bias, relu
+        e.absorbed = (*e.absorbed, op.origin)
         return True
 
     def _shifted(
@@ -169,7 +275,7 @@ class _Fuser:
             return None
         alpha = dict(op.call.kwargs).get("alpha", 1)
         first = a == Ref(at)
-        shift = self._channel(b if first else a, e.mvm)
+        shift = self._channel(b if first else a, e)
         if shift is None or not isinstance(alpha, int | float):
             return None
         sign = 1 if base_name(op.call.op) == "add" else -1
@@ -177,47 +283,66 @@ class _Fuser:
             return e.scale, e.bias + sign * alpha * shift
         return sign * alpha * e.scale, sign * alpha * e.bias + shift
 
-    def _channel(self, arg: Arg, mvm: Mvm) -> Tensor | None:
+    def _channel(self, arg: Arg, e: _Epilogue) -> Tensor | None:
         """A number, or a constant with one value for each output channel."""
-        matrix = self.weights[mvm.matrix]
-        if isinstance(arg, int | float) and not isinstance(arg, bool):
-            return torch.full((matrix.shape[1],), float(arg), dtype=matrix.dtype)
+        if _is_number(arg):
+            return torch.full_like(e.scale, float(arg))
         value = self._constants.get(arg.name) if isinstance(arg, Ref) else None
-        if value is None or value.is_complex() or value.dim() > len(mvm.type.dims):
+        if value is None or value.is_complex() or value.dim() > len(e.type.dims):
             return None
-        per_channel = value.dim() > 0 and value.shape[-1] == value.numel() == matrix.shape[1]
+        at = -e.channel_dim
+        per_channel = value.dim() >= at and value.shape[-at] == value.numel() == e.width
         if value.numel() == 1 or per_channel:
-            return value.reshape(-1).to(matrix.dtype).expand(matrix.shape[1])
+            return value.reshape(-1).to(e.scale.dtype).expand(e.width)
         return None
 
-    def _batch_norm(self, arguments: Sequence[Arg], mvm: Mvm) -> tuple[Tensor, Tensor] | None:
-        """Scale and bias of a batch norm in evaluation over the last of two dimensions."""
+    def _by_channel(self, arg: Arg, width: int) -> Tensor | None:
+        """A constant with one value for each channel, as norms take it."""
+        value = self._constants.get(arg.name) if isinstance(arg, Ref) else None
+        return value if value is not None and tuple(value.shape) == (width,) else None
+
+    def _batch_norm(self, arguments: Sequence[Arg], e: _Epilogue) -> tuple[Tensor, Tensor] | None:
+        """Scale and bias of a batch norm in evaluation over the second dimension, if that is the
+        channels'."""
         weight, bias, mean, variance, training, _, epsilon, *_rest = arguments
-        width = self.weights[mvm.matrix].shape[1]
-        if len(mvm.type.dims) != 2 or training or self._options.bias == "host":
+        width = e.width
+        channels = len(e.type.dims) + e.channel_dim == 1
+        if not channels or training or self._options.bias == "host":
             return None
-        known = [self._channel(a, mvm) for a in (mean, variance)]
+        known = [self._by_channel(a, width) for a in (mean, variance)]
         if known[0] is None or known[1] is None:
             return None
         assert isinstance(epsilon, int | float)
         scale = torch.rsqrt(known[1] + epsilon)
         if weight is not None:
-            factor = self._channel(weight, mvm)
+            factor = self._by_channel(weight, width)
             if factor is None:
                 return None
             scale = scale * factor
-        shift = torch.zeros(width, dtype=scale.dtype) if bias is None else self._channel(bias, mvm)
+        shift = torch.zeros(width, dtype=scale.dtype)
+        if bias is not None:
+            shift = self._by_channel(bias, width)
         return None if shift is None else (scale, shift - known[0] * scale)
 
-    def _finished(self, e: _Epilogue, name: str) -> Mvm:
-        scale = bias = None
-        if bool((e.scale != 1).any()):
-            scale = f"{e.mvm.label}.ldpu_scale:{name}"
-            self.weights[scale] = e.scale
-        if bool((e.bias != 0).any()):
-            bias = f"{e.mvm.label}.ldpu_bias:{name}"
-            self.weights[bias] = e.bias
-        return replace(e.mvm, name=name, scale=scale, bias=bias)
+    def _finished(self, e: _Epilogue, name: str) -> dict[str, Op]:
+        """The Mvms with all that was fused, and what joins them, by name."""
+        names = [name] if e.joined is None else [mvm.name for mvm in e.mvms]
+        widths = [self.weights[mvm.matrix].shape[1] for mvm in e.mvms]
+        made: dict[str, Op] = {} if e.joined is None else {name: replace(e.joined, name=name)}
+        parts = zip(e.mvms, names, e.scale.split(widths), e.bias.split(widths), strict=True)
+        for mvm, own, factor, shift in parts:
+            scale = bias = None
+            if bool((factor != 1).any()):
+                scale = f"{mvm.label}.ldpu_scale:{own}"
+                self.weights[scale] = factor.contiguous()
+            if bool((shift != 0).any()):
+                bias = f"{mvm.label}.ldpu_bias:{own}"
+                self.weights[bias] = shift.contiguous()
+            absorbed = e.absorbed if mvm is e.mvms[0] else ()
+            made[own] = replace(
+                mvm, name=own, scale=scale, bias=bias, relu=e.relu, absorbed=absorbed
+            )
+        return made
 
     def _without_idle_constants(self, graph: Graph) -> Graph:
         users = graph.users()
@@ -225,12 +350,16 @@ class _Fuser:
         return replace(graph, ops=kept)
 
 
-def _same_up_to_name(op: Digital, mvm: Mvm) -> bool:
+def _same_up_to_name(op: Digital, e: _Epilogue) -> bool:
     """Whether the result has the MVM's shape and dtype (symbolic sizes may be written anew)."""
-    if not isinstance(op.type, TensorType) or op.type.dtype != mvm.type.dtype:
+    if not isinstance(op.type, TensorType) or op.type.dtype != e.type.dtype:
         return False
-    mine, its = op.type.dims, mvm.type.dims
-    return len(mine) == len(its) and mine[-1:] == its[-1:]
+    mine, its = op.type.dims, e.type.dims
+    return len(mine) == len(its) and mine[e.channel_dim] == its[e.channel_dim]
+
+
+def _is_number(value: Arg) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
@@ -242,6 +371,7 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
     absorbed = {name: op for op in graph.mvms for name in op.absorbed}
     digital = {op.origin: op for op in graph.digital}
     constants = {op.name for op in graph.ops if isinstance(op, Constant)}
+    stays = {r.name: r.reason for r in graph.stays}
 
     def fate(node: Captured) -> tuple[Unit, str]:
         if node.name in analog:
@@ -252,6 +382,8 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
             return "free", "a size, known before the run"
         if node.name in kept:
             return "digital", "kept digital by partition.digital"
+        if node.name in stays:
+            return "digital", stays[node.name]
         if node.name in digital:
             return "digital", _why_digital(digital[node.name], node.op, constants)
         return "free", removed[node.name].reason
@@ -262,7 +394,7 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
 def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     base = base_name(name)
     if base.startswith("conv"):
-        return "a convolution; it is not lowered to crossbar products (im2col) yet"
+        return "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
     if base in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
     kind = op_class(name)

@@ -9,7 +9,8 @@ see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the larg
 keeps the current of every line below the ADC's saturation on the calibration data (Le Gallo 2023,
 Methods); a line's current is highest when all pulses of a phase are on. Columns are scaled one by
 one: g = w / max|w_column| * g_max. Some input vectors are kept, with 8 bits, for the LDPU's
-correction of its columns.
+correction of its columns. Of an MVM that runs at every position of a window the second pass looks
+at vectors spread evenly over all positions, no more than so many.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 
@@ -26,10 +27,13 @@ from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
+from hermesrt.ops.unfold import sampled
+from hermesrt.ops.window import served_count
 from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs
+_POSITIONS = 2**16  # of a window that are looked at
 _SAMPLED = 2**20  # values of an input that a percentile looks at
 _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 
@@ -105,7 +109,8 @@ class _Inputs:
     chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def update(self, x: Tensor) -> None:
-        x = x.reshape(-1, x.shape[-1]).to(torch.float32)
+        self.vectors += _vectors(self.op, x)
+        x = x.to(torch.float32)
         if not bool(torch.isfinite(x).all()):
             raise ModelError(
                 f"{self.op.location}: the input of {self.op.label} is not finite on the "
@@ -115,7 +120,6 @@ class _Inputs:
             return
         size = x.abs()
         self.count += x.numel()
-        self.vectors += x.shape[0]
         self.largest = max(self.largest, float(size.amax()))
         self.lowest = min(self.lowest, float(size.amin()))
         self.square += float(x.double().square().sum())
@@ -158,6 +162,7 @@ class _Seen:
     inputs: _Inputs
     limit: float
     clipped: int = 0
+    passed: int = 0  # of a window's vectors
     next_kept: int = 0
     vectors_seen: int = 0
     output_max: list[float] = field(default_factory=list)
@@ -165,18 +170,35 @@ class _Seen:
     kept: list[Tensor] = field(default_factory=list)
 
     def update(self, x: Tensor) -> None:
-        x = x.reshape(-1, x.shape[-1]).to(torch.float32)
+        x = x.to(torch.float32)
         self.clipped += int((x.abs() > self.limit).sum())
-        x = x.clamp(-self.limit, self.limit)
+        x = self._looked_at(x.clamp(-self.limit, self.limit))
         self._keep(x)
         sums = _partial_sums(self.op, self.matrix, self.weights, x)
         outputs = [float(s.abs().amax()) if s.numel() else 0.0 for s in sums]
         self.output_max = _larger(self.output_max, outputs)
         self.line_max = _larger(self.line_max, self._lines(x))
 
+    def _looked_at(self, x: Tensor) -> Tensor:
+        """All vectors, or of a window's every n-th."""
+        window = self.op.window
+        if window is None:
+            return x.reshape(-1, x.shape[-1])
+        count, stride = _vectors(self.op, x), self._stride
+        places = torch.arange(-self.passed % stride, count, stride)
+        self.passed += count
+        return sampled(window, x, places)
+
+    @property
+    def _stride(self) -> int:
+        """Between the positions that are looked at: odd, so that it meets all columns of an image
+        whose width is a power of two."""
+        most = -(-self.inputs.vectors // _POSITIONS)
+        return 1 if self.op.window is None else max(1, most) | 1
+
     def _keep(self, x: Tensor) -> None:
         """Every n-th vector, so that the kept ones are spread over all calibration data."""
-        stride = max(1, -(-self.inputs.vectors // _VECTORS))
+        stride = max(1, -(-self.inputs.vectors // (_VECTORS * self._stride)))
         picked = range(self.next_kept - self.vectors_seen, x.shape[0], stride)
         self.kept.append(x[list(picked)].clone())
         self.next_kept += stride * len(picked)
@@ -205,6 +227,14 @@ class _Seen:
         """The kept input vectors, in steps of a 127th of the range."""
         kept = torch.cat(self.kept) if self.kept else torch.zeros(0, self.matrix.rows)
         return (kept * (127 / self.limit)).round().to(torch.int8)
+
+
+def _vectors(op: Mvm, x: Tensor) -> int:
+    """Vectors that an MVM takes from x."""
+    if op.window is None:
+        return x.shape[:-1].numel()
+    rank = op.window.rank
+    return x.shape[: -rank - 1].numel() * served_count(op.window, tuple(x.shape[-rank:]))
 
 
 def _notes(

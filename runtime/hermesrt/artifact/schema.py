@@ -11,6 +11,7 @@ from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.table import Call, from_json
+from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -68,6 +69,8 @@ class MvmStep:
     Inputs clip at `input_max`; after row block i of a cascade the largest output code stands for
     `output_max[i]`. `scale` and `bias` name tensors of shape [columns], `calibration` some
     calibration inputs, [vectors, rows], in steps of a 127th of `input_max`; a share was clipped.
+    With a `window` x is [..., channels, *sizes], the result [..., columns, *outputs], and a row is
+    a tap and a channel, the channels of a tap together.
     """
 
     tag: ClassVar[str] = "mvm"
@@ -82,6 +85,7 @@ class MvmStep:
     input_max: float = limits(0.0, 3.5e38)
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
     clipped_share: float = limits(0.0, 1.0)
+    window: Window | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def count(
 
 def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     timeline = Timeline(chip, workload, mode)
-    names = [(w.step.name, (*w.needs.each, *w.needs.whole)) for w in workload.work]
+    names = [(w.step.name, w.needs.names) for w in workload.work]
     dead = last_uses(names, ())
     ran = []
     for work, gone in zip(workload.work, dead, strict=True):
