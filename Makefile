@@ -1,14 +1,17 @@
-# Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo   the environment, then a kernel classifier compiled and run on the simulated chip
-#   make test   the environment, then the tests
+# On a fresh machine with Python 3.11 or newer, each of these makes the environment that it needs:
+#   make demo   a kernel classifier compiled and run on the simulated chip
+#   make test   the tests
+#   make site   the documentation as a site, in build/site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/demo
 READY := $(VENV)/ready
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c tools/constraints.txt
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test check docs site bench clean
 
-demo: $(READY)
+demo: $(DEMO)
 	@tools/demo.sh $(BIN)
 
 test: $(READY)
@@ -20,6 +23,9 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python tools/docs.py --write
 
+site: $(READY)
+	$(BIN)/mkdocs build --strict
+
 bench: $(READY)
 	$(BIN)/python tools/bench/startup.py
 	$(BIN)/python tools/bench/mvm.py
@@ -27,11 +33,18 @@ bench: $(READY)
 	$(BIN)/python tools/bench/timing.py
 	$(BIN)/python tools/bench/compile.py
 
-$(READY): pyproject.toml tools/constraints.txt
+# Two stamps: what the demo needs, and all that tests, checks and documents need beyond it.
+$(DEMO): pyproject.toml tools/constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing (a few minutes the first time)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c tools/constraints.txt torch==2.13.0
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c tools/constraints.txt -e '.[dev]'
+	@echo "1 of 2: torch, the largest package"
+	@$(INSTALL) torch==2.13.0
+	@echo "2 of 2: hermesc and what the demo needs"
+	@$(INSTALL) -e '.[sklearn]'
+	@touch $@
+
+$(READY): $(DEMO)
+	@echo "the rest: tools for tests, checks and documents"
+	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
 clean:

@@ -8,3 +8,4 @@ bin=${1:-.venv/bin}
 "$bin/mypy"
 "$bin/lint-imports"
 "$bin/python" tools/docs.py
+"$bin/mkdocs" build --strict --quiet

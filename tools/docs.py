@@ -1,12 +1,13 @@
-"""Keep the README true: the demo's output in it is a script's, and its Python runs.
+"""Keep README.md and docs/ true: scripts write what they measure, and their Python runs.
 
     python tools/docs.py                        check; exit 1 and say what differs
     python tools/docs.py --write                write all blocks that need no data of others
     python tools/docs.py --write demo bench     write these
     python tools/docs.py --write --data DIR     the studies with DIR's measurements too (an hour)
 
-Numbers may differ by 2 % and one in the last digit (another processor rounds otherwise); all else
-must be the same.
+A block stands between `<!-- NAME -->` and `<!-- end -->`; one name may stand on several pages. The
+block `python` is what the Python of its own page prints. Numbers may differ by 2 % and one in the
+last digit (another processor rounds otherwise); all else must be the same.
 """
 
 import re
@@ -15,10 +16,22 @@ import sys
 import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+FIGURES = ROOT / "docs/figures"
+QUICK = (
+    "defects",
+    "demo",
+    "kernels",
+    "published",
+    "table1",
+    "truth",
+    "walk",
+)  # the same on every machine, in seconds
+BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
+PYTHON = "python"
 TOLERANCE = 0.02
 ATTENTION_MAPS = {
     "FavorAttention": "softmax by positive, hyperbolic or trigonometric features, or ReLU features",
@@ -53,6 +66,13 @@ def kernels_table() -> str:
     return "\n".join([*lines, f"{'heads':<23} {heads}"])
 
 
+def goals() -> str:
+    """The goals of the study of the chip, out of its block."""
+    study = marked(ROOT / "docs/validation.md")["study"]
+    lines = study.partition("\nGoals:\n")[2].splitlines()
+    return "\n".join(line[2:] for line in takewhile(lambda line: line.startswith("  "), lines))
+
+
 def script(name: str, *words: str) -> str:
     """What one of our scripts prints."""
     return output(sys.executable, str(ROOT / "tools" / name), *words)
@@ -66,17 +86,33 @@ def study_output(*words: str) -> str:
 def output(*command: str) -> str:
     """What a command prints."""
     with tempfile.TemporaryDirectory() as folder:  # studies keep their results in it
-        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+        run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if run.returncode:
+        raise SystemExit(f"{' '.join(command)[:200]} failed:\n{run.stderr}")
     return run.stdout.rstrip()
 
 
-def section(text: str, name: str) -> re.Match[str]:
-    """The block of the README between the markers of that name."""
-    pattern = rf"(<!-- {name} -->\n```text)(.*?)(\n```\n<!-- end -->)"
-    match = re.search(pattern, text, re.DOTALL)
-    if match is None:
-        raise SystemExit(f"README.md has no block marked {name}")
-    return match
+def pages() -> list[Path]:
+    """All pages that may hold blocks or Python."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def marked(page: Path) -> dict[str, str]:
+    """What stands in each block of a page."""
+    text = page.read_text(encoding="utf-8")
+    found = {match[2]: match[3].strip("\n") for match in BLOCK.finditer(text)}
+    if len(found) != text.count("<!-- end -->"):
+        raise SystemExit(f"{page.name}: a block is not closed, or stands twice")
+    return found
+
+
+def fill(page: Path, name: str, fresh: str) -> None:
+    """Write the block of that name."""
+
+    def filled(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{fresh}{match[4]}" if match[2] == name else match[0]
+
+    page.write_text(BLOCK.sub(filled, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def differs(written: str, fresh: str) -> str | None:
@@ -93,11 +129,11 @@ def differs(written: str, fresh: str) -> str | None:
     return None if len(old) == len(new) else "it has another number of lines"
 
 
-def run_python(text: str) -> None:
-    """Run the README's Python blocks in a folder of their own."""
+def python_output(page: Path) -> str:
+    """What the Python blocks of a page print, one after another in a folder of their own."""
+    text = page.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True)
+    return output(sys.executable, "-W", "error", "-c", code) if code else ""
 
 
 def after(text: str, words: str) -> str:
@@ -106,64 +142,76 @@ def after(text: str, words: str) -> str:
 
 
 def blocks(data: str | None) -> dict[str, Callable[[], str]]:
-    """How each block of the README is made; those of measurements need the folder that holds
-    them."""
+    """How each block is made; those of measurements need the folder that holds them."""
     made: dict[str, Callable[[], str]] = {
         "demo": demo_output,
         "kernels": kernels_table,
         "table1": lambda: script("table1.py"),
+        "published": lambda: script("published.py"),
+        "walk": lambda: script("walk.py"),
         "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
     }
+    last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:
-        return made
+        return made | last
     words = ("--fresh", "--data", str(Path(data).resolve()))
-    chip_svg, kernels_svg = (str(ROOT / f"examples/study_{n}.svg") for n in ("chip", "kernels"))
+    chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
     mappings = str(Path(data).resolve() / "hermes_mappings")
-    return made | {
+    studies: dict[str, Callable[[], str]] = {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
     }
+    return made | studies | last
 
 
 def write(names: Sequence[str], data: str | None) -> None:
-    """Fill blocks, and the demo's picture with the demo."""
+    """Fill blocks on all pages, and draw the demo's pictures with the demo."""
     made = blocks(data)
-    unknown = [name for name in names if name not in made]
+    unknown = [name for name in names if name not in (*made, PYTHON)]
     if unknown:
-        raise SystemExit(f"no block {', '.join(unknown)}; there are {', '.join(made)}")
-    for name in names or made:
-        fresh, text = made[name](), README.read_text(encoding="utf-8")
-        block = section(text, name)
-        README.write_text(
-            f"{text[: block.start(2)]}\n{fresh}{text[block.end(2) :]}", encoding="utf-8"
-        )
+        raise SystemExit(f"no block {', '.join(unknown)}; there are {', '.join(made)}, {PYTHON}")
+    for name in (name for name in names or made if name != PYTHON):
+        fresh = made[name]()
+        for page in pages():
+            fill(page, name, fresh)
         if name == "demo":
             picture = (ROOT / "build/demo/rbf_ridge.svg").read_bytes()
-            (ROOT / "examples/rbf_ridge.svg").write_bytes(picture)
+            (FIGURES / "rbf_ridge.svg").write_bytes(picture)
             script("picture.py")
+    if not names or PYTHON in names:
+        for page in pages():
+            if PYTHON in marked(page):
+                fill(page, PYTHON, python_output(page))
 
 
 def check() -> int:
-    """Blocks that are the same on every machine, and the Python."""
-    text = README.read_text(encoding="utf-8")
-    made = blocks(None)
-    for name in ("demo", "kernels", "table1"):
-        problem = differs(section(text, name)[2].strip("\n"), made[name]())
-        if problem is not None:
-            print(f"README.md's {name} is out of date: {problem}; run `make docs`")
-            return 1
-    run_python(text)
-    print("README.md is true")
-    return 0
+    """The quick blocks of all pages, and their Python."""
+    found, written = {page: marked(page) for page in pages()}, {PYTHON, *blocks("")}
+    made = {name: blocks(None)[name]() for name in QUICK}
+    problems = [
+        f"{page.name}: no script writes the block {name}"
+        for page, texts in found.items()
+        for name in sorted(set(texts) - written)
+    ]
+    unused = written - {name for texts in found.values() for name in texts}
+    problems += [f"no page has the block {name}" for name in sorted(unused)]
+    for page, texts in found.items():
+        fresh = made | {PYTHON: python_output(page)}
+        for name in sorted(set(texts) & set(fresh)):
+            problem = differs(texts[name], fresh[name])
+            if problem is not None:
+                problems.append(f"{page.name}'s {name}: {problem}; run `make docs`")
+    print("\n".join(problems) if problems else "README.md and docs/ are true")
+    return min(1, len(problems))
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Draw the README's picture of the page: the upper part of that of an eight-layer Performer.
 
-python tools/picture.py        writes examples/page.png; needs a Chromium on the PATH
+python tools/picture.py        writes docs/figures/page.png; needs a Chromium on the PATH
 """
 
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "examples/page.png"
+TARGET = ROOT / "docs/figures/page.png"
 SIZE = {"width": 1440, "height": 1000}
 PART = {"x": 0, "y": 0, "width": 1440, "height": 1960}
 MOST_BYTES = 300_000

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hermesc.analysis.batch_independence import rows_are_independent
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.capture import Capture, capture
@@ -22,7 +23,7 @@ from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
-from hermesc.passes.quantize import QuantizeOptions, quantize, rows_are_independent
+from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
@@ -87,13 +88,13 @@ def compile_model(
     _check_meaning(partitioned.graph, weights, captured, examples)
     calibration, notes = _calibration(partitioned.graph, source, examples)
     notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
-    streams = rows_are_independent(partitioned.graph, weights, examples)
+    independent = rows_are_independent(partitioned.graph, weights, examples)
     workloads = mvm_workloads(partitioned.graph, weights, examples)
     for room, excluded, last in _rooms(chip, defects):
         tiled = step("tile", tile, partitioned, weights, workloads, room, options.place, mapping)
         verify.verify_tiled(tiled, weights, room)
         quantized = step(
-            "quantize", quantize, tiled, weights, calibration, streams, room, options.quantize
+            "quantize", quantize, tiled, weights, calibration, independent, room, options.quantize
         )
         verify.verify_quantized(quantized, room)
         try:
@@ -114,7 +115,7 @@ def compile_model(
         source.name,
         examples,
         _labels(source, examples),
-        streams,
+        independent,
         notes + quantized.notes,
         remapped,
         source.classes,

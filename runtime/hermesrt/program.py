@@ -29,6 +29,7 @@ from hermesrt.executor import (
     idle_result,
     reference_mvm,
 )
+from hermesrt.measurement import RunSettings, measure
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (
@@ -39,7 +40,7 @@ from hermesrt.programming.loop import (
     program,
 )
 from hermesrt.replication import dispatch, places, sample_shapes
-from hermesrt.run_report import RunReport, RunSettings, measure
+from hermesrt.run_report import RunReport
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.workload import HostWork, Workload, workload
 
@@ -326,7 +327,7 @@ class Chip:
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
         artifact = self.compiled.artifact
-        if not artifact.manifest.streams or samples.count == 1:
+        if not artifact.manifest.rows_independent or samples.count == 1:
             return [slice(None)]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:

@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, MvmStep, Step
-from hermesrt.executor import execute, shape_mvm
+from hermesrt.shapes import Shape, run_shapes, sample_sizes, without_values
 
-Shape = tuple[int, ...]
 Serve = Callable[[Float[Tensor, "vectors rows"], int], Tensor]
 
 
@@ -22,24 +21,18 @@ def sample_shapes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, S
 
     The batch in them counts as one, unless the model fixes it.
     """
-    inputs: dict[str, Tensor] = {}
-    for spec in artifact.manifest.inputs:
-        size = sizes[spec.name]
-        fixed = bool(spec.dims) and isinstance(spec.dims[0], int)
-        shape = (size if fixed else (1, *size[1:])) if spec.dims else ()
-        inputs[spec.name] = torch.zeros(shape, dtype=getattr(torch, spec.dtype))
-    found: dict[str, Shape] = {}
 
-    def observe(step: Step, values: Mapping[str, Any], _: Any) -> None:
-        if isinstance(step, MvmStep):
-            found[step.name] = tuple(values[step.input].shape)
+    def walk(device: str) -> dict[str, Shape]:
+        found: dict[str, Shape] = {}
 
-    try:
-        on_meta = {name: value.to("meta") for name, value in inputs.items()}
-        execute(artifact, on_meta, shape_mvm(artifact), "meta", observe)
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        execute(artifact, inputs, shape_mvm(artifact), "cpu", observe)
-    return found
+        def observe(step: Step, values: Mapping[str, Any], _: Any) -> None:
+            if isinstance(step, MvmStep):
+                found[step.name] = tuple(values[step.input].shape)
+
+        run_shapes(artifact, sample_sizes(artifact, sizes), device, observe)
+        return found
+
+    return without_values(walk)
 
 
 def places(shape: Shape, sample: Shape) -> Tensor:

@@ -1,32 +1,52 @@
 """What one run told: accuracy, time, energy, and on what numbers they rest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
-from hermesrt.data import Samples
-from hermesrt.device import Method, ReadSettings
-from hermesrt.metrics import RelativeError, predictions
-from hermesrt.units import PS_PER_NS
+from hermesrt.device import Method
+from hermesrt.facts.cost import cost_facts, cost_json
+from hermesrt.facts.fact import Fact, aligned
+from hermesrt.units import duration, percent
 
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
-    """One output: its shape over all samples, and its distance from the FP32 result."""
+    """One output over all samples.
+
+    shape: sizes, the samples first; empty for a scalar.
+    relative_error: ||y - reference|| / ||reference|| against the FP32 result.
+    """
 
     shape: tuple[int, ...]
     relative_error: float
 
+    def fact(self, name: str) -> Fact:
+        """Size and error in words."""
+        shape = "x".join(map(str, self.shape)) or "scalar"
+        error = f"relative error {self.relative_error:.3g}"
+        return Fact(name, f"{shape}, {error} against FP32", error)
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """All that `hermesc run` reports; `str()` of it is the terminal summary."""
+    """All that `hermesc run` reports; `str()` of it is the terminal summary.
+
+    artifact: the program that ran.
+    method: how its weights were written.
+    seed: of everything random about the device.
+    age_s: time since programming, s.
+    mode: the read mode of all layers, or None for each one's own.
+    ideal: whether every non-ideality was off.
+    samples: how many.
+    outputs: shape and error of each output, by name.
+    accuracy: share of right classes on the chip; None without labels or classes.
+    reference_accuracy: the same in FP32.
+    cost: time and energy of one sample.
+    """
 
     artifact: Artifact
     method: Method
@@ -47,7 +67,6 @@ class RunReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data under the command line's fixed names; times in ns, energies in nJ."""
-        cost = self.cost
         return {
             "chip": self.artifact.chip.name,
             "method": "ideal" if self.ideal else self.method,
@@ -62,126 +81,46 @@ class RunReport:
             },
             "accuracy": self.accuracy,
             "reference_accuracy": self.reference_accuracy,
-            **cost_json(self.artifact, cost),
+            **cost_json(self.artifact, self.cost),
         }
 
-    def __str__(self) -> str:
-        from hermesrt.report.text.terminal import run_summary
+    @property
+    def result_facts(self) -> tuple[Fact, ...]:
+        """What ran, how, and how good the outputs are."""
+        artifact, count = self.artifact, f"{self.samples:,}"
+        return (
+            Fact("Program", f"{artifact.manifest.name} on {artifact.chip.name}, seed {self.seed}"),
+            self._weights(),
+            Fact("Samples", count, count),
+            *self._accuracy(),
+            *(output.fact(name) for name, output in self.outputs.items()),
+        )
 
-        return run_summary(self)
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """All that the run told: results, then time and energy of one sample."""
+        return (*self.result_facts, *cost_facts(self.artifact, self.cost))
+
+    def _weights(self) -> Fact:
+        if self.ideal:
+            return Fact("Weights", "ideal: every non-ideality off", "ideal")
+        kind = f"{self.method} weights"
+        age = f"{duration(self.age_s)} after programming"
+        return Fact("Weights", f"{kind}, {age}, {self.read_mode} reads", kind)
+
+    def _accuracy(self) -> tuple[Fact, ...]:
+        if self.accuracy is None or self.reference_accuracy is None:
+            return ()
+        chip, exact = percent(self.accuracy), percent(self.reference_accuracy)
+        drop = 100 * (self.accuracy - self.reference_accuracy)
+        text = f"{chip} on the chip, {exact} in FP32 ({drop:+.1f} points)"
+        return (Fact("Accuracy", text, chip),)
+
+    def __str__(self) -> str:
+        return aligned(self.facts)
 
 
 def read_mode(artifact: Artifact, mode: Mode | None) -> str:
     """The read mode in force: the one given, all layers' own, or `mixed`."""
     modes = {mode} if mode else {m.mode for m in artifact.manifest.matrices}
     return "mixed" if len(modes) > 1 else next(iter(modes), None) or "4-phase"
-
-
-def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
-    """Time in ns and energy in nJ of one sample, in all and in parts."""
-    return {
-        "latency_ns": cost.latency_ps / PS_PER_NS,
-        "interval_ns": cost.interval_ps / PS_PER_NS,
-        "energy_nj": cost.energy_pj / 1000,
-        "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
-        "energy_by": {k: v / 1000 for k, v in cost.energy_by.items()},
-        "assumed_share": cost.assumed_share,
-        "cores_used": len(artifact.cores),
-        "utilisation": artifact.utilisation,
-        "mvms": cost.core_mvms,
-        "layers": [
-            {
-                "label": layer.label,
-                "analog": layer.analog,
-                "vectors": layer.vectors,
-                "mvms": layer.core_mvms,
-                "latency_ns": layer.latency_ps / PS_PER_NS,
-                "energy_nj": layer.energy_pj / 1000,
-            }
-            for layer in cost.layers
-        ],
-    }
-
-
-BlockOutputs = tuple[slice, tuple[Tensor, ...], tuple[Tensor, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """How the chip was programmed and read."""
-
-    method: Method
-    seed: int
-    read: ReadSettings
-
-
-def measure(
-    artifact: Artifact,
-    settings: RunSettings,
-    samples: Samples,
-    blocks: Iterable[BlockOutputs],
-    cost: Cost,
-) -> RunReport:
-    """Gather a run's blocks into a report, in memory that does not grow with the samples."""
-    gathered = Gathered(samples, artifact.manifest.classes)
-    for rows, outputs, references in blocks:
-        gathered.add(rows, outputs, references)
-    return RunReport(
-        artifact=artifact,
-        method=settings.method,
-        seed=settings.seed,
-        age_s=settings.read.age_s,
-        mode=settings.read.mode,
-        ideal=settings.read.ideal,
-        samples=samples.count,
-        outputs=gathered.outputs(),
-        accuracy=gathered.accuracy(chip=True),
-        reference_accuracy=gathered.accuracy(chip=False),
-        cost=cost,
-    )
-
-
-class Gathered:
-    """Running totals over the blocks of a run."""
-
-    def __init__(self, samples: Samples, classes: tuple[int | float | str, ...] = ()) -> None:
-        self._labels = samples.labels
-        self._learnt = classes
-        self._errors: list[RelativeError] = []
-        self._shapes: list[tuple[int, ...]] = []
-        self._right = [0, 0]
-        self._counted = 0
-        self._classifies = samples.labels is not None
-        self._classes = np.unique(samples.labels) if samples.labels is not None else np.empty(0)
-
-    def add(self, rows: slice, outputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> None:
-        """Take one block."""
-        if not self._errors:
-            self._errors = [RelativeError() for _ in outputs]
-            self._shapes = [(0, *o.shape[1:]) if o.dim() else () for o in outputs]
-        for i, (y, reference) in enumerate(zip(outputs, references, strict=True)):
-            self._errors[i].add(y, reference)
-            if y.dim():
-                self._shapes[i] = (self._shapes[i][0] + y.shape[0], *self._shapes[i][1:])
-        if self._classifies and self._labels is not None:
-            self._count(outputs[0], references[0], self._labels[rows])
-
-    def _count(self, output: Tensor, reference: Tensor, labels: "np.ndarray[Any, Any]") -> None:
-        self._counted += len(labels)
-        for i, values in enumerate((output, reference)):
-            found = predictions(values, self._classes, self._learnt)
-            if found is None or found.shape != labels.shape:
-                self._classifies = False
-                return
-            self._right[i] += int((found == labels).sum())
-
-    def outputs(self) -> dict[str, OutputReport]:
-        """Shape and error of each output."""
-        pairs = zip(self._shapes, self._errors, strict=True)
-        return {f"output_{i}": OutputReport(s, e.value) for i, (s, e) in enumerate(pairs)}
-
-    def accuracy(self, *, chip: bool) -> float | None:
-        """Share of right classes on the chip or in FP32; None without labels or classes."""
-        if not self._classifies or not self._counted:
-            return None
-        return self._right[0 if chip else 1] / self._counted

@@ -1,33 +1,30 @@
 """What a programmed chip tells of itself, for views."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hermesrt.device import Method
 from hermesrt.program import Chip
 from hermesrt.programming.conductances import ReadConductances, core_cells
-from hermesrt.programming.loop import Iteration
 from hermesrt.programming.mvm_error import mvm_errors
+from hermesrt.programming.outcome import ProgrammingOutcome
+from hermesrt.programming_report import outcome_of
 
 
 @dataclass(frozen=True)
 class ProgrammingSnapshot:
-    """Cells of every core, MVM errors by core, and how programming went."""
+    """A programmed chip, looked into.
 
-    method: Method
-    seed: int
+    outcome: MVM errors by core, and how programming went.
+    cells: the conductances of every core, read when asked for.
+    """
+
+    outcome: ProgrammingOutcome
     cells: ReadConductances
-    errors: Mapping[int, float]
-    iterations: tuple[Iteration, ...]
 
 
 def snapshot(chip: Chip) -> ProgrammingSnapshot:
     """The chip as its cells were written, before any drift."""
     artifact, state = chip.compiled.artifact, chip.device.state()
     return ProgrammingSnapshot(
-        method=chip.method,
-        seed=chip.device.seed,
+        outcome=outcome_of(chip, mvm_errors(chip.device, artifact)),
         cells=lambda: core_cells(artifact, state),
-        errors=mvm_errors(chip.device, artifact),
-        iterations=chip.iterations,
     )

@@ -1,6 +1,6 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
-Shapes come from running the stored program on torch's meta device with the user's sizes; the
+Shapes come from running the stored program without values (`hermesrt.shapes`); the
 operations of products (of activations with activations) are counted by torch's own FLOP counter.
 """
 
@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
-from hermesrt.executor import execute, shape_mvm
 from hermesrt.ops.streams import (
     Followed,
     Operand,
@@ -31,6 +30,7 @@ from hermesrt.ops.streams import (
 )
 from hermesrt.ops.table import OpClass, op_class
 from hermesrt.ops.window import served, served_count
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +121,15 @@ def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Worklo
 
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    samples = _samples(artifact)
-    shapes = {
-        spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
-        for spec in artifact.manifest.inputs
-    }
-    try:
-        return Workload(artifact, samples, _measure(artifact, shapes, "meta"))
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        return Workload(artifact, samples, _measure(artifact, shapes, "cpu"))
-
-
-def _samples(artifact: Artifact) -> int:
-    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    return fixed[0] if fixed else 1
+    shapes = sample_sizes(artifact, sizes)
+    work = without_values(lambda device: _measure(artifact, shapes, device))
+    return Workload(artifact, samples_at_once(artifact), work)
 
 
 def _measure(
     artifact: Artifact, shapes: Mapping[str, tuple[int, ...]], device: str
 ) -> tuple[MvmWork | HostWork, ...]:
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
-    inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
     found: list[MvmWork | HostWork] = []
     counter = FlopCounterMode(display=False)
     before = 0
@@ -175,7 +163,7 @@ def _measure(
             found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
 
     with counter:
-        execute(artifact, inputs, shape_mvm(artifact), device, observe)
+        run_shapes(artifact, shapes, device, observe)
     return tuple(found)
 
 

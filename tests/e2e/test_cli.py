@@ -1,7 +1,6 @@
-"""The command line as a user meets it: real processes, real files."""
+"""The command line as a user meets it: real files; each command once as a real process."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-HERMESC = Path(sys.executable).parent / "hermesc"
+from hermesc.cli import hermesc as commands
+
+from ..command_line import HERMESC, hermesc, process
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = """
 import torch
@@ -35,12 +37,6 @@ labels = model.eval()(*example_inputs).argmax(1)
 """
 
 
-def hermesc(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [str(HERMESC), *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
-
-
 def succeed(*words: object, cwd: Path) -> str:
     run = hermesc(*words, cwd=cwd)
     assert run.returncode == 0, run.stderr
@@ -62,36 +58,73 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_help_needs_no_torch() -> None:
-    code = (
-        "import sys, hermesc.cli as c\n"
-        "c._exit_code(['--help']); c._exit_code(['run', '--help']); c._exit_code(['chips'])\n"
-        "assert 'torch' not in sys.modules and 'networkx' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+WITHOUT_TORCH = {
+    "help": ("--help",),
+    "help of a command": ("run", "--help"),
+    "chips": ("chips",),
+    "inspect": ("inspect", "net.hermes"),
+    "diff": ("diff", "net.hermes", "net.hermes"),
+    "plan": ("view", "net.hermes", "-o", "t.svg"),
+    "graph": ("view", "net.hermes", "--figure", "graph", "-o", "t.png"),
+}
+CHECK = """
+import sys
+from hermesc.cli import main
+for words in %r:
+    try:
+        main(words)
+    except SystemExit as stop:
+        assert stop.code == 0, words
+    heavy = {"torch", "networkx"} & set(sys.modules)
+    assert not heavy, (words, heavy)
+"""
 
 
-def test_diff_and_the_static_figures_need_no_torch(folder: Path) -> None:
-    commands = (
-        ["diff", "net.hermes", "net.hermes"],
-        ["view", "net.hermes", "-o", "t.svg"],
-        ["view", "net.hermes", "--figure", "graph", "-o", "t.png"],
-    )
-    code = (
-        "import sys, hermesc.cli as c\n"
-        f"assert [c._exit_code(w) for w in {commands!r}] == [0, 0, 0]\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+def test_help_and_what_only_shows_need_no_torch(folder: Path) -> None:
+    code = CHECK % (list(WITHOUT_TORCH.values()),)
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
-def test_inspect_needs_no_torch(folder: Path) -> None:
-    code = (
-        "import sys, hermesc.cli as c\n"
-        "assert c._exit_code(['inspect', 'net.hermes']) == 0\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=folder)
+PROCESSES = {
+    "compile": ("net.py -o alone.hermes", "alone.hermes"),
+    "program": ("net.hermes -o alone.state", "alone.state: 1 core, published weights"),
+    "run": ("net.hermes", "Accuracy"),
+    "cost": ("net.hermes", "Latency"),
+    "defects": ("--random 0.01 -o alone.npz", "alone.npz"),
+    "inspect": ("net.hermes", "omega"),
+    "diff": ("net.hermes net.hermes", "are the same"),
+    "view": ("net.hermes -o alone.svg", "alone.svg"),
+    "chips": ("", "hermes-dpu"),
+    "study": ("--help", "kernels"),
+    "completion": ("bash", "_HERMESC_COMPLETE"),
+}
+
+
+def test_every_command_has_a_process() -> None:
+    assert set(PROCESSES) == set(commands.commands)
+
+
+@pytest.mark.parametrize("command", PROCESSES)
+def test_a_command_is_a_process(folder: Path, command: str) -> None:
+    words, text = PROCESSES[command]
+    run = process(command, *words.split(), cwd=folder)
+    assert run.returncode == 0, run.stderr
+    assert text in run.stdout
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [("compile nofile.py", 2, "there is no such file"), ("frobnicate", 2, "No such command")],
+)
+def test_a_process_ends_with_the_commands_exit_code(
+    folder: Path, words: str, code: int, message: str
+) -> None:
+    run = process(*words.split(), cwd=folder)
+    assert run.returncode == code
+    assert message in run.stderr
+    assert run.stdout == ""
 
 
 def test_compile_prints_one_json_object(folder: Path) -> None:
@@ -204,7 +237,7 @@ def test_pulse_by_pulse_programming_tells_its_effort_and_draws_its_curve(folder:
     assert wanted <= set(made)
     assert made["method"] == "gdp"
     assert made["mvm_error_after"] < 0.15
-    moves = [i["move"] for i in made["iterations"]]
+    moves = [i["phase"] for i in made["iterations"]]
     assert moves[0] == "start"
     assert set(moves[1:]) == {"verify", "descend"}
     assert all(len(i["mvm_errors"]) == 1 for i in made["iterations"])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from .test_cli import EXAMPLES, hermesc, succeed, succeed_json
+from ..command_line import hermesc
+from .test_cli import EXAMPLES, succeed, succeed_json
 
 
 def example(name: str, cwd: Path) -> str:

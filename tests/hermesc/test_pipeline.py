@@ -16,6 +16,7 @@ STEPS = [
     "capture",
     "convert",
     "canonicalize",
+    "convolve",
     "decompose",
     "partition",
     "tile",

@@ -7,8 +7,8 @@ import hermesc
 from hermesc.pipeline import Options
 from hermesc.placement.options import PlaceOptions
 from hermesrt.chip.load import load_chip
+from hermesrt.facts.placement import crossing_facts, placement_json
 from hermesrt.interchip import InterchipTransfer, interchip_transfers
-from hermesrt.report.text.placement import crossing_fact, placement_json
 
 
 def _program(chips):
@@ -33,13 +33,13 @@ def test_inputs_that_come_from_another_chip_cross():
     told = placement_json(program.artifact, program.workload())
     assert told["crossing_bytes"] == 5 * 256 * len(found)
     assert told["chips_used"] == 2
-    ((name, text),) = crossing_fact(program.artifact, found)
-    assert name == "Chips"
-    assert "1,280 bytes a sample cross" in text
+    (fact,) = crossing_facts(program.artifact, found)
+    assert fact.name == "Chips"
+    assert "1,280 bytes a sample cross" in fact.text
 
 
 def test_on_one_chip_nothing_crosses():
     chip = load_chip("hermes")
     program = hermesc.compile(nn.Linear(16, 4), torch.randn(2, 16), chip=chip)
     assert interchip_transfers(program.workload()) == ()
-    assert crossing_fact(program.artifact, ()) == []
+    assert crossing_facts(program.artifact, ()) == ()

@@ -70,7 +70,7 @@ def test_a_model_that_mixes_its_rows_runs_whole(
             return x - x.mean(0)
 
     program = hermesc.compile(Centred(), inputs)
-    assert not program.artifact.manifest.streams
+    assert not program.artifact.manifest.rows_independent
     monkeypatch.setattr(program_module, "_BLOCK_ROWS", 8)
     y = program.deploy(hermesc.simulate())(inputs)
     torch.testing.assert_close(y, inputs - inputs.mean(0))

@@ -1,8 +1,8 @@
 """What the MVMs of a graph have to do for one sample, and what they wait for.
 
 In: a graph, its weights and example inputs. Out: an MvmWorkload of each MVM. Method: the graph is
-run on torch's meta device with one sample's sizes; an MVM can begin a vector when that token of an
-earlier MVM's result is there, as far as all operations between keep tokens apart
+run without values (`hermesrt.shapes`) with one sample's sizes; an MVM can begin a vector when that
+token of an earlier MVM's result is there, as far as all operations between keep tokens apart
 (`hermesrt.ops.streams`), and after all of that result otherwise. Cost: one pass without values.
 """
 
@@ -29,6 +29,7 @@ from hermesrt.ops.streams import (
     of_window,
 )
 from hermesrt.ops.window import served_count
+from hermesrt.shapes import without_values
 
 
 def mvm_workloads(
@@ -40,10 +41,7 @@ def mvm_workloads(
         else examples[i.name]
         for i in graph.inputs
     }  # fmt: skip
-    try:
-        return _follow(graph, weights, sample, "meta")
-    except NotImplementedError:  # an operation without shape function: run it on zeros
-        return _follow(graph, weights, sample, "cpu")
+    return without_values(lambda device: _follow(graph, weights, sample, device))
 
 
 def _follow(

@@ -83,8 +83,8 @@ def compile_command(
     from hermesc.frontend.request import ModelRequest
     from hermesc.pipeline import compile_model, parse_options
     from hermesrt.artifact.io import save
+    from hermesrt.facts.placement import placement_json
     from hermesrt.program import Program
-    from hermesrt.report.text.placement import placement_json
     from hermesrt.report.text.terminal import account_table, compile_summary
 
     options = parse_options(pass_settings)

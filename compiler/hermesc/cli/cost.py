@@ -53,7 +53,7 @@ class ShownBeside:
 
     def to_json(self, cost: "Cost") -> dict[str, Any]:
         """Further keys of a command's JSON."""
-        from hermesrt.report.text.comparison import comparison_json, sensitivity_json
+        from hermesrt.comparison import comparison_json, sensitivity_json
 
         found: dict[str, Any] = {}
         if self.estimates is not None:
@@ -126,9 +126,11 @@ def cost_command(
 
     from hermes_sim import engine
     from hermesrt.data import check_sizes, example_samples
-    from hermesrt.report.text.terminal import cost_facts, facts, layer_table
+    from hermesrt.facts.cost import cost_facts, cost_json
+    from hermesrt.facts.fact import Fact, aligned
+    from hermesrt.report.text.terminal import layer_table
     from hermesrt.report.text.trace import trace_json
-    from hermesrt.run_report import cost_json, read_mode
+    from hermesrt.run_report import read_mode
     from hermesrt.workload import workload
 
     artifact = program.artifact
@@ -155,8 +157,8 @@ def cost_command(
     chip, name = artifact.chip, artifact.manifest.name
     hypothetical = " (hypothetical)" if chip.hypothetical else ""
     text = ", ".join(f"{n} {'x'.join(map(str, s)) or 'scalar'}" for n, s in sizes.items())
-    head = [("Program", f"{name} on {chip.name}{hypothetical}, {read} reads"), ("Sample", text)]
-    click.echo(facts(head + cost_facts(artifact, cost)))
+    program_fact = Fact("Program", f"{name} on {chip.name}{hypothetical}, {read} reads")
+    click.echo(aligned([program_fact, Fact("Sample", text), *cost_facts(artifact, cost)]))
     if cost.layers:
         click.echo(layer_table(cost))
     more.tell(cost)

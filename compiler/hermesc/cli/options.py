@@ -11,6 +11,7 @@ import click
 
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES
 from hermesrt.errors import OptionError
+from hermesrt.extras import require
 
 if TYPE_CHECKING:
     from hermesrt.chip.defects import DefectMap
@@ -37,6 +38,17 @@ set_option = click.option(
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies. Repeatable.",
 )
+
+
+def plot_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--plot with a help text of its command; refused at once where nothing can draw."""
+
+    def drawable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Any:
+        if path is not None:
+            require("matplotlib", "--plot")
+        return path
+
+    return click.option("--plot", type=FILE, callback=drawable, help=text)
 
 
 def defects_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

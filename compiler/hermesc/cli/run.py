@@ -19,6 +19,7 @@ from hermesc.cli.options import (
     load_program,
     mode_option,
     only_chip,
+    plot_option,
     print_json,
     set_option,
     split_settings,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.command("program")
 @click.argument("program_file", metavar="P.hermes", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
-@click.option("--plot", type=FILE, help="Draw how it converged: .svg, .png or .pdf.")
+@plot_option("Draw how it converged: .svg, .png or .pdf.")
 @device_options
 @set_option
 @json_option
@@ -72,7 +73,7 @@ def program_command(
     from hermesrt.files.typed import parse_groups
     from hermesrt.programming.loop import ProgrammingOptions
     from hermesrt.programming.mvm_error import mvm_errors
-    from hermesrt.report.text.programming import ProgrammingReport
+    from hermesrt.programming_report import ProgrammingReport
 
     options = parse_groups(ProgrammingOptions, method_settings)
     chip = blank_chip(program, seed, defect_file)
@@ -83,9 +84,9 @@ def program_command(
     errors = mvm_errors(chip.device, program.artifact)
     chip.save(output)
     if plot is not None:
-        from hermesrt.report.figures.curve import curve_picture
+        from hermesrt.report.figures.export import curve_picture
 
-        write_atomically(plot, curve_picture(chip.iterations, list(errors), plot))
+        write_atomically(plot, curve_picture(chip.iterations, plot))
     report = ProgrammingReport(chip, before, errors, time.perf_counter() - start)
     if as_json:
         print_json({"output": str(output)} | report.to_json())

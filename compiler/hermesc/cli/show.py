@@ -53,13 +53,14 @@ def inspect_command(
 def _cost(program_file: Path) -> tuple[dict[str, Any], str]:
     """Time and energy of one of the program's own samples, by cause and by layer."""
     from hermes_sim import engine
-    from hermesrt.report.text.terminal import cost_facts, facts, layer_table
-    from hermesrt.run_report import cost_json
+    from hermesrt.facts.cost import cost_facts, cost_json
+    from hermesrt.facts.fact import aligned
+    from hermesrt.report.text.terminal import layer_table
 
     program = load_program(program_file, ())
     artifact = program.artifact
     cost = engine.cost(artifact.chip, program.workload(), None)
-    text = facts(cost_facts(artifact, cost)) + "\n" + layer_table(cost)
+    text = aligned(cost_facts(artifact, cost)) + "\n" + layer_table(cost)
     return cost_json(artifact, cost), text
 
 
@@ -90,13 +91,14 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
       hermesc run P.hermes --json > a.json   and later b.json; or of `hermesc cost`
       hermesc diff a.json b.json             options, accuracy, latency, energy, layers
     """
-    from hermesrt.report.text.diff import difference
+    from hermesrt.difference import difference
+    from hermesrt.report.text.diff import difference_text
 
     found = difference(first, second)
     if as_json:
         print_json(found.to_json())
     else:
-        click.echo(str(found))
+        click.echo(difference_text(found))
 
 
 @click.command("chips")

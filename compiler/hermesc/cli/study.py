@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hermesc.cli.options import FILE, json_option, only_chip, print_json, set_option, with_bar
+from hermesc.cli.options import (
+    FILE,
+    json_option,
+    only_chip,
+    plot_option,
+    print_json,
+    set_option,
+    with_bar,
+)
 from hermesc.cli.study_kernels import attention_command, kernels_command
 from hermesc.cli.study_options import check_outputs, chosen_place, finished, place_options
 from hermesrt.errors import InputError, OptionError
@@ -37,7 +45,7 @@ def study_command() -> None:
 @set_option
 @place_options
 @click.option("-o", "--output", type=FILE, help="Write every run here: .csv.")
-@click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf.")
+@plot_option("Write the picture here: .svg, .png or .pdf.")
 @click.option(
     "--explain", is_flag=True, help="Also with one thing changed at a time; many times longer."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hermesc.cli.options import FILE, json_option, print_json, set_option
+from hermesc.cli.options import FILE, json_option, plot_option, print_json, set_option
 from hermesc.cli.study_options import (
     check_outputs,
     chosen_place,
@@ -60,7 +60,7 @@ _MOST_SEEDS = 1000
 @click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
 @place_options
 @click.option("-o", "--output", type=FILE, help="Write every run here: .csv.")
-@click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf.")
+@plot_option("Write the picture here: .svg, .png or .pdf.")
 @json_option
 def kernels_command(
     folder: Path | None,
@@ -216,7 +216,7 @@ def _where(place: "Workers", jobs: int) -> str:
 @click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]")
 @place_options
 @click.option("-o", "--output", type=FILE, help="Write every run here: .csv.")
-@click.option("--plot", type=FILE, help="Write the picture here: .svg, .png or .pdf.")
+@plot_option("Write the picture here: .svg, .png or .pdf.")
 @json_option
 def attention_command(
     tokens_file: Path | None,

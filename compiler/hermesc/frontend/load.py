@@ -8,6 +8,7 @@ from hermesc.frontend.kind import Kind, kind_of
 from hermesc.frontend.python_file import PYTHON_SUFFIX, has_symbol, read_python_file
 from hermesc.frontend.request import ModelRequest, ModelSource
 from hermesrt.errors import ModelError
+from hermesrt.extras import require
 
 _PICKLES = (".joblib", ".pkl", ".pickle", ".pt", ".pth", ".bin", ".skops")
 _FILES: dict[str, Kind] = {".onnx": "onnx", ".pt2": "exported"}
@@ -35,6 +36,8 @@ def load_model(spec: str, request: ModelRequest | None = None) -> ModelSource:
         )
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file; give the path of your model")
+    if path.suffix == ".onnx":
+        require("onnx", str(path))
     request = replace(request, model=path, name=path.stem, folder=path.parent, where=f"{path}: ")
     return _maker(_FILES[path.suffix])(request)
 

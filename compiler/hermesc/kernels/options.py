@@ -4,7 +4,8 @@ import importlib
 import math
 from typing import Any
 
-from hermesrt.errors import InputError, OptionError
+from hermesrt.errors import OptionError
+from hermesrt.extras import require
 
 
 def check_positive(value: float, what: str) -> None:
@@ -34,11 +35,5 @@ def import_optional(module: str, purpose: str) -> Any:
 
     Raises: InputError when it is not installed.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError:
-        name = module.partition(".")[0]
-        package = "scikit-learn" if name == "sklearn" else name
-        raise InputError(
-            f"{purpose} needs {package}, which is not installed; pip install 'hermesc[sklearn]'"
-        ) from None
+    require(module.partition(".")[0], purpose)
+    return importlib.import_module(module)

@@ -30,7 +30,7 @@ class ProgramInfo:
     name: str
     examples: Mapping[str, Tensor]
     labels: Tensor | None
-    streams: bool
+    rows_independent: bool
     notes: tuple[str, ...]
     remapped: Remapped
     classes: tuple[int | float | str, ...] = ()
@@ -59,7 +59,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: Program
             schema.NodeAssignment(a.node, a.op, a.unit, a.reason, a.location)
             for a in partitioned.assignments
         ),
-        streams=extras.streams,
+        rows_independent=extras.rows_independent,
         calibration_rows=quantized.calibration_rows,
         notes=extras.notes,
         placement=schema.Score(*(getattr(placed.score, f.name) for f in fields(placed.score))),

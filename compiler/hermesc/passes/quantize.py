@@ -7,10 +7,10 @@ will be clipped: the range of the output word after row block i of the cascade i
 |partial sum| there, the last with the LDPU's affine and ReLU in it (rule of the simulator model;
 see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the largest conductance that
 keeps the current of every line below the ADC's saturation on the calibration data (Le Gallo 2023,
-Methods); a line's current is highest when all pulses of a phase are on. Columns are scaled one by
-one: g = w / max|w_column| * g_max. Some input vectors are kept, with 8 bits, for the LDPU's
-correction of its columns. Of an MVM that runs at every position of a window the second pass looks
-at vectors spread evenly over all positions, no more than so many.
+Methods); a line's current is highest when all pulses of a phase are on. Conductances come from
+weights as `hermesrt.chip.conductance` says. Some input vectors are kept, with 8 bits, for the
+LDPU's correction of its columns. Of an MVM that runs at every position of a window the second pass
+looks at vectors spread evenly over all positions, no more than so many.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 
@@ -25,6 +25,7 @@ from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
+from hermesrt.chip.conductance import column_max, g_max_siemens, g_shares
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
 from hermesrt.ops.unfold import sampled
@@ -52,18 +53,18 @@ def quantize(
     tiled: Tiled,
     weights: Weights,
     calibration: Mapping[str, Tensor],
-    streams: bool,
+    rows_independent: bool,
     chip: ChipSpec,
     options: QuantizeOptions,
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
-    `streams` says that the calibration rows may be run in parts.
+    `rows_independent` says that the calibration rows may be run in parts.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
     graph = tiled.partitioned.graph
     matrices = {use: m for m in tiled.matrices for use in m.uses}
-    parts = _parts(calibration, streams)
+    parts = _parts(calibration, rows_independent)
     inputs = {op.name: _Inputs(op) for op in graph.mvms}
     for part in parts:
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
@@ -86,8 +87,8 @@ def quantize(
     )
 
 
-def _parts(inputs: Mapping[str, Tensor], streams: bool) -> list[Mapping[str, Tensor]]:
-    if not streams:
+def _parts(inputs: Mapping[str, Tensor], rows_independent: bool) -> list[Mapping[str, Tensor]]:
+    if not rows_independent:
         return [inputs]
     rows = max((t.shape[0] for t in inputs.values()), default=0)
     starts = range(0, rows, _ROWS)
@@ -207,7 +208,7 @@ class _Seen:
     def _lines(self, x: Tensor) -> list[float]:
         """Largest sum of scaled weights that inputs of one sign switch on, of each row block."""
         matrix = self.weights[self.op.matrix].to(torch.float32)
-        unit = matrix / column_max(matrix)
+        unit = g_shares(matrix, column_max(matrix))
         found = []
         for start, end in self.matrix.row_ranges:
             block = unit[start:end]
@@ -271,12 +272,6 @@ def _outliers(label: str, size: Tensor) -> Iterator[str]:
     )
 
 
-def column_max(matrix: Tensor) -> Tensor:
-    """Largest magnitude of each column, 1 where the column is zero."""
-    largest = matrix.abs().amax(0)
-    return torch.where(largest > 0, largest, torch.ones_like(largest))
-
-
 def _partial_sums(op: Mvm, matrix: TiledMatrix, weights: Weights, x: Tensor) -> list[Tensor]:
     """What each stage of the cascade sends on: scaled sums, the last one finished."""
     stored = weights[op.matrix].to(torch.float32)
@@ -296,44 +291,11 @@ def _partial_sums(op: Mvm, matrix: TiledMatrix, weights: Weights, x: Tensor) -> 
 
 
 def _g_max(matrix: TiledMatrix, seen: Sequence[_Seen], chip: ChipSpec) -> tuple[float, ...]:
-    limits = []
-    for stage in range(len(matrix.row_ranges)):
-        full = max((s.line_max[stage] for s in seen), default=0.0)
-        limited = full > 0 and chip.effects.current_limit
-        allowed = chip.line_siemens / full if limited else chip.pcm.g_max_siemens
-        limits.append(min(chip.pcm.g_max_siemens, allowed))
-    return tuple(limits)
+    return tuple(
+        g_max_siemens(chip, max((s.line_max[stage] for s in seen), default=0.0))
+        for stage in range(len(matrix.row_ranges))
+    )
 
 
 def _larger(old: list[float], new: list[float]) -> list[float]:
     return [max(a, b) for a, b in zip(old, new, strict=True)] if old else new
-
-
-def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether each output row depends on its own input row alone, tried on the given inputs.
-
-    Such a program can be run on part of the rows after another. Compares the outputs of each half
-    of the rows, of every other row and of one row, each run alone, with those of all rows.
-    """
-    rows = {t.shape[0] if t.dim() else 0 for t in inputs.values()}
-    if len(rows) != 1 or (count := rows.pop()) < 2:
-        return False
-    middle = count // 2
-    parts = (slice(0, middle), slice(middle, None), slice(1, None, 2), slice(middle, middle + 1))
-    try:
-        whole = interpret(graph, weights, inputs)
-        return all(
-            _same_rows(whole, interpret(graph, weights, {n: t[p] for n, t in inputs.items()}), p)
-            for p in parts
-        )
-    except (RuntimeError, ValueError, IndexError):
-        return False  # the model insists on the example's number of rows
-
-
-def _same_rows(whole: Sequence[Tensor], part: Sequence[Tensor], rows: slice) -> bool:
-    return all(
-        a.dim() > 0
-        and b.shape == a[rows].shape
-        and torch.allclose(a[rows].double(), b.double(), rtol=1e-3, atol=1e-4, equal_nan=True)
-        for a, b in zip(whole, part, strict=True)
-    )

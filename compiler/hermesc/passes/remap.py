@@ -22,6 +22,7 @@ from torch import Tensor
 
 from hermesc.ir.graph import Weights
 from hermesc.ir.stages import LayerDefects, LineMap, Placed, Placement, Remapped
+from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.stuck_devices import StuckDevices
@@ -179,13 +180,13 @@ def _short(
 
 
 def _parts(placed: Placed, weights: Weights) -> Iterator[CellSiemens]:
-    """The conductances that each placement wants: g = w / max|w_column| x g_max."""
+    """The conductances that each placement wants."""
     quantized = placed.quantized
     matrices = {m.matrix: i for i, m in enumerate(quantized.tiled.matrices)}
     shares = {}
     for name in matrices:
         matrix = weights[name].to(torch.float32)
-        shares[name] = (matrix / matrix.abs().amax(0)).nan_to_num(0.0)
+        shares[name] = g_shares(matrix, column_max(matrix))
     for p in placed.placements:
         g_max = quantized.g_max_siemens[matrices[p.matrix]][p.stage]
         yield shares[p.matrix][slice(*p.block.rows), slice(*p.block.columns)] * g_max

@@ -1,7 +1,7 @@
 """What a program file holds, as frozen data. After this nobody sees the compiler's graph."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -213,11 +213,11 @@ class LayerDefects:
 class Manifest:
     """Everything in a program but its tensors.
 
-    `streams` says that each output row depends on its own input row alone, so that rows may be run
-    in parts. `chip` holds the chip's tables as in its TOML, `chips` is how many of it there are.
-    `defects` has an entry for each matrix where a map of them was given. `classes` are what the
-    columns of the first output stand for (of two classes, the sign of a single column), if the
-    model tells.
+    `rows_independent` says that each output row depends on its own input row alone, so that rows
+    may be run in parts; files call it `streams`. `chip` holds the chip's tables as in its TOML,
+    `chips` is how many of it there are. `defects` has an entry for each matrix where a map of them
+    was given. `classes` are what the columns of the first output stand for (of two classes, the
+    sign of a single column), if the model tells.
     """
 
     name: str
@@ -229,7 +229,7 @@ class Manifest:
     matrices: tuple[Matrix, ...]
     routes: tuple[Route, ...]
     account: tuple[NodeAssignment, ...]
-    streams: bool
+    rows_independent: bool = field(metadata={"key": "streams"})
     calibration_rows: int
     notes: tuple[str, ...]
     placement: Score

@@ -2,7 +2,7 @@
 
 One rule for all files: unknown, missing and ill-typed keys are refused with their dotted name, so
 that a damaged or hostile file never becomes a half-valid object. A field's metadata may hold `low`
-and `high`, or `choices`.
+and `high`, or `choices`, and the `key` that the file has for it where that is not its name.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ def decode(cls: type[T], data: Any, where: str, error: type[InputError]) -> T:
 def encode(value: Any) -> Any:
     """Plain data of a dataclass: dicts, lists and scalars; unions carry their class as `type`."""
     if dataclasses.is_dataclass(value):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {_key(f): encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return fields if not hasattr(value, "tag") else {"type": value.tag} | fields
     if isinstance(value, tuple):
         return [encode(item) for item in value]
@@ -83,7 +83,7 @@ class _Decoder:
     def build(self, cls: type[Any], data: Any, key: str) -> Any:
         if not isinstance(data, Mapping):
             raise self._fail(key, f"must be a table, not {_short(data)}")
-        fields = {f.name: f for f in dataclasses.fields(cls)}
+        fields = {_key(f): f for f in dataclasses.fields(cls)}
         for name in data:
             if name not in fields:
                 known = ", ".join(sorted(fields))
@@ -97,7 +97,8 @@ class _Decoder:
                 if field.default is not dataclasses.MISSING:
                     continue
                 raise self._fail(place, "is missing")
-            values[name] = self.value(self._hints[cls][name], data[name], place, field.metadata)
+            hint = self._hints[cls][field.name]
+            values[field.name] = self.value(hint, data[name], place, field.metadata)
         return cls(**values)
 
     def value(self, hint: Any, data: Any, key: str, metadata: Mapping[str, Any]) -> Any:
@@ -171,6 +172,11 @@ class _Decoder:
 
     def _fail(self, key: str, what: str) -> InputError:
         return self._error(f"{self._where}: `{key}` {what}")
+
+
+def _key(field: "dataclasses.Field[Any]") -> str:
+    """What a field is called in a file."""
+    return str(field.metadata.get("key", field.name))
 
 
 def _join(key: str, name: object) -> str:

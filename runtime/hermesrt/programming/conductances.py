@@ -14,8 +14,13 @@ from hermesrt.programming.targets import targets
 
 @dataclass(frozen=True)
 class CoreCells:
-    """One core's signed conductances g+ - g- in siemens, [rows, columns]: wanted, and as programmed
-    (all devices of a polarity together, before any drift). `used` are the cells of tiles."""
+    """One core's signed conductances g+ - g-, all devices of a polarity together, before any drift.
+
+    core: its number.
+    target: wanted, [rows, columns], S.
+    programmed: as they were written, [rows, columns], S.
+    used: whether a cell is one of a tile, [rows, columns].
+    """
 
     core: int
     target: NDArray[np.float32]
@@ -26,6 +31,11 @@ class CoreCells:
     def error(self) -> NDArray[np.float32]:
         """Programmed less wanted, zero where a cell is not in use."""
         return np.where(self.used, self.programmed - self.target, np.float32(0))
+
+    @property
+    def used_share(self) -> float:
+        """Cells in use over all, 0 to 1."""
+        return float(self.used.mean())
 
     @property
     def rms_error(self) -> float:

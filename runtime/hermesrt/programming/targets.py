@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hermesrt.artifact.line_map import known_of
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
+from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.stuck_devices import StuckDevices
 from hermesrt.executor import tensor_of
 
@@ -43,13 +44,9 @@ class CoreTarget:
 
 
 def targets(artifact: Artifact) -> Iterator[CoreTarget]:
-    """Each core in use: g = w / max|w_column| * g_max of the row block. Source: Le Gallo 2023."""
+    """Each core in use, its weights as conductances (`hermesrt.chip.conductance`)."""
     shape = artifact.chip.crossbar.rows, artifact.chip.crossbar.columns
-    largest = {
-        m.name: torch.maximum(tensor.amax(0), -tensor.amin(0))
-        for m in artifact.manifest.matrices
-        for tensor in [tensor_of(artifact, m.name)]
-    }
+    largest = {m.name: column_max(tensor_of(artifact, m.name)) for m in artifact.manifest.matrices}
     held: dict[int, list[tuple[Matrix, Tile]]] = {core: [] for core in artifact.cores}
     for matrix in artifact.manifest.matrices:
         for tile in matrix.tiles:
@@ -57,9 +54,9 @@ def targets(artifact: Artifact) -> Iterator[CoreTarget]:
     for core, tiles in held.items():
         siemens, used = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
         for matrix, tile in tiles:
-            exact, most = tensor_of(artifact, matrix.name), largest[matrix.name]
-            share = (exact[tile.part] / most[tile.part[1]]).nan_to_num(0.0)
-            siemens[tile.place] = share * matrix.g_max_siemens[tile.stage]
+            block = tensor_of(artifact, matrix.name)[tile.part]
+            shares = g_shares(block, largest[matrix.name][tile.part[1]])
+            siemens[tile.place] = shares * matrix.g_max_siemens[tile.stage]
             used[tile.place] = True
         known = known_of(artifact.tensors, core, shape)
         stuck = None if known is None else StuckDevices.of(artifact.chip, torch.from_numpy(known))

@@ -16,6 +16,7 @@ from hermes_sim.core import Core
 from hermes_sim.crossbar import Converters, LayerArrays, Stage
 from hermes_sim.noise import ReadNoise
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, Tile
+from hermesrt.chip.conductance import column_max
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.executor import tensor_of
 from hermesrt.programming.mvm_error import column_fit
@@ -47,7 +48,7 @@ class Fold:
             scale = tensor_of(self.artifact, step.scale).float()
         if step.bias is not None:
             bias = tensor_of(self.artifact, step.bias).float()
-        largest = tensor_of(self.artifact, matrix.name).abs().amax(0).float()
+        largest = column_max(tensor_of(self.artifact, matrix.name)).float()
         converters = converters_of(chip, self.mode or matrix.mode)
         codes = self._calibration(step, matrix)
         stages, before = [], 0.0

@@ -1,6 +1,7 @@
 """Feature maps: rates, biases and orders known from the literature; and what is refused."""
 
 import math
+import sys
 from functools import cache
 from typing import Any
 
@@ -272,9 +273,6 @@ def test_a_map_of_data_cannot_be_redrawn(data: Tensor) -> None:
 
 
 def test_a_package_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(InputError, match=r"'halton' needs scipy.*pip install 'hermesc\[sklearn\]'"):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(InputError, match=r"'halton' needs the package scipy.*'hermesc\[sklearn\]'"):
         feature_map(Rbf(1.0), 4, 8, "halton")

@@ -44,6 +44,12 @@ def _rounded(value):
     return [_rounded(v) for v in value] if isinstance(value, list) else value
 
 
+@pytest.fixture(scope="module")
+def artifact(stages):
+    """The golden model's program."""
+    return stages["emit"]
+
+
 def test_golden(artifact, golden):
     plain = {k: v for k, v in encode(artifact.manifest).items() if k not in ("chip", "generator")}
     plain["steps"] = [json.dumps(_rounded(step)) for step in plain["steps"]]

@@ -9,12 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermesc.ir.verify import verify_quantized
-from hermesc.passes.quantize import (
-    QuantizeOptions,
-    column_max,
-    quantize,
-    rows_are_independent,
-)
+from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesrt.errors import ModelError
 
 
@@ -22,11 +17,13 @@ from hermesrt.errors import ModelError
 def quantized_of(mvm_graph, tiled_of):
     """One matrix, cut for the chip and calibrated on x."""
 
-    def make(chip, matrix, x, streams=True, extra=None, options=None, **changes):
+    def make(chip, matrix, x, rows_independent=True, extra=None, options=None, **changes):
         partitioned, weights = mvm_graph(matrix, **changes)
         weights = weights | (extra or {})
         tiled = tiled_of(partitioned, weights, chip)
-        quantized = quantize(tiled, weights, {"x0": x}, streams, chip, options or QuantizeOptions())
+        quantized = quantize(
+            tiled, weights, {"x0": x}, rows_independent, chip, options or QuantizeOptions()
+        )
         verify_quantized(quantized, chip)
         return quantized
 
@@ -153,7 +150,8 @@ def test_calibration_in_parts_equals_calibration_at_once(chip, quantized_of):
     torch.manual_seed(0)
     matrix, x = torch.randn(6, 4), torch.randn(2500, 6)
     assert (
-        quantized_of(chip, matrix, x).ranges == quantized_of(chip, matrix, x, streams=False).ranges
+        quantized_of(chip, matrix, x).ranges
+        == quantized_of(chip, matrix, x, rows_independent=False).ranges
     )
 
 
@@ -274,12 +272,14 @@ def test_kept_codes_are_input_codes_of_calibration_vectors(chip, quantized_of, o
     assert all(near)
 
 
-@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("rows_independent", [True, False])
 @pytest.mark.parametrize("count", [256, 300, 511, 512, 2500])
-def test_kept_codes_are_spread_over_the_calibration_data(chip, quantized_of, count, streams):
+def test_kept_codes_are_spread_over_the_calibration_data(
+    chip, quantized_of, count, rows_independent
+):
     """Each twentieth of the data is among them: what a column is corrected for is all of it."""
     x = torch.arange(1.0, count + 1)[:, None]
-    (codes,) = quantized_of(chip, torch.ones(1, 1), x, streams=streams).vectors
+    (codes,) = quantized_of(chip, torch.ones(1, 1), x, rows_independent=rows_independent).vectors
     assert 128 <= codes.shape[0] <= 256
     twentieths = {int((c - 0.5) * 20 // 127) for c in codes[:, 0].tolist()}
     assert twentieths >= set(range(1, 20))
@@ -331,44 +331,6 @@ def test_weights_and_inputs_without_information_are_noted(chip, quantized_of):
     assert constant.notes == ("layer0: its input has one magnitude, 0.25, on calibration data",)
 
 
-def test_column_max_of_a_zero_column_is_one():
-    assert column_max(torch.tensor([[0.0, -3.0], [0.0, 2.0]])).tolist() == [1.0, 3.0]
-
-
-def test_a_row_by_row_model_streams_and_a_mixing_one_does_not(front_of, any_model):
-    mixing = {"across the batch", "no matrix", "w @ one row", "mv", "dot", "addmv", "x @ x.T"}
-    mixing |= {"a result that is repeated", "repeated along the sum"}
-    columns = {
-        "repeated by batch and heads in one",
-        "repeated by batch and heads in one, as decomposed",
-        "einsum implicit, sorted",
-        "mm from the left",
-        "inner from the left",
-        "F.linear of a fixed input",
-    }
-    columns |= {"einsum transposed out", "tensordot from the left", "bmm", "baddbmm"}
-    columns |= {"bmm from the left"}  # their rows are not the batch
-    made = front_of(any_model)
-    inputs = made.named(any_model.inputs())
-    streams = rows_are_independent(made.graph, made.weights, inputs)
-    assert streams == (any_model.name not in mixing | columns)
-
-
-def test_a_model_of_one_row_does_not_stream(front, tiled_of):
-    made = front(torch.nn.Linear(4, 2), (torch.randn(3, 4),))
-    assert rows_are_independent(made.graph, made.weights, made.named((torch.randn(2, 4),)))
-    assert not rows_are_independent(made.graph, made.weights, made.named((torch.randn(1, 4),)))
-
-
-@pytest.mark.parametrize("row", [0, 3, 7, 8, 15])
-def test_a_maximum_over_the_batch_does_not_stream_wherever_it_lies(front, tiled_of, module, row):
-    model = module(lambda m, x: (x @ m.w) / x.abs().max(), w=(6, 5))
-    x = torch.rand(16, 6, generator=torch.Generator().manual_seed(0))
-    x[row, 2] = 5.0
-    made = front(model, (x,))
-    assert not rows_are_independent(made.graph, made.weights, made.named((x,)))
-
-
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("width", [64, 128, 256])
 def test_a_percentile_sees_every_feature_and_every_block_alike(chip, quantized_of, width, order):
@@ -378,6 +340,6 @@ def test_a_percentile_sees_every_feature_and_every_block_alike(chip, quantized_o
     x = x * torch.linspace(0.1, 1, 4096)[:, None]
     x = x.flip(0) if order < 0 else x
     options = QuantizeOptions(range="percentile", percentile=99.0)
-    made = quantized_of(chip, torch.ones(width, 1), x, options=options, streams=True)
+    made = quantized_of(chip, torch.ones(width, 1), x, options=options, rows_independent=True)
     wanted = float(x.abs().flatten().sort().values[round(0.99 * (x.numel() - 1))])
     assert made.ranges[0].input_max == pytest.approx(wanted, rel=0.03)

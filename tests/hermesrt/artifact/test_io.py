@@ -18,11 +18,13 @@ from hermesrt.errors import ArtifactError, InputError
 from hermesrt.files.container import pack, unpack
 from hermesrt.files.typed import encode
 
+from ...zoo.golden import golden_chip, golden_source
+
 PARTS = ("program.json", "weights.safetensors", "examples.safetensors")
 
 
-def test_compiling_twice_gives_the_same_bytes(golden_source, golden_chip, program_bytes):
-    again = compile_model(golden_source, golden_chip, Options())
+def test_compiling_twice_gives_the_same_bytes(program_bytes):
+    again = compile_model(golden_source(), golden_chip(), Options())
     assert io.to_bytes(again) == program_bytes
 
 

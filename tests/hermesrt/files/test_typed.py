@@ -134,3 +134,15 @@ def test_any_junk_is_decoded_or_refused_as_asked(key, junk):
     except ArtifactError:
         return
     assert isinstance(page, Page)
+
+
+@dataclass(frozen=True)
+class Renamed:
+    rows_independent: bool = field(metadata={"key": "streams"})
+
+
+def test_a_file_may_have_another_key_for_a_field():
+    assert encode(Renamed(True)) == {"streams": True}
+    assert decode(Renamed, {"streams": True}, "f", ArtifactError) == Renamed(True)
+    with pytest.raises(ArtifactError, match="`rows_independent` is not a known key"):
+        decode(Renamed, {"rows_independent": True}, "f", ArtifactError)

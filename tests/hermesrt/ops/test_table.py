@@ -11,6 +11,8 @@ from hermesc.ir.ops import takes
 from hermesrt.ops import table as aten
 from hermesrt.ops.table import Call, DType, Ref
 
+from ...zoo.front import ALL, front_of
+
 FORBIDDEN = [
     "from_file",
     "rand",
@@ -143,7 +145,8 @@ def test_a_value_dies_at_its_last_use_unless_it_is_kept():
     assert aten.last_uses(steps, ["c"]) == [[], [], ["a"], ["b"], ["x", "unused"]]
 
 
-def test_every_value_dies_once_but_the_outputs(any_model, front_of):
+@pytest.mark.parametrize("any_model", ALL, ids=[case.name for case in ALL])
+def test_every_value_dies_once_but_the_outputs(any_model):
     graph = front_of(any_model).graph
     dead = aten.last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     freed = [name for names in dead for name in names]

@@ -1,1 +1,1 @@
-"""A `.pt2` file of torch.export: read as data."""
+"""Exported programs (`.pt2`): read by us, checked against a closed schema, then loaded by torch."""

@@ -1,134 +1,96 @@
-"""What a `.pt2` archive may hold, looked at before torch reads it.
+"""The parts of a zip archive as bytes, read once, so that nobody else reads it differently.
 
-Torch's loader would unpickle example inputs, custom objects and odd weights, load compiled
-libraries and evaluate size expressions as Python. An ordinary export needs none of that, so an
-archive that asks for it is refused and what is left is data.
+Two readers of one zip file can see two files in it: by entries of one name, by names that differ in
+capitals only, by a second folder, by a local header that says otherwise. Such an archive is
+refused. What is unpacked is bounded before it is read.
 """
 
-import io
-import json
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-import torch
-
-from hermesrt.errors import Location, ModelError, Refusal, UnsupportedOpError
-
-_ADVICE = (
-    "save it with torch.export.save(torch.export.export(model, example_inputs, "
-    "dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)), 'model.pt2')"
-)
-_ENTRIES = re.compile(
-    r"models/model\.json|archive_format|archive_version|byteorder|\.data/\w+"
-    r"|data/weights/(weight_\d+|model_weights_config\.json)"
-    r"|data/constants/(tensor_\d+|model_constants_config\.json)"
-    r"|data/sample_inputs/model\.pt"
-)
-_SIZE_FUNCTIONS = {
-    "Max", "Min", "FloorDiv", "ModularIndexing", "Where", "PythonMod", "Mod", "CleanDiv", "CeilDiv",
-    "CeilToInt", "FloorToInt", "TruncToInt", "RoundToInt", "IntTrueDiv", "FloatTrueDiv", "ToFloat",
-    "PowByNatural", "Symbol", "Dummy", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Eq",
-    "Ne", "Equality", "Unequality", "LessThan", "GreaterThan", "StrictLessThan",
-    "StrictGreaterThan",
-    "And", "Or", "Not", "True", "False", "true", "false", "positive", "nonnegative", "negative",
-    "integer", "real", "precision", "oo", "int_oo",
-}  # fmt: skip
-_SIZE = re.compile(r"[\w\s()+\-*/,.<>=']*")
-_TARGETS = re.compile(
-    r"torch\.ops\.(aten|higher_order)\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\._?sym_\w+"
-)
+_PART = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*|\.data/\w+|\.\w+", re.ASCII)
+_MOST_PARTS = 100_000
+_MOST_COMPRESSED = 256 * 2**20  # bytes, unpacked, of all compressed parts together
+_ENCRYPTED = 0x1
 
 
-def check_archive(path: Path) -> None:
-    """Nothing in the file would run as code when torch loads it.
+class RefusedPart(ValueError):
+    """Something in a `.pt2` file is not as torch.export.save writes it: what, and where."""
 
-    Raises: ModelError for what is no exported program, or asks for more than data;
-    UnsupportedOpError that lists operations from outside torch's own.
+    def __init__(self, why: str, place: tuple[str, ...] = ()) -> None:
+        self.why = why
+        self.place = place
+        shown = [name[:40] if name.isascii() and name.isprintable() else "?" for name in place]
+        shown = [*shown[:2], "...", *shown[-5:]] if len(shown) > 8 else shown
+        super().__init__(f"{'.'.join(shown)}: {why}" if shown else why)
+
+    def within(self, name: str) -> "RefusedPart":
+        """The same error, seen from what holds the value under that name."""
+        return RefusedPart(self.why, (name, *self.place))
+
+
+def read_parts(file: Path | IO[bytes]) -> dict[str, bytes]:
+    """Every part of the archive, by its name without the folder that all names begin with.
+
+    Raises: RefusedPart; zipfile.BadZipFile or another ValueError for a damaged archive.
     """
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"{path}: not a .pt2 file (a zip archive); {_ADVICE}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = {name.partition("/")[2]: name for name in archive.namelist()}
-            if "models/model.json" not in parts:
-                raise ModelError(
-                    f"{path}: an archive without an exported program in it (models/model.json); "
-                    f"{_ADVICE}"
-                )
-            odd = [name for name in parts if not _ENTRIES.fullmatch(name)]
-            if odd:
-                raise ModelError(
-                    f"{path}: it holds {odd[0]}, which torch would load as code or objects; "
-                    f"{_ADVICE}"
-                )
-            program = _json(archive, parts["models/model.json"])
-            configs = [_json(archive, parts[p]) for p in parts if p.endswith("_config.json")]
-            for part in _pickled(parts, configs):
-                _unpickles_safely(archive.read(parts[part]), part, path)
-    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: a damaged .pt2 file: {error}; {_ADVICE}") from None
-    _check_sizes(program, path)
-    _check_operations(program)
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        _check_names([entry.filename for entry in entries])
+        _check_sizes(entries, archive.start_dir)
+        return {entry.filename.partition("/")[2]: _read(archive, entry) for entry in entries}
 
 
-def _json(archive: zipfile.ZipFile, name: str) -> Any:
-    return json.loads(archive.read(name))
+def _check_names(names: list[str]) -> None:
+    if len(names) > _MOST_PARTS:
+        raise RefusedPart(f"it holds {len(names)} parts; the limit is {_MOST_PARTS}")
+    for name in names:
+        if not _PART.fullmatch(name.partition("/")[2]):
+            raise RefusedPart(f"a part is called {name[:60]!r}, which no .pt2 file holds")
+    folders = {name.partition("/")[0] for name in names}
+    if len(folders) > 1:
+        raise RefusedPart(f"its parts lie in {len(folders)} folders; a .pt2 file has one")
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise RefusedPart(f"it holds {name} twice (capitals do not tell parts apart)")
+        seen.add(name.casefold())
 
 
-def _pickled(parts: dict[str, str], configs: list[Any]) -> Iterator[str]:
-    """The parts that torch reads with pickle."""
-    for part in parts:
-        if part.startswith("data/sample_inputs/"):
-            yield part
-    for config in configs:
-        for entry in config["config"].values():
-            if entry.get("use_pickle"):
-                name = str(entry["path_name"])
-                yield f"data/{'weights' if name.startswith('weight_') else 'constants'}/{name}"
+def _check_sizes(entries: list[zipfile.ZipInfo], room: int) -> None:
+    """`room` is how many bytes the archive has for its parts."""
+    compressed = 0
+    if sum(entry.compress_size for entry in entries) > room:
+        raise RefusedPart(f"its parts declare more bytes than the {room} that it has for them")
+    for entry in entries:
+        if entry.flag_bits & _ENCRYPTED:
+            raise RefusedPart(f"{entry.filename} is encrypted")
+        if entry.compress_type == zipfile.ZIP_STORED:
+            if entry.compress_size != entry.file_size:
+                raise RefusedPart(f"{entry.filename} is stored, yet its two sizes differ")
+        elif entry.compress_type == zipfile.ZIP_DEFLATED:
+            compressed += entry.file_size
+        else:
+            raise RefusedPart(
+                f"{entry.filename} is compressed by the method {entry.compress_type}; "
+                "parts are stored or deflated"
+            )
+    if compressed > _MOST_COMPRESSED:
+        raise RefusedPart(
+            f"its compressed parts hold {compressed} bytes; the limit is {_MOST_COMPRESSED} "
+            "(torch.export.save compresses nothing)"
+        )
 
 
-def _unpickles_safely(data: bytes, part: str, path: Path) -> None:
-    """Torch loads such a part with full pickle when the safe way fails; here it must not fail."""
-    if not data:
-        return
-    try:
-        torch.load(io.BytesIO(data), weights_only=True)
-    except Exception:
-        raise ModelError(
-            f"{path}: {part} holds objects that only an unsafe load would read; {_ADVICE}"
-        ) from None
-
-
-def _check_sizes(program: Any, path: Path) -> None:
-    for text in _values(program, "expr_str"):
-        names = set(re.findall(r"[A-Za-z_]\w*", text)) if isinstance(text, str) else {"?"}
-        odd = [n for n in names if not re.fullmatch(r"[suz]+\d+", n) and n not in _SIZE_FUNCTIONS]
-        if odd or not _SIZE.fullmatch(text):
-            raise ModelError(f"{path}: the size {str(text)[:60]!r} is no expression of sizes")
-
-
-def _check_operations(program: Any) -> None:
-    names = {str(t): None for t in _values(program, "target") if isinstance(t, str)}
-    called = [t for t in names if t.startswith(("torch.", "_operator", "math", "#"))]
-    refused = [
-        Refusal(name, Location(), "not an operation of torch.ops.aten or arithmetic on sizes")
-        for name in called
-        if not _TARGETS.fullmatch(name)
-    ]
-    if refused:
-        raise UnsupportedOpError(refused)
-
-
-def _values(data: Any, key: str) -> Iterator[Any]:
-    """Every value of that key, at any depth."""
-    if isinstance(data, dict):
-        for name, value in data.items():
-            if name == key:
-                yield value
-            yield from _values(value, key)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _values(value, key)
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The bytes, no more of them than the archive's directory says."""
+    with archive.open(entry) as stream:
+        data = stream.read(entry.file_size)
+        rest = stream.read(1)
+    if len(data) != entry.file_size or rest:
+        raise RefusedPart(
+            f"{entry.filename} holds other than the {entry.file_size} bytes that it declares"
+        )
+    return data

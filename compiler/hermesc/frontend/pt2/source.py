@@ -11,7 +11,8 @@ from torch.export.graph_signature import InputKind
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
-from hermesc.frontend.pt2.archive import check_archive
+from hermesc.frontend.pt2.memory import check_memory
+from hermesc.frontend.pt2.rewrite import rewrite
 from hermesc.frontend.request import (
     ModelRequest,
     ModelSource,
@@ -29,20 +30,25 @@ def exported_source(request: ModelRequest) -> ModelSource:
     """The ModelSource of a torch.export.ExportedProgram or of the path of a `.pt2` file.
 
     The program is compiled as it was exported: sizes that were fixed there stay fixed. Example
-    inputs that it holds are used where none are request.
+    inputs that it holds are used where none are given.
     Raises: ModelError.
     """
-    program = _load(request.model) if isinstance(request.model, Path) else request.model
+    if isinstance(request.model, Path):
+        program, stored = load_program(request.model)
+    else:
+        program, stored = request.model, request.model.example_inputs
     calibration = calibration_tensors(request)
     if request.example_inputs is not None:
         examples = tensors(request.example_inputs, request.place("example_inputs"))
     else:
-        examples = _stored(program) or _first_rows(program, calibration)
+        examples = _plain(stored) or _first_rows(program, calibration)
     if not examples:
         raise ModelError(
             f"{request.where}the program holds no example inputs; give example_inputs, or real "
             "inputs by name with --calibration"
         )
+    if isinstance(request.model, Path):
+        check_memory(program, examples)
     return ModelSource(
         model=program,
         example_inputs=examples,
@@ -54,21 +60,24 @@ def exported_source(request: ModelRequest) -> ModelSource:
     )
 
 
-def _load(path: Path) -> ExportedProgram:
-    """Read a `.pt2` file, once it is seen to be data."""
-    check_archive(path)
+def load_program(path: Path) -> tuple[ExportedProgram, Any]:
+    """The program in a `.pt2` file, and the example inputs that it holds or None.
+
+    Torch reads an archive that we wrote, of parts that were checked.
+    Raises: ModelError, UnsupportedOpError.
+    """
+    written = rewrite(path)
     try:
         with quiet():
-            return torch.export.load(path)
+            return torch.export.load(written.archive), written.samples
     except Exception as error:
         raise ModelError(
             f"{path}: torch cannot load it: {describe(error)}; export and save it again"
         ) from None
 
 
-def _stored(program: ExportedProgram) -> tuple[Tensor, ...]:
+def _plain(stored: Any) -> tuple[Tensor, ...]:
     """The example inputs that came with the program, if they are plain tensors."""
-    stored: Any = program.example_inputs
     if not stored:
         return ()
     leaves = torch.utils._pytree.tree_leaves(stored)

@@ -2,7 +2,9 @@
 
 import site
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.fx import Node
@@ -12,10 +14,15 @@ from hermesrt.errors import Location
 
 def location_of(node: Node, folder: Path | None) -> Location:
     """The innermost line of the node's stack that is neither torch's nor this front end's."""
-    stack = node.meta.get("nn_module_stack") or {}
+    return location(node.meta, folder)
+
+
+def location(meta: Mapping[str, Any], folder: Path | None) -> Location:
+    """The same of what tracing noted at a node."""
+    stack = meta.get("nn_module_stack") or {}
     module = str(next(reversed(stack.values()))[0]) if stack else ""
     module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
-    lines = (node.meta.get("stack_trace") or "").strip().splitlines()
+    lines = (meta.get("stack_trace") or "").strip().splitlines()
     frames = [
         (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
         for line, code in zip(lines, [*lines[1:], ""], strict=False)

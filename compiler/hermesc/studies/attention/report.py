@@ -5,15 +5,15 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from hermesc.studies.attention.plan import AttentionJob, AttentionLine, Errors
-from hermesc.studies.chip.plot import PUBLISHED_SERIES, as_bytes
 from hermesc.studies.statistics import Spread
 from hermesrt.report.text.terminal import facts, table
 from hermesrt.units import plural
+
+if TYPE_CHECKING:  # only who draws needs matplotlib
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,16 @@ def attention_runs_csv(found: Mapping[AttentionJob, Errors]) -> bytes:
 
 def attention_picture(lines: Sequence[AttentionLine], kind: str) -> bytes:
     """Errors against s/d as a file of that kind; the same study gives the same bytes."""
+    from hermesc.studies.chip.plot import as_bytes
+
     return as_bytes(lambda: _figure(lines), kind)
 
 
-def _figure(lines: Sequence[AttentionLine]) -> Figure:
+def _figure(lines: Sequence[AttentionLine]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    from hermesc.studies.chip.plot import PUBLISHED_SERIES
+
     figure = Figure(figsize=(5.0, 3.4), layout="constrained")
     axis = figure.subplots()
     ours = (("FP32, ours", "fp", "#000000", ":", "."),)

@@ -20,7 +20,8 @@ from threading import Thread, current_thread, main_thread
 from typing import Any, Generic, TypeVar
 
 from hermesc.studies.jobs.result_cache import Store
-from hermesrt.errors import InputError, OptionError
+from hermesrt.errors import OptionError
+from hermesrt.extras import require
 from hermesrt.program import one_thread
 
 J = TypeVar("J")
@@ -146,13 +147,9 @@ def _alone(compute: Callable[[J], R], job: J) -> R:
 def _on_cluster(
     compute: Callable[[J], R], jobs: Sequence[J], address: str
 ) -> Iterator[tuple[J, R]]:
-    try:
-        import distributed
-    except ModuleNotFoundError:
-        raise InputError(
-            "--scheduler needs the package distributed, which is not installed; "
-            "pip install 'hermesc[cluster]'"
-        ) from None
+    require("distributed", "--scheduler")
+    import distributed
+
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we tell it ourselves
     try:
         connect: Any = distributed.Client  # untyped, as all of this package

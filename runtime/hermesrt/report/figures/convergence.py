@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 
+from hermesrt.artifact.contents import core_name
 from hermesrt.artifact.schema import Artifact
+from hermesrt.programming.convergence import convergence
 from hermesrt.programming.loop import Iteration
-from hermesrt.report.figures.floorplan import core_name, figure_title
+from hermesrt.programming.outcome import ProgrammingOutcome
+from hermesrt.report.figures.floorplan import figure_title
 from hermesrt.report.figures.svg import FONT, INK, MUTED, RULE, document, heading, n, text
+from hermesrt.units import percent, plural
 
 MOVES: Mapping[str, tuple[str, str]] = {  # name, colour
     "start": ("SET and RESET", "#8B949E"),
@@ -25,20 +28,28 @@ def curve_svg(iterations: Sequence[Iteration]) -> str:
     return _framed("MVM error of each core by iteration", _curve(iterations))
 
 
+def curve_document(iterations: Sequence[Iteration]) -> str:
+    """The curve as a picture that stands alone."""
+    cores = len(iterations[0].mvm_errors) if iterations else 0
+    title = f"Programming {plural(cores, 'core')}"
+    body = heading(title, "grey: each core; coloured: their mean, by phase")
+    drawn = _curve(iterations) if iterations else ()
+    body += ['<g transform="translate(20 70)">', *drawn, "</g>"]
+    return document(title, (_WIDTH + 40, 80 + _HEIGHT), body)
+
+
 def errors_svg(artifact: Artifact, errors: Mapping[int, float]) -> str:
     """The MVM error of each core as it is now. For a page."""
     return _framed("MVM error of each core", _errors(artifact, errors))
 
 
-def programming_svg(
-    artifact: Artifact, iterations: Sequence[Iteration], errors: Mapping[int, float], method: str
-) -> str:
+def programming_svg(artifact: Artifact, outcome: ProgrammingOutcome) -> str:
     """Both beside each other, or the errors alone where nothing was programmed pulse by pulse."""
     title = f"Programming {figure_title(artifact)}"
-    mean = 100 * fmean(errors.values()) if errors else 0.0
-    body = heading(title, f"{method} weights; mean MVM error of the cores {mean:.1f} %")
-    parts = [_curve(iterations)] if iterations else []
-    parts.append(_errors(artifact, errors))
+    mean = percent(outcome.mean_error)
+    body = heading(title, f"{outcome.method} weights; mean MVM error of the cores {mean}")
+    parts = [_curve(outcome.iterations)] if outcome.iterations else []
+    parts.append(_errors(artifact, outcome.errors))
     for i, part in enumerate(parts):
         body += [f'<g transform="translate({n(20 + i * (_WIDTH + 20))} 70)">', *part, "</g>"]
     width = 40 + len(parts) * _WIDTH + 20 * (len(parts) - 1)
@@ -64,8 +75,8 @@ def _curve(iterations: Sequence[Iteration]) -> Iterator[str]:
     def x(number: int) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * number / last
 
-    def line(points: Sequence[tuple[int, float]]) -> str:
-        return " ".join(f"{n(x(i))},{n(scale.y(v))}" for i, v in points)
+    def line(errors: Sequence[float], first: int = 0) -> str:
+        return " ".join(f"{n(x(i))},{n(scale.y(100 * e))}" for i, e in enumerate(errors, first))
 
     yield from scale.drawn("MVM error (%)")
     ticks = sorted({round(last * share) for share in (0, 0.25, 0.5, 0.75, 1)})
@@ -73,23 +84,20 @@ def _curve(iterations: Sequence[Iteration]) -> Iterator[str]:
         yield text(str(tick), (x(tick), _HEIGHT - 26), size=12, fill=MUTED, anchor="middle")
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     yield text("iteration", (middle, _HEIGHT - 8), size=12, fill=MUTED, anchor="middle")
-    for core in range(len(iterations[0].mvm_errors)):
-        points = [(i, 100 * it.mvm_errors[core]) for i, it in enumerate(iterations)]
+    curves = convergence(iterations)
+    for errors in curves.cores:
         yield (
-            f'<polyline class="faint" points="{line(points)}" fill="none" stroke="{MUTED}" '
+            f'<polyline class="faint" points="{line(errors)}" fill="none" stroke="{MUTED}" '
             'stroke-opacity="0.35" stroke-width="0.8"/>'
         )
-    means = [100 * fmean(i.mvm_errors or (0.0,)) for i in iterations]
     legend = _LEFT
-    for phase in dict.fromkeys(i.phase for i in iterations):
-        at = [i for i, it in enumerate(iterations) if it.phase == phase]
-        name, colour = MOVES[phase]
-        points = [(i, means[i]) for i in range(max(0, at[0] - 1), at[-1] + 1)]
-        yield (
-            f'<polyline points="{line(points)}" fill="none" stroke="{colour}" stroke-width="2.4"/>'
-        )
-        if len(points) == 1:
-            yield f'<circle cx="{n(x(0))}" cy="{n(scale.y(means[0]))}" r="3.5" fill="{colour}"/>'
+    for part in curves.phases:
+        name, colour = MOVES[part.phase]
+        points = line(part.means, part.first)
+        yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.4"/>'
+        if len(part.means) == 1:
+            centre = f'cx="{n(x(part.first))}" cy="{n(scale.y(100 * part.means[0]))}"'
+            yield f'<circle {centre} r="3.5" fill="{colour}"/>'
         yield f'<rect x="{n(legend)}" y="8" width="16" height="4" fill="{colour}"/>'
         yield text(name, (legend + 22, 15), size=12)
         legend += 44 + 6.8 * len(name)
@@ -106,7 +114,7 @@ def _errors(artifact: Artifact, errors: Mapping[int, float]) -> Iterator[str]:
         yield (
             f'<rect class="core-bar" data-core="{core}" x="{n(left)}" y="{n(top)}" '
             f'width="{n(wide)}" height="{n(scale.bottom - top)}" fill="{_BAR}">'
-            f"<title>{core_name(artifact, core)}: {100 * error:.1f} %</title></rect>"
+            f"<title>{core_name(artifact, core)}: {percent(error)}</title></rect>"
         )
         if i % every == 0:
             at = (left + wide / 2, _HEIGHT - 26)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hermesrt.artifact.contents import HeldTile, core_contents, core_name, tile_name
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.report.figures.svg import (
@@ -135,30 +136,13 @@ def chip_svg(artifact: Artifact) -> str:
     )
 
 
-def chip_count(artifact: Artifact) -> int:
-    """Chips that the program was compiled for."""
-    return artifact.manifest.chips
-
-
-def core_name(artifact: Artifact, core: int) -> str:
-    """A core's number, with its chip's where there are several."""
-    chip, local = divmod(core, artifact.chip.cores)
-    return f"core {core}" if chip_count(artifact) == 1 else f"chip {chip}, core {local}"
-
-
-def tile_name(matrix: Matrix, tile: Tile) -> str:
-    """A tile in words: its layer and its block of the matrix (half-open ranges)."""
-    rows, columns = ("–".join(map(str, r)) for r in (tile.rows, tile.columns))
-    return f"{matrix.label}: rows {rows}, columns {columns}"
-
-
 def figure_title(artifact: Artifact) -> str:
     """The program and the chip."""
     return f"{shortened(artifact.manifest.name, 50)} on {shortened(artifact.chip.name, 40)}"
 
 
 def _layout(artifact: Artifact) -> _Layout:
-    chip, chips = artifact.chip, chip_count(artifact)
+    chip, chips = artifact.chip, artifact.manifest.chips
     rows, columns = chip.grid.rows, chip.grid.columns
     across = min(chips, max(1, math.ceil(math.sqrt(chips * rows / columns))))
     room = (_GRID_WIDTH - _CHIP_GAP * (across - 1)) / (columns * across)
@@ -171,15 +155,12 @@ def _layout(artifact: Artifact) -> _Layout:
 
 
 def _chips(artifact: Artifact, layout: _Layout) -> Iterator[str]:
-    held: dict[int, list[tuple[int, Matrix, Tile]]] = {core: [] for core in artifact.cores}
-    for layer, matrix in enumerate(artifact.manifest.matrices):
-        for tile in matrix.tiles:
-            held[tile.core].append((layer, matrix, tile))
+    held = {contents.core: contents.tiles for contents in core_contents(artifact)}
     for chip in range(layout.chips if layout.chips > 1 else 0):
         left, top = layout.origin(chip)
         yield text(f"chip {chip}", (left + layout.gap[0], top + 13), size=13, weight=600)
-    for core in range(artifact.chip.cores * layout.chips):
-        yield from _core(artifact, layout, core, held.get(core, []))
+    for core in range(artifact.cores_in_all):
+        yield from _core(artifact, layout, core, held.get(core, ()))
     for layer, here, there in _hops(artifact, layout):
         yield (
             f'<path class="route" data-layer="{layer}" d="{_hop_path(layout, here, there)}" '
@@ -188,13 +169,13 @@ def _chips(artifact: Artifact, layout: _Layout) -> Iterator[str]:
 
 
 def _core(
-    artifact: Artifact, layout: _Layout, core: int, held: list[tuple[int, Matrix, Tile]]
+    artifact: Artifact, layout: _Layout, core: int, held: tuple[HeldTile, ...]
 ) -> Iterator[str]:
     x, y = layout.corner(core)
     colour, stroke = (PANEL, "#7D858D") if held else ("none", "#C3C8CD")
     name = core_name(artifact, core)
     if held:
-        labels = ", ".join(dict.fromkeys(m.label for _, m, _ in held))
+        labels = ", ".join(dict.fromkeys(h.matrix.label for h in held))
         words = f"{name}: {plural(len(held), 'tile')} of {labels}"
         yield f'<g class="holder" data-core="{core}" aria-label="{xml_text(words)}">'
     yield (
@@ -207,8 +188,8 @@ def _core(
         ink, kind = (INK, "number used") if held else (MUTED, "number")
         local = core % artifact.chip.cores
         yield text(str(local), (x, y - 4), size=size, fill=ink, kind=kind)
-    for layer, matrix, tile in held:
-        yield from _tile(artifact.chip, layout, layer, matrix, tile)
+    for tile in held:
+        yield from _tile(artifact.chip, layout, tile.layer, tile.matrix, tile.tile)
     if held:
         yield "</g>"
 
@@ -305,9 +286,9 @@ def _legend_layer(layer: int, matrix: Matrix) -> str:
 
 
 def _subtitle(artifact: Artifact) -> str:
-    chips = chip_count(artifact)
+    chips = artifact.manifest.chips
     where = f" of {chips} chips" if chips > 1 else ""
-    cores = f"{len(artifact.cores)} of {artifact.chip.cores * chips} cores{where}"
+    cores = f"{len(artifact.cores)} of {artifact.cores_in_all} cores{where}"
     if not artifact.cores:
         return f"{cores}: the model has no matrix on the chip"
     return f"{cores}, {percent(artifact.utilisation)} of their cells"

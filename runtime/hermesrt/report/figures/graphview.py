@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hermesrt.artifact.module_graph import Box, DrawnGraph, View, graph_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.report.figures.floorplan import figure_title
-from hermesrt.report.figures.graph import Box, DrawnGraph, View, graph_of
 from hermesrt.report.figures.layered import Edge, Point, Size, layered
 from hermesrt.report.figures.svg import (
     DIGITAL,

@@ -1,8 +1,7 @@
 """Conductances and errors of cores as small pictures, and one core as a figure.
 
-For a page each map is a grey PNG of whole steps, which the page colours and reads back: code 0 is a
-cell that is not in use, `MIDDLE` is zero. Where all cells are too many for a page, a pixel is the
-cell of largest error among its neighbours, so that no fault is hidden.
+For a page each map is a grey PNG of whole steps, which the page colours and reads back. Where all
+cells are too many for a page, a pixel is the cell of largest error among its neighbours.
 """
 
 import base64
@@ -10,23 +9,21 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hermesrt.artifact.schema import Artifact, Tile
+from hermesrt.artifact.contents import HeldTile, core_contents, core_name
+from hermesrt.artifact.schema import Artifact
+from hermesrt.programming.cell_maps import CellScales, codes, scales_of, shown_error
 from hermesrt.programming.conductances import CoreCells, ReadConductances
-from hermesrt.report.figures.floorplan import core_name, figure_title
+from hermesrt.report.figures.floorplan import figure_title
 from hermesrt.report.figures.svg import INK, MUTED, document, fill, fitted, heading, n, text
 from hermesrt.units import plural
 
-MIDDLE = 61  # the code of zero; so many less one steps up and down
-_STEPS = MIDDLE - 1
 _BUDGET = 3_900_000  # characters of all maps of a page
 _SAMPLE = 4  # cores whose maps tell how large all will be
-_SHOWN_SHARE = 0.995  # of the cells are within the colours of an error map
 _MICRO = 1e6
 
 _WEIGHTS = ("#2166AC", "#F7F7F7", "#B35806")
@@ -37,7 +34,13 @@ _SIDE, _GAP, _TOP = 330.0, 36.0, 108.0
 
 @dataclass(frozen=True, slots=True)
 class CoreMaps:
-    """Two maps as base64 of PNGs, and the root mean square error in microsiemens."""
+    """Two maps of one core.
+
+    core: its number.
+    target: wanted conductances, a PNG in base64.
+    error: programmed less wanted, a PNG in base64.
+    rms: root mean square error of the cells in use, uS.
+    """
 
     core: int
     target: str
@@ -47,68 +50,40 @@ class CoreMaps:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """The maps of all cores. Steps are in microsiemens; a pixel stands for `stride` x `stride`
-    cells; colours end at `error_shown`."""
+    """The maps of all cores.
+
+    cores: by number.
+    scales: what a step of a code stands for.
+    stride: a pixel stands for so many by so many cells.
+    """
 
     cores: tuple[CoreMaps, ...]
-    target_step: float
-    error_step: float
-    error_shown: float
+    scales: CellScales
     stride: int
 
 
 def maps_of(cells: ReadConductances, budget: int = _BUDGET) -> Maps:
     """The maps of all cores within about that many characters, judged by some of them; goes through
     the cores twice, and never holds all."""
-    largest = worst = shown = 0.0
-    smallest, count = 1 << 30, 0
-    for core in cells():
-        count += 1
-        largest = max(largest, float(abs(core.target).max()) * _MICRO)
-        worst = max(worst, float(abs(core.error).max()) * _MICRO)
-        shown = max(shown, _shown(core))
-        smallest = min(smallest, *core.used.shape)
-    steps = (largest or 1.0) / _STEPS, (worst or 1.0) / _STEPS
+    scales = scales_of(cells())
     first = list(islice(cells(), _SAMPLE))
     stride = 1
-    while 2 * stride <= smallest and _size(first, steps, stride) * count > budget:
+    most = budget / max(1, scales.cores)
+    while 2 * stride <= scales.smallest_side and _size(first, scales, stride) > most:
         stride *= 2
-    found = tuple(_core_maps(core, steps, stride) for core in cells())
-    return Maps(found, *steps, shown or 1.0, stride)
+    found = tuple(_core_maps(core, scales, stride) for core in cells())
+    return Maps(found, scales, stride)
 
 
-def _size(cells: Sequence[CoreCells], steps: tuple[float, float], stride: int) -> float:
+def _size(cells: Sequence[CoreCells], scales: CellScales, stride: int) -> float:
     """Characters of a core's maps, the largest of those."""
-    maps = [_core_maps(core, steps, stride) for core in cells]
+    maps = [_core_maps(core, scales, stride) for core in cells]
     return max([len(m.target) + len(m.error) for m in maps], default=0)
 
 
-def _core_maps(cells: CoreCells, steps: tuple[float, float], stride: int) -> CoreMaps:
-    at = _worst(cells, stride)
-    used = cells.used[at]
-    target, error = (
-        _png(np.where(used, np.rint(values[at] * _MICRO / step) + MIDDLE, 0).astype(np.uint8))
-        for values, step in zip((cells.target, cells.error), steps, strict=True)
-    )
+def _core_maps(cells: CoreCells, scales: CellScales, stride: int) -> CoreMaps:
+    target, error = map(_png, codes(cells, scales, stride))
     return CoreMaps(cells.core, target, error, cells.rms_error * _MICRO)
-
-
-def _worst(cells: CoreCells, stride: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows and columns of the cell of largest error in each square of cells."""
-    rows, columns = (s // stride for s in cells.used.shape)
-    size = np.where(cells.used, abs(cells.error), -1.0)[: rows * stride, : columns * stride]
-    blocks = size.reshape(rows, stride, columns, stride).swapaxes(1, 2).reshape(rows, columns, -1)
-    down, across = np.divmod(blocks.argmax(-1), stride)
-    return (
-        np.arange(rows)[:, None] * stride + down,
-        np.arange(columns)[None, :] * stride + across,
-    )
-
-
-def _shown(cells: CoreCells) -> float:
-    """The error in microsiemens that nearly all cells in use keep within."""
-    wrong = abs(cells.error[cells.used])
-    return float(np.quantile(wrong, _SHOWN_SHARE)) * _MICRO if wrong.size else 0.0
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:
@@ -122,9 +97,9 @@ def core_svg(artifact: Artifact, cells: CoreCells, mvm_error: float | None) -> s
     rows, columns = cells.used.shape
     high = _SIDE * rows / columns
     most = max(float(abs(cells.target).max()), float(abs(cells.programmed[cells.used]).max()))
-    most, wrong = most * _MICRO or 1.0, _shown(cells) or 1.0
+    most, wrong = most * _MICRO or 1.0, shown_error(cells) or 1.0
     title = f"{core_name(artifact, cells.core).capitalize()} of {figure_title(artifact)}"
-    share = f"{cells.used.mean():.0%}".replace("%", " %")
+    share = f"{cells.used_share:.0%}".replace("%", " %")
     facts = f"{share} of its {rows} × {columns} cells; rms error {cells.rms_error * _MICRO:.2f} µS"
     if mvm_error is not None:
         facts += f"; MVM error {mvm_error:.1%}".replace("%", " %")
@@ -185,21 +160,16 @@ def _coloured(shares: NDArray[np.float32], colours: tuple[str, str, str]) -> NDA
     return pixels
 
 
-def _held(artifact: Artifact, core: int) -> list[tuple[int, str, Tile]]:
-    """Layer, its name, and each tile of a core."""
-    return [
-        (i, m.label, t)
-        for i, m in enumerate(artifact.manifest.matrices)
-        for t in m.tiles
-        if t.core == core
-    ]
+def _held(artifact: Artifact, core: int) -> tuple[HeldTile, ...]:
+    """What a core holds."""
+    return next((c.tiles for c in core_contents(artifact) if c.core == core), ())
 
 
 def _outlines(
     artifact: Artifact, cells: CoreCells, at: tuple[float, float], scale: tuple[float, float]
 ) -> Iterator[str]:
-    for _, _, tile in _held(artifact, cells.core):
-        (top, bottom), (left, right) = tile.core_rows, tile.core_columns
+    for held in _held(artifact, cells.core):
+        (top, bottom), (left, right) = held.tile.core_rows, held.tile.core_columns
         yield (
             f'<rect x="{n(at[0] + left * scale[0])}" y="{n(at[1] + top * scale[1])}" '
             f'width="{n((right - left) * scale[0])}" height="{n((bottom - top) * scale[1])}" '
@@ -210,7 +180,8 @@ def _outlines(
 def _tiles(artifact: Artifact, core: int, y: float) -> Iterator[str]:
     held = _held(artifact, core)
     yield text(plural(len(held), "tile"), (20, y - 24), size=13.5, weight=600)
-    for i, (layer, label, tile) in enumerate(held):
+    for i, one in enumerate(held):
+        layer, label, tile = one.layer, one.matrix.label, one.tile
         block, place = (
             f"{name} rows {rows[0]}–{rows[1]}, columns {columns[0]}–{columns[1]}"
             for name, rows, columns in (

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hermesrt.artifact.contents import core_name, layer_of_step
 from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import CAUSES, Cost, Lane, Span
-from hermesrt.report.figures.floorplan import core_name, figure_title
+from hermesrt.report.figures.floorplan import figure_title
 from hermesrt.report.figures.svg import (
     DIGITAL,
     MUTED,
@@ -188,12 +189,6 @@ def _bars(artifact: Artifact, rows: list[_Row], end_ps: int) -> Iterator[str]:
                 f'height="{n(high * scale)}" fill="{colour}">'
                 f"<title>{xml_text(_words(artifact, span))}</title></rect>"
             )
-
-
-def layer_of_step(artifact: Artifact) -> dict[str, int]:
-    """The number of the matrix that an MVM step multiplies with."""
-    layers = {m.name: i for i, m in enumerate(artifact.manifest.matrices)}
-    return {step.name: layers[step.matrix] for step in artifact.mvms}
 
 
 def _words(artifact: Artifact, span: Span) -> str:

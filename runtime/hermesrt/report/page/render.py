@@ -14,19 +14,25 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from hermesrt.artifact.assignments import digital_nodes, off_chip
+from hermesrt.artifact.contents import core_contents, core_name
+from hermesrt.artifact.module_graph import DrawnGraph, graph_of
 from hermesrt.artifact.schema import Artifact
+from hermesrt.breakdown import by_cause, by_layer
+from hermesrt.comparison import compared
 from hermesrt.cost import Cost, Moved
-from hermesrt.ops.table import op_class
-from hermesrt.report.figures.breakdown import by_cause, by_layer
+from hermesrt.facts.cost import cost_facts, per
+from hermesrt.facts.fact import Fact
+from hermesrt.programming.cell_maps import MIDDLE
 from hermesrt.report.figures.convergence import curve_svg, errors_svg
-from hermesrt.report.figures.floorplan import chip_svg, core_name
-from hermesrt.report.figures.graph import DrawnGraph, graph_of
+from hermesrt.report.figures.floorplan import chip_svg
 from hermesrt.report.figures.graphview import view_svg
-from hermesrt.report.figures.heatmap import MIDDLE, CoreMaps, Maps, maps_of
+from hermesrt.report.figures.heatmap import CoreMaps, Maps, maps_of
 from hermesrt.report.figures.svg import COLOURS, definitions, fill, swatch_svg
 from hermesrt.report.figures.timeline import ZOOMS, timeline
-from hermesrt.report.page import facts as words
-from hermesrt.report.page.facts import Fact
+from hermesrt.report.page import details
+from hermesrt.report.page.details import Detail
+from hermesrt.report.text.comparison import effect_cells, machine_cells
 from hermesrt.roofline import MachineEstimate
 from hermesrt.run_report import RunReport
 from hermesrt.snapshot import ProgrammingSnapshot
@@ -63,9 +69,9 @@ def page_html(
     """
     beside = beside or Comparisons()
     graph = graph_of(artifact)
-    layers = words.layer_rows(artifact, cost)
+    layers = details.layer_rows(artifact, cost)
     matrices = artifact.manifest.matrices
-    digital = [a for a in artifact.manifest.account if a.unit == "digital"]
+    digital = digital_nodes(artifact)
     script = '(() => {\n"use strict";\n' + "\n".join(map(_read, _SCRIPTS)) + "})();"
     text = _environment().get_template("page.html.j2").render(
         artifact=artifact,
@@ -75,27 +81,27 @@ def page_html(
         script_hash=_digest(script),
         definitions=Markup("\n".join(definitions(len(matrices)))),
         sections=_sections(held, beside),
-        header=words.run_facts(run) if run else (),
-        summary=words.summary(artifact, cost),
+        header=run.result_facts if run else (),
+        summary=cost_facts(artifact, cost),
         plan=Markup(chip_svg(artifact)),
         layers=layers,
-        per=words.per(cost),
+        per=per(cost),
         timeline=_marked(timeline(artifact, cost)),
         views=_views(graph),
         modules=len(graph.modules),
         hidden=graph.hidden,
-        off_chip=words.off_chip([a for a in digital if op_class(a.op) != "layout"]),
-        layout_only=words.off_chip([a for a in digital if op_class(a.op) == "layout"]),
-        latency=by_cause(cost, "latency"),
-        energy=by_cause(cost, "energy"),
-        layer_latency=by_layer(artifact, cost, "latency"),
-        layer_energy=by_layer(artifact, cost, "energy"),
+        off_chip=off_chip(digital.work),
+        layout_only=off_chip(digital.layout),
+        latency=details.bars(by_cause(cost, "latency"), "latency"),
+        energy=details.bars(by_cause(cost, "energy"), "energy"),
+        layer_latency=details.bars(by_layer(artifact, cost, "latency"), "latency"),
+        layer_energy=details.bars(by_layer(artifact, cost, "energy"), "energy"),
         swatches=[Markup(swatch_svg(i)) for i in range(len(matrices))],
         colours=[COLOURS[i % len(COLOURS)][0] for i in range(len(matrices))],
         programming=_programming(artifact, held) if held else None,
-        machines=words.machine_rows(cost, beside.machines),
-        moved=words.moved_rows(cost, beside.moved),
-        constants=words.constants(artifact),
+        machines=[row for c in compared(cost, beside.machines) for row in machine_cells(c)],
+        moved=effect_cells(cost, beside.moved),
+        constants=details.constants(artifact),
         data=_data(artifact, cost, layers, held),
     )  # fmt: skip
     return _without_surrogates(text)
@@ -105,7 +111,7 @@ def _sections(held: ProgrammingSnapshot | None, beside: Comparisons) -> list[tup
     sections = [
         ("chip", "Floor plan"),
         ("timeline", "Timeline"),
-        ("graph", "DrawnGraph"),
+        ("graph", "Graph"),
         ("costs", "Time and energy"),
     ]
     if held:
@@ -133,16 +139,16 @@ def _views(graph: DrawnGraph) -> list[Markup]:
 
 def _programming(artifact: Artifact, held: ProgrammingSnapshot) -> _Programming:
     return _Programming(
-        facts=words.programming_facts(held),
-        curve=Markup(curve_svg(held.iterations)) if held.iterations else None,
-        errors=Markup(errors_svg(artifact, held.errors)),
+        facts=held.outcome.facts,
+        curve=Markup(curve_svg(held.outcome.iterations)) if held.outcome.iterations else None,
+        errors=Markup(errors_svg(artifact, held.outcome.errors)),
     )
 
 
 def _data(
     artifact: Artifact,
     cost: Cost,
-    layers: Sequence[words.LayerRow],
+    layers: Sequence[details.LayerRow],
     held: ProgrammingSnapshot | None,
 ) -> dict[str, Any]:
     """What the script shows: facts of layers, steps and cores, and the maps of the cells."""
@@ -150,11 +156,11 @@ def _data(
     return {
         "zooms": ZOOMS,
         "layers": [
-            {"label": row.label, "fill": fill(i), "facts": _pairs(words.layer_facts(row))}
+            {"label": row.label, "fill": fill(i), "facts": _pairs(details.layer_details(row))}
             for i, row in enumerate(layers)
         ],
         "steps": _steps(artifact, cost),
-        "cores": _cores(artifact, maps, held.errors if held else {}),
+        "cores": _cores(artifact, maps, held.outcome.errors if held else {}),
         "maps": _scales(artifact, held, maps) if held and maps else None,
     }
 
@@ -165,7 +171,7 @@ def _steps(artifact: Artifact, cost: Cost) -> dict[int, dict[str, Any]]:
     return {
         i: {
             "label": costs[step.name].label,
-            "facts": _pairs(words.step_facts(account.get(step.name), costs[step.name])),
+            "facts": _pairs(details.step_details(account.get(step.name), costs[step.name])),
         }
         for i, step in enumerate(artifact.manifest.steps)
         if step.name in costs
@@ -177,27 +183,19 @@ def _cores(
 ) -> dict[int, dict[str, Any]]:
     found: dict[int, CoreMaps] = {m.core: m for m in maps.cores} if maps else {}
     cores: dict[int, dict[str, Any]] = {}
-    for core in artifact.cores:
-        held = [
-            (i, m, t)
-            for i, m in enumerate(artifact.manifest.matrices)
-            for t in m.tiles
-            if t.core == core
-        ]
-        share = sum(t.cells for _, _, t in held) / artifact.chip.cells_per_core
-        mine = found.get(core)
-        rms = mine.rms if mine else None
-        facts = words.core_facts(len(held), share, rms, errors.get(core))
+    for contents in core_contents(artifact):
+        core, mine = contents.core, found.get(contents.core)
+        shown = details.core_details(contents, mine.rms if mine else None, errors.get(core))
         cores[core] = {
             "name": core_name(artifact, core).capitalize(),
-            "facts": _pairs(facts),
+            "facts": _pairs(shown),
             "tiles": [
                 {
-                    "layer": i,
-                    "rect": [*t.core_rows, *t.core_columns],
-                    "cells": words.tile_cells(m, t),
+                    "layer": held.layer,
+                    "rect": [*held.tile.core_rows, *held.tile.core_columns],
+                    "cells": details.tile_cells(held.matrix, held.tile),
                 }
-                for i, m, t in held
+                for held in contents.tiles
             ],
             "map": {"target": mine.target, "error": mine.error} if mine else None,
         }
@@ -205,13 +203,13 @@ def _cores(
 
 
 def _scales(artifact: Artifact, held: ProgrammingSnapshot, maps: Maps) -> dict[str, Any]:
-    crossbar = artifact.chip.crossbar
-    origin = f"{held.method.capitalize()} weights of the chip with seed {held.seed}, before drift"
+    crossbar, scales, made = artifact.chip.crossbar, maps.scales, held.outcome
+    origin = f"{made.method.capitalize()} weights of the chip with seed {made.seed}, before drift"
     return {
         "middle": MIDDLE,
-        "target_step": maps.target_step,
-        "error_step": maps.error_step,
-        "error_shown": maps.error_shown,
+        "target_step": scales.target_step,
+        "error_step": scales.error_step,
+        "error_shown": scales.error_shown,
         "stride": maps.stride,
         "rows": crossbar.rows,
         "columns": crossbar.columns,
@@ -219,8 +217,8 @@ def _scales(artifact: Artifact, held: ProgrammingSnapshot, maps: Maps) -> dict[s
     }
 
 
-def _pairs(facts: Sequence[Fact]) -> list[dict[str, str]]:
-    return [asdict(fact) for fact in facts]
+def _pairs(shown: Sequence[Detail]) -> list[dict[str, str]]:
+    return [asdict(detail) for detail in shown]
 
 
 def _read(name: str) -> str:

@@ -1,12 +1,14 @@
 """What is in a program file, as text and as data. Needs no torch."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Tile
+from hermesrt.artifact.assignments import node_groups
+from hermesrt.artifact.contents import CoreContents, core_contents
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
+from hermesrt.facts.fact import aligned
+from hermesrt.facts.program import program_facts
 from hermesrt.files.typed import encode
-from hermesrt.ops.table import base_name
-from hermesrt.report.text.terminal import account_table, artifact_facts, facts, matrix_table, table
+from hermesrt.report.text.terminal import account_table, matrix_table, table
 from hermesrt.units import percent
 
 # In the order in which the compiler makes them; `cost` is not in the file.
@@ -18,9 +20,9 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
     match stage:
         case "all":
             parts = [f"{name}:\n{inspect_text(artifact, file, name)}" for name in STAGES]
-            return "\n\n".join([facts(artifact_facts(artifact, file)), *parts])
+            return "\n\n".join([aligned(program_facts(artifact, file)), *parts])
         case None:
-            parts = [facts(artifact_facts(artifact, file)), account_table(artifact)]
+            parts = [aligned(program_facts(artifact, file)), account_table(artifact)]
             if artifact.manifest.matrices:
                 parts.insert(1, matrix_table(artifact))
             return "\n\n".join(parts)
@@ -52,71 +54,48 @@ def inspect_json(artifact: Artifact, sha256: str, stage: str | None) -> dict[str
         "tiles": artifact.tiles,
         "utilisation": artifact.utilisation,
     }
+    partition = {"partition": [encode(group) for group in node_groups(artifact)]}
+    places = {"places": [_place_json(contents) for contents in core_contents(artifact)]}
     parts = {"graph": "account", "tiles": "matrices", "ranges": "steps", "routes": "routes"}
     if stage is None:
         return summary | manifest
     if stage == "partition":
-        return {"partition": _parts(artifact)}
+        return partition
     if stage == "places":
-        return {"places": [encode(p) for p in places(artifact)]}
+        return places
     if stage == "all":
-        computed = {"partition": _parts(artifact), "places": list(map(encode, places(artifact)))}
-        return summary | manifest | computed
+        return summary | manifest | partition | places
     key = parts.get(stage, "steps")
     return {key: manifest[key]}
 
 
-@dataclass(frozen=True, slots=True)
-class CoreContents:
-    """One core in use and what it holds: label, and rows and columns of its array, half-open."""
-
-    core: int
-    used_share: float
-    tiles: tuple[tuple[str, tuple[int, int], tuple[int, int]], ...]
-
-
-def places(artifact: Artifact) -> list[CoreContents]:
-    """The cores in use, by number."""
-    held: dict[int, list[tuple[str, Tile]]] = {core: [] for core in artifact.cores}
-    for matrix in artifact.manifest.matrices:
-        for tile in matrix.tiles:
-            held[tile.core].append((matrix.label, tile))
-    return [
-        CoreContents(
-            core,
-            sum(t.cells for _, t in tiles) / artifact.chip.cells_per_core,
-            tuple((label, t.core_rows, t.core_columns) for label, t in tiles),
-        )
-        for core, tiles in held.items()
-    ]
+def _place_json(contents: CoreContents) -> dict[str, Any]:
+    """A core: each tile's label, and rows and columns of the array, half-open."""
+    return {
+        "core": contents.core,
+        "used_share": contents.used_share,
+        "tiles": [
+            [held.matrix.label, list(held.tile.core_rows), list(held.tile.core_columns)]
+            for held in contents.tiles
+        ],
+    }
 
 
 def _places(artifact: Artifact) -> str:
     rows = []
-    for place in places(artifact):
-        core, share = str(place.core), percent(place.used_share)
-        for label, down, across in place.tiles:
-            rows.append((core, share, label, _range(down), _range(across)))
+    for contents in core_contents(artifact):
+        core, share = str(contents.core), percent(contents.used_share)
+        for held in contents.tiles:
+            down, across = _range(held.tile.core_rows), _range(held.tile.core_columns)
+            rows.append((core, share, held.matrix.label, down, across))
             core = share = ""
     return table(("core", "used", "layer", "core rows", "core columns"), rows)
 
 
-def _parts(artifact: Artifact) -> list[dict[str, Any]]:
-    """Nodes by where they run and why, the reason of a layer's product without its name."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for a in artifact.manifest.account:
-        reason = a.reason.split(":")[0] if a.unit == "analog" else a.reason
-        found.setdefault((a.unit, reason), []).append(base_name(a.op))
-    return [
-        {"unit": unit, "reason": reason, "nodes": len(ops), "operations": sorted(set(ops))}
-        for (unit, reason), ops in found.items()
-    ]
-
-
 def _partition(artifact: Artifact) -> str:
     rows = [
-        (part["unit"], str(part["nodes"]), part["reason"], ", ".join(part["operations"]))
-        for part in _parts(artifact)
+        (group.unit, str(group.nodes), group.reason, ", ".join(group.operations))
+        for group in node_groups(artifact)
     ]
     return table(("runs in", "nodes", "why", "operations"), rows)
 

@@ -1,8 +1,8 @@
 """Jobs in this process, in others, on a Dask cluster; what is kept is not run again."""
 
-import builtins
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -102,14 +102,7 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_cluster_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "distributed":
-            raise ModuleNotFoundError(name)
-        return whole(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'hermesc\[cluster\]'"):
         dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler="tcp://127.0.0.1:9")))
 

@@ -5,11 +5,13 @@ from xml.etree import ElementTree
 import pytest
 
 from hermesrt.artifact.schema import Artifact
+from hermesrt.breakdown import by_cause, by_layer
 from hermesrt.cost import Cost
 from hermesrt.program import Program
 from hermesrt.programming.loop import Iteration
+from hermesrt.programming.outcome import ProgrammingOutcome
 from hermesrt.programming.session import OperationCounts
-from hermesrt.report.figures.breakdown import breakdown_svg, by_cause, by_layer
+from hermesrt.report.figures.breakdown import breakdown_svg
 from hermesrt.report.figures.convergence import curve_svg, programming_svg
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -69,10 +71,14 @@ def test_the_curve_falls_where_the_error_falls(artifact: Artifact) -> None:
     for line in cores:
         heights = [y for _, y in line]
         assert heights == sorted(heights)  # svg: larger is lower
-    assert "gradient descent" in programming_svg(artifact, iterations, {0: 0.1, 1: 0.2}, "gdp")
+    assert "gradient descent" in programming_svg(
+        artifact, ProgrammingOutcome(artifact.chip, "gdp", 0, {0: 0.1, 1: 0.2}, iterations)
+    )
 
 
 def test_errors_of_zero_and_one_iteration_can_be_drawn(artifact: Artifact) -> None:
     flat = (Iteration("start", (0.0,), OperationCounts()),)
-    ElementTree.fromstring(programming_svg(artifact, flat, {0: 0.0}, "verify"))
-    ElementTree.fromstring(programming_svg(artifact, (), {}, "published"))
+    one = ProgrammingOutcome(artifact.chip, "verify", 0, {0: 0.0}, flat)
+    none = ProgrammingOutcome(artifact.chip, "published", 0, {}, ())
+    ElementTree.fromstring(programming_svg(artifact, one))
+    ElementTree.fromstring(programming_svg(artifact, none))

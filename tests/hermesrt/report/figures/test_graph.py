@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hermesrt.artifact.module_graph import Box, DrawnGraph, graph_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.program import Program
-from hermesrt.report.figures.graph import Box, DrawnGraph, graph_of
 from hermesrt.report.figures.graphview import graph_svg, scene, view_svg
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -15,9 +15,10 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import Cost
 from hermesrt.errors import OptionError
 from hermesrt.program import Chip, Program
+from hermesrt.programming.cell_maps import MIDDLE
 from hermesrt.programming.conductances import CoreCells
 from hermesrt.report.figures.export import FIGURES, chip_figure, png
-from hermesrt.report.figures.heatmap import MIDDLE, maps_of
+from hermesrt.report.figures.heatmap import maps_of
 from hermesrt.snapshot import ProgrammingSnapshot, snapshot
 
 
@@ -32,8 +33,8 @@ def test_the_codes_are_the_conductances_within_half_a_step(held: ProgrammingSnap
         target, error = _codes(drawn.target), _codes(drawn.error)
         assert ((target > 0) == cells.used).all()
         for codes, values, step in (
-            (target, cells.target, maps.target_step),
-            (error, cells.error, maps.error_step),
+            (target, cells.target, maps.scales.target_step),
+            (error, cells.error, maps.scales.error_step),
         ):
             shown = (codes.astype(float) - MIDDLE) * step
             apart = abs(shown - values * 1e6)[cells.used]
@@ -54,13 +55,13 @@ def test_within_a_budget_a_pixel_is_the_worst_cell_of_its_square(held: Programmi
         wrong = cells.programmed.copy()
         row, column = (int(i[0]) for i in np.nonzero(cells.used))
         wrong[row + 3, column + 1] += 1e-4  # one cell far off
-        broken.append(replace(cells, snapshot=wrong))
+        broken.append(replace(cells, programmed=wrong))
     maps = maps_of(lambda: broken, budget=20_000)
     assert maps.stride > 1
     for drawn in maps.cores:
         codes = _codes(drawn.error)
         assert codes.shape == (256 // maps.stride, 256 // maps.stride)
-        assert (codes.max() - MIDDLE) * maps.error_step > 90
+        assert (codes.max() - MIDDLE) * maps.scales.error_step > 90
     assert sum(len(m.target) + len(m.error) for m in maps.cores) <= 20_000
 
 

@@ -92,7 +92,7 @@ def test_its_data_parses_and_describes_layers_cores_and_tiles(
     tile = artifact.manifest.matrices[0].tiles[1]
     core = data["cores"][str(tile.core)]
     facts = {f["name"]: f["value"] for f in core["facts"]}
-    assert facts["MVM error"] == f"{100 * held.errors[tile.core]:.1f} %"
+    assert facts["MVM error"] == f"{100 * held.outcome.errors[tile.core]:.1f} %"
     assert facts["Rms error of the cells"].endswith(" µS")
     (drawn,) = core["tiles"]
     assert drawn["rect"] == [*tile.core_rows, *tile.core_columns]
@@ -122,7 +122,7 @@ def test_without_a_chip_no_core_has_an_error_or_maps(artifact: Artifact, cost: C
 
 
 def test_the_errors_are_those_of_the_chip(artifact: Artifact, chip: Chip) -> None:
-    assert snapshot(chip).errors == mvm_errors(chip.device, artifact)
+    assert snapshot(chip).outcome.errors == mvm_errors(chip.device, artifact)
 
 
 def test_the_header_shows_a_run_and_only_then(
@@ -130,12 +130,12 @@ def test_the_header_shows_a_run_and_only_then(
 ) -> None:
     known = replace(run, accuracy=0.875, reference_accuracy=0.9)
     words = _Reader(page_html(artifact, known.cost, known)).words()
-    assert "Accuracy on the chip 87.5 % -2.5 points" in words
-    assert "Accuracy in FP32 90.0 %" in words
-    assert f"Relative error of output_0 {run.outputs['output_0'].relative_error:.3g}" in words
+    assert "Accuracy 87.5 % on the chip, 90.0 % in FP32 (-2.5 points)" in words
+    error = f"{run.outputs['output_0'].relative_error:.3g}"
+    assert f"output_0 8x10, relative error {error} against FP32" in words
     bare = _Reader(page_html(artifact, cost)).words()
     assert "Accuracy" not in bare
-    assert "Relative error" not in bare
+    assert "relative error" not in bare
 
 
 def test_assumed_causes_are_marked_and_shares_add_up(artifact: Artifact, cost: Cost) -> None:
@@ -170,7 +170,8 @@ def test_every_constant_of_the_chip_stands_with_its_source(artifact: Artifact, c
 def test_programming_has_a_section_with_a_chip_and_only_then(
     artifact: Artifact, cost: Cost, held: ProgrammingSnapshot
 ) -> None:
-    assert "Method published seed 0" in _Reader(page_html(artifact, cost, None, held)).words()
+    words = _Reader(page_html(artifact, cost, None, held)).words()
+    assert "Weights 2 cores, published weights, seed 0" in words
     assert 'id="programming"' not in page_html(artifact, cost)
 
 
@@ -190,4 +191,4 @@ def test_a_program_without_matrices_has_a_page(digital: Program, chip: Chip) -> 
     cost = chip.device.cost(digital.workload(), "4-phase")
     words = _Reader(page_html(digital.artifact, cost)).words()
     assert "Nothing on the chip" in words
-    assert "Cores used 0 of 64" in words
+    assert "Cores 0 of 64" in words

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 import hermesc
+from hermesrt.difference import Change, Difference, difference
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.program import Chip, Program
-from hermesrt.report.text.diff import Change, Difference, difference
+from hermesrt.report.text.diff import difference_text
 from hermesrt.run_report import RunReport
 
 
@@ -33,7 +34,7 @@ def _changed(files: Path, program: Program, **fields: object) -> Difference:
 def test_a_program_is_the_same_as_itself(files: Path) -> None:
     found = difference(files / "a.hermes", files / "a.hermes")
     assert found.changes == ()
-    assert str(found) == "The two programs are the same."
+    assert difference_text(found) == "The two programs are the same."
     assert found.to_json() == {"kind": "program", "same": True, "changes": []}
 
 
@@ -58,7 +59,7 @@ def test_a_constant_of_the_chip_is_named_with_its_relative_change(
     found = _changed(files, small, chip=tables)
     (change,) = found.changes
     assert change == Change("chip constants", "mvm_energy.four_phase_nj", energy, 2 * energy)
-    assert "+100.0 %" in str(found)
+    assert "+100.0 %" in difference_text(found)
 
 
 def test_a_range_a_reason_and_an_option_have_sections_of_their_own(
@@ -160,6 +161,6 @@ def test_a_file_that_does_not_exist_is_refused(files: Path) -> None:
 def test_numbers_beyond_all_floats_are_shown_without_a_ratio(files: Path) -> None:
     (files / "e.json").write_text('{"latency_ns": 3}')
     (files / "f.json").write_text('{"latency_ns": 1%s}' % ("0" * 400))
-    text = str(difference(files / "e.json", files / "f.json"))
+    text = difference_text(difference(files / "e.json", files / "f.json"))
     assert "%" not in text
     assert np.isinf(float("1" + "0" * 400))

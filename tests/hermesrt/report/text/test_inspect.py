@@ -2,9 +2,10 @@
 
 import pytest
 
+from hermesrt.artifact.contents import core_contents
 from hermesrt.artifact.schema import Artifact
 from hermesrt.program import Program
-from hermesrt.report.text.inspect import STAGES, inspect_json, inspect_text, places
+from hermesrt.report.text.inspect import STAGES, inspect_json, inspect_text
 
 
 def test_all_stages_follow_each_other_by_name(artifact: Artifact) -> None:
@@ -24,12 +25,15 @@ def test_the_partition_counts_every_node_once_with_its_reason(artifact: Artifact
 
 
 def test_places_hold_every_tile_and_their_shares_add_up(artifact: Artifact) -> None:
-    found = places(artifact)
+    found = core_contents(artifact)
     assert [p.core for p in found] == list(artifact.cores)
     assert sum(len(p.tiles) for p in found) == artifact.tiles
     mean = sum(p.used_share for p in found) / len(found)
     assert mean == pytest.approx(artifact.utilisation)
-    label, rows, columns = found[0].tiles[0]
+    held = found[0].tiles[0]
+    label, rows, columns = held.matrix.label, held.tile.core_rows, held.tile.core_columns
+    stored = inspect_json(artifact, "0", "places")["places"][0]
+    assert stored["tiles"][0] == [label, list(rows), list(columns)]
     text = inspect_text(artifact, "small.hermes", "places")
     words = (label, f"{rows[0]}-{rows[1]}", f"{columns[0]}-{columns[1]}")
     assert any(all(w in line.split() for w in words) for line in text.splitlines())

@@ -1,11 +1,15 @@
-"""A placement as plain data, and what crosses between chips."""
+"""A placement as plain data, and in words what crosses between chips."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from hermesrt.artifact.schema import Artifact
+from hermesrt.facts.fact import Fact
 from hermesrt.interchip import InterchipTransfer, interchip_transfers
+from hermesrt.units import percent
 from hermesrt.workload import Workload
+
+_LABELS_SHOWN = 4
 
 
 def placement_json(artifact: Artifact, work: Workload) -> dict[str, Any]:
@@ -28,17 +32,23 @@ def placement_json(artifact: Artifact, work: Workload) -> dict[str, Any]:
     }
 
 
-def crossing_fact(
-    artifact: Artifact, crosses: Sequence[InterchipTransfer]
-) -> list[tuple[str, str]]:
-    """One line on several chips; none on one."""
+def crossing_facts(artifact: Artifact, crosses: Sequence[InterchipTransfer]) -> tuple[Fact, ...]:
+    """One fact on several chips; none on one."""
     if artifact.manifest.chips == 1:
-        return []
+        return ()
     total = sum(c.count for c in crosses)
-    labels = list(dict.fromkeys(c.label for c in crosses))
-    shown = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
-    used = f"{len(artifact.chips)} of {artifact.manifest.chips}"
-    what = f"{total:,} bytes a sample cross between them, into {shown}" if total else (
+    what = f"{total:,} bytes a sample cross between them, into {_into(crosses)}" if total else (
         "nothing crosses between them"
     )  # fmt: skip
-    return [("Chips", f"{used}; {what}")]
+    return (Fact("Chips", f"{len(artifact.chips)} of {artifact.manifest.chips}; {what}"),)
+
+
+def _into(crosses: Sequence[InterchipTransfer]) -> str:
+    labels = list(dict.fromkeys(c.label for c in crosses))
+    more = len(labels) - _LABELS_SHOWN
+    return ", ".join(labels[:_LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def product_fact(work: Workload) -> Fact:
+    """How much of the multiplying is analog."""
+    return Fact("Products", f"{percent(work.analog_mac_share)} of multiply-adds on crossbars")

@@ -1,0 +1,79 @@
+"""Time and energy of one sample, in words and as plain data. Needs no torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hermesrt.artifact.schema import Artifact
+from hermesrt.cost import CAUSES, Cost
+from hermesrt.facts.fact import Fact
+from hermesrt.units import PS_PER_NS, percent, plural, si
+
+_PS, _PJ = 1e-12, 1e-12
+_PJ_PER_NJ = 1000
+
+
+def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
+    """Time and energy of one sample, and on what they rest."""
+    latency, interval = si(cost.latency_ps * _PS, "s"), si(cost.interval_ps * _PS, "s")
+    energy, share = si(cost.energy_pj * _PJ, "J"), cost.assumed_share
+    cores = f"{len(artifact.cores)} of {artifact.cores_in_all}"
+    digital = plural(artifact.count("digital"), "node")
+    latency_share, energy_share = percent(share["latency"]), percent(share["energy"])
+    return (
+        Fact(
+            "Latency",
+            f"{latency} {per(cost)}: {_parts(cost.latency_by, _PS, 's')}",
+            latency,
+        ),
+        Fact("Interval", f"{interval} between samples in steady state", interval),
+        Fact("Energy", f"{energy} a sample: {_parts(cost.energy_by, _PJ, 'J')}", energy),
+        Fact(
+            "Cores",
+            f"{cores}, {percent(artifact.utilisation)} of "
+            f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
+            cores,
+        ),
+        Fact("Not analog", f"{digital}, listed by `hermesc inspect`", digital),
+        Fact(
+            "Assumed",
+            f"{latency_share} of the latency and {energy_share} of the "
+            f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
+            latency_share,
+        ),
+    )
+
+
+def per(cost: Cost) -> str:
+    """What the latency is for."""
+    return "a sample" if cost.samples == 1 else f"a batch of {cost.samples:,}"
+
+
+def _parts(by: Mapping[str, int] | Mapping[str, float], scale: float, unit: str) -> str:
+    parts = [f"{CAUSES[k]} {si(v * scale, unit)}" for k, v in by.items() if v]
+    return ", ".join(parts) or "none"
+
+
+def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
+    """Time in ns and energy in nJ of one sample, in all and in parts."""
+    return {
+        "latency_ns": cost.latency_ps / PS_PER_NS,
+        "interval_ns": cost.interval_ps / PS_PER_NS,
+        "energy_nj": cost.energy_pj / _PJ_PER_NJ,
+        "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
+        "energy_by": {k: v / _PJ_PER_NJ for k, v in cost.energy_by.items()},
+        "assumed_share": cost.assumed_share,
+        "cores_used": len(artifact.cores),
+        "utilisation": artifact.utilisation,
+        "mvms": cost.core_mvms,
+        "layers": [
+            {
+                "label": layer.label,
+                "analog": layer.analog,
+                "vectors": layer.vectors,
+                "mvms": layer.core_mvms,
+                "latency_ns": layer.latency_ps / PS_PER_NS,
+                "energy_nj": layer.energy_pj / _PJ_PER_NJ,
+            }
+            for layer in cost.layers
+        ],
+    }

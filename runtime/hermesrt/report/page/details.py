@@ -1,0 +1,220 @@
+"""What the page says in words and numbers: rows of text for the template, which escapes them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from hermesrt.artifact.contents import CoreContents
+from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, NodeAssignment, Tile
+from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
+from hermesrt.chip.load import chip_tables
+from hermesrt.chip.spec import Kind
+from hermesrt.cost import Cost, LayerCost
+from hermesrt.report.figures.breakdown import amount_text
+from hermesrt.report.figures.svg import swatch_svg
+from hermesrt.units import percent, plural, si
+
+_PS, _PJ = 1e-12, 1e-12
+_PEDIGREE = ("kind", "source", "note")
+_KINDS: tuple[Kind, ...] = ("assumed", "derived", "quoted")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A line of what a user points at.
+
+    name: what it is.
+    value: as text, with its unit.
+    note: what the value is about; may be empty.
+    """
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer of the table, all of it text.
+
+    label: its name.
+    size: rows and columns of its matrix.
+    tiles: how many it is cut into.
+    cores: the numbers of those that hold it.
+    mvms: of cores, for a sample.
+    latency: first begin to last end, with its unit.
+    energy: of a sample, with its unit.
+    places: the source lines that use it.
+    swatch: a picture of its colour and hatch.
+    """
+
+    label: str
+    size: str
+    tiles: int
+    cores: str
+    mvms: str
+    latency: str
+    energy: str
+    places: tuple[Detail, ...]
+    swatch: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """One table of the chip.
+
+    name: of the table in the chip's file.
+    kind: quoted, derived or assumed.
+    source: the publication, the arithmetic or the reason.
+    note: what else is to be said; may be empty.
+    values: the constants, the unit in each name.
+    """
+
+    name: str
+    kind: Kind
+    source: str
+    note: str
+    values: tuple[Detail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One part of a total.
+
+    name: the cause, the layer or the operation.
+    value: its amount, as text.
+    share: of the total, 0 to 1.
+    assumed: whether it rests on an assumed constant.
+    layer: the number of its matrix; None where it has none.
+    """
+
+    name: str
+    value: str
+    share: float
+    assumed: bool
+    layer: int | None
+
+
+def layer_rows(artifact: Artifact, cost: Cost) -> list[LayerRow]:
+    """The matrices, in order."""
+    return [_layer(number, spent) for number, spent in enumerate(matrix_costs(artifact, cost))]
+
+
+def _layer(number: int, spent: MatrixCost) -> LayerRow:
+    matrix = spent.matrix
+    return LayerRow(
+        label=matrix.label,
+        size=f"{matrix.rows} × {matrix.columns}",
+        tiles=len(matrix.tiles),
+        cores=", ".join(map(str, sorted({t.core for t in matrix.tiles}))),
+        mvms=f"{spent.core_mvms:,}",
+        latency=si(spent.latency_ps * _PS, "s"),
+        energy=si(spent.energy_pj * _PJ, "J"),
+        places=_places(spent.steps),
+        swatch=Markup(swatch_svg(number)),
+    )
+
+
+def _places(steps: Sequence[MvmStep]) -> tuple[Detail, ...]:
+    places = dict.fromkeys((str(s.location), s.location.code.strip()) for s in steps)
+    return tuple(Detail("Source", place, code) for place, code in places)
+
+
+def layer_details(row: LayerRow) -> tuple[Detail, ...]:
+    """A layer wherever it is pointed at."""
+    return (
+        Detail("Latency", row.latency),
+        Detail("Energy", row.energy),
+        Detail("Core MVMs", row.mvms),
+        Detail("Matrix", f"{row.size}, in {plural(row.tiles, 'tile')}"),
+        Detail("Cores", row.cores),
+        *row.places,
+    )
+
+
+def step_details(account: NodeAssignment | None, layer: LayerCost | None) -> tuple[Detail, ...]:
+    """A digital operation wherever it is pointed at."""
+    shown = []
+    if layer is not None:
+        shown += [
+            Detail("Latency", si(layer.latency_ps * _PS, "s")),
+            Detail("Energy", si(layer.energy_pj * _PJ, "J")),
+            Detail("Vectors", f"{layer.vectors:,}"),
+        ]
+    if account is not None:
+        shown += [
+            Detail("Digital", account.reason),
+            Detail("Source", str(account.location), account.location.code.strip()),
+        ]
+    return tuple(shown)
+
+
+def core_details(
+    contents: CoreContents, rms: float | None, error: float | None
+) -> tuple[Detail, ...]:
+    """A core in a few numbers."""
+    shown = [
+        Detail("Tiles", str(len(contents.tiles))),
+        Detail("Cells in use", percent(contents.used_share)),
+    ]
+    if error is not None:
+        shown.append(Detail("MVM error", percent(error)))
+    if rms is not None:
+        shown.append(Detail("Rms error of the cells", f"{rms:.2f} µS"))
+    return tuple(shown)
+
+
+def tile_cells(matrix: Matrix, tile: Tile) -> tuple[str, ...]:
+    """A tile's line in its core's table: block, place, stage, g_max."""
+    stages = len(matrix.row_ranges)
+    return (
+        f"rows {_range(tile.rows)}, columns {_range(tile.columns)}",
+        f"rows {_range(tile.core_rows)}, columns {_range(tile.core_columns)}",
+        f"{tile.stage + 1} of {stages}",
+        f"{matrix.g_max_siemens[tile.stage] * 1e6:.2f} µS",
+    )
+
+
+def _range(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}–{pair[1]}"
+
+
+def bars(parts: Sequence[Part], quantity: Quantity) -> list[Bar]:
+    """Parts of a total with their amounts in words."""
+    return [
+        Bar(p.name, amount_text(p.amount, quantity), p.share, p.assumed, p.layer) for p in parts
+    ]
+
+
+def constants(artifact: Artifact) -> list[tuple[Kind, tuple[Constants, ...]]]:
+    """The chip's tables by kind, the assumed ones first."""
+    tables: Mapping[str, dict[str, object]] = {
+        k: t for k, t in chip_tables(artifact.chip).items() if isinstance(t, dict)
+    }
+    found = [
+        Constants(
+            name=name,
+            kind=table["kind"],  # type: ignore[arg-type]
+            source=str(table["source"]),
+            note=str(table["note"]),
+            values=tuple(Detail(k, _value(v)) for k, v in table.items() if k not in _PEDIGREE),
+        )
+        for name, table in tables.items()
+    ]
+    by_kind = [(kind, tuple(t for t in found if t.kind == kind)) for kind in _KINDS]
+    return [(kind, group) for kind, group in by_kind if group]
+
+
+def _value(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.6g}"
+        case dict():
+            return ", ".join(f"{k} {_value(v)}" for k, v in value.items())
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case _:
+            return str(value)

@@ -1,0 +1,38 @@
+"""What the wheel holds."""
+
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("hermesc", "hermesrt", "hermes_chip", "hermes_sim")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    folder = str(tmp_path_factory.mktemp("wheel"))
+    (path,) = WheelBuilder(str(ROOT)).build(directory=folder, versions=["standard"])
+    return ZipFile(path)
+
+
+def test_the_wheel_holds_the_licence(wheel: ZipFile) -> None:
+    (name,) = (n for n in wheel.namelist() if n.endswith("licenses/LICENSE"))
+    assert wheel.read(name) == (ROOT / "LICENSE").read_bytes()
+    assert b"Apache License" in wheel.read(name)
+    (metadata,) = (n for n in wheel.namelist() if n.endswith("METADATA"))
+    assert b"License-Expression: Apache-2.0" in wheel.read(metadata)
+
+
+def test_the_wheel_holds_four_packages_with_their_data_and_nothing_else(wheel: ZipFile) -> None:
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    assert "hermes_chip/mesh2d.toml" in wheel.namelist()
+
+
+def test_versions_agree() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
