@@ -14,7 +14,7 @@ from hermesrt.errors import OptionError
 from hermesrt.program import Program
 
 if TYPE_CHECKING:  # whoever only runs a program needs neither torch.export nor its memory
-    from hermesc.app.digital_fallback import DigitalFallback, FallbackProgress
+    from hermesc.app.digital_fallback import DigitalFallback, FallbackOptions, FallbackProgress
     from hermesc.pipeline import ModelSource, Options, StageObserver
 
 Defects = DefectMap | str | Path
@@ -32,6 +32,7 @@ def compile(
     name: str | None = None,
     observe: "StageObserver | None" = None,
     defects: Defects | None = None,
+    max_accuracy_drop: float = inf,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
@@ -39,7 +40,8 @@ def compile(
     `example_inputs` are a tensor or array, or a tuple of them, batch first; files may hold their
     own. `calibration` are real inputs (by position or by name) from which the converters' ranges
     are taken (the examples, if there are none); `labels` are those of either; `chip` is a name or a
-    TOML file's path; `defects` is a map, or its file, of what is broken on that chip.
+    TOML file's path; `defects` is a map, or its file, of what is broken on that chip. With
+    `max_accuracy_drop` it is the program of `digital_fallback`.
     Raises: ModelError, UnsupportedOpError, ChipError, CapacityError.
     """
     from hermesc.pipeline import Options, compile_model
@@ -48,10 +50,11 @@ def compile(
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = _defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
-    if options.partition.max_accuracy_drop < inf:
+    if max_accuracy_drop != inf:
         from hermesc.app.digital_fallback import digital_fallback as within_budget
 
-        return within_budget(source, spec, options, observe, None, known).program
+        budget = _budget(max_accuracy_drop)
+        return within_budget(source, spec, options, budget, observe, None, known).program
     return Program.of(compile_model(source, spec, options, observe, defects=known))
 
 
@@ -78,14 +81,19 @@ def digital_fallback(
     from hermesc.app.digital_fallback import digital_fallback as within_budget
     from hermesc.pipeline import Options
 
-    if not 0 <= max_accuracy_drop <= 100:
-        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
-    options = options or Options()
-    budget = replace(options.partition, max_accuracy_drop=float(max_accuracy_drop))
+    budget = _budget(max_accuracy_drop)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
     spec = load_chip(chip) if isinstance(chip, str) else chip
-    options = replace(options, partition=budget)
-    return within_budget(source, spec, options, None, progress, _defects(defects, spec))
+    known = _defects(defects, spec)
+    return within_budget(source, spec, options or Options(), budget, None, progress, known)
+
+
+def _budget(max_accuracy_drop: float) -> "FallbackOptions":
+    from hermesc.app.digital_fallback import FallbackOptions
+
+    if not 0 <= max_accuracy_drop <= 100:
+        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
+    return FallbackOptions(float(max_accuracy_drop))
 
 
 def _source(

@@ -1,22 +1,25 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from hermesc.analysis.batch_independence import rows_are_independent
+from hermesc.analysis.finite_weights import check_finite_weights
+from hermesc.analysis.model_inputs import (
+    calibration_inputs,
+    input_notes,
+    labels_of_examples,
+    named_inputs,
+)
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.frontend.request import ModelSource as ModelSource
-from hermesc.frontend.torch.capture import Capture, capture
+from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
-from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.interpret import interpret
+from hermesc.ir.stages import Placed
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
@@ -28,12 +31,13 @@ from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
+from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import PlaceOptions
 from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.schema import Artifact
-from hermesrt.chip.defects import DefectMap, usable_arrays
+from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import CapacityError, InternalError, MappingError, ModelError
+from hermesrt.errors import MappingError
 from hermesrt.files.typed import parse_groups
 
 StageObserver = Callable[[str, object, float], None]
@@ -63,11 +67,7 @@ def compile_model(
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
     our bug.
     """
-    if mapping and defects is not None:
-        raise MappingError(
-            "a mapping file says where layers are, and a defect map where they cannot be; give one "
-            "of the two"
-        )
+    _check_one_map(mapping, defects)
     step = _Steps(observe)
     captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
     graph, weights = step(
@@ -76,70 +76,68 @@ def compile_model(
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
-    _check_numbers(weights, captured.exported.graph_signature.parameters)
+    check_finite_weights(weights, captured.exported.graph_signature.parameters)
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)
-    verify.verify_graph(partitioned.graph, weights, "partition")
+    graph = partitioned.graph
+    verify.verify_graph(graph, weights, "partition")
     verify.verify_partitioned(partitioned)
-    examples = _named(partitioned.graph, captured.example_inputs, "example_inputs")
-    _check_meaning(partitioned.graph, weights, captured, examples)
-    calibration, notes = _calibration(partitioned.graph, source, examples)
-    notes = source.notes + notes + tuple(_fixed_batch(partitioned.graph))
-    independent = rows_are_independent(partitioned.graph, weights, examples)
-    workloads = mvm_workloads(partitioned.graph, weights, examples)
-    for room, excluded, last in _rooms(chip, defects):
-        tiled = step("tile", tile, partitioned, weights, workloads, room, options.place, mapping)
-        verify.verify_tiled(tiled, weights, room)
+
+    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
+    verify.verify_meaning(graph, weights, examples, captured.eager_outputs)
+    calibration = calibration_inputs(graph, source.calibration, examples)
+    independent = rows_are_independent(graph, weights, examples)
+    workloads = mvm_workloads(graph, weights, examples)
+
+    def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:
+        tiled = step("tile", tile, partitioned, weights, workloads, arrays, options.place, mapping)
+        verify.verify_tiled(tiled, weights, arrays)
         quantized = step(
-            "quantize", quantize, tiled, weights, calibration, independent, room, options.quantize
+            "quantize", quantize, tiled, weights, calibration, independent, arrays, options.quantize
         )
-        verify.verify_quantized(quantized, room)
-        try:
-            placed = step("place", place, quantized, room, options.place, mapping, excluded)
-        except CapacityError as error:
-            if last:
-                raise _with_defects(error, excluded, defects) from None
-            continue
-        break
-    verify.verify_placed(placed, room)
+        verify.verify_quantized(quantized, arrays)
+        placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
+        verify.verify_placed(placed, arrays)
+        return placed
+
+    placed = around_defects(chip, defects, lay_out)
     remapped = step("remap", remap, placed, weights, chip, defects)
     verify.verify_remapped(remapped, defects)
-    routed = step("route", route, placed, chip)
+    routed = step("route", route, remapped, chip)
     verify.verify_routed(routed, chip)
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
-    extras = ProgramInfo(
-        source.name,
-        examples,
-        _labels(source, examples),
-        independent,
-        notes + quantized.notes,
-        remapped,
-        source.classes,
+
+    notes = input_notes(graph, examples, calibrated=source.calibration is not None)
+    info = ProgramInfo(
+        name=source.name,
+        examples=examples,
+        labels=labels_of_examples(source.labels, examples),
+        rows_independent=independent,
+        notes=(*source.notes, *notes),
+        classes=source.classes,
     )
-    artifact: Artifact = step("emit", emit, scheduled, weights, chip, extras)
+    artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact
 
 
-def _rooms(
-    chip: ChipSpec, defects: DefectMap | None
-) -> Iterator[tuple[ChipSpec, frozenset[int], bool]]:
-    """Ways round the defects, and whether it is the last one."""
-    ways = list(usable_arrays(chip, defects))
-    yield from ((*way, i == len(ways) - 1) for i, way in enumerate(ways))
+def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
+    """Options from pairs such as ("partition.bias", "host").
+
+    Raises: OptionError for an unknown name or value.
+    """
+    return parse_groups(Options, settings)
 
 
-def _with_defects(
-    error: CapacityError, excluded: frozenset[int], defects: DefectMap | None
-) -> CapacityError:
-    if defects is None or not excluded:
-        return error
-    return CapacityError(
-        f"{error}\nThe defect map closes {len(excluded)} of {defects.cores} cores; they stay empty"
-    )
+def _check_one_map(mapping: Layers, defects: DefectMap | None) -> None:
+    if mapping and defects is not None:
+        raise MappingError(
+            "a mapping file says where layers are, and a defect map where they cannot be; give one "
+            "of the two"
+        )
 
 
 class _Steps:
@@ -154,104 +152,3 @@ class _Steps:
         if self._observe is not None:
             self._observe(name, stage, time.perf_counter() - start)
         return stage
-
-
-def _named(graph: Graph, tensors: Sequence[Tensor], what: str) -> dict[str, Tensor]:
-    names = [i.name for i in graph.inputs]
-    if len(names) != len(tensors):
-        raise ModelError(
-            f"{what} holds {len(tensors)} tensors and the model takes {len(names)}: "
-            f"{', '.join(names)}"
-        )
-    return dict(zip(names, tensors, strict=True))
-
-
-def _check_numbers(weights: Weights, parameters: Collection[str]) -> None:
-    """No weight is NaN, and no trained one infinite; a mask may be."""
-    for name, weight in weights.items():
-        if not weight.is_floating_point():
-            continue
-        if bool(weight.isnan().any()):
-            raise ModelError(f"the weights of {name} hold NaN; load trained weights first")
-        if name in parameters and bool(weight.isinf().any()):
-            raise ModelError(
-                f"the weights of {name} hold NaN or infinity; load trained weights first"
-            )
-
-
-def _check_meaning(
-    graph: Graph, weights: Weights, captured: Capture, examples: Mapping[str, Tensor]
-) -> None:
-    """The graph must compute what the model itself did; anything else is a bug of ours."""
-    with torch.no_grad():
-        outputs = interpret(graph, weights, examples)
-    for i, (ours, eager) in enumerate(zip(outputs, captured.eager_outputs, strict=True)):
-        same = ours.shape == eager.shape and ours.dtype == eager.dtype
-        if same and ours.is_floating_point():
-            scale = float(eager.abs().nan_to_num().amax()) if eager.numel() else 0.0
-            slack = max(1e-4, 16 * torch.finfo(eager.dtype).eps)  # half precision rounds coarsely
-            same = torch.allclose(ours, eager, rtol=10 * slack, atol=slack * scale, equal_nan=True)
-        if not same:
-            raise InternalError(
-                f"output {i} of the compiled graph differs from the model's on its own "
-                "example_inputs; either the model is not a function of its inputs, or this is a "
-                "bug: please report it with the model"
-            )
-
-
-def _calibration(
-    graph: Graph, source: ModelSource, examples: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Calibration inputs by name; the examples stand in for them, and the report says so."""
-    if source.calibration is None:
-        rows = max((t.shape[0] for t in examples.values() if t.dim()), default=0)
-        note = f"ranges come from the {rows} rows of example_inputs; calibrate on real data"
-        return dict(examples), (note,)
-    if isinstance(source.calibration, Mapping):
-        given = dict(source.calibration)
-    else:
-        given = _named(graph, source.calibration, "calibration_inputs")
-    sizes: dict[str, int] = {}
-    for spec in graph.inputs:
-        if spec.name not in given:
-            raise ModelError(
-                f"calibration data lacks the input {spec.name}; it has {', '.join(given) or 'none'}"
-            )
-        value = given[spec.name]
-        pairs = zip(spec.type.dims, value.shape, strict=False)
-        wrong = value.dim() != len(spec.type.dims)
-        for dim, size in pairs:
-            wrong |= size != (dim if isinstance(dim, int) else sizes.setdefault(dim, size))
-        if wrong or value.numel() == 0:
-            raise ModelError(
-                f"calibration input {spec.name} has the shape {tuple(value.shape)}; the model "
-                f"takes {spec.type}"
-            )
-    return {i.name: given[i.name].detach().to(_dtype(i.type.dtype)) for i in graph.inputs}, ()
-
-
-def _fixed_batch(graph: Graph) -> Iterator[str]:
-    for spec in graph.inputs:
-        if spec.type.dims and isinstance(spec.type.dims[0], int):
-            size = spec.type.dims[0]
-            yield f"the model's code fixes the first size of {spec.name} to {size}, for runs too"
-
-
-def _labels(source: ModelSource, examples: Mapping[str, Tensor]) -> Tensor | None:
-    """The labels, if they are those of the example inputs."""
-    rows = {t.shape[0] for t in examples.values() if t.dim()}
-    if source.labels is None or rows != {len(source.labels)}:
-        return None
-    return source.labels
-
-
-def _dtype(name: str) -> torch.dtype:
-    return getattr(torch, name)  # type: ignore[no-any-return]
-
-
-def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
-    """Options from pairs such as ("partition.bias", "host").
-
-    Raises: OptionError for an unknown name or value.
-    """
-    return parse_groups(Options, settings)

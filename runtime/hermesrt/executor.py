@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
 from hermesrt.errors import ArtifactError, InputError
-from hermesrt.ops import table as aten
+from hermesrt.ops.call import last_uses, resolve, run
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
@@ -33,7 +33,7 @@ def execute(
     """
     steps = artifact.manifest.steps
     values: dict[str, Any] = dict(inputs)
-    dead = aten.last_uses([(s.name, s.takes) for s in steps], artifact.manifest.outputs)
+    dead = last_uses([(s.name, s.takes) for s in steps], artifact.manifest.outputs)
     for step, done in zip(steps, dead, strict=True):
         try:
             values[step.name] = result = _run(artifact, step, values, mvm, device)
@@ -55,7 +55,7 @@ def _run(
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
         case HostStep():
-            return aten.run(step.call, values, device)
+            return run(step.call, values, device)
         case MvmStep():
             return mvm(step, values[step.input])
 
@@ -66,7 +66,7 @@ def check_operations(artifact: Artifact) -> None:
     Raises: ArtifactError. (Reading a file checks names only, for that needs no torch.)
     """
     for step in artifact.manifest.steps:
-        if isinstance(step, HostStep) and aten.resolve(step.op) is None:
+        if isinstance(step, HostStep) and resolve(step.op) is None:
             raise ArtifactError(
                 f"{artifact.manifest.name}: {step.name}: this torch has no operation {step.op!r}; "
                 "compile the model again"

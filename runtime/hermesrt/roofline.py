@@ -67,8 +67,8 @@ def _work(workload: Workload) -> Iterator[tuple[int, int]]:
             cells = matrix.rows * matrix.columns
             moved = cells + work.vectors * (matrix.rows + matrix.columns)
             yield _OP_PER_MAC * cells * work.vectors, moved
-        elif work.op_class not in ("layout", "create"):
+        elif work.row.kind not in ("layout", "create"):
             ops = _OP_PER_MAC * work.macs if work.macs else work.elements
-            looked_up = work.op_class == "index"  # of a table, only what is read
+            looked_up = work.row.kind == "index"  # of a table, only what is read
             taken = min(work.taken, work.elements) if looked_up else work.taken
             yield ops, taken + work.elements

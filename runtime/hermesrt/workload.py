@@ -28,7 +28,7 @@ from hermesrt.ops.streams import (
     of_vectors,
     of_window,
 )
-from hermesrt.ops.table import OpClass, op_class
+from hermesrt.ops.table import Row, row_of
 from hermesrt.ops.window import served, served_count
 from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
 
@@ -80,14 +80,20 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: its class, elements it takes and makes, a product's multiply-adds."""
+    """One digital operation: elements it takes and makes, a product's multiply-adds."""
 
     step: HostStep
-    op_class: OpClass
     taken: int
     elements: int
     macs: int
     needs: Needs
+
+    @property
+    def row(self) -> Row:
+        """What is known about the operation."""
+        row = row_of(self.step.op)
+        assert row is not None, "programs hold no other operations"
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +163,8 @@ def _measure(
         if isinstance(step, MvmStep):
             found.append(_mvm_work(step, tuple(values[step.input].shape), needs))
         else:
-            kind = op_class(step.op)
-            assert kind is not None
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, kind, taken, _elements(result), flops // 2, needs))
+            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
 
     with counter:
         run_shapes(artifact, shapes, device, observe)

@@ -23,10 +23,8 @@ from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 Event = Any
 
 
-def seen(
-    window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...], token: int
-) -> list[int]:
-    """Raster indices of the inputs that an output of a window padded with zeros sees, tap by tap."""
+def seen(window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...], token: int) -> list[int]:
+    """Raster indices of the inputs that an output of a window sees, tap by tap."""
     place = np.unravel_index(token, outputs)
     found = []
     for taps in product(*map(range, window.kernel)):
@@ -167,7 +165,10 @@ class Reference:
                 loaded = self.add(
                     ("in", tile.core),
                     to_ps(byte_ns * rows),
-                    [(e, wait) for e, _ in self.inputs(work.needs, served[i // split]) or [self.start]]
+                    [
+                        (e, wait)
+                        for e, _ in self.inputs(work.needs, served[i // split]) or [self.start]
+                    ]
                     + free,
                 )
                 mvm = self.add(("array", tile.core), to_ps(chip.mvm_ns[mode]), [(loaded.done, 0)])

@@ -1,22 +1,15 @@
 """Images as a dataflow: the timeline against the reference on CNNs, and schedules made by hand."""
 
-import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import hermesc
-from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
-from hermesc.passes.convolve import ConvolveOptions
-from hermesc.pipeline import Options
+from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
-from hermesrt.chip.spec import ChipSpec
-from hermesrt.program import Program
-from hermesrt.workload import HostWork, MvmWork
 
 from .reference import Reference
 
@@ -67,12 +60,14 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, Tensor]:
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(networks(), st.sampled_from(["hermes", "hermes-dpu"]), st.sampled_from(["balanced", "latency"]))
+@given(
+    networks(), st.sampled_from(["hermes", "hermes-dpu"]), st.sampled_from(["balanced", "latency"])
+)
 def test_rows_of_images_follow_each_other_as_the_reference_says(
     network: tuple[nn.Module, Tensor], chip: str, objective: str
 ) -> None:
     model, x = network
-    options = hermesc.pipeline.parse_options([("place.objective", objective)])
+    options = parse_options([("place.objective", objective)])
     program = hermesc.compile(model, (x,), chip=chip, options=options)
     spec, work = load_chip(chip), program.workload()
     wanted = Reference(spec, work, None).run()

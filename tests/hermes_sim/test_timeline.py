@@ -59,8 +59,8 @@ def mvm(name: str, of: str, vectors: int, needs: Needs) -> MvmWork:
 
 
 def host(name: str, elements: int, needs: Needs) -> HostWork:
-    step = HostStep(name, "aten.cos.default", [], {}, HERE)
-    return HostWork(step, "elementwise", elements, elements, 0, needs)
+    step = HostStep(name, "aten.neg.default", [], {}, HERE)
+    return HostWork(step, elements, elements, 0, needs)
 
 
 def workload(

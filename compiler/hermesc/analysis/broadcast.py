@@ -2,8 +2,8 @@
 
 `omega.expand(batch, heads, -1, -1)` depends on an input only through its size, and so it is no
 constant of the graph, though each of its slices is. Here such a value is its *seed*: a tensor with
-a size of 1 wherever the value only repeats itself. Elementwise operations and moves of dimensions
-act on the seed as they act on the value.
+a size of 1 wherever the value only repeats itself. The table of operations says which of them act
+on the seed as they act on the value.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,8 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital
 from hermesc.ir.types import Dim, TensorType
-from hermesrt.ops import table as aten
-from hermesrt.ops.table import Arg, Call, Ref
-
-_REPEATS = ("expand", "expand_as", "broadcast_to")
-_COPIES = ("to", "_to_copy", "type_as", "alias", "clone", "contiguous", "detach")
-_RESHAPES = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "view_as", "reshape_as")
-_MOVES = (
-    "unsqueeze", "squeeze", "permute", "transpose", "t", "mT", "numpy_T", "adjoint", "swapaxes",
-    "swapdims", "movedim", "moveaxis", "slice",
-)  # fmt: skip
-_ACROSS_CHANNELS = ("prelu", "masked_scatter", "glu")  # not elementwise in all their arguments
+from hermesrt.ops.call import Arg, Call, Ref, run
+from hermesrt.ops.table import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +49,43 @@ def _fits(value: Tensor, dims: tuple[Dim, ...]) -> bool:
 def _seed(
     op: Digital, result: TensorType, known: Mapping[str, BroadcastConstant]
 ) -> BroadcastConstant | None:
-    name, args = aten.base_name(op.call.op), op.call.args
-    source = known.get(args[0].name) if args and isinstance(args[0], Ref) else None
-    if name in _COPIES and source is not None:
-        return replace(source, value=source.value.to(getattr(torch, result.dtype)))
-    if name in _REPEATS and source is not None:
-        return replace(source, value=_leading_ones(source.value, len(result.dims)))
-    if name == "repeat" and source is not None and isinstance(args[1], tuple):
-        return _repeated(source, args[1])
-    if name in _RESHAPES and source is not None:
-        return _reshaped(source, source.dims, result.dims)
-    if name in _MOVES and source is not None and op.call.refs() == (args[0].name,):  # type: ignore[union-attr]
-        return replace(source, value=_run(op.call, known))
-    kind = aten.op_class(op.call.op)
-    if kind in ("elementwise", "transcendental") and name not in _ACROSS_CHANNELS:
-        taken = [known.get(ref) for ref in op.call.refs()]
-        if taken and all(t is not None for t in taken):
-            largest = max((t for t in taken if t is not None), key=lambda t: t.value.numel())
-            return BroadcastConstant(
-                _run(op.call, known), f"{largest.weight}~{op.name}", result.dims
-            )
-    return None
+    row, args = row_of(op.call.op), op.call.args
+    if row is None or not args:
+        return None
+    if row.constant == "each":
+        return _elementwise(op, result, known)
+    source = known.get(args[0].name) if isinstance(args[0], Ref) else None
+    if source is None:
+        return None
+    match row.constant:
+        case "cast":
+            return replace(source, value=source.value.to(getattr(torch, result.dtype)))
+        case "repeated":
+            return replace(source, value=_leading_ones(source.value, len(result.dims)))
+        case "tiled":
+            return _tiled(source, args[1]) if isinstance(args[1], tuple) else None
+        case "reshaped":
+            return _reshaped(source, source.dims, result.dims)
+        case "moved":
+            alone = len(op.call.refs()) == 1
+            return replace(source, value=_run(op.call, known)) if alone else None
+        case "unknown":
+            return None
+
+
+def _elementwise(
+    op: Digital, result: TensorType, known: Mapping[str, BroadcastConstant]
+) -> BroadcastConstant | None:
+    """An operation on the elements of constants alone; it is named after the largest."""
+    taken = [known.get(ref) for ref in op.call.refs()]
+    if not taken or any(t is None for t in taken):
+        return None
+    largest = max((t for t in taken if t is not None), key=lambda t: t.value.numel())
+    return BroadcastConstant(_run(op.call, known), f"{largest.weight}~{op.name}", result.dims)
 
 
 def _run(call: Call, known: Mapping[str, BroadcastConstant]) -> Tensor:
-    value = aten.run(call, {ref: known[ref].value for ref in call.refs()})
+    value = run(call, {ref: known[ref].value for ref in call.refs()})
     assert isinstance(value, Tensor)
     return value
 
@@ -91,7 +94,7 @@ def _leading_ones(value: Tensor, rank: int) -> Tensor:
     return value.reshape((1,) * (rank - value.dim()) + tuple(value.shape))
 
 
-def _repeated(source: BroadcastConstant, times: tuple[Arg, ...]) -> BroadcastConstant | None:
+def _tiled(source: BroadcastConstant, times: tuple[Arg, ...]) -> BroadcastConstant | None:
     value = _leading_ones(source.value, len(times))
     counts = [1 if size == 1 else count for size, count in zip(value.shape, times, strict=True)]
     if not all(isinstance(count, int) for count in counts):

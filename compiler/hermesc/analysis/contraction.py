@@ -17,7 +17,8 @@ from hermesc.analysis.broadcast import broadcast_constants
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Digital
 from hermesc.ir.types import Dim, TensorType
-from hermesrt.ops.table import Arg, Ref, base_name
+from hermesrt.ops.call import Arg, Ref
+from hermesrt.ops.table import base_name
 
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 _LETTERS = string.ascii_letters

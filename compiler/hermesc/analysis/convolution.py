@@ -14,7 +14,8 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Op
 from hermesc.ir.types import TensorType
-from hermesrt.ops.table import Arg, Ref, base_name, resolve
+from hermesrt.ops.call import Arg, Ref, resolve
+from hermesrt.ops.table import base_name
 from hermesrt.ops.window import PaddingMode, Window
 
 _PLAIN = ("conv1d", "conv2d", "conv3d", "convolution")

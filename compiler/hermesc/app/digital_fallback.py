@@ -20,7 +20,7 @@ from hermes_sim.device import SimulatedDevice
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.defects import DefectMap
-from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.errors import OptionError
 from hermesrt.program import Chip, Program
@@ -32,6 +32,14 @@ _MOST_ROWS = 1024
 _ROUND_OFF = 1e-6  # a digital program differs from its FP32 reference by the order of sums
 
 FallbackProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackOptions:
+    """The mean loss on simulated chips that a program may have: points of accuracy, or per cent of
+    relative output error where there are no labels. Infinite: no layer is looked for."""
+
+    max_accuracy_drop: float = limits(0.0, 100.0, inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +165,18 @@ def digital_fallback(
     source: ModelSource,
     chip: ChipSpec,
     options: Options,
+    budget: FallbackOptions,
     observe: StageObserver | None = None,
     progress: FallbackProgress | None = None,
     defects: DefectMap | None = None,
 ) -> DigitalFallback:
-    """The program whose mean loss on simulated chips is within `partition.max_accuracy_drop`.
+    """The program whose mean loss on simulated chips is within `budget.max_accuracy_drop`.
 
     `observe` sees every compilation's stages; `progress` gets the simulated runs so far and how
     many there are at most. With `defects` the program is for chips that have them.
     Raises: as `compile_model`; OptionError when not even the digital program is within the budget.
     """
-    return _Search(source, chip, options, observe, progress, defects).run()
+    return _Search(source, chip, options, budget, observe, progress, defects).run()
 
 
 class _Search:
@@ -176,13 +185,14 @@ class _Search:
         source: ModelSource,
         chip: ChipSpec,
         options: Options,
+        budget: FallbackOptions,
         observe: StageObserver | None,
         progress: FallbackProgress | None,
         defects: DefectMap | None,
     ) -> None:
         self._source, self._chip, self._options = source, chip, options
         self._observe, self._progress, self._defects = observe, progress, defects
-        self._budget = options.partition.max_accuracy_drop
+        self._budget = budget.max_accuracy_drop
         self._runs = 0
         self._most_runs = len(SEEDS)
         self._reference: float | None = None
@@ -217,7 +227,7 @@ class _Search:
         )
 
     def _compiled(self, digital: tuple[str, ...]) -> Artifact:
-        part = replace(self._options.partition, digital=digital, max_accuracy_drop=inf)
+        part = replace(self._options.partition, digital=digital)
         options = replace(self._options, partition=part)
         return compile_model(
             self._source, self._chip, options, self._observe, defects=self._defects

@@ -22,7 +22,7 @@ from hermesrt.errors import InputError, OptionError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hermesc.app.digital_fallback import DigitalFallback
+    from hermesc.app.digital_fallback import DigitalFallback, FallbackOptions
     from hermesc.pipeline import ModelSource, Options, StageObserver
     from hermesrt.artifact.published_mapping import Layers
     from hermesrt.chip.defects import DefectMap
@@ -79,15 +79,16 @@ def compile_command(
     )
     defects = load_defects(defect_file, chip)
 
+    from hermesc.app.settings import parse_settings
     from hermesc.frontend.load import load_model
     from hermesc.frontend.request import ModelRequest
-    from hermesc.pipeline import compile_model, parse_options
+    from hermesc.pipeline import compile_model
     from hermesrt.artifact.io import save
     from hermesrt.facts.placement import placement_json
     from hermesrt.program import Program
     from hermesrt.report.text.terminal import account_table, compile_summary
 
-    options = parse_options(pass_settings)
+    options, budget = parse_settings(pass_settings)
     data, data_labels = _calibration(calibration)
     request = ModelRequest(model=model, calibration=data, calibration_labels=data_labels)
     source = load_model(model, request)
@@ -102,8 +103,8 @@ def compile_command(
 
     layers = _mapping(mapping, chip, options.place.chips)
     fallback = None
-    if options.partition.max_accuracy_drop < inf:
-        fallback = _within_budget(source, chip, options, observe, layers, defects)
+    if budget.max_accuracy_drop < inf:
+        fallback = _within_budget(source, chip, options, budget, observe, layers, defects)
         artifact = fallback.artifact
     else:
         artifact = compile_model(source, chip, options, observe, layers, defects)
@@ -160,6 +161,7 @@ def _within_budget(
     source: "ModelSource",
     chip: "ChipSpec",
     options: "Options",
+    budget: "FallbackOptions",
     observe: "StageObserver",
     layers: "Layers",
     defects: "DefectMap | None",
@@ -173,7 +175,7 @@ def _within_budget(
             "take some off the chip: give one of the two"
         )
     with counting("simulated runs") as progress:
-        return digital_fallback(source, chip, options, observe, progress, defects)
+        return digital_fallback(source, chip, options, budget, observe, progress, defects)
 
 
 def _calibration(path: Path | None) -> "tuple[dict[str, Tensor] | None, Any]":
@@ -200,20 +202,13 @@ def _refusals(program: "Program") -> list[dict[str, str]]:
     ]
 
 
-def _dump(folder: Path, number: int, name: str, stage: object) -> None:
+def _dump(folder: Path, number: int, name: str, stage: Any) -> None:
     """One stage as text."""
-    import pprint
-
-    from hermesc.ir.graph import Graph
-    from hermesc.ir.stages import Partitioned
-    from hermesc.ir.text import graph_text
+    from hermesc.app.dump import dump_text
     from hermesrt.files.atomic import write_atomically
 
-    first = stage[0] if isinstance(stage, tuple) else stage
-    graph = first.graph if isinstance(first, Partitioned) else first
-    text = graph_text(graph) if isinstance(graph, Graph) else pprint.pformat(graph, width=100)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionError(f"--dump {folder}: {error.strerror}; name another folder") from None
-    write_atomically(folder / f"{number:02}-{name}.txt", text.encode())
+    write_atomically(folder / f"{number:02}-{name}.txt", dump_text(stage).encode())

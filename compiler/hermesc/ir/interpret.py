@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
-from hermesrt.ops import table as aten
+from hermesrt.ops.call import last_uses, run
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]
@@ -25,7 +25,7 @@ def interpret(
     """The graph's outputs; `observe` sees each MVM with its input before it runs, `watch` every
     operation with all values and its own after it ran."""
     values: dict[str, Any] = {}
-    dead = aten.last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
+    dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
         match op:
             case Input():
@@ -33,7 +33,7 @@ def interpret(
             case Constant():
                 values[op.name] = weights[op.weight]
             case Digital():
-                values[op.name] = aten.run(op.call, values, device)
+                values[op.name] = run(op.call, values, device)
             case Mvm():
                 if observe is not None:
                     observe(op, values[op.input])

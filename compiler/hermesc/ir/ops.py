@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hermesc.ir.types import TensorType, ValueType
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call
+from hermesrt.ops.call import Call
 from hermesrt.ops.window import Window
 
 

@@ -1,28 +1,19 @@
-"""The stages after the graph: each a type of its own around the one before."""
+"""The stages after the graph: each a type of its own around the one before, and its graph.
 
+What a program file holds as well, such as tiles and routes, is the runtime's type.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.ir.graph import Graph
+from hermesrt.artifact.schema import LayerDefects, NodeAssignment, Route, Score, Tile
 from hermesrt.chip.spec import Mode
-from hermesrt.errors import Location, Refusal
-
-Unit = Literal["analog", "ldpu", "digital", "free"]
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Where one captured node of the model runs, and why not on a crossbar."""
-
-    node: str
-    op: str
-    unit: Unit
-    reason: str
-    location: Location
+from hermesrt.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,7 @@ class Partitioned:
     """The graph with every captured node accounted for."""
 
     graph: Graph
-    assignments: tuple[Assignment, ...]
+    assignments: tuple[NodeAssignment, ...]
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -103,6 +94,11 @@ class Tiled:
     matrices: tuple[TiledMatrix, ...]
     workloads: tuple[MvmWorkload, ...]
 
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.partitioned.graph
+
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
@@ -131,43 +127,33 @@ class Quantized:
     calibration_rows: int
     notes: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a block of one copy sits: its core and the array rows and columns it takes there.
-
-    Cores are numbered row by row, chip after chip.
-    """
-
-    matrix: str
-    copy: int
-    block: Block
-    stage: int
-    core: int
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
-    placement goes below, both in `unit`."""
-
-    objective: str
-    solver: str
-    unit: str
-    value: float
-    bound: float
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.tiled.graph
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Every block on a core of so many chips."""
+    """Every block of every copy on a core of so many chips: the tiles of each matrix, by its name.
+
+    Tiles are places on the cores' logical lines.
+    """
 
     quantized: Quantized
-    placements: tuple[Placement, ...]
+    tiles: Mapping[str, tuple[Tile, ...]]
     chips: int
     score: Score
+
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.quantized.graph
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """The cores in use."""
+        return tuple(sorted({t.core for tiles in self.tiles.values() for t in tiles}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,19 +169,6 @@ class LineMap:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerDefects:
-    """What a chip's defects cost a layer: unit cells with a stuck device, those of them that the
-    cell's other devices do not make up for, and the relative error of its weights with the map and
-    without it (norm of the error over that of the conductances)."""
-
-    label: str
-    stuck: int
-    left: int
-    error: float
-    blind_error: float
-
-
-@dataclass(frozen=True, slots=True)
 class Remapped:
     """Physical lines of every core in use, and what the defects cost each layer; both empty where
     no defects are known."""
@@ -204,24 +177,23 @@ class Remapped:
     line_maps: tuple[LineMap, ...]
     layers: tuple[LayerDefects, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The cores that a partial sum passes from one stage of a cascade to the next, both ends in."""
-
-    matrix: str
-    copy: int
-    columns: tuple[int, int]
-    stage: int
-    cores: tuple[int, ...]
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.placed.graph
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Every cascade with its links."""
 
-    placed: Placed
+    remapped: Remapped
     routes: tuple[Route, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.remapped.graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +202,8 @@ class Scheduled:
 
     routed: Routed
     order: tuple[str, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The operations."""
+        return self.routed.graph

@@ -1,14 +1,28 @@
 """The rules of each stage; a broken one is a bug of the pass before it."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import torch
+from torch import Tensor
+
 from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Digital, Mvm, takes, weights_of
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Remapped, Routed, Scheduled, Tiled
+from hermesc.ir.stages import (
+    Block,
+    Partitioned,
+    Placed,
+    Quantized,
+    Remapped,
+    Routed,
+    Scheduled,
+    Tiled,
+)
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.fabric import linked
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import VerifyError
+from hermesrt.errors import InternalError, VerifyError
 from hermesrt.ops.table import op_class
 
 
@@ -45,6 +59,34 @@ def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
     _check(not lost, after, f"captured nodes lost without a reason: {', '.join(lost)}")
 
 
+def verify_meaning(
+    graph: Graph, weights: Weights, inputs: Mapping[str, Tensor], outputs: Sequence[Tensor]
+) -> None:
+    """The graph computes what the model itself did, up to round-off.
+
+    Raises: InternalError that names the output.
+    """
+    with torch.no_grad():
+        found = interpret(graph, weights, inputs)
+    for i, (ours, eager) in enumerate(zip(found, outputs, strict=True)):
+        if not _same(ours, eager):
+            raise InternalError(
+                f"output {i} of the compiled graph differs from the model's on its own "
+                "example_inputs; either the model is not a function of its inputs, or this is a "
+                "bug: please report it with the model"
+            )
+
+
+def _same(ours: Tensor, eager: Tensor) -> bool:
+    if ours.shape != eager.shape or ours.dtype != eager.dtype:
+        return False
+    if not ours.is_floating_point():
+        return True
+    scale = float(eager.abs().nan_to_num().amax()) if eager.numel() else 0.0
+    slack = max(1e-4, 16 * torch.finfo(eager.dtype).eps)  # half precision rounds coarsely
+    return torch.allclose(ours, eager, rtol=10 * slack, atol=slack * scale, equal_nan=True)
+
+
 def verify_partitioned(partitioned: Partitioned) -> None:
     """Every captured node has exactly one assignment.
 
@@ -71,7 +113,7 @@ def verify_tiled(tiled: Tiled, weights: Weights, chip: ChipSpec) -> None:
                 fits = height <= chip.crossbar.rows and width <= chip.crossbar.columns
                 _check(fits, "tile", f"{matrix.label}: a block of {height}x{width} is too big")
     uses = [use for matrix in tiled.matrices for use in matrix.uses]
-    wanted = [op.name for op in tiled.partitioned.graph.mvms]
+    wanted = [op.name for op in tiled.graph.mvms]
     _check(sorted(uses) == sorted(wanted), "tile", "not every MVM has one matrix")
 
 
@@ -95,19 +137,19 @@ def verify_remapped(remapped: Remapped, defects: DefectMap | None) -> None:
     """
     if defects is None:
         return
-    placements = remapped.placed.placements
-    cores = [w.core for w in remapped.line_maps]
-    _check(cores == sorted({p.core for p in placements}), "wire", "a core is lost or doubled")
+    placed = remapped.placed
+    cores = tuple(w.core for w in remapped.line_maps)
+    _check(cores == placed.cores, "remap", "a core is lost or doubled")
     for w in remapped.line_maps:
-        _check(w.core not in defects.excluded, "wire", f"core {w.core} is dead")
-        mine = [p for p in placements if p.core == w.core]
+        _check(w.core not in defects.excluded, "remap", f"core {w.core} is dead")
+        mine = [t for tiles in placed.tiles.values() for t in tiles if t.core == w.core]
         dead = defects.lines(w.core)
-        ranges = ([p.rows for p in mine], [p.columns for p in mine])
+        ranges = ([t.core_rows for t in mine], [t.core_columns for t in mine])
         for lines, used, broken in zip((w.rows, w.columns), ranges, dead, strict=True):
             whole = sorted(lines.tolist()) == list(range(len(broken)))
-            _check(whole, "wire", f"core {w.core}: a line is lost or doubled")
+            _check(whole, "remap", f"core {w.core}: a line is lost or doubled")
             sound = not any(broken[lines[slice(*r)]].any() for r in used)
-            _check(sound, "wire", f"core {w.core}: a dead line is used")
+            _check(sound, "remap", f"core {w.core}: a dead line is used")
 
 
 def verify_placed(placed: Placed, chip: ChipSpec) -> None:
@@ -116,27 +158,35 @@ def verify_placed(placed: Placed, chip: ChipSpec) -> None:
     Raises: VerifyError.
     """
     by_core: dict[int, list[tuple[int, int, int, int]]] = {}
-    for p in placed.placements:
-        _check(0 <= p.core < placed.chips * chip.cores, "place", f"{p.matrix}: no core {p.core}")
-        inside = 0 <= p.rows[0] < p.rows[1] <= chip.crossbar.rows
-        inside = inside and 0 <= p.columns[0] < p.columns[1] <= chip.crossbar.columns
-        _check(inside, "place", f"{p.matrix}: outside the array of core {p.core}")
-        size = (p.rows[1] - p.rows[0], p.columns[1] - p.columns[0])
-        _check(size == p.block.shape, "place", f"{p.matrix}: the place has another size")
-        by_core.setdefault(p.core, []).append((*p.rows, *p.columns))
+    for matrix, tile in ((name, t) for name, tiles in placed.tiles.items() for t in tiles):
+        rows, columns = tile.core_rows, tile.core_columns
+        _check(
+            0 <= tile.core < placed.chips * chip.cores, "place", f"{matrix}: no core {tile.core}"
+        )
+        inside = 0 <= rows[0] < rows[1] <= chip.crossbar.rows
+        inside = inside and 0 <= columns[0] < columns[1] <= chip.crossbar.columns
+        _check(inside, "place", f"{matrix}: outside the array of core {tile.core}")
+        size = (rows[1] - rows[0], columns[1] - columns[0])
+        wanted = Block(tile.rows, tile.columns).shape
+        _check(size == wanted, "place", f"{matrix}: the place has another size")
+        by_core.setdefault(tile.core, []).append((*rows, *columns))
     for core, boxes in by_core.items():
         for i, a in enumerate(boxes):
             for b in boxes[i + 1 :]:
                 apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
                 _check(apart, "place", f"two blocks overlap on core {core}")
     blocks = {
-        (m.matrix, copy, b)
+        (m.matrix, copy, stage, block.rows, block.columns)
         for m in placed.quantized.tiled.matrices
-        for c in m.cascades
-        for b in c
+        for cascade in m.cascades
+        for stage, block in enumerate(cascade)
         for copy in range(m.copies)
     }
-    found = [(p.matrix, p.copy, p.block) for p in placed.placements]
+    found = [
+        (matrix, t.copy, t.stage, t.rows, t.columns)
+        for matrix, tiles in placed.tiles.items()
+        for t in tiles
+    ]
     _check(
         len(found) == len(blocks) and set(found) == blocks, "place", "a block is lost or doubled"
     )
@@ -157,7 +207,7 @@ def verify_scheduled(scheduled: Scheduled) -> None:
 
     Raises: VerifyError.
     """
-    graph = scheduled.routed.placed.quantized.tiled.partitioned.graph
+    graph = scheduled.graph
     position = {name: i for i, name in enumerate(scheduled.order)}
     _check(len(position) == len(graph.ops), "schedule", "an operation is lost or doubled")
     for op in graph.ops:

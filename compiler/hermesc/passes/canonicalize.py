@@ -17,14 +17,12 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Removed, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import TensorType
-from hermesrt.ops import table as aten
-from hermesrt.ops.table import Arg, Call, Ref
+from hermesrt.ops.call import Arg, Call, Ref, run
+from hermesrt.ops.table import row_of
 
 _FOLDED = "folded: depends on constants only"
 _NO_EFFECT = "no effect in evaluation"
 _UNUSED = "unused: no output depends on it"
-# Operations that hand their first argument on unchanged, in a graph that writes nothing in place.
-_IDENTITIES = {"alias", "detach", "lift_fresh_copy", "lift_fresh", "clone", "contiguous"}
 _LARGEST_FOLD = 2**27  # elements; a larger result stays an operation
 
 
@@ -84,16 +82,14 @@ class _Folder:
 
     def _identity(self, op: Digital) -> str | None:
         """The argument that the operation hands on unchanged, if it does."""
-        name, args = aten.base_name(op.call.op), op.call.args
-        if not args or not isinstance(args[0], Ref):
+        row, args = row_of(op.call.op), op.call.args
+        if row is None or not args or not isinstance(args[0], Ref):
             return None
-        source = self._types.get(args[0].name)
-        same = source == op.type and isinstance(op.type, TensorType)
-        if name in _IDENTITIES and op.call.op.startswith("aten."):
+        if row.passes == "always":
             return args[0].name
-        whole_slice = name == "slice" and args[2:] in ((0, 2**63 - 1), (None, None), ())
-        casts = name in ("to", "_to_copy", "type_as", "expand", "expand_as", "view", "reshape")
-        return args[0].name if same and (whole_slice or casts) else None
+        same = isinstance(op.type, TensorType) and self._types.get(args[0].name) == op.type
+        whole_slice = row.name == "slice" and args[2:] in ((0, 2**63 - 1), (None, None), ())
+        return args[0].name if same and (whole_slice or row.passes == "typed") else None
 
     def _fold(self, op: Digital) -> bool:
         result = op.type
@@ -101,7 +97,7 @@ class _Folder:
             dims = [d for d in result.dims if isinstance(d, int)]
             if len(dims) < len(result.dims) or torch.Size(dims).numel() > _LARGEST_FOLD:
                 return False
-        self._known[op.name] = aten.run(op.call, self._known)
+        self._known[op.name] = run(op.call, self._known)
         roots = [self._roots[n] for n in op.call.refs() if n in self._roots]
         if roots:
             largest = max(roots, key=lambda r: self.weights[r].numel() if r in self.weights else 0)

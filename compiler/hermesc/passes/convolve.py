@@ -20,7 +20,7 @@ from hermesc.ir.graph import Graph, Removed, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 from hermesrt.units import plural
 
 
@@ -82,8 +82,8 @@ def _why_digital(
     if analog_nj * analog_ns <= host_nj * host_ns:
         return None
     return (
-        f"a convolution in {c.groups} groups; {packed} and a position would cost {analog_nj:.3g} nJ "
-        f"and {analog_ns:.3g} ns on crossbars, {host_nj:.3g} nJ and {host_ns:.3g} ns off them"
+        f"a convolution in {c.groups} groups; {packed}; a position would cost {analog_nj:.3g} nJ, "
+        f"{analog_ns:.3g} ns on crossbars and {host_nj:.3g} nJ, {host_ns:.3g} ns off them"
     )
 
 
@@ -184,7 +184,7 @@ class _Builder:
 
 
 def _matrix(c: Convolution, groups: range) -> Tensor:
-    """Rows are taps x input channels, columns output channels, of some groups along the diagonal."""
+    """Rows are taps x input channels, columns output channels; groups lie along the diagonal."""
     kernel = c.kernel.unflatten(0, (c.groups, -1))[groups.start : groups.stop]  # type: ignore[no-untyped-call]
     count, outputs, inputs = kernel.shape[:3]
     blocks = kernel.flatten(3).permute(3, 0, 2, 1)  # taps, groups, inputs, outputs

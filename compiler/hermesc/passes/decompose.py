@@ -20,7 +20,7 @@ from hermesc.analysis.contraction import Contraction, ContractionFinder
 from hermesc.ir.graph import Graph, Removed, Weights
 from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
-from hermesrt.ops.table import Arg, Call, Ref
+from hermesrt.ops.call import Arg, Call, Ref
 
 _REPEATS = "only repeats a fixed matrix; the product takes the matrix itself"
 

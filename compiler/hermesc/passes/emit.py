@@ -1,26 +1,27 @@
 """Emit: the last stage as an artifact.
 
-In: Scheduled. Out: Artifact: the steps in schedule order, the stored matrices with their tiles, and
-the account of the model's nodes. Cost: linear in operations and tiles.
+In: Scheduled, and what a program carries beside its graph. Out: Artifact: the steps in schedule
+order, the stored matrices with their tiles, and the account of the model's nodes. Cost: linear in
+operations and tiles.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 from torch import Tensor
 
-from hermesc.ir.graph import Graph, Weights
+from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.stages import Placement, Remapped, Scheduled
+from hermesc.ir.stages import Placed, Quantized, Remapped, Scheduled
 from hermesrt.artifact import line_map as wiring
 from hermesrt.artifact import schema
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ModelError
-from hermesrt.ops.table import to_json
+from hermesrt.ops.call import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,56 +33,49 @@ class ProgramInfo:
     labels: Tensor | None
     rows_independent: bool
     notes: tuple[str, ...]
-    remapped: Remapped
     classes: tuple[int | float | str, ...] = ()
 
 
-def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, extras: ProgramInfo) -> Artifact:
+def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramInfo) -> Artifact:
     """The program.
 
     Raises: ModelError for a weight of a dtype that no file of ours holds.
     """
-    placed = scheduled.routed.placed
+    routed = scheduled.routed
+    remapped = routed.remapped
+    placed = remapped.placed
     quantized = placed.quantized
-    partitioned = quantized.tiled.partitioned
-    graph = partitioned.graph
-    routes = scheduled.routed.routes
+    graph = scheduled.graph
     manifest = Manifest(
-        name=extras.name,
+        name=info.name,
         generator=f"hermesc {version('hermesc')}",
         chip=chip_tables(chip),
         inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
-        steps=tuple(_steps(graph, scheduled)),
+        steps=tuple(_steps(scheduled, quantized)),
         outputs=graph.outputs,
-        matrices=tuple(_matrices(scheduled)),
-        routes=tuple(schema.Route(r.matrix, r.copy, r.columns, r.stage, r.cores) for r in routes),
-        account=tuple(
-            schema.NodeAssignment(a.node, a.op, a.unit, a.reason, a.location)
-            for a in partitioned.assignments
-        ),
-        rows_independent=extras.rows_independent,
+        matrices=tuple(_matrices(placed)),
+        routes=routed.routes,
+        account=quantized.tiled.partitioned.assignments,
+        rows_independent=info.rows_independent,
         calibration_rows=quantized.calibration_rows,
-        notes=extras.notes,
-        placement=schema.Score(*(getattr(placed.score, f.name) for f in fields(placed.score))),
+        notes=(*info.notes, *quantized.notes),
+        placement=placed.score,
         chips=placed.chips,
-        defects=tuple(
-            schema.LayerDefects(d.label, d.stuck, d.left, d.error, d.blind_error)
-            for d in extras.remapped.layers
-        ),
-        classes=extras.classes,
+        defects=remapped.layers,
+        classes=info.classes,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
         tensors[f"codes:{step.name}"] = _array(step.name, vectors)
-    tensors |= _wiring(extras.remapped)
-    examples = {name: _array(name, value) for name, value in extras.examples.items()}
-    labels = None if extras.labels is None else _array("labels", extras.labels)
+    tensors |= _wiring(remapped)
+    examples = {name: _array(name, value) for name, value in info.examples.items()}
+    labels = None if info.labels is None else _array("labels", info.labels)
     return Artifact(manifest, tensors, examples, labels)
 
 
-def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
-    ops = {op.name: op for op in graph.ops}
-    ranges = {r.mvm: r for r in scheduled.routed.placed.quantized.ranges}
+def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
+    ops = {op.name: op for op in scheduled.graph.ops}
+    ranges = {r.mvm: r for r in quantized.ranges}
     for name in scheduled.order:
         match ops[name]:
             case Constant(weight=weight):
@@ -110,25 +104,16 @@ def _steps(graph: Graph, scheduled: Scheduled) -> Iterator[schema.Step]:
                 pass
 
 
-def _matrices(scheduled: Scheduled) -> Iterator[schema.Matrix]:
-    placed = scheduled.routed.placed
-    tiles: dict[str, list[Placement]] = {}
-    for p in placed.placements:
-        tiles.setdefault(p.matrix, []).append(p)
+def _matrices(placed: Placed) -> Iterator[schema.Matrix]:
     quantized = placed.quantized
     for matrix, g_max in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True):
-        mine = sorted(tiles[matrix.matrix], key=lambda p: (p.copy, p.block.columns, p.stage))
+        tiles = placed.tiles[matrix.matrix]
         yield schema.Matrix(
             name=matrix.matrix,
             label=matrix.label,
             mode=matrix.mode,
             row_ranges=matrix.row_ranges,
-            tiles=tuple(
-                schema.Tile(
-                    p.copy, p.stage, p.block.rows, p.block.columns, p.core, p.rows, p.columns
-                )
-                for p in mine
-            ),
+            tiles=tuple(sorted(tiles, key=lambda t: (t.copy, t.columns, t.stage))),
             rows=matrix.rows,
             columns=matrix.columns,
             g_max_siemens=g_max,

@@ -8,7 +8,6 @@ digital by its label. Cost: linear in operations.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Literal, TypeGuard
 
 import torch
@@ -16,11 +15,12 @@ from torch import Tensor
 
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
-from hermesc.ir.stages import Assignment, Partitioned, Unit
+from hermesc.ir.stages import Partitioned
 from hermesc.ir.types import TensorType
-from hermesrt.chip.spec import limits
+from hermesrt.artifact.schema import NodeAssignment, Unit
 from hermesrt.errors import OptionError
-from hermesrt.ops.table import REASONS, Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.call import Arg, Call, Ref
+from hermesrt.ops.table import REASONS, base_name, op_class
 from hermesrt.ops.window import Window
 
 
@@ -28,14 +28,10 @@ from hermesrt.ops.window import Window
 class PartitionOptions:
     """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
     `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
-    that stay off the chip. max_accuracy_drop: more of them are found until the mean loss on
-    simulated chips is at most so many points of accuracy, or per cent of relative output error
-    where there are no labels; that needs a simulator, and `hermesc.app.digital_fallback` does it.
-    """
+    that stay off the chip."""
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
-    max_accuracy_drop: float = limits(0.0, 100.0, inf)
 
 
 def partition(
@@ -43,13 +39,8 @@ def partition(
 ) -> tuple[Partitioned, dict[str, Tensor]]:
     """Every node of the model with its place.
 
-    Raises: OptionError when `options.digital` names no layer, and for a budget of accuracy.
+    Raises: OptionError when `options.digital` names no layer.
     """
-    if options.max_accuracy_drop < inf:
-        raise OptionError(
-            "partition.max_accuracy_drop needs a simulated chip: use hermesc.compile, "
-            "hermesc.digital_fallback or `hermesc compile`"
-        )
     kept = [op.origin for op in graph.mvms if op.label in options.digital]
     graph, weights = _keep_digital(graph, weights, options.digital)
     fuser = _Fuser(graph, weights, options)
@@ -96,9 +87,7 @@ def _kernel(window: Window, matrix: Tensor) -> Tensor:
 def _convolution(op: Mvm, window: Window, weight: str, kernel: Tensor) -> Iterator[Op]:
     """The Mvm as torch's own operations: padding where that is needed, and a convolution."""
     spread = max(window.spread) > 1
-    constant = Constant(
-        f"{op.name}.kernel", weight, TensorType(tuple(kernel.shape), op.type.dtype)
-    )
+    constant = Constant(f"{op.name}.kernel", weight, TensorType(tuple(kernel.shape), op.type.dtype))
     yield constant
     x, padding, more = Ref(op.input), (0,) * window.rank, (0,) * window.rank
     if spread:
@@ -362,7 +351,7 @@ def _is_number(value: Arg) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
+def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
     """What became of each captured node; `kept` are those whose product stays digital on demand."""
     removed = {r.name: r for r in graph.removed}
     analog: dict[str, list[str]] = {}
@@ -388,13 +377,15 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[Assignment, ...]:
             return "digital", _why_digital(digital[node.name], node.op, constants)
         return "free", removed[node.name].reason
 
-    return tuple(Assignment(n.name, n.op, *fate(n), n.location) for n in graph.captured)
+    return tuple(NodeAssignment(n.name, n.op, *fate(n), n.location) for n in graph.captured)
 
 
 def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     base = base_name(name)
     if base.startswith("conv"):
-        return "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
+        return (
+            "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
+        )
     if base in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
     kind = op_class(name)

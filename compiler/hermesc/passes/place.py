@@ -6,11 +6,11 @@ legal: an MVM drives its own rows and reads its own columns. What a mapping file
 and other matrices go to cores that the file leaves empty. Cost: linear in blocks for large models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from hermesc.ir.stages import Block, Placed, Placement, Quantized, Score, TiledMatrix
+from hermesc.ir.stages import Block, Placed, Quantized, TiledMatrix
 from hermesc.placement.arrange import arrange
 from hermesc.placement.cost_model import CostModel, works_of
 from hermesc.placement.options import PlaceOptions
@@ -18,7 +18,8 @@ from hermesc.placement.pack import CascadePieces, Piece, Spot
 from hermesc.placement.solve import Solution, Task, judge, solve
 from hermesc.placement.tiling import aimed
 from hermesrt.artifact.cut import Cut
-from hermesrt.artifact.published_mapping import Layers, Region, layer_names
+from hermesrt.artifact.published_mapping import Layers, layer_names
+from hermesrt.artifact.schema import Score, Tile
 from hermesrt.chip.fabric import snake
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError
@@ -40,36 +41,34 @@ def place(
     model = _model(quantized, chip, options)
     names = layer_names([m.label for m in matrices])
     named = zip(names, matrices, strict=True)
-    regions = {m.matrix: fixed[name].regions for name, m in named if name in fixed}
-    given = [p for m in matrices for p in _given(m, regions.get(m.matrix, ()))]
-    runs = [run for run in _runs(matrices) if run.matrix.matrix not in regions]
-    closed = _along_snake({p.core for p in given} | dead, chip)
+    given = {m.matrix: list(fixed[name].tiles) for name, m in named if name in fixed}
+    runs = [run for run in _runs(matrices) if run.matrix.matrix not in given]
+    closed = _along_snake({t.core for tiles in given.values() for t in tiles} | dead, chip)
     found = solve(_task(runs, model, options, closed))
     needed = 1 + max((s.core for spots in found.spots for s in spots), default=-1)
     if needed > options.chips * chip.cores:
         raise CapacityError(_too_big(matrices, needed, chip, options))
-    placements = list(given)
+    tiles = dict(given)
     for run, spots in zip(runs, arrange(found.spots, chip, closed), strict=True):
-        for stage, (block, spot) in enumerate(zip(run.blocks, spots, strict=True)):
-            height, width = block.shape
-            rows, columns = (spot.row, spot.row + height), (spot.column, spot.column + width)
-            placements.append(
-                Placement(run.matrix.matrix, run.copy, block, stage, spot.core, rows, columns)
-            )
+        tiles.setdefault(run.matrix.matrix, []).extend(_tiles(run, spots))
     if given:
-        found = _judged(placements, matrices, model, options)
+        found = _judged(tiles, matrices, model, options)
     score = Score(options.objective, found.solver, found.unit, found.value, found.bound)
-    return Placed(quantized, tuple(placements), options.chips, score)
+    return Placed(quantized, {m: tuple(t) for m, t in tiles.items()}, options.chips, score)
 
 
 def _judged(
-    placements: Sequence[Placement],
+    tiles: Mapping[str, Sequence[Tile]],
     matrices: Sequence[TiledMatrix],
     model: CostModel,
     options: PlaceOptions,
 ) -> Solution:
     """How good a placement is that was not searched for."""
-    spots = {(p.matrix, p.copy, p.block): Spot(p.core, p.rows[0], p.columns[0]) for p in placements}
+    spots = {
+        (name, t.copy, Block(t.rows, t.columns)): Spot(t.core, t.core_rows[0], t.core_columns[0])
+        for name, mine in tiles.items()
+        for t in mine
+    }
     runs = list(_runs(matrices))
     places = tuple(
         tuple(spots[run.matrix.matrix, run.copy, block] for block in run.blocks) for run in runs
@@ -101,7 +100,7 @@ def _runs(matrices: Sequence[TiledMatrix]) -> Iterator[_Run]:
 def _model(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> CostModel:
     tiled = quantized.tiled
     numbers = {m.matrix: i for i, m in enumerate(tiled.matrices)}
-    works = works_of([numbers[op.matrix] for op in tiled.partitioned.graph.mvms], tiled.workloads)
+    works = works_of([numbers[op.matrix] for op in tiled.graph.mvms], tiled.workloads)
     return CostModel(chip, options.chips, works, tuple(_cut(m) for m in tiled.matrices))
 
 
@@ -130,14 +129,11 @@ def _chain(model: CostModel, run: _Run, options: PlaceOptions) -> CascadePieces:
     return tuple(pieces)
 
 
-def _given(matrix: TiledMatrix, regions: Sequence[Region]) -> Iterator[Placement]:
-    """The placements of a matrix that a mapping file gives."""
-    stages = {rows: i for i, rows in enumerate(matrix.row_ranges)}
-    for r in regions:
-        block = Block(r.rows, r.columns)
-        yield Placement(
-            matrix.matrix, r.copy, block, stages[r.rows], r.core, r.core_rows, r.core_columns
-        )
+def _tiles(run: _Run, spots: Sequence[Spot]) -> Iterator[Tile]:
+    for stage, (block, spot) in enumerate(zip(run.blocks, spots, strict=True)):
+        height, width = block.shape
+        rows, columns = (spot.row, spot.row + height), (spot.column, spot.column + width)
+        yield Tile(run.copy, stage, block.rows, block.columns, spot.core, rows, columns)
 
 
 def _along_snake(cores: set[int], chip: ChipSpec) -> frozenset[int]:

@@ -62,7 +62,7 @@ def quantize(
     `rows_independent` says that the calibration rows may be run in parts.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
-    graph = tiled.partitioned.graph
+    graph = tiled.graph
     matrices = {use: m for m in tiled.matrices for use in m.uses}
     parts = _parts(calibration, rows_independent)
     inputs = {op.name: _Inputs(op) for op in graph.mvms}

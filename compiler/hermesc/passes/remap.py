@@ -1,6 +1,6 @@
 """Remap: choose which physical row and column of a core each logical one is, round its defects.
 
-In: Placed, whose rectangles are of logical lines, and a defect map. Out: Remapped. An MVM drives
+In: Placed, whose tiles are on logical lines, and a defect map. Out: Remapped. An MVM drives
 its rows in any order, so permuting a core's rows and columns is free. Method: rows, then columns,
 in turn, by the assignment of least squared error that is left after a cell's other devices have
 made up for the stuck ones (`hermesrt.chip.stuck_devices`); dead lines go where nothing is used.
@@ -21,7 +21,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
-from hermesc.ir.stages import LayerDefects, LineMap, Placed, Placement, Remapped
+from hermesc.ir.stages import LineMap, Placed, Remapped
+from hermesrt.artifact.schema import LayerDefects, Tile
 from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
@@ -38,15 +39,13 @@ def remap(placed: Placed, weights: Weights, chip: ChipSpec, defects: DefectMap |
     """The lines of every core in use, and what the defects still cost each layer."""
     if defects is None:
         return Remapped(placed, (), ())
-    cores = [_Core(number, chip, defects) for number in sorted({p.core for p in placed.placements})]
-    by_number = {core.number: core for core in cores}
-    for placement, part in zip(placed.placements, _parts(placed, weights), strict=True):
-        by_number[placement.core].put(placement, part)
-    for core in cores:
+    cores = {number: _Core(number, chip, defects) for number in placed.cores}
+    for tile, wanted in _wanted(placed, weights):
+        cores[tile.core].put(tile, wanted)
+    for core in cores.values():
         core.arrange()
-    return Remapped(
-        placed, tuple(core.line_map() for core in cores), tuple(_layers(placed, by_number))
-    )
+    line_maps = tuple(core.line_map() for core in cores.values())
+    return Remapped(placed, line_maps, tuple(_layers(placed, cores)))
 
 
 @dataclass(slots=True)
@@ -74,9 +73,8 @@ class _Core:
         self._used: Bool[Tensor, "rows columns"] = torch.zeros(size.rows, size.columns).bool()
         self._rows, self._columns = (_living_first(dead) for dead in self._dead)
 
-    def put(self, placement: Placement, part: CellSiemens) -> None:
-        place = slice(*placement.rows), slice(*placement.columns)
-        self._wanted[place], self._used[place] = part, True
+    def put(self, tile: Tile, wanted: CellSiemens) -> None:
+        self._wanted[tile.place], self._used[tile.place] = wanted, True
 
     def arrange(self) -> None:
         """One sort of lines after the other as long as it helps, the one with more to choose from
@@ -112,8 +110,8 @@ class _Core:
             held = places, logical.held[there].numpy()
         return LineMap(self.number, self._rows, self._columns, *held)
 
-    def cost(self, placement: Placement) -> _Cost:
-        place = slice(*placement.rows), slice(*placement.columns)
+    def cost(self, tile: Tile) -> _Cost:
+        place = tile.place
         wanted, logical = self._wanted[place], self._logical()
         cost = _Cost(wanted=float(wanted.square().sum()))
         if logical is not None:
@@ -179,29 +177,25 @@ def _short(
     return (least > -largest) | (most < largest)
 
 
-def _parts(placed: Placed, weights: Weights) -> Iterator[CellSiemens]:
-    """The conductances that each placement wants."""
+def _wanted(placed: Placed, weights: Weights) -> Iterator[tuple[Tile, CellSiemens]]:
+    """Each tile with the conductances that it is to hold."""
     quantized = placed.quantized
-    matrices = {m.matrix: i for i, m in enumerate(quantized.tiled.matrices)}
-    shares = {}
-    for name in matrices:
+    g_max = {
+        m.matrix: g for m, g in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True)
+    }
+    for name, tiles in placed.tiles.items():
         matrix = weights[name].to(torch.float32)
-        shares[name] = g_shares(matrix, column_max(matrix))
-    for p in placed.placements:
-        g_max = quantized.g_max_siemens[matrices[p.matrix]][p.stage]
-        yield shares[p.matrix][slice(*p.block.rows), slice(*p.block.columns)] * g_max
+        shares = g_shares(matrix, column_max(matrix))
+        for tile in tiles:
+            yield tile, shares[tile.part] * g_max[name][tile.stage]
 
 
 def _layers(placed: Placed, cores: dict[int, _Core]) -> Iterator[LayerDefects]:
-    labels = {m.matrix: m.label for m in placed.quantized.tiled.matrices}
-    costs: dict[str, list[_Cost]] = {name: [] for name in labels}
-    for p in placed.placements:
-        costs[p.matrix].append(cores[p.core].cost(p))
-    for name, label in labels.items():
-        mine = costs[name]
+    for matrix in placed.quantized.tiled.matrices:
+        mine = [cores[tile.core].cost(tile) for tile in placed.tiles[matrix.matrix]]
         wanted = sum(c.wanted for c in mine) or 1.0
         yield LayerDefects(
-            label,
+            matrix.label,
             stuck=sum(c.stuck for c in mine),
             left=sum(c.left for c in mine),
             error=(sum(c.error for c in mine) / wanted) ** 0.5,

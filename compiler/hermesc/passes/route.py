@@ -1,31 +1,33 @@
 """Route: find the links that each cascade's partial sums travel.
 
-In: Placed. Out: Routed. Method: shortest path in the chip's link graph (networkx) between the cores
-of consecutive stages. Cost: one breadth-first search for each stage that is not a neighbour.
+In: Remapped. Out: Routed. Method: shortest path in the chip's link graph (networkx) between the
+cores of consecutive stages. Cost: one breadth-first search for each stage that is not a neighbour.
 """
 
 from itertools import pairwise
 
 import networkx as nx
 
-from hermesc.ir.stages import Placed, Placement, Route, Routed
+from hermesc.ir.stages import Remapped, Routed
+from hermesrt.artifact.schema import Route, Tile
 from hermesrt.chip.fabric import link_graph, linked
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError
 
 
-def route(placed: Placed, chip: ChipSpec) -> Routed:
+def route(remapped: Remapped, chip: ChipSpec) -> Routed:
     """Every hop of every cascade.
 
     Raises: CapacityError when the chip has no path between two cores of a cascade.
     """
     links = link_graph(chip)
-    cascades: dict[tuple[str, int, tuple[int, int]], list[Placement]] = {}
-    for p in placed.placements:
-        cascades.setdefault((p.matrix, p.copy, p.block.columns), []).append(p)
+    cascades: dict[tuple[str, int, tuple[int, int]], list[Tile]] = {}
+    for matrix, tiles in remapped.placed.tiles.items():
+        for tile in tiles:
+            cascades.setdefault((matrix, tile.copy, tile.columns), []).append(tile)
     routes = []
     for (matrix, copy, columns), stages in cascades.items():
-        stages.sort(key=lambda p: p.stage)
+        stages.sort(key=lambda tile: tile.stage)
         for here, there in pairwise(stages):
             cores = _path(links, chip, here.core, there.core)
             if not cores:
@@ -36,7 +38,7 @@ def route(placed: Placed, chip: ChipSpec) -> Routed:
                     "cascade on one chip"
                 )
             routes.append(Route(matrix, copy, columns, there.stage, cores))
-    return Routed(placed, tuple(routes))
+    return Routed(remapped, tuple(routes))
 
 
 def _path(links: "nx.DiGraph[int]", chip: ChipSpec, here: int, there: int) -> tuple[int, ...]:

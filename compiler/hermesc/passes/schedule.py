@@ -14,7 +14,7 @@ from hermesc.ir.stages import Routed, Scheduled
 
 def schedule(routed: Routed) -> Scheduled:
     """Every operation once, after what it takes."""
-    graph = routed.placed.quantized.tiled.partitioned.graph
+    graph = routed.graph
     dependences = _dependences(graph)
     position = {op.name: i for i, op in enumerate(graph.ops)}
     remaining = _mvms_after(graph, dependences)

@@ -17,10 +17,10 @@ import numpy as np
 from hermesc.ir.stages import Dependence, MvmWorkload
 from hermesrt.artifact.cut import Cut, Range
 from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.pricing import Counts, dynamic_pj, tile_counts
 from hermesrt.units import to_ps
 
 RESOURCES = ("port_in", "array", "ldpu", "port_out")
-_PJ_PER_NJ = 1000.0
 _FEW = 16  # below it plain Python is faster than numpy
 
 
@@ -179,21 +179,28 @@ class CostModel:
 
     def dynamic_pj(self) -> float:
         """Energy of what one sample has to do on the chip, without idle power."""
-        chip, total = self.chip, 0.0
-        unit = chip.vector_unit
-        byte = min(unit.byte_pj, chip.host_link_energy.byte_pj) if unit else (
-            chip.host_link_energy.byte_pj
+        counts = (self._per_vector(self.cuts[w.matrix]) * w.vectors for w in self.works)
+        return sum(dynamic_pj(self.chip, sum(counts, Counts())).values())
+
+    def _per_vector(self, cut: Cut) -> Counts:
+        """What one vector through a cut matrix takes; partial sums pass one link each."""
+        last, width = len(cut.rows) - 1, cut.columns[-1][1]
+        tiles = (
+            tile_counts(
+                rows[1] - rows[0], columns[1] - columns[0], cut.mode,
+                last=stage == last, own_transport=self._own_transport,
+            )
+            for stage, rows in enumerate(cut.rows)
+            for columns in cut.columns
         )  # fmt: skip
-        for work in self.works:
-            cut = self.cuts[work.matrix]
-            stages, ranges = len(cut.rows), len(cut.columns)
-            rows, columns = cut.rows[-1][1], cut.columns[-1][1]
-            one = stages * ranges * chip.mvm_nj[cut.mode] * _PJ_PER_NJ
-            one += stages * columns * chip.ldpu_energy.output_nj * _PJ_PER_NJ
-            one += (stages - 1) * columns * chip.link_energy.byte_pj
-            one += (ranges * rows + columns) * byte
-            total += work.vectors * one
-        return total
+        return sum(tiles, Counts(link_bytes=last * width))
+
+    @property
+    def _own_transport(self) -> bool:
+        """Whether bytes go over the chip's own transport; of several chips' two ways the cheaper
+        one counts, so that the energy is never too high."""
+        unit, host = self.chip.vector_unit, self.chip.host_link_energy.byte_pj
+        return unit is not None and (self.chips == 1 or unit.byte_pj <= host)
 
     def partial_sums(self) -> int:
         """Words of 8 bits that LDPUs hand on within cascades, for one sample."""
@@ -269,14 +276,6 @@ def load_bound_ps(items: Sequence[Item], cores: int) -> int:
             spread = -(-sum(i.load for i in mine) // cores)
             most = max(most, min(i.head for i in mine) + spread + min(i.tail for i in mine))
     return most
-
-
-def idle_pj(chip: ChipSpec, cores: int, time_ps: int) -> float:
-    """Energy that so many cores, and the chips that they fill one after another, draw over a time
-    whatever they do."""
-    power = chip.idle_power
-    chips = -(-cores // chip.cores)
-    return (cores * power.core_mw + chips * power.chip_mw) * time_ps * 1e-3
 
 
 def _bits(mask: int) -> Iterator[int]:

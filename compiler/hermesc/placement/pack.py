@@ -177,6 +177,11 @@ def cores_of(spots: Spots) -> int:
     return len({s.core for chain in spots for s in chain})
 
 
+def chips_of(spots: Spots, cores: int) -> int:
+    """Number of chips, of so many cores each, of which a core is in use."""
+    return len({s.core // cores for chain in spots for s in chain})
+
+
 def busiest_of(chains: Sequence[CascadePieces], spots: Spots) -> int:
     """The time that the busiest core needs at least, in picoseconds."""
     by: dict[int, list[Item]] = {}

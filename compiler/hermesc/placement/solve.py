@@ -15,7 +15,7 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
-from hermesc.placement.cost_model import RESOURCES, CostModel, busiest_ps, idle_pj, load_bound_ps
+from hermesc.placement.cost_model import RESOURCES, CostModel, busiest_ps, load_bound_ps
 from hermesc.placement.makespan import makespan_ps
 from hermesc.placement.options import PlaceOptions
 from hermesc.placement.pack import (
@@ -25,10 +25,12 @@ from hermesc.placement.pack import (
     SharingRule,
     Spots,
     busiest_of,
+    chips_of,
     cores_of,
     pack,
 )
 from hermesrt.chip.spec import ChipSpec
+from hermesrt.pricing import idle_pj
 
 if TYPE_CHECKING:
     from hermesc.placement.cp_sat import SearchLimit
@@ -103,6 +105,11 @@ class Task:
         }
         return makespan_ps(self.model, cores)
 
+    def energy_pj(self, spots: Spots) -> float:
+        """Energy of a sample on these places, dynamic and idle."""
+        chips, time = chips_of(spots, self.chip.cores), self.time_ps(spots)
+        return self.model.dynamic_pj() + idle_pj(self.chip, cores_of(spots), chips, time)
+
     def bound_ps(self, cores: int) -> int:
         """A time that no placement on so many cores goes below."""
         items = [item for piece in self.pieces for item in piece.items]
@@ -138,7 +145,7 @@ def judge(task: Task, spots: Spots) -> Solution:
             return Solution(spots, "file", "cores", float(cores), float(few))
         case "energy":
             bounds = {n: task.bound_ps(n) for n in range(few, max(few, task.cores) + 1)}
-            energy = task.model.dynamic_pj() + idle_pj(task.chip, cores, time)
+            energy = task.energy_pj(spots)
             return Solution(spots, "file", "nJ", energy / 1000, _energy_bound(task, bounds))
         case "accuracy":
             sums = float(task.model.partial_sums())
@@ -212,14 +219,13 @@ def _least(task: Task, cores: int) -> tuple[Spots, int, str]:
 
 def _energy(task: Task) -> Solution:
     """The number of cores at which dynamic and idle energy of one sample are least."""
-    dynamic, few = task.model.dynamic_pj(), fewest_bound(task)
+    few = fewest_bound(task)
     most = max(few, min(task.cores, len(task.pieces)))
     bounds = {n: task.bound_ps(n) for n in range(few, most + 1)}
     tried: list[tuple[float, Spots, str]] = []
     for cores in _counts(few, most, _SWEEP if len(task.pieces) <= _MANY else _SWEEP // 4):
         spots, bounds[cores], solver = _least(task, cores)
-        idle = idle_pj(task.chip, cores_of(spots), task.time_ps(spots))
-        tried.append((dynamic + idle, spots, solver))
+        tried.append((task.energy_pj(spots), spots, solver))
     energy, spots, solver = min(tried, key=lambda found: found[0])
     bound = min(_energy_bound(task, bounds), energy / 1000)
     return Solution(spots, solver, "nJ", energy / 1000, bound)
@@ -227,7 +233,8 @@ def _energy(task: Task) -> Solution:
 
 def _energy_bound(task: Task, bounds: dict[int, int]) -> float:
     """The least energy in nanojoules, from a bound of the time on each number of cores."""
-    idle = min(idle_pj(task.chip, cores, time) for cores, time in bounds.items())
+    per_chip = task.chip.cores
+    idle = min(idle_pj(task.chip, n, -(-n // per_chip), time) for n, time in bounds.items())
     return (task.model.dynamic_pj() + idle) / 1000
 
 

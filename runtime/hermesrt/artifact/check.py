@@ -18,7 +18,8 @@ from hermesrt.artifact.schema import (
 )
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
-from hermesrt.ops.table import dtype_names, op_class
+from hermesrt.ops.call import dtype_names
+from hermesrt.ops.table import op_class
 
 
 def check(artifact: Artifact, where: str) -> None:

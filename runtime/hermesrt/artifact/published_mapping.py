@@ -9,7 +9,7 @@ several chips the core rows of the second follow those of the first.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -23,30 +23,18 @@ _DEPTH = 10**6  # beyond any size
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """A block of a copy of a layer's matrix, and its place; cores are numbered row by row."""
-
-    copy: int
-    rows: Range
-    columns: Range
-    core: int
-    core_rows: Range
-    core_columns: Range
-
-
-@dataclass(frozen=True, slots=True)
 class MappedLayer:
-    """All regions of one layer, and its read mode."""
+    """All tiles of one layer, and its read mode."""
 
-    regions: tuple[Region, ...]
+    tiles: tuple[Tile, ...]
     mode: Mode
 
     @property
     def cut(self) -> Cut:
-        """The blocks and copies that its regions make."""
-        rows = tuple(sorted({r.rows for r in self.regions}))
-        columns = tuple(sorted({r.columns for r in self.regions}))
-        return Cut(rows, columns, 1 + max(r.copy for r in self.regions), self.mode)
+        """The blocks and copies that its tiles make."""
+        rows = tuple(sorted({t.rows for t in self.tiles}))
+        columns = tuple(sorted({t.columns for t in self.tiles}))
+        return Cut(rows, columns, 1 + max(t.copy for t in self.tiles), self.mode)
 
 
 Layers = Mapping[str, MappedLayer]
@@ -166,7 +154,7 @@ class _Reader:
                 if not isinstance(found, list) or not found:
                     raise self._fail(name, f"core ({row}, {column}) has no list of regions")
                 regions += [self._region(name, core, region) for region in found]
-        layer = MappedLayer(tuple(regions), mode)
+        layer = MappedLayer(_staged(regions), mode)
         self._check_whole(name, layer)
         return layer
 
@@ -182,7 +170,7 @@ class _Reader:
             )
         return int(row) * grid.columns + int(column)
 
-    def _region(self, name: str, core: int, data: Any) -> Region:
+    def _region(self, name: str, core: int, data: Any) -> Tile:
         place = self._place(core)
         if not isinstance(data, dict):
             raise self._fail(name, f"a region on {place} is not an object")
@@ -202,7 +190,7 @@ class _Reader:
                 f"rows {_text([rows])}, columns {_text([columns])} of the weight do not have the "
                 f"size of rows {_text([core_rows])}, columns {_text([core_columns])} of {place}",
             )
-        return Region(copy, rows, columns, core, core_rows, core_columns)
+        return Tile(copy, 0, rows, columns, core, core_rows, core_columns)
 
     def _range(self, name: str, place: str, key: str, data: Any, limit: int) -> Range:
         whole = isinstance(data, list) and len(data) == 2 and all(type(v) is int for v in data)
@@ -214,7 +202,7 @@ class _Reader:
     def _check_whole(self, name: str, layer: MappedLayer) -> None:
         """Each copy has each row block in each column range once."""
         cut = layer.cut
-        found = [(r.copy, r.rows, r.columns) for r in layer.regions]
+        found = [(r.copy, r.rows, r.columns) for r in layer.tiles]
         for block in product(range(cut.copies), cut.rows, cut.columns):
             if found.count(block) != 1:
                 copy, rows, columns = block
@@ -227,9 +215,9 @@ class _Reader:
                 )
 
     def check_overlaps(self, layers: Layers) -> None:
-        by_core: dict[int, list[tuple[str, Region]]] = {}
+        by_core: dict[int, list[tuple[str, Tile]]] = {}
         for name, layer in layers.items():
-            for region in layer.regions:
+            for region in layer.tiles:
                 by_core.setdefault(region.core, []).append((name, region))
         for held in by_core.values():
             held.sort(key=lambda pair: pair[1].core_rows)
@@ -250,7 +238,13 @@ class _Reader:
         return MappingError(f"{self.where}: {name}: {what}")
 
 
-def _meeting(region: Region, below: Sequence[tuple[str, Region]]) -> Iterator[tuple[str, Region]]:
+def _staged(tiles: Sequence[Tile]) -> tuple[Tile, ...]:
+    """The tiles with their places in their cascades, which follow from all row blocks together."""
+    stages = {rows: i for i, rows in enumerate(sorted({t.rows for t in tiles}))}
+    return tuple(replace(t, stage=stages[t.rows]) for t in tiles)
+
+
+def _meeting(region: Tile, below: Sequence[tuple[str, Tile]]) -> Iterator[tuple[str, Tile]]:
     """Regions that share a cell, of those that begin no higher."""
     for name, other in below:
         if other.core_rows[0] >= region.core_rows[1]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, from_json
+from hermesrt.ops.call import Call, from_json
 from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
@@ -159,7 +159,8 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The cores that the partial sums of one column range pass on the way to stage `stage`."""
+    """The cores that the partial sums of one column range pass on the way to stage `stage`, both
+    ends in."""
 
     matrix: str
     copy: int
@@ -200,7 +201,7 @@ class Score:
 class LayerDefects:
     """What the known defects cost a layer: unit cells with a stuck device, those of them that the
     cell's other devices do not make up for, and the relative error of its weights with the map and
-    without it."""
+    without it (norm of the error over that of the conductances)."""
 
     label: str
     stuck: int = limits(0, 2**62)

@@ -36,12 +36,16 @@ def encode(value: Any) -> Any:
 
 def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
     """The dataclass `cls`, whose fields are groups of options, from pairs such as ("group.option",
-    "value"); what is not given keeps its default.
+    "value"); what is not given keeps its default. A field's metadata may hold the `group` under
+    which users know its options, where that is not its name.
 
     Raises: OptionError for an unknown name or value.
     """
     groups = get_type_hints(cls)
-    known = {f"{g}.{f.name}": (g, f) for g, t in groups.items() for f in dataclasses.fields(t)}
+    names = {f.name: f.metadata.get("group", f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = {
+        f"{names[g]}.{f.name}": (g, f) for g, t in groups.items() for f in dataclasses.fields(t)
+    }
     chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
     for key, text in settings:
         if key not in known:

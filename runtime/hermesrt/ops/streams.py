@@ -4,8 +4,9 @@ A stream is the dimension of a tensor along which its tokens lie, or several tha
 as those of an image. An operation keeps the stream of an operand when token i of its result needs
 token i of that operand, and of the tokens before it at most; where it moves a window over them, a
 token needs those of its window; it needs all of an operand otherwise (a reduction over the
-sequence, a product of two activations). The rules are by the names of torch's operations and their shapes; an operation that
-no rule knows needs all of its operands, which is never too optimistic.
+sequence, a product of two activations). The table of operations names the rule of each; the rules
+look at arguments and shapes. An operation without one needs all of its operands, which is never too
+optimistic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from hermesrt.ops import table as aten
-from hermesrt.ops.table import Arg, Call, Ref, base_name, op_class
+from hermesrt.ops.call import Arg, Call, Ref, resolve
+from hermesrt.ops.table import StreamRule, base_name, row_of
 from hermesrt.ops.window import Places, Window, last_inputs, line_buffer
 
 Shape = tuple[int, ...]
@@ -79,13 +80,8 @@ class Followed:
 
 
 _BARRIER = Followed()
-_MOVED = (
-    "contiguous", "clone", "copy", "detach", "alias", "lift_fresh_copy", "lift_fresh", "to",
-    "_to_copy", "type_as", "expand", "expand_as", "broadcast_to",
-)  # fmt: skip
-_NOT_BY_PLACE = ("glu", "masked_scatter")  # elementwise by class, but not by position
 Arguments = Mapping[str, Any]
-StreamRule = Callable[[Arguments, Operand, Shape], int | None]
+MainRule = Callable[[Arguments, Operand, Shape], int | None]
 
 
 def of_input(shape: Shape) -> Stream | None:
@@ -128,39 +124,40 @@ def of_window(window: Window, operand: Operand, result: Shape) -> Followed:
 def follow(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """What an operation does to its operands' streams; `result` is (the first of) its results'
     shape."""
-    name, kind = base_name(call.op), op_class(call.op)
-    if call.op.startswith("size.") or kind == "create":
-        return _same(operands, result) if name == "getitem" else _BARRIER
-    arguments = _arguments(call)
-    by_place = kind in ("elementwise", "transcendental") and name not in _NOT_BY_PLACE
-    if by_place or name in _MOVED:
+    row = row_of(call.op)
+    rule = row.stream if row is not None else "all"
+    if rule == "all":
+        return _BARRIER
+    if rule == "each":
         return _same(operands, result)
-    if name in ("cat", "concat", "concatenate", "stack"):
-        return _joined(name, arguments, operands, result)
-    found = _by_role(call, arguments, operands, result)
+    arguments = _arguments(call)
+    if rule in ("joined", "stacked"):
+        return (_joined if rule == "joined" else _stacked)(arguments, operands, result)
+    found = _by_role(rule, call, arguments, operands, result)
     once = tuple(n for n in found.each if _uses(call.args, n) == 1)  # else in another role too
-    return Followed(found.stream, once)
+    windows = tuple(w for w in found.windows if _uses(call.args, w.name) == 1)
+    return Followed(found.stream, once, windows)
 
 
 def _by_role(
-    call: Call, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
+    rule: StreamRule,
+    call: Call,
+    arguments: Arguments,
+    operands: Mapping[str, Operand],
+    result: Shape,
 ) -> Followed:
     """Operations whose operands have roles of their own."""
-    name = base_name(call.op)
-    if name in ("matmul", "mm", "bmm", "baddbmm", "addmm"):
+    if rule == "multiplied":
         return _matmul(arguments, operands, result)
-    if name == "einsum":
+    if rule == "einsum":
         return _einsum(call, operands, result)
-    rule = _RULES.get(name)
     main = _main(call, operands)
     if main is None or main.stream is None:
         return _BARRIER
-    window = _window(name, arguments, len(main.shape))
+    window = _window(rule, arguments, main, operands)
     if window is not None and main.stream.end > len(main.shape) - window.rank:
         return of_window(window, main, result)
-    if rule is None:
-        return _BARRIER
-    dim = rule(arguments, main, result)
+    dim = _MAIN_RULES[rule](arguments, main, result) if rule in _MAIN_RULES else None
     span = _span(result, dim, main.stream.size)
     return Followed(Stream(dim, main.stream.size, span), (main.name,)) if span else _BARRIER  # type: ignore[arg-type]
 
@@ -171,24 +168,44 @@ def _span(result: Shape, dim: int | None, size: int) -> int:
     return next((end - dim for end in ends if prod(result[dim:end]) == size), 0)  # type: ignore[operator]
 
 
-def _window(name: str, arguments: Arguments, rank: int) -> Window | None:
-    """The window of a pooling or of a padding, if it is one."""
-    if name.startswith(("max_pool", "avg_pool")):
-        numbers = [arguments.get(k) for k in ("kernel_size", "stride", "padding", "dilation")]
-        count = int(name.removesuffix("_with_indices")[-2])
-        kernel, stride, padding, dilation = (_numbers(n, count) for n in numbers)
-        if kernel is None or None in (padding, dilation):
-            return None
-        padding, none = padding or (0,) * count, (1,) * count
-        return Window(kernel, stride or kernel, dilation or none, padding, padding, none)
-    widths = arguments.get("pad") if name in ("pad", "constant_pad_nd") else None
-    if not isinstance(widths, Sequence) or not all(isinstance(w, int) for w in widths):
+def _window(
+    rule: StreamRule, arguments: Arguments, main: Operand, operands: Mapping[str, Operand]
+) -> Window | None:
+    """The window of a pooling, of a convolution or of a padding with zeros, if it is one."""
+    match rule:
+        case "pooled":
+            kernel = arguments.get("kernel_size")
+            return _moved(arguments, (kernel,) if isinstance(kernel, int) else kernel or ())
+        case "convolved":
+            ref = arguments.get("weight")
+            weight = operands.get(ref.name) if isinstance(ref, Ref) else None
+            if weight is None or arguments.get("transposed") or "output_padding" in arguments:
+                return None
+            return _moved(arguments, weight.shape[2:])
+        case "padded" if arguments.get("mode", "constant") == "constant":
+            widths = arguments.get("pad")
+            if not isinstance(widths, Sequence) or not all(isinstance(w, int) for w in widths):
+                return None
+            count = len(widths) // 2
+            once = (1,) * count
+            window = Window(once, once, once, tuple(widths[-2::-2]), tuple(widths[::-2]), once)
+            return None if window.fault() or count >= len(main.shape) else window
+    return None
+
+
+def _moved(arguments: Arguments, kernel: Sequence[int]) -> Window | None:
+    """A kernel moved as the arguments say; None where they are not numbers."""
+    rank = len(kernel)
+    none, once = (0,) * rank, (1,) * rank
+    stride, padding, dilation = (
+        _numbers(arguments.get(k), rank) for k in ("stride", "padding", "dilation")
+    )
+    if stride is None or padding is None or dilation is None:
         return None
-    count = len(widths) // 2
-    if arguments.get("mode", "constant") != "constant" or count > min(3, rank - 1):
-        return None
-    once = (1,) * count
-    return Window(once, once, once, tuple(widths[-2::-2]), tuple(widths[::-2]), once)
+    pooled = tuple(kernel) if "kernel_size" in arguments else once
+    before = padding or none
+    window = Window(tuple(kernel), stride or pooled, dilation or once, before, before, once)
+    return None if window.fault() else window
 
 
 def _numbers(value: Any, count: int) -> tuple[int, ...] | None:
@@ -208,7 +225,7 @@ def _uses(arg: Arg, name: str) -> int:
 
 def _arguments(call: Call) -> Arguments:
     """The arguments by the names in torch's schema."""
-    function = aten.resolve(call.op)
+    function = resolve(call.op)
     schema = getattr(function, "_schema", None)
     if schema is None:
         return dict(call.kwargs)
@@ -292,15 +309,17 @@ def _einsum(call: Call, operands: Mapping[str, Operand], result: Shape) -> Follo
     return Followed(Stream(dim, result[dim]), tuple(each))
 
 
-def _joined(
-    name: str, arguments: Arguments, operands: Mapping[str, Operand], result: Shape
-) -> Followed:
+def _joined(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
     """Concatenation beside the tokens; along them it needs all."""
     dim = _dim(arguments, len(result), default=0)
-    if name == "stack":
-        return _same({n: _wider(o, dim) for n, o in operands.items()}, result)
     along = any(o.stream is not None and o.stream.along(dim) for o in operands.values())
     return _BARRIER if along else _same(operands, result)
+
+
+def _stacked(arguments: Arguments, operands: Mapping[str, Operand], result: Shape) -> Followed:
+    """Concatenation along a new dimension."""
+    dim = _dim(arguments, len(result), default=0)
+    return _same({n: _wider(o, dim) for n, o in operands.items()}, result)
 
 
 def _wider(operand: Operand, dim: int) -> Operand:
@@ -363,8 +382,9 @@ def _beside(arguments: Arguments, operand: Operand, result: Shape) -> int | None
     return None if operand.stream.along(dim) else operand.stream.dim
 
 
-def _before_or_beside(_: Arguments, operand: Operand, __: Shape) -> int | None:
-    """Sums up along one dimension: a token needs those before it at most."""
+def _in_place(_: Arguments, operand: Operand, __: Shape) -> int | None:
+    """The tokens stay where they are: a lookup, or sums along some dimension, for which a token
+    needs those before it at most."""
     assert operand.stream is not None
     return operand.stream.dim
 
@@ -416,35 +436,31 @@ def _padded(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     return operand.stream.dim if operand.stream.end <= len(operand.shape) - len(pad) // 2 else None
 
 
+def _evaluated(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
+    """A batch norm, whose statistics are known in evaluation."""
+    assert operand.stream is not None
+    return operand.stream.dim if arguments.get("training") is False else None
+
+
 def _leading(_: Arguments, operand: Operand, __: Shape) -> int | None:
     """Works on the last dimension: a product with a matrix, a lookup's result."""
     assert operand.stream is not None
     return operand.stream.dim if operand.stream.end <= len(operand.shape) - 1 else None
 
 
-def _looked_up(_: Arguments, operand: Operand, __: Shape) -> int | None:
-    assert operand.stream is not None
-    return operand.stream.dim
-
-
-_WORDS: Mapping[StreamRule, str] = {
-    _viewed: """
-        view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze ravel
-        squeeze_copy""",
-    _permuted: "permute",
-    _swapped: "transpose swapaxes swapdims t mT adjoint",
-    _beside: """
-        softmax log_softmax _softmax _log_softmax _safe_softmax glu sort topk argsort gather
-        take_along_dim index_select""",
-    _before_or_beside: "cumsum cumprod cummax cummin logcumsumexp",
-    _cut: "slice narrow split split_with_sizes chunk tensor_split",
-    _dropped: "select unbind",
-    _reduced: """
-        sum mean amax amin max min argmax argmin prod std var std_mean var_mean norm
-        linalg_vector_norm logsumexp any all nansum nanmean count_nonzero median""",
-    _normalised: "layer_norm native_layer_norm rms_norm _fused_rms_norm",
-    _padded: "constant_pad_nd pad",
-    _leading: "linear scaled_dot_product_attention",  # a token of the queries, all keys and values
-    _looked_up: "embedding",
+_MAIN_RULES: Mapping[StreamRule, MainRule] = {
+    "first": _in_place,
+    "viewed": _viewed,
+    "permuted": _permuted,
+    "swapped": _swapped,
+    "beside": _beside,
+    "prefix": _in_place,
+    "cut": _cut,
+    "dropped": _dropped,
+    "reduced": _reduced,
+    "normalised": _normalised,
+    "padded": _padded,
+    "evaluated": _evaluated,
+    "leading": _leading,  # of attention: a token of the queries, all keys and values
+    "looked_up": _in_place,
 }
-_RULES = {name: rule for rule, words in _WORDS.items() for name in words.split()}

@@ -1,24 +1,26 @@
-"""The digital operations a program may hold: a fixed allow-list of torch's own ATen functions.
+"""The digital operations a program may hold, one row an operation: all that is known about it.
 
-A program stores an operation by its ATen name and arguments, so no operator is written twice, and a
-name outside the list is refused before anything runs. The list is closed over pure functions of
-tensors: nothing that writes in place, draws random numbers, reads files or returns uninitialised
-memory. The class of an operation says what it costs and why it is not analog.
+The table is closed over pure functions of tensors of torch's own ATen library: nothing that writes
+in place, draws random numbers, reads files or returns uninitialised memory. Operations about which
+the same is true share a line.
 """
 
-import math
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    import torch
+from typing import Any, Literal, cast, get_args
 
 OpClass = Literal[
     "layout", "elementwise", "transcendental", "reduction", "norm", "product", "index", "create"
 ]
+Price = Literal["free", "element", "function", "taken", "norm", "mac"]
+StreamRule = Literal[
+    "all", "each", "first", "viewed", "permuted", "swapped", "beside", "prefix", "cut", "dropped",
+    "reduced", "normalised", "padded", "pooled", "convolved", "evaluated", "leading", "looked_up",
+    "joined", "stacked", "multiplied", "einsum",
+]  # fmt: skip
+ConstantRule = Literal["unknown", "each", "cast", "moved", "reshaped", "repeated", "tiled"]
+Passing = Literal["never", "always", "typed"]
 
 REASONS: Mapping[OpClass, str] = {
     "layout": "moves or renames data; no arithmetic",
@@ -31,157 +33,165 @@ REASONS: Mapping[OpClass, str] = {
     "create": "makes a constant or an index for the host",
 }
 
-_NAMES: Mapping[OpClass, str] = {
-    "layout": """
-        view reshape _unsafe_view view_as reshape_as permute transpose t numpy_T mT adjoint
-        unsqueeze squeeze expand expand_as broadcast_to slice select narrow chunk split
-        split_with_sizes tensor_split unbind flatten unflatten movedim moveaxis swapaxes swapdims
-        contiguous clone copy detach alias
-        lift_fresh_copy lift_fresh cat concat concatenate stack hstack
-        vstack dstack column_stack repeat repeat_interleave tile pad constant_pad_nd
-        reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d roll flip fliplr
-        flipud rot90 to _to_copy type_as unfold tril triu diagonal diag_embed diag
-        slice_scatter select_scatter pixel_shuffle pixel_unshuffle atleast_1d atleast_2d
-        atleast_3d ravel squeeze_copy block_diag cartesian_prod meshgrid real imag sym_size
-        sym_numel conj resolve_conj resolve_neg""",
-    "elementwise": """
-        add sub subtract rsub mul multiply div divide true_divide floor_divide remainder fmod neg
-        negative abs absolute sign sgn positive relu relu6 leaky_relu prelu threshold hardtanh
-        hardsigmoid hardswish clamp clamp_min clamp_max clip maximum minimum fmax fmin where eq ne
-        lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or
-        logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor floor ceil round
-        trunc fix frac square reciprocal heaviside masked_fill addcmul addcdiv lerp isnan isinf
-        isfinite nan_to_num fill signbit copysign softshrink hardshrink isclose
-        bitwise_left_shift bitwise_right_shift __and__ __or__ __xor__ masked_scatter""",
-    "transcendental": """
-        cos sin tan acos asin atan arccos arcsin arctan atan2 arctan2 cosh sinh tanh acosh asinh
-        atanh exp exp2 expm1 log log1p log2 log10 sqrt rsqrt pow float_power sigmoid gelu silu elu
-        selu celu softplus mish erf erfc erfinv log_sigmoid lgamma digamma
-        sinc logit xlogy logaddexp logaddexp2 hypot i0 special_erf special_erfc special_expm1
-        special_exp2 special_xlogy special_log1p special_i0e special_i1e special_erfcx glu
-        special_expit special_ndtr sigmoid_backward deg2rad rad2deg""",
-    "reduction": """
-        sum mean amax amin aminmax max min argmax argmin prod std var std_mean var_mean norm
-        linalg_vector_norm linalg_norm linalg_matrix_norm logsumexp any all cumsum cumprod cummax
-        cummin logcumsumexp nansum nanmean count_nonzero median nanmedian trace dist
-        pairwise_distance cosine_similarity cdist pdist avg_pool1d avg_pool2d avg_pool3d max_pool1d
-        max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-        _adaptive_avg_pool2d adaptive_max_pool2d max_pool2d_with_indices diff quantile""",
-    "norm": """
-        softmax log_softmax _softmax _log_softmax _safe_softmax layer_norm native_layer_norm
-        group_norm native_group_norm batch_norm _native_batch_norm_legit_no_training
-        instance_norm rms_norm _fused_rms_norm _weight_norm""",
-    "product": """
-        matmul mm bmm linear einsum addmm addmv addr baddbmm addbmm mv dot vdot inner outer ger
-        tensordot bilinear kron scaled_dot_product_attention linalg_multi_dot chain_matmul
-        linalg_vecdot linalg_cross cross conv1d conv2d conv3d convolution conv_transpose1d
-        conv_transpose2d conv_transpose3d lstm gru rnn_tanh rnn_relu lstm_cell gru_cell
-        rnn_tanh_cell rnn_relu_cell fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2
-        matrix_exp linalg_matmul linalg_inv linalg_solve linalg_pinv linalg_cholesky inverse
-        linalg_matrix_power linalg_solve_triangular cholesky linalg_svd linalg_qr linalg_eigh
-        corrcoef cov im2col col2im""",
-    "index": """
-        gather index index_select take take_along_dim embedding embedding_bag one_hot topk sort
-        argsort msort kthvalue scatter scatter_add index_add index_fill index_copy index_put
-        searchsorted bucketize isin scatter_reduce _unsafe_index upsample_nearest1d
-        upsample_nearest2d upsample_bilinear2d upsample_linear1d grid_sampler tril_indices
-        triu_indices""",
-    "create": """
-        zeros ones full arange zeros_like ones_like full_like new_zeros new_ones new_full
-        scalar_tensor eye linspace logspace hann_window""",
-}
 
-OP_CLASSES: Mapping[str, OpClass] = {
-    name: op_class for op_class, names in _NAMES.items() for name in names.split()
-}
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is known about one operation.
 
-_OVERLOAD = re.compile(r"(?!.*out)[A-Za-z][A-Za-z0-9_]*")  # none that writes to an argument
-_BIGGEST_INT = 2**63  # of a size or an index; larger numbers only burn memory
+    name: `cos` of `aten.cos.default`, `mul` of `size.mul`
+    kind: its class, which says why it is not analog
+    price: what it costs: nothing; one operation for each element that it makes, or for each that it
+        takes; an exponential or the like for each that it makes; a normalisation for each that it
+        takes; the multiply-adds of a product
+    stream: how the tokens of its operands become those of its result; the rules are functions of
+        `hermesrt.ops.streams`
+    constant: what becomes of a constant that only repeats itself along some dimensions; the rules
+        are in `hermesc.analysis.broadcast`
+    passes: whether it hands its first argument on unchanged: never, always, or where the result has
+        the argument's sizes and dtype
+    by_values: whether its result's sizes may depend on values
+    """
+
+    name: str
+    kind: OpClass
+    price: Price
+    stream: StreamRule
+    constant: ConstantRule
+    passes: Passing
+    by_values: bool
 
 
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for numbers alone, and for results that a size can be."""
+# An asterisk: the result's sizes may depend on values.
+_TABLE = """
+class          | price    | stream     | constant | passes | operations
 
-    def bounded(*operands: Any) -> Any:
-        if not all(isinstance(o, bool | int | float) for o in operands):
-            raise TypeError("arithmetic on sizes takes numbers only")
-        if function is operator.pow and abs(operands[1]) > 64:
-            raise OverflowError("too large a power in the sizes of a program")
-        result = function(*operands)
-        if abs(result) > _BIGGEST_INT:
-            raise OverflowError("too large a number in the sizes of a program")
-        return result
+layout         | free     | viewed     | reshaped | typed  |
+    view reshape _unsafe_view view_as reshape_as
+layout         | free     | viewed     | reshaped | never  | flatten unflatten ravel
+layout         | free     | viewed     | moved    | never  | unsqueeze squeeze
+layout         | element  | viewed     | moved    | never  | squeeze_copy
+layout         | free     | permuted   | moved    | never  | permute
+layout         | free     | swapped    | moved    | never  |
+    transpose swapaxes swapdims t mT adjoint
+layout         | free     | all        | moved    | never  | movedim moveaxis numpy_T
+layout         | free     | cut        | moved    | never  | slice
+layout         | free     | cut        | unknown  | never  |
+    narrow split split_with_sizes chunk tensor_split*
+layout         | free     | dropped    | unknown  | never  | select unbind
+layout         | free     | each       | repeated | typed  | expand expand_as broadcast_to
+layout         | free     | each       | cast     | always | detach alias lift_fresh contiguous
+layout         | element  | each       | cast     | always | clone lift_fresh_copy
+layout         | element  | each       | cast     | typed  | to _to_copy type_as
+layout         | element  | each       | unknown  | never  | copy
+layout         | element  | joined     | unknown  | never  | cat concat concatenate
+layout         | element  | stacked    | unknown  | never  | stack
+layout         | element  | padded     | unknown  | never  | constant_pad_nd pad
+layout         | element  | all        | tiled    | never  | repeat
+layout         | element  | all        | unknown  | never  |
+    hstack vstack dstack column_stack repeat_interleave* tile reflection_pad1d reflection_pad2d
+    replication_pad1d replication_pad2d roll flip fliplr flipud rot90 tril triu diag_embed diag
+    slice_scatter select_scatter pixel_shuffle pixel_unshuffle block_diag cartesian_prod
+layout         | free     | all        | unknown  | never  |
+    unfold diagonal atleast_1d atleast_2d atleast_3d meshgrid real imag conj resolve_conj
+    resolve_neg sym_size sym_numel
 
-    return bounded
+elementwise    | element  | each       | each     | never  |
+    add sub subtract rsub mul multiply div divide true_divide floor_divide remainder fmod neg
+    negative abs absolute sign sgn positive relu relu6 leaky_relu threshold hardtanh hardsigmoid
+    hardswish clamp clamp_min clamp_max clip maximum minimum fmax fmin where* eq ne lt le gt ge
+    greater greater_equal less less_equal not_equal logical_and logical_or logical_not logical_xor
+    bitwise_and bitwise_or bitwise_not bitwise_xor floor ceil round trunc fix frac square reciprocal
+    heaviside masked_fill addcmul addcdiv lerp isnan isinf isfinite nan_to_num fill signbit copysign
+    softshrink hardshrink isclose bitwise_left_shift bitwise_right_shift __and__ __or__ __xor__
+elementwise    | element  | first      | unknown  | never  | prelu
+elementwise    | element  | all        | unknown  | never  | masked_scatter
 
+transcendental | function | each       | each     | never  |
+    cos sin tan acos asin atan arccos arcsin arctan atan2 arctan2 cosh sinh tanh acosh asinh atanh
+    exp exp2 expm1 log log1p log2 log10 sqrt rsqrt pow float_power sigmoid gelu silu elu selu celu
+    softplus mish erf erfc erfinv log_sigmoid lgamma digamma sinc logit xlogy logaddexp logaddexp2
+    hypot i0 special_erf special_erfc special_expm1 special_exp2 special_xlogy special_log1p
+    special_i0e special_i1e special_erfcx special_expit special_ndtr sigmoid_backward deg2rad
+    rad2deg
+transcendental | function | beside     | unknown  | never  | glu
+
+reduction      | taken    | reduced    | unknown  | never  |
+    sum mean amax amin max min argmax argmin prod std var std_mean var_mean norm linalg_vector_norm
+    logsumexp any all nansum nanmean count_nonzero median
+reduction      | taken    | prefix     | unknown  | never  |
+    cumsum cumprod cummax cummin logcumsumexp
+reduction      | taken    | all        | unknown  | never  |
+    aminmax linalg_norm linalg_matrix_norm nanmedian trace dist pairwise_distance cosine_similarity
+    cdist pdist adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
+    adaptive_max_pool2d diff quantile
+reduction      | taken    | pooled     | unknown  | never  |
+    avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d max_pool2d_with_indices
+
+norm           | norm     | beside     | unknown  | never  |
+    softmax log_softmax _softmax _log_softmax _safe_softmax
+norm           | norm     | normalised | unknown  | never  |
+    layer_norm native_layer_norm rms_norm _fused_rms_norm
+norm           | norm     | evaluated  | unknown  | never  | batch_norm
+norm           | norm     | all        | unknown  | never  |
+    group_norm native_group_norm _native_batch_norm_legit_no_training instance_norm
+    _weight_norm
+
+product        | mac      | multiplied | unknown  | never  | matmul mm bmm baddbmm addmm
+product        | mac      | einsum     | unknown  | never  | einsum
+product        | mac      | leading    | unknown  | never  | linear scaled_dot_product_attention
+product        | mac      | convolved  | unknown  | never  | conv1d conv2d conv3d convolution
+product        | mac      | all        | unknown  | never  |
+    addmv addr addbmm mv dot vdot inner outer ger tensordot bilinear kron linalg_multi_dot
+    chain_matmul linalg_vecdot linalg_cross cross conv_transpose1d conv_transpose2d
+    conv_transpose3d lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell
+    rnn_relu_cell fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2 matrix_exp linalg_matmul
+    linalg_inv linalg_solve linalg_pinv linalg_cholesky inverse linalg_matrix_power
+    linalg_solve_triangular cholesky linalg_svd linalg_qr linalg_eigh corrcoef cov im2col col2im
+
+index          | element  | beside     | unknown  | never  |
+    gather take_along_dim index_select topk sort argsort
+index          | element  | looked_up  | unknown  | never  | embedding
+index          | element  | all        | unknown  | never  |
+    index* take embedding_bag one_hot* msort kthvalue scatter scatter_add index_add index_fill
+    index_copy index_put searchsorted bucketize isin scatter_reduce _unsafe_index
+    upsample_nearest1d upsample_nearest2d upsample_bilinear2d upsample_linear1d grid_sampler
+    tril_indices triu_indices
+
+create         | free     | all        | unknown  | never  |
+    zeros ones full arange zeros_like ones_like full_like new_zeros new_ones new_full scalar_tensor
+    eye linspace logspace hann_window
+"""
 
 # Arithmetic on sizes, as torch.export writes it into the graph.
-_SIZE_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "floordiv": operator.floordiv,
-    "truediv": operator.truediv,
-    "mod": operator.mod,
-    "neg": operator.neg,
-    "pow": operator.pow,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "and_": operator.and_,
-    "or_": operator.or_,
-    "sqrt": math.sqrt,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "trunc": math.trunc,
-    "sym_max": max,
-    "sym_min": min,
-    "sym_float": float,
-    "sym_int": int,
-    "sym_not": operator.not_,
-}
-_SIZE_FUNCTIONS = {name: _bounded(f) for name, f in _SIZE_ARITHMETIC.items()} | {
-    "getitem": operator.getitem
-}
+_SIZES = """
+layout         | free     | all        | unknown  | never  |
+    add sub mul floordiv truediv mod neg pow eq ne lt le gt ge and_ or_ sqrt ceil floor trunc
+    sym_max sym_min sym_float sym_int sym_not
+layout         | free     | each       | unknown  | never  | getitem
+"""
+
+_OVERLOAD = re.compile(r"(?!.*out)[A-Za-z][A-Za-z0-9_]*")  # none that writes to an argument
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """An argument that is the result of another operation."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class DType:
-    """An argument that is a torch dtype, by name: `float32`."""
-
-    name: str
+def _rows(table: str) -> Iterator[Row]:
+    """The rows of a table as text; a line without columns goes on with the line before it."""
+    columns: list[str] = []
+    for line in table.strip().splitlines():
+        *found, names = line.split("|")
+        columns = [c.strip() for c in found] or columns
+        if columns[0] != "class":
+            yield from (_row(columns, name) for name in names.split())
 
 
-Arg = Ref | DType | None | bool | int | float | str | tuple["Arg", ...]
+def _row(columns: list[str], name: str) -> Row:
+    kinds: tuple[Any, ...] = (OpClass, Price, StreamRule, ConstantRule, Passing)
+    assert all(c in get_args(kind) for c, kind in zip(columns, kinds, strict=True)), columns
+    kind, price, stream, constant, passes = cast(Any, columns)
+    return Row(name.rstrip("*"), kind, price, stream, constant, passes, name.endswith("*"))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One operation: `aten.cos.default` or `size.mul`, and its arguments."""
-
-    op: str
-    args: tuple[Arg, ...]
-    kwargs: tuple[tuple[str, Arg], ...] = ()
-
-    def refs(self) -> tuple[str, ...]:
-        """Names of the operations whose results it takes, each once, in order."""
-        found = dict.fromkeys(_refs((self.args, tuple(v for _, v in self.kwargs))))
-        return tuple(found)
-
-    def rename(self, names: Mapping[str, str]) -> "Call":
-        """The same call with other names for the results it takes."""
-        args = tuple(_rename(a, names) for a in self.args)
-        return Call(self.op, args, tuple((k, _rename(v, names)) for k, v in self.kwargs))
+ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_TABLE)}
+SIZE_ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_SIZES)}
 
 
 def base_name(op: str) -> str:
@@ -189,130 +199,17 @@ def base_name(op: str) -> str:
     return op.split(".")[1] if op.count(".") else op
 
 
-def op_class(op: str) -> OpClass | None:
-    """The class of an operation, or None if the list does not hold it."""
+def row_of(op: str) -> Row | None:
+    """The row of `aten.cos.default` or `size.mul`, or None if a program may not hold it."""
     if op.startswith("size."):
-        return "layout" if base_name(op) in _SIZE_FUNCTIONS else None
+        return SIZE_ROWS.get(base_name(op))
     _, _, overload = op.rpartition(".")
     if op.startswith("aten.") and op.count(".") == 2 and _OVERLOAD.fullmatch(overload):
-        return OP_CLASSES.get(base_name(op))
+        return ROWS.get(base_name(op))
     return None
 
 
-def resolve(op: str) -> Callable[..., Any] | None:
-    """The function of that name, or None when it is not in the list or not pure."""
-    import torch
-
-    if op_class(op) is None:
-        return None
-    if op.startswith("size."):
-        return _SIZE_FUNCTIONS[base_name(op)]
-    _, name, overload_name = op.split(".")
-    packet = getattr(torch.ops.aten, name, None)
-    if packet is None or overload_name not in packet.overloads():
-        return None
-    overload = getattr(packet, overload_name)
-    schema = overload._schema
-    if schema.is_mutable or any(argument.is_out for argument in schema.arguments):
-        return None
-    return overload  # type: ignore[no-any-return]
-
-
-def run(call: Call, values: Mapping[str, Any], device: "torch.device | str" = "cpu") -> Any:
-    """Run one call on the values of the operations before it."""
-    function = resolve(call.op)
-    if function is None:
-        raise KeyError(call.op)
-    args = [_value(a, values) for a in call.args]
-    kwargs = {k: _value(v, values) for k, v in call.kwargs}
-    schema = getattr(function, "_schema", None)
-    if schema is not None and any(a.name == "device" for a in schema.arguments):
-        kwargs["device"] = device
-    return function(*args, **kwargs)
-
-
-def to_json(arg: Arg) -> Any:
-    """An argument as JSON: references and dtypes as one-key objects, tuples as lists."""
-    match arg:
-        case Ref(name):
-            return {"ref": name}
-        case DType(name):
-            return {"dtype": name}
-        case tuple():
-            return [to_json(a) for a in arg]
-        case float() if not math.isfinite(arg):
-            return {"float": str(arg)}
-        case _:
-            return arg
-
-
-def from_json(data: Any) -> Arg:
-    """The inverse of `to_json`.
-
-    Raises: ValueError for anything that `to_json` does not write.
-    """
-    match data:
-        case {"ref": str(name)} if len(data) == 1:
-            return Ref(name)
-        case {"dtype": str(name)} if len(data) == 1 and name in dtype_names():
-            return DType(name)
-        case {"float": "inf" | "-inf" | "nan" as text} if len(data) == 1:
-            return float(text)
-        case list():
-            return tuple(from_json(d) for d in data)
-        case None | bool() | int() | float() | str():
-            return data
-    raise ValueError(f"not an argument: {data!r}")
-
-
-def dtype_names() -> tuple[str, ...]:
-    """The dtypes that a program's arguments may name."""
-    return (
-        "float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64",
-        "uint8", "bool", "complex64", "complex128",
-    )  # fmt: skip
-
-
-def _value(arg: Arg, values: Mapping[str, Any]) -> Any:
-    match arg:
-        case Ref(name):
-            return values[name]
-        case DType(name):
-            import torch
-
-            return getattr(torch, name)
-        case tuple():
-            return [_value(a, values) for a in arg]
-        case _:
-            return arg
-
-
-def _refs(arg: Arg) -> Iterator[str]:
-    if isinstance(arg, Ref):
-        yield arg.name
-    elif isinstance(arg, tuple):
-        for item in arg:
-            yield from _refs(item)
-
-
-def _rename(arg: Arg, names: Mapping[str, str]) -> Arg:
-    if isinstance(arg, Ref):
-        return Ref(names.get(arg.name, arg.name))
-    if isinstance(arg, tuple):
-        return tuple(_rename(a, names) for a in arg)
-    return arg
-
-
-def last_uses(steps: Sequence[tuple[str, Sequence[str]]], keep: Sequence[str]) -> list[list[str]]:
-    """For each (name, names it takes) the values that nothing after it needs.
-
-    Lets an executor free memory as it goes; `keep` holds the values wanted at the end.
-    """
-    last: dict[str, int] = {}
-    for index, (name, taken) in enumerate(steps):
-        last.update(dict.fromkeys((name, *taken), index))
-    dead: list[list[str]] = [[] for _ in steps]
-    for name, index in last.items():
-        if name not in keep:
-            dead[index].append(name)
-    return dead
+def op_class(op: str) -> OpClass | None:
+    """The class of an operation, or None if a program may not hold it."""
+    row = row_of(op)
+    return None if row is None else row.kind

@@ -44,21 +44,19 @@ def vector_work(work: HostWork) -> VectorWork:
     if work.macs:
         return VectorWork(macs=work.macs)
     most = max(work.taken, work.elements)
-    match work.op_class:
-        case "transcendental":
+    match work.row.price:
+        case "free":
+            return VectorWork()
+        case "element":
+            return VectorWork(elements=work.elements)
+        case "function":
             return VectorWork(functions=work.elements)
+        case "taken":
+            return VectorWork(elements=most)
         case "norm":
             return VectorWork(norms=most)
-        case "reduction":
-            return VectorWork(elements=most)
-        case "product":
+        case "mac":
             return VectorWork(macs=most)
-        case "layout":
-            return VectorWork(elements=work.elements if _copies(work) else 0)
-        case "create":
-            return VectorWork()
-        case "elementwise" | "index":
-            return VectorWork(elements=work.elements)
 
 
 def operations(work: HostWork, chip: ChipSpec) -> int:
@@ -71,14 +69,3 @@ def operations(work: HostWork, chip: ChipSpec) -> int:
     """
     done, some = vector_work(work), chip.host_time.transcendental_ops
     return done.elements + some * (done.functions + done.norms) + 2 * done.macs
-
-
-_COPIES = (
-    "cat", "stack", "repeat", "tile", "pad", "roll", "flip", "clone", "copy", "scatter",
-)  # fmt: skip
-
-
-def _copies(work: HostWork) -> bool:
-    """Whether a layout operation moves data, and not only renames it."""
-    name = work.step.op.split(".")[1]
-    return any(word in name for word in _COPIES)

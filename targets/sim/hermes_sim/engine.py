@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from hermes_sim import digital
-from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
 from hermes_sim.fifo import Track, critical_path
 from hermes_sim.timeline import Ran, Timeline
 from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost, Lane, LayerCost, Span
-from hermesrt.ops.table import base_name, last_uses
+from hermesrt.ops.call import last_uses
+from hermesrt.ops.table import base_name
+from hermesrt.pricing import Counts, dynamic_pj, energy_kinds, idle_pj, tile_counts, time_kinds
 from hermesrt.workload import HostWork, MvmWork, Workload
 
 
@@ -57,21 +58,14 @@ def per_vector(artifact: Artifact, mode: Mode | None) -> dict[str, tuple[Counts,
         ]
         for tile in matrix.tiles:
             last = tile.stage == len(matrix.row_ranges) - 1
-            found[matrix.name][tile.copy] += _tile_counts(chip, tile, mode or matrix.mode, last)
+            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, last)
     return {name: tuple(copies) for name, copies in found.items()}
 
 
-def _tile_counts(chip: ChipSpec, tile: Tile, mode: Mode, last: bool) -> Counts:
+def _tile(chip: ChipSpec, tile: Tile, mode: Mode, last: bool) -> Counts:
     rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
-    moved = rows + (columns if last else 0)
     own = chip.vector_unit is not None and tile.core < chip.cores
-    return Counts(
-        one_phase_mvms=int(mode == "1-phase"),
-        four_phase_mvms=int(mode == "4-phase"),
-        ldpu_outputs=columns,
-        transport_bytes=moved if own else 0,
-        host_link_bytes=0 if own else moved,
-    )
+    return tile_counts(rows, columns, mode, last=last, own_transport=own)
 
 
 def count(

@@ -96,9 +96,7 @@ def test_the_table_names_the_layers_and_the_unit(fallback: DigitalFallback) -> N
 def test_compile_with_a_budget_gives_the_same_program(
     model: nn.Module, labels: Tensor, fallback: DigitalFallback
 ) -> None:
-    options = Options()
-    options = replace(options, partition=replace(options.partition, max_accuracy_drop=20.0))
-    program = hermesc.compile(model, X[:8], calibration=X, labels=labels, options=options)
+    program = hermesc.compile(model, X[:8], calibration=X, labels=labels, max_accuracy_drop=20.0)
     assert program.sha256 == fallback.program.sha256
 
 
@@ -141,6 +139,8 @@ def test_progress_counts_up_to_at_most_what_was_said(model: nn.Module) -> None:
 def test_a_budget_that_is_no_share_is_refused(model: nn.Module, budget: float) -> None:
     with pytest.raises(OptionError, match="from 0 to 100 points"):
         hermesc.digital_fallback(model, X[:8], max_accuracy_drop=budget)
+    with pytest.raises(OptionError, match="from 0 to 100 points"):
+        hermesc.compile(model, X[:8], max_accuracy_drop=budget)
 
 
 def test_a_step_is_dominated_by_one_that_is_better_in_all(fallback: DigitalFallback) -> None:

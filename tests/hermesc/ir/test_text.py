@@ -1,11 +1,18 @@
-"""The graph's text."""
+"""Each stage's text."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.text import graph_text
+from hermesc.ir.stages import LineMap
+from hermesc.ir.text import graph_text, stage_text
 from hermesc.ir.types import SizeType, TensorType, TupleType
+from hermesrt.artifact.schema import LayerDefects
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, DType, Ref
+from hermesrt.ops.call import Call, DType, Ref
 
 HERE = Location("net.a", "model.py", 7, "x")
 
@@ -53,3 +60,31 @@ def test_text_names_every_operation_once(any_model, front_of):
     graph = front_of(any_model).graph
     lines = graph_text(graph).splitlines()
     assert [line.split(" ")[0] for line in lines[:-1]] == [f"%{op.name}" for op in graph.ops]
+
+
+@pytest.mark.parametrize("name", ["tile", "quantize", "place", "remap", "route", "schedule"])
+def test_each_stage_has_the_graph_that_the_partition_made(name, stages):
+    assert stages[name].graph is stages["partition"][0].graph
+
+
+def test_without_defects_remapping_says_so(stages):
+    text = stage_text(stages["remap"])
+    assert text == "No defects are known: logical lines are the physical ones.\n"
+
+
+def test_remapping_prints_what_moved_and_what_defects_cost(stages):
+    stuck = np.zeros((3, 3), np.int32)
+    lines = LineMap(4, np.array([1, 0, 2]), np.arange(3), stuck, np.zeros(3, np.float32))
+    layer = LayerDefects("first", 3, 1, 0.0125, 0.5)
+    text = stage_text(replace(stages["remap"], line_maps=(lines,), layers=(layer,)))
+    assert text == (
+        "  core  rows moved  columns moved  stuck\n"
+        "  4     2           0              3\n"
+        "  layer  stuck  left  error   error without the map\n"
+        "  first  3      1     0.0125  0.5\n"
+    )
+
+
+def test_a_stage_without_cascades_says_that_nothing_travels(stages):
+    text = stage_text(replace(stages["route"], routes=()))
+    assert text == "No partial sums travel: every matrix fits its core's rows.\n"

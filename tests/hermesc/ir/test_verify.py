@@ -11,7 +11,7 @@ from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
 from hermesc.ir.types import TensorType
 from hermesrt.errors import Location, VerifyError
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 T = TensorType(("s0", 4), "float32")
 X, W = Input("x", T), Constant("w", "w", TensorType((4, 4), "float32"))
@@ -119,24 +119,29 @@ def test_a_conductance_outside_the_devices_is_refused(g, stages, golden_chip):
         verify.verify_quantized(replace(stages["quantize"], g_max_siemens=((g,),)), golden_chip)
 
 
-def _place(change):
+def _tiles(change):
+    """The placement with other tiles of its first matrix."""
+
     def broken(placed):
-        first, *rest = placed.placements
-        return replace(placed, placements=(change(first), *rest))
+        name, tiles = next(iter(placed.tiles.items()))
+        return replace(placed, tiles=placed.tiles | {name: change(tiles)})
 
     return broken
 
 
+def _place(change):
+    return _tiles(lambda tiles: (change(tiles[0]), *tiles[1:]))
+
+
 PLACED = {
-    "no core 9": _place(lambda p: replace(p, core=9)),
-    "no core -1": _place(lambda p: replace(p, core=-1)),
-    "outside the array of core": _place(lambda p: replace(p, rows=(4, 10))),
-    "outside the array": _place(lambda p: replace(p, columns=(-1, 4))),
-    "the place has another size": _place(lambda p: replace(p, columns=(0, 1))),
-    "two blocks overlap on core": lambda placed: replace(
-        placed, placements=(*placed.placements, placed.placements[0])
-    ),
-    "a block is lost or doubled": lambda placed: replace(placed, placements=placed.placements[1:]),
+    "no core 9": _place(lambda t: replace(t, core=9)),
+    "no core -1": _place(lambda t: replace(t, core=-1)),
+    "outside the array of core": _place(lambda t: replace(t, core_rows=(4, 10))),
+    "outside the array": _place(lambda t: replace(t, core_columns=(-1, 4))),
+    "the place has another size": _place(lambda t: replace(t, core_columns=(0, 1))),
+    "two blocks overlap on core": _tiles(lambda tiles: (*tiles, tiles[0])),
+    "a block is lost or doubled": _tiles(lambda tiles: tiles[1:]),
+    "block is lost or doubled": _place(lambda t: replace(t, stage=1)),
 }
 
 

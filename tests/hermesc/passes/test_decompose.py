@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Constant, Digital, Input
-from hermesc.ir.text import graph_text
+from hermesc.ir.text import stage_text
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_graph
 from hermesc.passes.decompose import decompose
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 
 def test_golden(stages, golden):
-    graph, _ = stages["decompose"]
-    golden("decompose.txt", graph_text(graph))
+    golden("decompose.txt", stage_text(stages["decompose"][0]))
 
 
 def test_every_way_to_write_a_fixed_product_becomes_mvms(product, front_of):

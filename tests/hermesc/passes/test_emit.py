@@ -30,8 +30,8 @@ def emitted(mvm_graph, tiled_of):
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
         placed = place(quantized, chip, PlaceOptions(), {})
-        scheduled, wired = schedule(route(placed, chip)), remap(placed, weights, chip, None)
-        return emit(scheduled, weights, chip, ProgramInfo("made", x, labels, True, (), wired))
+        scheduled = schedule(route(remap(placed, weights, chip, None), chip))
+        return emit(scheduled, weights, chip, ProgramInfo("made", x, labels, True, ()))
 
     return make
 

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermesc.ir.stages import Quantized
+from hermesc.ir.stages import Quantized, Remapped
+from hermesc.ir.text import stage_text
 from hermesc.ir.verify import verify_placed, verify_routed
 from hermesc.passes.place import place
 from hermesc.passes.route import route
@@ -31,11 +32,7 @@ def placed_of(mvm_graph, tiled_of):
 
 
 def test_golden(stages, golden):
-    lines = [
-        f"{p.matrix} stage {p.stage} -> core {p.core} rows {p.rows} columns {p.columns}"
-        for p in stages["place"].placements
-    ]
-    golden("place.txt", "\n".join(lines) + "\n")
+    golden("place.txt", stage_text(stages["place"]))
 
 
 SHAPES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), max_size=8)
@@ -62,7 +59,7 @@ def test_any_list_of_matrices_is_placed_soundly_or_refused(
         return
     assert cells <= chips * chip.cores * 256
     verify_placed(placed, chip)
-    verify_routed(route(placed, chip), chip)
+    verify_routed(route(Remapped(placed, (), ()), chip), chip)
     assert placed.score.bound <= placed.score.value
     assert all(m.copies <= vectors for m in placed.quantized.tiled.matrices)
 
@@ -76,24 +73,24 @@ def test_one_tile_for_each_core_is_always_enough(chip_with, placed_of, shapes):
 
 def test_small_matrices_share_a_core(chip, placed_of):
     placed = placed_of(chip, *[(16, 16)] * 20, objective="cores")
-    assert {p.core for p in placed.placements} == {0}
+    assert placed.cores == (0,)
 
 
 def test_matrices_that_fill_a_core_exactly_share_it(chip, placed_of):
     placed = placed_of(chip, *[(128, 128)] * 4, objective="cores")
-    assert {p.core for p in placed.placements} == {0}
+    assert placed.cores == (0,)
 
 
 def test_what_may_run_at_once_has_a_core_for_itself_by_default(chip, placed_of):
     placed = placed_of(chip, *[(128, 128)] * 4)
-    assert len({p.core for p in placed.placements}) == 4
+    assert len(placed.cores) == 4
     assert placed.score.value == placed.score.bound
 
 
 def test_full_blocks_and_what_is_left_pack_tighter_than_equal_ones(chip, placed_of):
     shapes = [(256, 300)] * 3  # 3 full blocks, and 3 of 44 columns that share a core
     assert placed_of(chip, *shapes, objective="cores").score.value == 4
-    assert len({p.core for p in placed_of(chip, *shapes).placements}) == 6
+    assert len(placed_of(chip, *shapes).cores) == 6
 
 
 def test_a_latency_is_bought_with_copies_and_finer_tiles(chip, placed_of):
@@ -128,20 +125,21 @@ def test_a_rate_that_the_ldpu_limits_keeps_four_phases(chip_with, placed_of):
 def test_a_big_model_spreads_over_chips_and_no_cascade_crosses(chip_with, placed_of):
     chip = chip_with(grid_rows=1, grid_columns=5)
     placed = placed_of(chip, *[(512, 256)] * 4, chips=2)
-    verify_routed(route(placed, chip), chip)
-    assert {p.core // 5 for p in placed.placements} == {0, 1}
+    verify_routed(route(Remapped(placed, (), ()), chip), chip)
+    assert {core // 5 for core in placed.cores} == {0, 1}
     with pytest.raises(CapacityError, match=r"Spread it over 2 chips with --set place\.chips=2"):
         placed_of(chip, *[(512, 256)] * 4)
 
 
 def test_a_whole_chip_of_full_tiles_fits(chip, placed_of):
     placed = placed_of(chip, *[(256, 256)] * 64)
-    assert sorted(p.core for p in placed.placements) == list(range(64))
+    assert placed.cores == tuple(range(64))
+    assert sum(map(len, placed.tiles.values())) == 64
 
 
 def test_cascade_lies_on_neighbouring_cores(chip, placed_of):
     placed = placed_of(chip, (2048, 256))
-    cores = [p.core for p in sorted(placed.placements, key=lambda p: p.stage)]
+    cores = [t.core for t in sorted(placed.tiles["w0"], key=lambda t: t.stage)]
     links = link_graph(chip)
     assert len(cores) == 8
     assert all(links.has_edge(a, b) for a, b in pairwise(cores))

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermesc.ir.text import stage_text
 from hermesc.ir.verify import verify_quantized
 from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesrt.errors import ModelError
@@ -31,14 +32,7 @@ def quantized_of(mvm_graph, tiled_of):
 
 
 def test_golden(stages, golden):
-    quantized = stages["quantize"]
-    lines = [
-        f"{r.mvm}: input {r.input_max:.5g} outputs {' '.join(f'{m:.5g}' for m in r.output_max)} "
-        f"clipped {r.clipped_share:.3g}"
-        for r in quantized.ranges
-    ]
-    lines += [" ".join(f"{g:.5g}" for g in row) for row in quantized.g_max_siemens]
-    golden("quantize.txt", "\n".join([*lines, f"rows {quantized.calibration_rows}"]) + "\n")
+    golden("quantize.txt", stage_text(stages["quantize"]))
 
 
 def test_golden_codes(stages, golden):

@@ -1,4 +1,4 @@
-"""Wire: physical lines of a core, chosen round its defects."""
+"""Remap: physical lines of a core, chosen round its defects."""
 
 from itertools import pairwise
 
@@ -37,7 +37,7 @@ def _compiled(defects, rows=40, columns=30, layers=1):
     return artifact, stages["remap"]
 
 
-def test_without_a_map_nothing_is_wired():
+def test_without_a_map_every_line_stays():
     artifact, remapped = _compiled(None)
     assert remapped.line_maps == () and remapped.layers == ()
     assert not any(name.startswith("wiring:") for name in artifact.tensors)

@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 
 from hermesc.ir.graph import Graph
 from hermesc.ir.ops import Digital, Input, Mvm, takes
-from hermesc.ir.stages import Partitioned, Placed, Quantized, Routed, Score, Tiled
+from hermesc.ir.stages import Partitioned, Placed, Quantized, Remapped, Routed, Tiled
+from hermesc.ir.text import stage_text
 from hermesc.ir.types import TensorType
 from hermesc.ir.verify import verify_scheduled
 from hermesc.passes.schedule import schedule
+from hermesrt.artifact.schema import Score
 from hermesrt.errors import Location
-from hermesrt.ops.table import Call, Ref
+from hermesrt.ops.call import Call, Ref
 
 SCORE = Score("cores", "test", "cores", 1.0, 1.0)
 T = TensorType(("s0", 4), "float32")
@@ -18,11 +20,12 @@ T = TensorType(("s0", 4), "float32")
 
 def _routed(graph):
     tiled = Tiled(Partitioned(graph, ()), (), ())
-    return Routed(Placed(Quantized(tiled, (), (), (), 1, ()), (), 1, SCORE), ())
+    placed = Placed(Quantized(tiled, (), (), (), 1, ()), {}, 1, SCORE)
+    return Routed(Remapped(placed, (), ()), ())
 
 
 def test_golden(stages, golden):
-    golden("schedule.txt", "\n".join(stages["schedule"].order) + "\n")
+    golden("schedule.txt", stage_text(stages["schedule"]))
 
 
 @st.composite

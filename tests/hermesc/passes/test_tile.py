@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermesc.ir.text import stage_text
 from hermesc.ir.verify import verify_tiled
 
 
@@ -13,12 +14,7 @@ def _meta(rows, columns):
 
 
 def test_golden(stages, golden):
-    lines = [
-        f"{m.label} {m.rows}x{m.columns} used by {', '.join(m.uses)}\n"
-        + "\n".join(f"  rows {b.rows} columns {b.columns}" for c in m.cascades for b in c)
-        for m in stages["tile"].matrices
-    ]
-    golden("tile.txt", "\n".join(lines) + "\n")
+    golden("tile.txt", stage_text(stages["tile"]))
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))

@@ -80,6 +80,15 @@ def test_the_dynamic_energy_is_the_engines_own():
     assert score.value == pytest.approx(cost.energy_pj / 1000, rel=0.02)
 
 
+def test_idle_energy_is_the_engines_own_on_several_chips():
+    """Cores of two chips draw the power of two chips, though one chip would have held them."""
+    program = _compiled(_linears(256 * 9, 256 * 9), torch.randn(2, 256 * 9), objective="energy",
+                        chips=2)  # fmt: skip
+    cost, score = _costs(program)
+    assert len(program.artifact.chips) == 2
+    assert score.value == pytest.approx(cost.energy_pj / 1000, rel=0.02)
+
+
 ITEMS = st.builds(Item, st.just(1), st.integers(0, 50), st.integers(1, 20), st.integers(0, 50))
 
 

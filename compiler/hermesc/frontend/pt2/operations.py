@@ -115,9 +115,9 @@ def _overload(target: str) -> torch._ops.OpOverload | None:
     """Torch's own operation of that name; names are identifiers, so nothing else is found."""
     match target.split("."):
         case ["torch", "ops", "aten", name, overload]:
-            packet: Any = getattr(torch.ops.aten, name, None)
-            if isinstance(packet, torch._ops.OpOverloadPacket) and overload in packet.overloads():
-                found = getattr(packet, overload)
+            packet = getattr(torch.ops.aten, name, None)
+            if isinstance(packet, torch._ops.OpOverloadPacket):
+                found = getattr(packet, overload, None)
                 return found if isinstance(found, torch._ops.OpOverload) else None
     return None
 

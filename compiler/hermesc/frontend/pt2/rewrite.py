@@ -23,6 +23,8 @@ from hermesc.frontend.pt2.json_text import read_json
 from hermesc.frontend.pt2.operations import check_operations
 from hermesc.frontend.pt2.samples import read_samples
 from hermesc.frontend.pt2.schema import PROGRAM
+from hermesc.frontend.pt2.signature import check_signature
+from hermesc.frontend.pt2.sizes import check_amount
 from hermesc.frontend.pt2.weights import Payloads, read_payloads
 from hermesrt.errors import ModelError
 
@@ -80,13 +82,21 @@ def _rewritten(parts: dict[str, bytes]) -> Rewritten:
     program = _program(parts[_MODEL])
     weights = read_payloads(parts, "data/weights", _WEIGHTS, "weight")
     constants = read_payloads(parts, "data/constants", _CONSTANTS, "tensor")
+    try:
+        check_signature(
+            program["graph_module"], weights.config["config"], constants.config["config"]
+        )
+    except RefusedPart as error:
+        raise error.within(_MODEL) from None
     samples = read_samples(parts.get(_SAMPLES, b""))
     return Rewritten(_archive(program, weights, constants), samples)
 
 
 def _program(data: bytes) -> dict[str, Any]:
     try:
-        program: dict[str, Any] = PROGRAM(read_json(data, _MODEL))
+        value = read_json(data, _MODEL)
+        check_amount(value)
+        program: dict[str, Any] = PROGRAM(value)
     except RefusedPart as error:
         raise error.within(_MODEL) from None
     check_operations(program["graph_module"]["graph"])

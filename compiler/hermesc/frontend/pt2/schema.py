@@ -174,7 +174,7 @@ def _calls(value: Any) -> list[Any]:
     """How the whole model is called; its submodules are not called by themselves here."""
     if not isinstance(value, list) or len(value) > _MOST_CALLS or not value:
         raise RefusedPart(f"{shown(value)} is no list of how modules are called")
-    return [record({"fqn": one_of("")}, {"signature": _CALL})(value[0])]
+    return [record({"fqn": one_of(""), "signature": _CALL})(value[0])]
 
 
 PROGRAM = record(

@@ -7,12 +7,15 @@ are bounded: `9**9**9**9` is no size.
 
 import ast
 import re
+from functools import lru_cache
 
 from hermesc.frontend.pt2.archive import RefusedPart
 
 SYMBOL = re.compile(r"(s|u|zf|zuf)(\d{1,5})", re.ASCII)
 _MOST_CHARACTERS = 4000
-_MOST_TERMS = 200
+_MOST_IN_ALL = 60_000  # characters of all different ones
+_MOST_TERMS = 64
+_MOST_PAIRWISE = 8  # arguments of Max and the like
 _MOST_BITS = 512  # of any value, with every symbol at its largest
 _SYMBOL_BITS = 63
 _BIGGEST_POWER = 16
@@ -24,6 +27,7 @@ _FUNCTIONS = {
     "And", "Or", "Not", "Equality", "Unequality", "LessThan", "GreaterThan", "StrictLessThan",
     "StrictGreaterThan", "Eq", "Ne",
 }  # fmt: skip
+_PAIRWISE = ("Max", "Min", "And", "Or")
 _POWERS = ("Pow", "PowByNatural", "FloatPow")
 _PRODUCTS = ("Mul", "LShift")
 _NUMBERS = ("Integer", "Float", "Rational")
@@ -40,14 +44,49 @@ def read_size(text: object) -> str:
     """
     if not isinstance(text, str) or len(text) > _MOST_CHARACTERS:
         raise _refused(text)
+    return _rewritten(text)
+
+
+def check_amount(program: object) -> None:
+    """The sizes in a program's JSON are few enough; torch takes milliseconds for each new one.
+
+    Raises: RefusedPart.
+    """
+    seen: set[str] = set()
+    stack = [program]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            text = item.get("expr_str")
+            seen.update([text] if isinstance(text, str) else [])
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    if sum(map(len, seen)) > _MOST_IN_ALL:
+        raise RefusedPart(f"its sizes take more than {_MOST_IN_ALL} characters")
+
+
+@lru_cache(4096)
+def _rewritten(text: str) -> str:
     try:
         tree = ast.parse(text, mode="eval").body
-        if sum(1 for _ in ast.walk(tree)) > 12 * _MOST_TERMS:
-            raise _refused(text, "it is too long")
+        _check_terms(tree, text)
         written, _ = _term(tree, text)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise error if isinstance(error, RefusedPart) else _refused(text) from None
     return written
+
+
+def _check_terms(tree: ast.expr, text: str) -> None:
+    """Few calls, and few of those that sympy compares pairwise, in time beyond any bound."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    pairwise = [call for call in calls if _is_pairwise(call)]
+    if len(calls) > _MOST_TERMS or sum(len(call.args) for call in pairwise) > _MOST_PAIRWISE:
+        raise _refused(text, "it has too many terms")
+
+
+def _is_pairwise(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id in _PAIRWISE
 
 
 def _refused(text: object, why: str = "") -> RefusedPart:

@@ -54,11 +54,14 @@ def capture(
 
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
     with quiet(), torch.no_grad():
-        module = program.module(check_guards=False)
-        outputs = _run(module, inputs)
-        if _writes_in_place(program):
-            program = program.run_decompositions({})
-    return Capture(program, inputs, outputs)
+        try:
+            module = program.module(check_guards=False)
+            functional = program.run_decompositions({}) if _writes_in_place(program) else program
+        except Exception as error:
+            raise ModelError(
+                f"torch cannot use the exported program: {describe(error)}; export the model again"
+            ) from error
+        return Capture(functional, inputs, _run(module, inputs))
 
 
 def _run_on_two(

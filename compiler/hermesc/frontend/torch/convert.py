@@ -17,7 +17,7 @@ from hermesc.ir.graph import Captured, Graph, Removed
 from hermesc.ir.ops import Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
-from hermesrt.ops.table import Arg, Call, DType, Ref, dtype_names, resolve
+from hermesrt.ops.call import Arg, Call, DType, Ref, dtype_names, resolve
 
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
 _CHECKS = ("_assert", "sym_constrain_range", "_check")

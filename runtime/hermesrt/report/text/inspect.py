@@ -8,6 +8,15 @@ from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
 from hermesrt.facts.fact import aligned
 from hermesrt.facts.program import program_facts
 from hermesrt.files.typed import encode
+from hermesrt.report.text.stages import (
+    RANGE_HEADER,
+    TILE_HEADER,
+    extent,
+    node_table,
+    range_cells,
+    route_table,
+    tile_cells,
+)
 from hermesrt.report.text.terminal import account_table, matrix_table, table
 from hermesrt.units import percent
 
@@ -27,10 +36,7 @@ def inspect_text(artifact: Artifact, file: str, stage: str | None) -> str:
                 parts.insert(1, matrix_table(artifact))
             return "\n\n".join(parts)
         case "graph":
-            rows = [
-                (str(a.location), a.node, a.op, a.unit, a.reason) for a in artifact.manifest.account
-            ]
-            return table(("where", "node", "operation", "runs in", "why"), rows)
+            return node_table(artifact.manifest.account)
         case "partition":
             return _partition(artifact)
         case "places":
@@ -86,7 +92,7 @@ def _places(artifact: Artifact) -> str:
     for contents in core_contents(artifact):
         core, share = str(contents.core), percent(contents.used_share)
         for held in contents.tiles:
-            down, across = _range(held.tile.core_rows), _range(held.tile.core_columns)
+            down, across = extent(held.tile.core_rows), extent(held.tile.core_columns)
             rows.append((core, share, held.matrix.label, down, across))
             core = share = ""
     return table(("core", "used", "layer", "core rows", "core columns"), rows)
@@ -102,44 +108,25 @@ def _partition(artifact: Artifact) -> str:
 
 def _tiles(artifact: Artifact) -> str:
     rows = [
-        (m.label, _range(t.rows), _range(t.columns), str(t.core), _range(t.core_rows),
-         _range(t.core_columns), str(t.stage), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
+        (*tile_cells(m.label, t), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
         for m in artifact.manifest.matrices
         for t in m.tiles
-    ]  # fmt: skip
-    header = (
-        "layer",
-        "rows",
-        "columns",
-        "core",
-        "core rows",
-        "core columns",
-        "stage",
-        "g_max (uS)",
-    )
-    return table(header, rows)
+    ]
+    return table((*TILE_HEADER, "g_max (uS)"), rows)
 
 
 def _ranges(artifact: Artifact) -> str:
-    rows = [
-        (s.name, artifact.matrices[s.matrix].label, f"{s.input_max:.4g}",
-         percent(s.clipped_share), ", ".join(f"{m:.4g}" for m in s.output_max), str(s.location))
-        for s in artifact.mvms
-    ]  # fmt: skip
-    return table(
-        ("MVM", "layer", "largest input", "clipped", "largest output by stage", "where"), rows
-    )
+    rows = []
+    for s in artifact.mvms:
+        label = artifact.matrices[s.matrix].label
+        cells = range_cells(s.name, label, s.input_max, s.clipped_share, s.output_max)
+        rows.append((*cells, str(s.location)))
+    return table((*RANGE_HEADER, "where"), rows)
 
 
 def _routes(artifact: Artifact) -> str:
-    if not artifact.manifest.routes:
-        return "No partial sums travel: every matrix fits its core's rows."
     labels = {m.name: m.label for m in artifact.manifest.matrices}
-    rows = [
-        (labels[r.matrix], _range(r.columns), str(r.stage), " -> ".join(map(str, r.cores)))
-        for r in artifact.manifest.routes
-    ]
-    return table(("layer", "columns", "stage", "cores"), rows)
+    return route_table(artifact.manifest.routes, labels)
 
 
 def _steps(artifact: Artifact) -> str:
@@ -154,7 +141,3 @@ def _steps(artifact: Artifact) -> str:
             case _:
                 rows.append((step.name, "constant", step.tensor, "", ""))
     return table(("step", "kind", "what", "takes", "where"), rows)
-
-
-def _range(pair: tuple[int, int]) -> str:
-    return f"{pair[0]}-{pair[1]}"

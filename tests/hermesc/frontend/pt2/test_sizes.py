@@ -6,7 +6,7 @@ import torch
 from torch.utils._sympy import functions
 
 from hermesc.frontend.pt2.archive import RefusedPart
-from hermesc.frontend.pt2.sizes import read_size
+from hermesc.frontend.pt2.sizes import check_amount, read_size
 
 S = "Symbol('s77', positive=True, integer=True)"
 
@@ -73,6 +73,7 @@ def test_a_real_export_s_sizes_read():
         "Max()",
         "Add(*Integer(1))",
         "Add(Integer(1), evaluate=False)",
+        "Max(" + ", ".join(f"Symbol('s{i}')" for i in range(70)) + ")",
         "(" * 2000 + ")" * 2000,
         "Add(" + ", ".join(["Integer(1)"] * 2000) + ")",
         "Integer(1)\nInteger(2)",
@@ -83,3 +84,9 @@ def test_a_real_export_s_sizes_read():
 def test_what_is_no_bounded_expression_is_refused(text):
     with pytest.raises(RefusedPart, match="is no expression of sizes"):
         read_size(text)
+
+
+def test_many_different_sizes_are_refused_and_the_same_one_is_counted_once():
+    check_amount([{"expr_str": S}] * 5000)
+    with pytest.raises(RefusedPart, match="its sizes take more than 60000 characters"):
+        check_amount([{"a": [{"expr_str": f"Add({S}, Integer({i}))"}]} for i in range(5000)])

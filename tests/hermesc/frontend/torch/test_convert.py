@@ -9,7 +9,7 @@ from hermesc.frontend.load import load_model
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir.interpret import interpret
-from hermesc.ir.text import graph_text
+from hermesc.ir.text import stage_text
 from hermesrt.errors import ModelError, UnsupportedOpError
 
 FOUR = """\
@@ -42,8 +42,7 @@ def _convert(forward, x=None, module=None):
 
 
 def test_golden(stages, golden):
-    graph, _ = stages["convert"]
-    golden("convert.txt", graph_text(graph))
+    golden("convert.txt", stage_text(stages["convert"][0]))
 
 
 def test_all_unsupported_operations_are_listed_at_once_with_their_lines(model_file):

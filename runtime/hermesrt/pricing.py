@@ -1,9 +1,12 @@
-"""The one place where counts become energy: counts x the chip's tables."""
+"""The one price list: what a tile does for a vector, and what counts of work and idle power cost.
+
+The compiler's placer and the simulator both count here, and multiply by the chip's tables here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesrt.chip.spec import ChipSpec, Kind, Pedigree
+from hermesrt.chip.spec import ChipSpec, Kind, Mode, Pedigree
 
 _STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0
@@ -39,6 +42,24 @@ class Counts:
         return self.one_phase_mvms + self.four_phase_mvms
 
 
+def tile_counts(rows: int, columns: int, mode: Mode, *, last: bool, own_transport: bool) -> Counts:
+    """What one vector through one tile takes, but for links.
+
+    rows, columns: size of the tile
+    mode: how its array is read
+    last: whether it is the last of its cascade, whose outputs leave the core
+    own_transport: whether bytes come and go over the chip's own transport, not the host link
+    """
+    moved = rows + (columns if last else 0)
+    return Counts(
+        one_phase_mvms=int(mode == "1-phase"),
+        four_phase_mvms=int(mode == "4-phase"),
+        ldpu_outputs=columns,
+        transport_bytes=moved if own_transport else 0,
+        host_link_bytes=0 if own_transport else moved,
+    )
+
+
 def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
     """Energy of what was done, by cause.
 
@@ -68,10 +89,14 @@ def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
 
 
 def idle_pj(chip: ChipSpec, cores: int, chips: int, time_ps: int) -> float:
-    """Energy that some cores, on some chips, and what a chip's cores share draw over that time,
-    whatever they do.
+    """Energy that cores and chips in use draw over a time, whatever they do.
 
-    A chip that no core of is in use is off.
+    cores: cores in use, on all chips together
+    chips: chips of which a core is in use; the others are off
+    time_ps: the time in picoseconds
+
+    Each chip in use draws what its cores share once, however few of them work.
+    Source: Le Gallo 2023, Table I, decomposed (`tools/table1.py`).
     """
     power = chip.idle_power
     return (cores * power.core_mw + power.chip_mw * chips) * time_ps * _PJ_PER_MW_PS

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hermes_sim.energy import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
 from hermesrt.chip.load import load_chip
+from hermesrt.pricing import Counts, dynamic_pj, energy_kinds, idle_pj, time_kinds
 
 TOOL = Path(__file__).parents[2] / "tools/table1.py"
 
@@ -47,6 +47,13 @@ def test_idle_power_is_of_the_cores_in_use_and_of_the_chip() -> None:
     assert idle_pj(chip, 5, 1, 1_000_000) == pytest.approx(45_000)
     assert idle_pj(chip, 5, 2, 1_000_000) == pytest.approx(65_000)
     assert idle_pj(chip, 0, 0, 1_000_000) == 0
+
+
+def test_each_chip_in_use_draws_its_own_power() -> None:
+    """Two cores, 37 mW each, over 1 us: on two chips of 191 mW 456 nJ, on one 265."""
+    chip = load_chip("hermes")
+    assert idle_pj(chip, 2, 2, 1_000_000) == pytest.approx(456_000)
+    assert idle_pj(chip, 2, 1, 1_000_000) == pytest.approx(265_000)
 
 
 @pytest.mark.parametrize("name", ["hermes", "hermes-dpu", "mesh2d"])
