@@ -20,11 +20,12 @@ from hermesc.passes.partition import PartitionOptions, partition
 from hermesrt.chip.load import load_chip
 
 from .case import Case
+from .images import CONVOLUTIONS
 from .networks import NETWORKS, NOT_PRODUCTS
 from .products import PRODUCTS
 from .repeated import REPEATED
 
-ALL_PRODUCTS = (*PRODUCTS, *REPEATED)
+ALL_PRODUCTS = (*PRODUCTS, *REPEATED, *CONVOLUTIONS)
 ALL = (*ALL_PRODUCTS, *NOT_PRODUCTS, *NETWORKS)
 _BY_NAME = {case.name: case for case in ALL}
 assert len(_BY_NAME) == len(ALL), "each model has a name of its own"
