@@ -5,9 +5,10 @@ there, the model runs on zeros.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.executor import StepObserver, execute, shape_mvm
@@ -51,3 +52,10 @@ def run_shapes(
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
     inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
     execute(artifact, inputs, shape_mvm(artifact), device, observe)
+
+
+def shape_of(value: Any) -> Shape | None:
+    """The shape of a tensor, or of the first of several."""
+    if isinstance(value, list | tuple):
+        return next((shape for v in value if (shape := shape_of(v)) is not None), None)
+    return tuple(value.shape) if isinstance(value, Tensor) else None

@@ -6,7 +6,6 @@ operations of products (of activations with activations) are counted by torch's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,11 @@ from hermesrt.ops.streams import (
     follow,
     of_indices,
     of_input,
-    of_vectors,
-    of_window,
+    of_mvm,
 )
 from hermesrt.ops.table import Row, row_of
-from hermesrt.ops.window import served, served_count
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, without_values
+from hermesrt.ops.window import served, vector_count
+from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +49,23 @@ class Needs:
         """All results that it waits for."""
         return (*self.each, *self.whole, *(w.name for w in self.windows))
 
+    @property
+    def buffered(self) -> int:
+        """Values in the line buffers: those that are there and that later positions need."""
+        return sum(w.kept * w.depth for w in self.windows)
+
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
     """Vectors that one MVM step sends through its matrix, for one sample.
 
-    `sizes` are those of the input that its window moves over, if it has one. `kept` are the bytes
-    of input codes that have to wait for later positions of the window.
+    `sizes` are those of the input that its window moves over, if it has one.
     """
 
     step: MvmStep
     vectors: int
     needs: Needs
     sizes: tuple[int, ...] = ()
-    kept: int = 0
 
     @property
     def served(self) -> NDArray[np.bool_] | None:
@@ -152,16 +153,18 @@ def _measure(
         operands = {
             name: Operand(name, shape, streams.get(name))
             for name in step.takes
-            if (shape := _shape(values[name])) is not None
+            if (shape := shape_of(values[name])) is not None
         }
-        followed = _followed(step, operands, _shape(result))
+        followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
         seen = (*followed.each, *(w.name for w in followed.windows))
         whole = tuple(n for n in operands if n not in seen)
         tokens = followed.stream.size if followed.stream else 1
         needs = Needs(tokens, followed.each, whole, followed.windows)
         if isinstance(step, MvmStep):
-            found.append(_mvm_work(step, tuple(values[step.input].shape), needs))
+            shape = tuple(values[step.input].shape)
+            sizes = () if step.window is None else shape[-step.window.rank :]
+            found.append(MvmWork(step, vector_count(step.window, shape), needs, sizes))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
             found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
@@ -171,30 +174,12 @@ def _measure(
     return tuple(found)
 
 
-def _mvm_work(step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:
-    if step.window is None:
-        return MvmWork(step, prod(shape[:-1]), needs)
-    rank = step.window.rank
-    images, channels, sizes = prod(shape[: -rank - 1]), shape[-rank - 1], shape[-rank:]
-    kept = sum(w.kept for w in needs.windows) * channels
-    return MvmWork(step, images * served_count(step.window, sizes), needs, sizes, kept)
-
-
 def _followed(
     step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
 ) -> Followed:
     if isinstance(step, MvmStep):
-        if step.window is not None and result is not None:
-            return of_window(step.window, operands[step.input], result)
-        return of_vectors(operands[step.input])
+        return of_mvm(step.window, operands[step.input], result)
     return Followed() if result is None else follow(step.call, operands, result)
-
-
-def _shape(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := _shape(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _elements(result: Any) -> int:

@@ -7,7 +7,6 @@ token of an earlier MVM's result is there, as far as all operations between keep
 """
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import torch
@@ -25,11 +24,10 @@ from hermesrt.ops.streams import (
     follow,
     of_indices,
     of_input,
-    of_vectors,
-    of_window,
+    of_mvm,
 )
-from hermesrt.ops.window import served_count
-from hermesrt.shapes import without_values
+from hermesrt.ops.window import vector_count
+from hermesrt.shapes import shape_of, without_values
 
 
 def mvm_workloads(
@@ -92,7 +90,7 @@ class _Walk:
         values: Mapping[str, Any],
     ) -> None:
         if isinstance(op, Mvm):
-            followed = _of_mvm(op, operands[op.input], shape)
+            followed = of_mvm(op.window, operands[op.input], shape)
         else:
             followed = Followed() if shape is None else follow(op.call, operands, shape)
         sources: dict[int, bool] = {}
@@ -104,26 +102,6 @@ class _Walk:
         if isinstance(op, Mvm):
             dependences = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
             sources = {len(self.found): False}
-            vectors = _vectors(op, tuple(values[op.input].shape))
+            vectors = vector_count(op.window, tuple(values[op.input].shape))
             self.found.append(MvmWorkload(max(1, vectors), dependences))
         self._sources[op.name] = sources
-
-
-def _of_mvm(op: Mvm, operand: Operand, result: Shape | None) -> Followed:
-    if op.window is None or result is None:
-        return of_vectors(operand)
-    return of_window(op.window, operand, result)
-
-
-def _vectors(op: Mvm, shape: Shape) -> int:
-    if op.window is None:
-        return prod(shape[:-1])
-    rank = op.window.rank
-    return prod(shape[: -rank - 1]) * served_count(op.window, shape[-rank:])
-
-
-def shape_of(value: Any) -> Shape | None:
-    """The shape of a tensor, or of the first of several."""
-    if isinstance(value, list | tuple):
-        return next((shape for v in value if (shape := shape_of(v)) is not None), None)
-    return tuple(value.shape) if isinstance(value, Tensor) else None

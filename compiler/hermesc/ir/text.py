@@ -58,8 +58,6 @@ def stage_text(stage: Stage) -> str:
     assert_never(stage)
 
 
-
-
 def graph_text(graph: Graph) -> str:
     """The graph's text; the same graph gives the same text."""
     lines = [_line(op) for op in graph.ops]

@@ -29,7 +29,7 @@ from hermesrt.chip.conductance import column_max, g_max_siemens, g_shares
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
 from hermesrt.ops.unfold import sampled
-from hermesrt.ops.window import served_count
+from hermesrt.ops.window import vector_count
 from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
@@ -110,7 +110,7 @@ class _Inputs:
     chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def update(self, x: Tensor) -> None:
-        self.vectors += _vectors(self.op, x)
+        self.vectors += vector_count(self.op.window, tuple(x.shape))
         x = x.to(torch.float32)
         if not bool(torch.isfinite(x).all()):
             raise ModelError(
@@ -185,7 +185,7 @@ class _Seen:
         window = self.op.window
         if window is None:
             return x.reshape(-1, x.shape[-1])
-        count, stride = _vectors(self.op, x), self._stride
+        count, stride = vector_count(self.op.window, tuple(x.shape)), self._stride
         places = torch.arange(-self.passed % stride, count, stride)
         self.passed += count
         return sampled(window, x, places)
@@ -228,14 +228,6 @@ class _Seen:
         """The kept input vectors, in steps of a 127th of the range."""
         kept = torch.cat(self.kept) if self.kept else torch.zeros(0, self.matrix.rows)
         return (kept * (127 / self.limit)).round().to(torch.int8)
-
-
-def _vectors(op: Mvm, x: Tensor) -> int:
-    """Vectors that an MVM takes from x."""
-    if op.window is None:
-        return x.shape[:-1].numel()
-    rank = op.window.rank
-    return x.shape[: -rank - 1].numel() * served_count(op.window, tuple(x.shape[-rank:]))
 
 
 def _notes(

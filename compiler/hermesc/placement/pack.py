@@ -50,7 +50,11 @@ CascadePieces = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a piece sits: a core along the snake, first row, first column."""
+    """Where a piece sits: a core, its first row, its first column.
+
+    Cores are counted along the snake; `hermesrt.artifact.schema.Tile` is the final place, with the
+    chip's own numbers of cores.
+    """
 
     core: int
     row: int

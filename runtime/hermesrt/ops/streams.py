@@ -51,13 +51,14 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """An operand of which each token of a result needs those in a window: its name and sizes, and
-    the sizes of the result."""
+    """An operand of which each token of a result needs those in a window: its name and sizes, the
+    sizes of the result, and how many values of the operand make a token."""
 
     name: str
     window: Window
     sizes: Shape
     outputs: Shape
+    depth: int
 
     def last(self) -> Places:
         """The last token that each one of the result needs, -1 where it needs none."""
@@ -108,6 +109,13 @@ def of_vectors(operand: Operand) -> Followed:
     return Followed(Stream(dim, leading[dim]))
 
 
+def of_mvm(window: Window | None, operand: Operand, result: Shape | None) -> Followed:
+    """What an MVM does to the stream of its input, at every position of a window if it has one."""
+    if window is None or result is None:
+        return of_vectors(operand)
+    return of_window(window, operand, result)
+
+
 def of_window(window: Window, operand: Operand, result: Shape) -> Followed:
     """The positions of a window over an operand [..., channels, *sizes]: each needs the operand's
     positions that it sees, as far as those are its tokens, and all of the operand otherwise."""
@@ -118,7 +126,8 @@ def of_window(window: Window, operand: Operand, result: Shape) -> Followed:
     sizes = operand.shape[-window.rank :]
     if operand.stream != Stream(dim, prod(sizes), window.rank):
         return Followed(stream)
-    return Followed(stream, windows=(Windowed(operand.name, window, sizes, outputs),))
+    depth = prod(operand.shape) // prod(sizes)
+    return Followed(stream, windows=(Windowed(operand.name, window, sizes, outputs, depth),))
 
 
 def follow(call: Call, operands: Mapping[str, Operand], result: Shape) -> Followed:

@@ -121,6 +121,14 @@ def served_count(window: Window, sizes: tuple[int, ...]) -> int:
     return prod(int(mask.sum()) for mask in served(window, sizes))
 
 
+def vector_count(window: Window | None, shape: tuple[int, ...]) -> int:
+    """Vectors that an MVM takes from an input of this shape: along its last dimension, or at the
+    positions of its window."""
+    if window is None:
+        return prod(shape[:-1])
+    return prod(shape[: -window.rank - 1]) * served_count(window, shape[-window.rank :])
+
+
 @lru_cache(maxsize=256)
 def line_buffer(window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> int:
     """Inputs in raster order that must be kept at once: from the first that an output or a later

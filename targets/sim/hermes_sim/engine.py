@@ -130,6 +130,7 @@ def _layers(
             core_mvms=done.core_mvms // samples,
             latency_ps=step.done.last - min(track.first for _, track in step.uses),
             energy_pj=sum(dynamic_pj(chip, done).values()) / samples,
+            buffered=work.needs.buffered,
         )
 
 

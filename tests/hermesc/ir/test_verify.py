@@ -1,5 +1,6 @@
 """Each rule of a stage has a case that breaks it."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
 from hermesc.ir.types import TensorType
-from hermesrt.errors import Location, VerifyError
+from hermesrt.errors import InternalError, Location, VerifyError
 from hermesrt.ops.call import Call, Ref
 
 T = TensorType(("s0", 4), "float32")
@@ -64,6 +65,21 @@ def test_verify_error_is_internal():
     with pytest.raises(VerifyError) as caught:
         verify.verify_graph(replace(GOOD, outputs=("z",)), WEIGHTS, "test")
     assert caught.value.exit_code == 70
+
+
+PRODUCT = torch.full((2, 4), 4 * math.cos(1.0))  # of GOOD on ones
+
+
+def test_a_graph_that_computes_what_the_model_did_passes():
+    verify.verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (PRODUCT,))
+
+
+@pytest.mark.parametrize(
+    "eager", [PRODUCT * 1.01, PRODUCT[:1], PRODUCT.double(), PRODUCT * math.nan]
+)
+def test_a_graph_that_computes_something_else_is_a_bug(eager):
+    with pytest.raises(InternalError, match="output 0 of the compiled graph differs"):
+        verify.verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (eager,))
 
 
 @pytest.mark.parametrize("change", [lambda a: a[:-1], lambda a: (*a, a[0])])
