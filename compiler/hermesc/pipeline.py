@@ -47,10 +47,10 @@ StageObserver = Callable[[str, object, float], None]
 class Options:
     """The passes' options, each under its pass's name."""
 
-    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
 
 
 def compile_model(

@@ -144,7 +144,7 @@ class Reference:
         chip, artifact = self.chip, self.workload.artifact
         matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
         served = [t for t in range(tokens) if not idle(work, t)]
-        split, last = work.vectors // len(served), len(matrix.row_ranges) - 1
+        split, last = work.vectors // max(1, len(served)), len(matrix.row_ranges) - 1
         paths = {(r.matrix, r.copy, r.columns, r.stage): r.cores for r in artifact.manifest.routes}
         stage_ps, out = to_ps(chip.stage_time.stage_ns), to_ps(chip.hop_time.hop_ns)
         ldpus: dict[Any, dict[int, Job]] = {}

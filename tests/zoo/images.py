@@ -54,8 +54,6 @@ CONVOLUTIONS = (
            l=lambda: nn.Linear(6, 5)),
     layers("a residual block", 2, lambda m, x: F.relu(x + m.b(F.relu(m.a(x)))), *IMAGE,
            a=lambda: nn.Conv2d(3, 4, 3, padding=1), b=lambda: nn.Conv2d(4, 3, 3, padding=1)),
-    fn("one image without a batch dimension", 1,
-       lambda m, x: F.conv1d(x, m.w, padding=1), ((3, 9)), w=(4, 3, 3)),
     fn("as `convolution`", 1, lambda m, x: torch.convolution(
         x, m.w, None, [2, 1], [1, 0], [1, 1], False, [0, 0], 1), *IMAGE, w=(4, 3, 3, 2)),
     fn("a scaled kernel", 1, lambda m, x: F.conv2d(x, m.w * 0.5, m.b), *IMAGE,

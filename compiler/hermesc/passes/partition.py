@@ -367,6 +367,8 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
             return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:
             return "ldpu", f"fused into the LDPU of {absorbed[node.name].label}"
+        if node.op == "size.getitem" and node.name in removed:
+            return "free", removed[node.name].reason
         if node.op.startswith(("size.", "aten.sym_")):
             return "free", "a size, known before the run"
         if node.name in kept:

@@ -77,6 +77,8 @@ def unfolded(
 def sampled(window: Window, x: Tensor, places: Int64[Tensor, " vectors"]) -> Tensor:
     """The vectors at these places, which count as in `convolve`."""
     flat = x.reshape(-1, *x.shape[-window.rank - 1 :])
+    if not len(places):
+        return flat.new_zeros(0, window.taps * flat.shape[1])
     sizes = tuple(flat.shape[2:])
     rest, found = places, []
     for dim, mask in reversed(list(enumerate(served(window, sizes)))):

@@ -148,6 +148,8 @@ class Timeline:
         return Ran(work, done, ((Lane("digital", ()), done),))
 
     def _mvm(self, work: MvmWork) -> Ran:
+        if not work.vectors:  # nothing but padding
+            return Ran(work, join(work.needs.tokens, ()), ())
         matrix = self._artifact.matrices[work.step.matrix]
         served = work.served
         tokens = work.needs.tokens if served is None else int(served.sum())
