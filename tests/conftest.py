@@ -7,6 +7,15 @@ import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+# Types and tensor shapes are checked, in what is imported from here on; an int is a float, as mypy
+# has it (PEP 484). Of the runtime these are the rooms that handle tensors.
+# `hermesc.kernels` is not among them: its tests give wrong arguments, to see them refused in words.
+_ROOMS = ("device", "executor", "measurement", "metrics", "programming", "replication")
+install_import_hook(
+    [*(f"hermesrt.{room}" for room in _ROOMS), "hermes_sim"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
+
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 
@@ -29,10 +38,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
-    # tensor shapes are checked; an int is a float, as mypy has it (PEP 484)
-    install_import_hook(
-        ["hermes_sim"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-    )
 
 
 @pytest.fixture(scope="session")

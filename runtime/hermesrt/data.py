@@ -22,7 +22,11 @@ _LABELS = "labels"
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs by name, checked against the program, and labels if there are any."""
+    """Inputs that fit the program.
+
+    inputs: by name, the samples first.
+    labels: one a sample, [samples]; None without.
+    """
 
     inputs: Mapping[str, Tensor]
     labels: NDArray[Any] | None

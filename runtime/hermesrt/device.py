@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ PulseKind = Literal["set", "reset", "iterative"]
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """How the arrays are read: age since programming, read mode (each matrix's own, if none is
-    given), or without any non-ideality."""
+    """How the arrays are read.
+
+    age_s: time since programming, s.
+    mode: of all layers; None for each matrix's own.
+    ideal: whether every non-ideality is off.
+    """
 
     age_s: float = 0.0
     mode: Mode | None = None
@@ -31,10 +35,13 @@ class ReadSettings:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """What programming left in the cells, to be saved and loaded: arrays by name.
+    """What programming left in the cells, to be saved and loaded.
 
-    `<core>.conductance` in siemens and `<core>.nu`, each [devices, polarity, rows, columns]; what
-    else a device needs to go on programming has names of its own.
+    chip: its name.
+    method: how the weights were written.
+    seed: of everything random about the device.
+    arrays: by name: `<core>.conductance`, S, and `<core>.nu`, each [devices, polarity, rows,
+        columns]; what else a device needs to go on programming has names of its own.
     """
 
     chip: str
@@ -47,8 +54,10 @@ class DeviceState:
 class Pulses:
     """One pulse each for some unit cells of a core.
 
-    `cells` are their places, row * columns + column; `device` picks one of the cell's four: 0 and 1
-    are positive, 2 and 3 negative; `ampere` is the current.
+    kind: of the pulse.
+    cells: their places, row * columns + column, [pulses].
+    device: which of the cell's four: 0 and 1 are positive, 2 and 3 negative, [pulses].
+    ampere: the current, [pulses], A.
     """
 
     kind: PulseKind
@@ -57,6 +66,7 @@ class Pulses:
     ampere: Float[Tensor, " pulses"]
 
 
+@runtime_checkable
 class Device(Protocol):
     """A chip of cores with crossbars, converters and LDPUs.
 

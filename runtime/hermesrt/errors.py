@@ -26,7 +26,12 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one operation does not run on the analog crossbars (or runs nowhere)."""
+    """Why one operation does not run on the analog crossbars (or runs nowhere).
+
+    op: the operation.
+    location: where it stands in the user's model.
+    reason: in words.
+    """
 
     op: str
     location: Location

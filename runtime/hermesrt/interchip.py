@@ -12,7 +12,13 @@ from hermesrt.workload import MvmWork, Workload
 
 @dataclass(frozen=True, slots=True)
 class InterchipTransfer:
-    """Bytes a sample of one layer's inputs that go to a chip and come from others."""
+    """What one layer's inputs bring from other chips for a sample.
+
+    label: the layer.
+    sources: the numbers of the chips that it comes from.
+    chip: where it goes.
+    count: bytes.
+    """
 
     label: str
     sources: tuple[int, ...]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
@@ -82,7 +83,7 @@ class Gathered:
         if self._classifies and self._labels is not None:
             self._count(outputs[0], references[0], self._labels[rows])
 
-    def _count(self, output: Tensor, reference: Tensor, labels: "np.ndarray[Any, Any]") -> None:
+    def _count(self, output: Tensor, reference: Tensor, labels: NDArray[Any]) -> None:
         self._counted += len(labels)
         for i, values in enumerate((output, reference)):
             found = predictions(values, self._classes, self._learnt)

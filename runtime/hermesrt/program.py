@@ -51,7 +51,11 @@ _PART_BITS = 40  # of a block's number; what is above numbers the parts of its i
 
 @dataclass(frozen=True, repr=False)
 class Program:
-    """A compiled model. `sha256` is its file's."""
+    """A compiled model.
+
+    artifact: what is in its file.
+    sha256: of its file.
+    """
 
     artifact: Artifact
     sha256: str
@@ -91,7 +95,12 @@ class Program:
 
 @dataclass(frozen=True)
 class OutputBlock:
-    """Some rows of a run: their outputs on the chip and in FP32."""
+    """Some rows of a run.
+
+    rows: which of the samples.
+    outputs: of the chip, the rows first.
+    references: the same in FP32; empty where none were asked for.
+    """
 
     rows: slice
     outputs: tuple[Tensor, ...]

@@ -18,7 +18,16 @@ _OP_PER_MAC = 2
 
 @dataclass(frozen=True, slots=True)
 class MachineEstimate:
-    """One sample on a machine: at the utilisation of a run of single samples, and at its peak."""
+    """One sample on a machine: at the utilisation of a run of single samples, and at its peak.
+
+    machine: its name.
+    precision: of its arithmetic.
+    utilisation: of the peak rate, 0 to 1.
+    latency_ns: at that utilisation, ns.
+    energy_nj: at that utilisation, nJ.
+    peak_latency_ns: at the peak rate, ns.
+    peak_energy_nj: at the peak rate, nJ.
+    """
 
     machine: str
     precision: str

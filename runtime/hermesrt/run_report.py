@@ -88,8 +88,9 @@ class RunReport:
     def result_facts(self) -> tuple[Fact, ...]:
         """What ran, how, and how good the outputs are."""
         artifact, count = self.artifact, f"{self.samples:,}"
+        program = f"{artifact.manifest.name} on {artifact.chip.name}"
         return (
-            Fact("Program", f"{artifact.manifest.name} on {artifact.chip.name}, seed {self.seed}"),
+            Fact("Program", f"{program}, seed {self.seed}", program),
             self._weights(),
             Fact("Samples", count, count),
             *self._accuracy(),

@@ -33,7 +33,14 @@ _HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "cores.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class StateHeader:
-    """What the cells belong to, and how they were programmed."""
+    """What the cells belong to, and how they were programmed.
+
+    program_sha256: of the program's file.
+    chip: its name.
+    method: how the weights were written.
+    seed: of everything random about the device.
+    iterations: how programming went.
+    """
 
     program_sha256: str
     chip: str
@@ -44,7 +51,15 @@ class StateHeader:
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingJob:
-    """One programming of one chip: only the same job goes on from a checkpoint."""
+    """One programming of one chip: only the same job goes on from a checkpoint.
+
+    program_sha256: of the program's file.
+    method: how the weights are written.
+    seed: of everything random about the device.
+    device: what tells it from others of its seed.
+    options: the methods' settings.
+    chip_tables: the chip's description, as in its file.
+    """
 
     program_sha256: str
     method: Method
@@ -56,7 +71,12 @@ class ProgrammingJob:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointHeader:
-    """How far a job came; `index` is the number of its last pulse or read."""
+    """How far a job came.
+
+    job: which.
+    iterations: done so far.
+    index: the number of its last pulse or read.
+    """
 
     job: ProgrammingJob
     iterations: tuple[Iteration, ...]

@@ -8,6 +8,7 @@ from hermesrt.errors import OptionError
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "y": 365.25 * 86400.0}
 _SCALES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
 PS_PER_NS = 1000
+_EXACT_DIGITS = 11
 
 
 def parse_age(text: str) -> float:
@@ -26,9 +27,13 @@ def parse_age(text: str) -> float:
 
 
 def si(value: float, unit: str, digits: int = 3) -> str:
-    """`value` (in `unit`) with an SI prefix: si(1.3e-6, "s") == "1.30 µs"."""
+    """`value` (in `unit`) with an SI prefix: si(1.3e-6, "s") == "1.30 µs".
+
+    A number reads the same whichever unit it was computed in.
+    """
     if value == 0 or not math.isfinite(value):
         return f"{value:g} {unit}"
+    value = float(f"{value:.{_EXACT_DIGITS}e}")  # a last bit must not decide which way to round
     value = float(f"{value:.{digits - 1}e}")  # rounded first, so that 999.6 becomes 1.00 k
     scale, prefix = next(
         ((s, p) for s, p in reversed(_SCALES) if abs(value) >= s * (1 - 1e-9)), _SCALES[0]

@@ -35,8 +35,10 @@ from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of,
 class Needs:
     """What a step waits for, by the names of the results it takes.
 
-    Its work comes in `tokens` equal parts; part i needs part i of the results in `each`, those that
-    it sees in the window of each of `windows`, and all of those in `whole`.
+    tokens: the equal parts that its work comes in.
+    each: part i needs part i of these.
+    whole: every part needs all of these.
+    windows: part i needs the positions of these that it sees.
     """
 
     tokens: int = 1
@@ -57,9 +59,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class MvmWork:
-    """Vectors that one MVM step sends through its matrix, for one sample.
+    """What one MVM step sends through its matrix for one sample.
 
-    `sizes` are those of the input that its window moves over, if it has one.
+    step: which.
+    vectors: how many.
+    needs: what it waits for.
+    sizes: of the input that its window moves over; empty without one.
     """
 
     step: MvmStep
@@ -81,7 +86,14 @@ class MvmWork:
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One digital operation: elements it takes and makes, a product's multiply-adds."""
+    """One digital operation for one sample.
+
+    step: which.
+    taken: elements of its operands.
+    elements: of its result.
+    macs: multiply-adds of a product.
+    needs: what it waits for.
+    """
 
     step: HostStep
     taken: int
@@ -99,7 +111,12 @@ class HostWork:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The work of `samples` samples (one, unless the model fixes its batch), in step order."""
+    """The work of a program.
+
+    artifact: the program.
+    samples: how many run at once: one, unless the model fixes its batch.
+    work: in the order of the steps.
+    """
 
     artifact: Artifact
     samples: int

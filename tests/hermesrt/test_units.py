@@ -80,3 +80,8 @@ def test_whole_picoseconds_are_exact(ps):
 
 def test_percent():
     assert percent(0.1234) == "12.3 %"
+
+
+def test_a_half_is_rounded_alike_in_every_unit():
+    for tenths in range(4005, 9995, 10):
+        assert si(tenths / 10 * 1e-12, "J") == si(tenths / 10_000 * 1e-9, "J")

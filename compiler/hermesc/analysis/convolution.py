@@ -25,10 +25,15 @@ _FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A window over `x` with `kernel` [out channels, in channels of a group, *taps].
+    """A window over an input with a fixed kernel.
 
-    `weight` is the kernel's name beside the graph, `bias` [out channels] is added, `pads` are the
-    operations before it that became part of the window.
+    x: the name of its input.
+    weight: the kernel's name beside the graph.
+    kernel: [out channels, in channels of a group, *taps].
+    window: how it moves over x.
+    groups: of channels that do not see each other.
+    bias: what is added, [out channels]; None for 0.
+    pads: operations before it that became part of the window.
     """
 
     x: str

@@ -26,8 +26,11 @@ from hermesrt.units import plural
 
 @dataclass(frozen=True, slots=True)
 class ConvolveOptions:
-    """Where convolutions in groups run: `auto` where they cost less and depthwise ones on the
-    host, or all of them on crossbars (`analog`) or on the host (`digital`)."""
+    """How convolutions are lowered.
+
+    groups: where those in groups run: `auto` where they cost less, and depthwise ones on the host;
+        or all of them on crossbars (`analog`) or on the host (`digital`).
+    """
 
     groups: Literal["auto", "analog", "digital"] = "auto"
 

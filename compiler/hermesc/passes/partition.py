@@ -112,8 +112,17 @@ def _convolution(op: Mvm, window: Window, weight: str, kernel: Tensor) -> Iterat
 
 @dataclass(slots=True)
 class _Epilogue:
-    """What has been fused so far into Mvms whose results lie beside each other, one or more:
-    y = scale * (x @ matrix) + bias, then ReLU; `type` is that of their result."""
+    """What has been fused so far into Mvms whose results lie beside each other:
+    y = scale * (x @ matrix) + bias, then ReLU.
+
+    mvms: one or more, in the order of their results.
+    type: of the joint result.
+    scale: [channels of all].
+    bias: [channels of all].
+    joined: what puts the results beside each other, where they are several.
+    absorbed: captured nodes that were fused.
+    relu: whether a ReLU ends it.
+    """
 
     mvms: tuple[Mvm, ...]
     type: TensorType

@@ -9,7 +9,13 @@ Range = tuple[int, int]  # half-open
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a matrix is stored: its row and column blocks, how often, and how it is read."""
+    """How a matrix is stored and read.
+
+    rows: its row blocks, [from, to] each.
+    columns: its column blocks, [from, to] each.
+    copies: how often.
+    mode: how it is read.
+    """
 
     rows: tuple[Range, ...]
     columns: tuple[Range, ...]

@@ -17,7 +17,18 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class DrawnNode:
-    """One operation that is drawn; `step` is its number among the program's steps."""
+    """One operation that is drawn.
+
+    name: of its result.
+    label: the layer or the operation.
+    unit: where it runs.
+    reason: why.
+    place: file and line, or module path.
+    path: the modules that it stands in, outermost first.
+    takes: the names of the drawn nodes and inputs that it takes.
+    step: its number among the program's steps.
+    layer: the number of its matrix; None where it has none.
+    """
 
     name: str
     label: str
@@ -32,8 +43,17 @@ class DrawnNode:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What a view draws in one place: an operation, an input or output, a closed module, or an
-    open one with boxes inside. `units` counts a module's operations by where they run."""
+    """What a view draws in one place.
+
+    name: unique in the view.
+    label: what it is called.
+    kind: input, output, module (closed), open, or where an operation runs.
+    path: of the module.
+    node: the operation, where it is one.
+    units: a module's operations, counted by where they run.
+    inside: the boxes of an open module.
+    layers: the numbers of a module's matrices.
+    """
 
     name: str
     label: str
@@ -47,8 +67,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The boxes of one state of the graph, outermost first, and the edges between those that are
-    drawn: (from, to) by box name."""
+    """One state of the graph.
+
+    path: the module that is open.
+    boxes: outermost first.
+    edges: between drawn boxes, (from, to) by name.
+    """
 
     path: Path
     boxes: tuple[Box, ...]
@@ -57,7 +81,13 @@ class View:
 
 @dataclass(frozen=True)
 class DrawnGraph:
-    """All drawn operations in order, with inputs and outputs; `hidden` only move data."""
+    """All drawn operations in order, with inputs and outputs.
+
+    inputs: the names of those that are used.
+    nodes: the operations.
+    outputs: each output's name and the nodes that it is made of.
+    hidden: operations that only move data, which are not drawn.
+    """
 
     inputs: tuple[str, ...]
     nodes: tuple[DrawnNode, ...]

@@ -27,7 +27,11 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConstantStep:
-    """Brings a stored tensor in."""
+    """Brings a stored tensor in.
+
+    name: of the result.
+    tensor: the name of the stored tensor.
+    """
 
     tag: ClassVar[str] = "constant"
     name: str
@@ -41,7 +45,14 @@ class ConstantStep:
 
 @dataclass(frozen=True, slots=True)
 class HostStep:
-    """One digital operation on the host: an allowed ATen function and its arguments, as JSON."""
+    """One digital operation on the host: an allowed ATen function.
+
+    name: of the result.
+    op: the function and its overload.
+    args: its arguments, as JSON.
+    kwargs: its named arguments, as JSON.
+    location: where it stands in the user's model.
+    """
 
     tag: ClassVar[str] = "host"
     name: str
@@ -66,11 +77,21 @@ class HostStep:
 class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
-    Inputs clip at `input_max`; after row block i of a cascade the largest output code stands for
-    `output_max[i]`. `scale` and `bias` name tensors of shape [columns], `calibration` some
-    calibration inputs, [vectors, rows], in steps of a 127th of `input_max`; a share was clipped.
-    With a `window` x is [..., channels, *sizes], the result [..., columns, *outputs], and a row is
-    a tap and a channel, the channels of a tap together.
+    name: of the result.
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
+    matrix: the name of the stored matrix, [rows, columns].
+    scale: the name of a tensor, [columns]; None for 1.
+    bias: the name of a tensor, [columns]; None for 0.
+    relu: whether a ReLU follows.
+    location: where it stands in the user's model.
+    calibration: the name of some calibration inputs, [vectors, rows], in steps of a 127th of
+        input_max.
+    input_max: where inputs clip, in units of x.
+    output_max: what the largest output code stands for, after row block i of a cascade,
+        [stages].
+    clipped_share: of the calibration inputs, 0 to 1.
+    window: what it moves over x, if it does: at each position the rows are taps, the channels of a
+        tap together, and the result is [..., columns, *outputs].
     """
 
     tag: ClassVar[str] = "mvm"
@@ -100,8 +121,13 @@ Step = ConstantStep | HostStep | MvmStep
 class Tile:
     """A block of a matrix and the rectangle of a core's array that holds it; ranges are half-open.
 
-    `copy` numbers the copies of its matrix, `stage` is its row block's place in the cascade. Cores
-    are numbered row by row, chip after chip.
+    copy: the number of its copy of the matrix.
+    stage: its row block's place in the cascade.
+    rows: its rows of the matrix, [from, to].
+    columns: its columns of the matrix, [from, to].
+    core: its core; cores are numbered row by row, chip after chip.
+    core_rows: its rows of the core's array, [from, to].
+    core_columns: its columns of the core's array, [from, to].
     """
 
     copy: int
@@ -130,11 +156,18 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A stored matrix [rows, columns]; its exact values are the tensor of its name.
+    """A stored matrix; its exact values are the tensor of its name.
 
-    `row_ranges[i]` and `g_max_siemens[i]` belong to row block i of every cascade. Its arrays are
-    read in `mode` unless a run says otherwise. Of several copies, vector i of a sample goes to copy
-    i modulo their number.
+    name: of the tensor, [rows, columns].
+    label: what the user calls the layer.
+    mode: how its arrays are read unless a run says otherwise.
+    row_ranges: the rows of each row block of a cascade, [stages][from, to].
+    tiles: of all copies.
+    rows: how many.
+    columns: how many.
+    g_max_siemens: the largest conductance of each row block, [stages], S.
+
+    Of several copies, vector i of a sample goes to copy i modulo their number.
     """
 
     name: str
@@ -159,8 +192,14 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The cores that the partial sums of one column range pass on the way to stage `stage`, both
-    ends in."""
+    """The cores that partial sums pass on the way to a stage.
+
+    matrix: its name.
+    copy: the number of the copy.
+    columns: whose partial sums, [from, to].
+    stage: where they are added.
+    cores: in the order of the way.
+    """
 
     matrix: str
     copy: int
@@ -171,7 +210,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class NodeAssignment:
-    """Where one node of the user's model runs, and why."""
+    """Where one node of the user's model runs, and why.
+
+    node: its name.
+    op: the operation.
+    unit: analog, ldpu, digital or free.
+    reason: in words.
+    location: where it stands in the user's model.
+    """
 
     node: str
     op: str
@@ -182,8 +228,14 @@ class NodeAssignment:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good a placement is: what was minimised, by whom, the value reached, and a value that no
-    placement goes below; in cores, nanoseconds, nanojoules or partial sums (see `unit`)."""
+    """How good a placement is.
+
+    objective: what was minimised.
+    solver: by whom.
+    unit: of value and bound: cores, ns, nJ or partial sums.
+    value: what was reached.
+    bound: no placement goes below it.
+    """
 
     objective: str
     solver: str
@@ -199,9 +251,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class LayerDefects:
-    """What the known defects cost a layer: unit cells with a stuck device, those of them that the
-    cell's other devices do not make up for, and the relative error of its weights with the map and
-    without it (norm of the error over that of the conductances)."""
+    """What the known defects cost a layer.
+
+    label: the layer.
+    stuck: unit cells with a stuck device.
+    left: those of them that the cell's other devices do not make up for.
+    error: relative error of its weights with the map.
+    blind_error: the same without the map.
+    """
 
     label: str
     stuck: int = limits(0, 2**62)
@@ -241,9 +298,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A program: its manifest, its tensors, and sample inputs with their labels, if any.
+    """A program.
 
-    Where there are `classes`, the labels are places in them.
+    manifest: everything but the tensors.
+    tensors: by name.
+    examples: sample inputs by name, the samples first.
+    labels: of the examples, [samples], if any; places in `classes` where the model has them.
     """
 
     manifest: Manifest

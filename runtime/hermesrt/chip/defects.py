@@ -30,10 +30,17 @@ def _none(columns: int) -> Integers:
 
 @dataclass(frozen=True, eq=False)
 class DefectMap:
-    """The defects of a chip of so many cores (of all its chips, numbered through).
+    """The defects of a chip, or of several numbered through.
 
-    `dead_cores` are numbers; `dead_rows` and `dead_columns` [n, 2] are cores with a line; `stuck`
-    [n, 4] are core, row, column and device, and `siemens` [n] what they are stuck at.
+    chip: its name.
+    cores: of all chips.
+    rows: of a core's array.
+    columns: of a core's array.
+    dead_cores: their numbers, [n].
+    dead_rows: core and row of each, [n, 2].
+    dead_columns: core and column of each, [n, 2].
+    stuck: core, row, column and device of each, [n, 4].
+    siemens: what each is stuck at, [n], S.
     """
 
     chip: str

@@ -22,10 +22,12 @@ CellSiemens = Float[Tensor, "rows columns"]
 
 @dataclass(frozen=True)
 class StuckDevices:
-    """A core's devices: the conductance that each is stuck at, NaN where it can be programmed.
+    """A core's devices.
 
-    `device_siemens` is the most that one device is programmed to, `g_set` what one fully SET takes
-    of a polarity, `used_devices` how many of a polarity are programmed at all.
+    held: the conductance that each is stuck at, S; NaN where it can be programmed.
+    device_siemens: the most that one device is programmed to, S.
+    g_set: what one fully SET device takes of a polarity, S.
+    used_devices: how many of a polarity are programmed at all.
     """
 
     held: DeviceSiemens

@@ -18,7 +18,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
     energy, share = si(cost.energy_pj * _PJ, "J"), cost.assumed_share
     cores = f"{len(artifact.cores)} of {artifact.cores_in_all}"
     digital = plural(artifact.count("digital"), "node")
-    latency_share, energy_share = percent(share["latency"]), percent(share["energy"])
+    assumed = f"{percent(share['latency'])} of the latency"
     return (
         Fact(
             "Latency",
@@ -37,9 +37,9 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
         Fact("Not analog", f"{digital}, listed by `hermesc inspect`", digital),
         Fact(
             "Assumed",
-            f"{latency_share} of the latency and {energy_share} of the "
+            f"{assumed} and {percent(share['energy'])} of the "
             f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
-            latency_share,
+            assumed,
         ),
     )
 

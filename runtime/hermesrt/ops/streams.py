@@ -51,8 +51,14 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """An operand of which each token of a result needs those in a window: its name and sizes, the
-    sizes of the result, and how many values of the operand make a token."""
+    """An operand of which each token of a result needs those in a window.
+
+    name: of the operand.
+    window: what each token of the result sees.
+    sizes: of the operand, in the window's dimensions.
+    outputs: of the result.
+    depth: values of the operand in a token.
+    """
 
     name: str
     window: Window

@@ -26,11 +26,17 @@ def _within(low: int, high: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`kernel` taps, `dilation` apart, that move by `stride`; one number for each dimension.
+    """A window over the last dimensions of an input [..., channels, *sizes]; each field but the mode
+    has one number for each dimension.
 
-    The input [..., channels, *sizes] is padded by `before` and `after` positions (cut where they
-    are negative) as `mode` says. Its values stand `spread` apart with zeros between them: 1, or the
-    stride of a transposed convolution.
+    kernel: taps.
+    stride: positions that it moves by.
+    dilation: positions from one tap to the next.
+    before: positions that the input is padded by in front; cut off where negative.
+    after: the same at its end.
+    spread: positions from one input to the next, zeros between: 1, or the stride of a transposed
+        convolution.
+    mode: what the padding holds.
     """
 
     kernel: tuple[int, ...] = _within(1, _LARGEST)

@@ -28,9 +28,15 @@ from hermesrt.programming.session import (
 
 @dataclass(frozen=True, slots=True)
 class GdpOptions:
-    """All assumed: program-and-verify iterations to start from, then descents; inputs a batch and
-    the share of them that is zero; the share of the gradient's estimate taken at once; how many
-    verify counts must have gathered for a pulse."""
+    """The settings of gradient descent, all assumed.
+
+    verify_iterations: program-and-verify iterations to start from.
+    iterations: descents after them.
+    batch: inputs of a descent.
+    zeros: share of the inputs that is zero, 0 to 1.
+    learning_rate: share of the gradient's estimate that is taken at once.
+    threshold_counts: verify counts that must have gathered for a pulse.
+    """
 
     verify_iterations: int = limits(0, 10_000, 10)
     iterations: int = limits(0, 100_000, 100)

@@ -29,7 +29,11 @@ _TEST_VECTORS = 128
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingOptions:
-    """The methods' own settings, all assumed, for none is published."""
+    """The methods' own settings, all assumed, for none is published.
+
+    verify: of program-and-verify.
+    gdp: of gradient descent.
+    """
 
     verify: VerifyOptions = field(default_factory=VerifyOptions)
     gdp: GdpOptions = field(default_factory=GdpOptions)
@@ -37,8 +41,12 @@ class ProgrammingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """One round over all cores: MVM error of each core after it (of a descent before its pulses),
-    and all that was sent so far. Measuring the errors is not counted."""
+    """One round over all cores.
+
+    phase: what was done.
+    mvm_errors: of each core after it (of a descent before its pulses), [cores].
+    counts: all that was sent so far; measuring the errors is not counted.
+    """
 
     phase: Phase
     mvm_errors: tuple[float, ...]
@@ -47,7 +55,14 @@ class Iteration:
 
 @dataclass(slots=True)
 class ProgrammingProgress:
-    """How far programming came: what a checkpoint keeps beside the device's own state."""
+    """How far programming came: what a checkpoint keeps beside the device's own state.
+
+    method: how the weights are written.
+    phases: all of its rounds.
+    cores: under programming.
+    iterations: done so far.
+    index: the number of the last pulse or read.
+    """
 
     method: Method
     phases: tuple[Phase, ...]

@@ -24,10 +24,18 @@ _FAR = 12  # margins; a healthy cell is never found so far off
 
 @dataclass(slots=True)
 class CoreProgramming:
-    """One core under programming: its tuned devices, the current of each one's last pulse in
-    ampere, how much more current one count less needs, the correction that is still to be made in
-    counts, the cells that are tuned at all and those that verify has not found within its margin
-    yet, and how often in a row a cell got the last current that there is and asked for more."""
+    """One core under programming.
+
+    target: what it is to hold.
+    device: the tuned device of each cell, [rows, columns].
+    ampere: current of each one's last pulse, [rows, columns], A.
+    slope: how much more current one count less needs, [rows, columns], A.
+    pending: the correction that is still to be made, [rows, columns], counts.
+    tuned: the cells that are tuned at all, [rows, columns].
+    open: those that verify has not found within its margin yet, [rows, columns].
+    saturated: how often in a row a cell got the last current that there is and asked for more,
+        [rows, columns].
+    """
 
     target: CoreTarget
     device: Int8[Tensor, "rows columns"]
@@ -41,8 +49,14 @@ class CoreProgramming:
 
 @dataclass(slots=True)
 class OperationCounts:
-    """What was sent into the cores: pulses with their charge and the nanoseconds that their passes
-    over a core take, verify reads of a whole core, MVMs of a whole core."""
+    """What was sent into the cores.
+
+    pulses: how many.
+    charge_coulomb: of all pulses, C.
+    pulse_ns: time that their passes over a core take, ns.
+    reads: verify reads of a whole core.
+    mvms: MVMs of a whole core.
+    """
 
     pulses: int = 0
     charge_coulomb: float = 0.0

@@ -17,8 +17,13 @@ from hermesrt.executor import tensor_of
 
 @dataclass(frozen=True)
 class CoreTarget:
-    """One core: wanted signed conductances g+ - g- in siemens, cells in use, and its stuck devices,
-    as far as the program knows of any."""
+    """What one core is to hold.
+
+    core: its number.
+    siemens: wanted signed conductances g+ - g-, [rows, columns], S.
+    used: cells in use, [rows, columns].
+    stuck: its stuck devices, as far as the program knows of any.
+    """
 
     core: int
     siemens: Float[Tensor, "rows columns"]

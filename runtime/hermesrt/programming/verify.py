@@ -19,7 +19,10 @@ from hermesrt.programming.session import (
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """`gain`, assumed: share of the error that one pulse is to remove."""
+    """The setting of program-and-verify, assumed.
+
+    gain: share of the error that one pulse is to remove.
+    """
 
     gain: float = limits(1e-3, 2.0, 0.5)
 

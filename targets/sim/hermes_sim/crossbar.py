@@ -25,11 +25,21 @@ Sums = Float[Tensor, "vectors columns"]
 class Stage:
     """One row block of a layer, all its columns, in ADC counts for each step of the input code.
 
-    `weights` have the converters' gain in them, `pair` (g+ and g-, in siemens, `unit` counts each)
-    have not; `variance` is that of the read noise, in `variance_type()`, and `white` that of noise
-    before the output code, both in counts. An input whose codes stay below `safe_norm` (Euclidean,
-    for each sign) saturates no line. The output code is trunc(counts * scale + offset + carry *
-    code of the stage before).
+    rows: of the layer.
+    weights: with the converters' gain in them, [rows, columns], counts.
+    pair: g+ and g- without it, [polarity, rows, columns], S.
+    unit: counts of one siemens.
+    gain: of the converters, [columns].
+    zero: their offset, [columns], counts.
+    variance: of the read noise, [rows, columns], counts squared, in `variance_type()`; None
+        without.
+    white: variance of the noise before the output code, [columns], counts squared; None without.
+    safe_norm: an input whose codes stay below it (Euclidean, for each sign) saturates no line.
+    scale: output codes of a count, [columns].
+    offset: [columns], output codes.
+    carry: output codes of a code of the stage before.
+
+    The output code is trunc(counts * scale + offset + carry * code of the stage before).
     """
 
     rows: slice
@@ -48,9 +58,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Converters:
-    """The converters of all layers; limits are counts of one counter and largest codes.
+    """The converters of all layers.
 
-    A rounding of None leaves a value as it is.
+    input_levels: the largest input code; None leaves inputs as they are.
+    output_levels: the largest output code.
+    phase_limit: the largest count of a phase.
+    counter_limit: the largest count of one counter.
+    count_code: whether counts are whole.
+    rounding: of the output code; None leaves it as it is.
+    asymmetry: of the polarities in a 1-phase read.
+    four_phase: whether a read has four phases.
     """
 
     input_levels: int | None
@@ -65,7 +82,14 @@ class Converters:
 
 @dataclass(frozen=True, slots=True)
 class LayerArrays:
-    """One MVM step, ready to run: codes for a unit of input, output for a code."""
+    """One MVM step, ready to run.
+
+    converters: of all layers.
+    input_scale: input codes of a unit of input.
+    stages: its row blocks, in the order of the cascade.
+    output_step: output of an output code.
+    relu: whether a ReLU follows.
+    """
 
     converters: Converters
     input_scale: float

@@ -28,8 +28,15 @@ _ENOUGH_VECTORS = 64  # for a column correction; fewer are filled up with random
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What all layers of a device share; `cores` by number. Without a read mode each matrix has its
-    own."""
+    """What all layers of a device share.
+
+    chip: its description.
+    seed: of everything random about it.
+    artifact: the program.
+    cores: by number.
+    mode: how arrays are read; None for each matrix's own.
+    age_s: time since programming, s.
+    """
 
     chip: ChipSpec
     seed: int

@@ -82,11 +82,12 @@ class Store:
 
 def software() -> dict[str, str]:
     """What computes: the hash of our own source text, and the versions of what does the numbers."""
-    return {"source": _source_hash(), "torch": torch.__version__, "numpy": np.__version__}
+    return {"source": source_hash(), "torch": torch.__version__, "numpy": np.__version__}
 
 
 @cache
-def _source_hash() -> str:
+def source_hash() -> str:
+    """SHA-256 of the source text and the tables of all packages of ours, as hexadecimal digits."""
     found = hashlib.sha256()
     for name in _PACKAGES:
         folder = Path(str(import_module(name).__file__)).parent

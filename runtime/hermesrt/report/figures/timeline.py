@@ -54,8 +54,13 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class TimelineDrawing:
-    """A drawing in two parts of one height: names, and tracks that stretch; `left_out` streams are
-    too many to draw."""
+    """A drawing in two parts of one height.
+
+    names: of the rows, SVG.
+    tracks: that stretch, SVG.
+    height: px.
+    left_out: streams that are too many to draw.
+    """
 
     names: str
     tracks: str

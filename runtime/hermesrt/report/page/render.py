@@ -43,7 +43,11 @@ _SCRIPTS = ("select.js", "core.js", "page.js")
 
 @dataclass(frozen=True)
 class Comparisons:
-    """What else is known: digital machines for the same work, and the strength of assumptions."""
+    """What else is known.
+
+    machines: digital machines for the same work.
+    moved: totals for other values of each assumed constant.
+    """
 
     machines: Sequence[MachineEstimate] = ()
     moved: Sequence[Moved] = ()

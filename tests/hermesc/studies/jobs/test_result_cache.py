@@ -53,16 +53,16 @@ def test_results_of_other_software_are_not_taken_up(
     assert len(software()["source"]) == 64
     store = Store(tmp_path)
     store.keep(IDENTITY | software(), 1)
-    monkeypatch.setattr(result_cache, "_source_hash", lambda: "changed")
+    monkeypatch.setattr(result_cache, "source_hash", lambda: "changed")
     assert store.find(IDENTITY | software()) is None
 
 
 def test_the_source_text_is_what_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = result_cache._source_hash()
-    result_cache._source_hash.cache_clear()
+    whole = result_cache.source_hash()
+    result_cache.source_hash.cache_clear()
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b" ")
     try:
-        assert result_cache._source_hash() != whole
+        assert result_cache.source_hash() != whole
     finally:
-        result_cache._source_hash.cache_clear()
+        result_cache.source_hash.cache_clear()
