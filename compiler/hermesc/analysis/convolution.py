@@ -168,8 +168,8 @@ def _numbers(value: Any, rank: int) -> tuple[int, ...] | None:
 _MODES = {"constant": "zeros", "circular": "circular", "reflect": "reflect"}
 _NAMED_MODES: dict[str, PaddingMode] = {
     "constant_pad_nd": "zeros",
-    **{f"reflection_pad{rank}d": "reflect" for rank in (1, 2, 3)},  # type: ignore[dict-item]
-    **{f"replication_pad{rank}d": "replicate" for rank in (1, 2, 3)},  # type: ignore[dict-item]
+    **{f"reflection_pad{rank}d": "reflect" for rank in (1, 2, 3)},
+    **{f"replication_pad{rank}d": "replicate" for rank in (1, 2, 3)},
 }
 
 

@@ -188,7 +188,7 @@ class _Builder:
 
 def _matrix(c: Convolution, groups: range) -> Tensor:
     """Rows are taps x input channels, columns output channels; groups lie along the diagonal."""
-    kernel = c.kernel.unflatten(0, (c.groups, -1))[groups.start : groups.stop]  # type: ignore[no-untyped-call]
+    kernel = c.kernel.reshape(c.groups, -1, *c.kernel.shape[1:])[groups.start : groups.stop]
     count, outputs, inputs = kernel.shape[:3]
     blocks = kernel.flatten(3).permute(3, 0, 2, 1)  # taps, groups, inputs, outputs
     matrix = kernel.new_zeros(c.window.taps, count, inputs, count, outputs)

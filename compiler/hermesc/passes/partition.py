@@ -13,6 +13,7 @@ from typing import Literal, TypeGuard
 import torch
 from torch import Tensor
 
+from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.stages import Partitioned
@@ -21,7 +22,6 @@ from hermesrt.artifact.schema import NodeAssignment, Unit
 from hermesrt.errors import OptionError
 from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.table import REASONS, base_name, op_class
-from hermesrt.ops.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,52 +62,12 @@ def _keep_digital(
     kept = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.label in labels:
-            matrix = TensorType(tuple(weights[op.matrix].shape), op.type.dtype)
-            if op.window is not None:
-                kernel = f"{op.matrix}~kernel"
-                kept[kernel] = _kernel(op.window, weights[op.matrix])
-                ops += _convolution(op, op.window, kernel, kept[kernel])
-                continue
-            constant = Constant(f"{op.name}.matrix", op.matrix, matrix)
-            call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))
-            ops += [constant, Digital(op.name, call, op.type, op.origin, op.location)]
+            spelled, kernel = in_torch(op, weights[op.matrix])
+            ops += spelled
+            kept |= kernel
         else:
             ops.append(op)
     return replace(graph, ops=tuple(ops)), kept
-
-
-def _kernel(window: Window, matrix: Tensor) -> Tensor:
-    """The matrix as torch's kernel: [out, in, *taps], or [in, out, *taps] of a transposed one."""
-    kernel = matrix.reshape(*window.kernel, -1, matrix.shape[1]).movedim((-1, -2), (0, 1))
-    if max(window.spread) > 1:
-        kernel = kernel.flip(list(range(2, kernel.dim()))).transpose(0, 1)
-    return kernel.contiguous()
-
-
-def _convolution(op: Mvm, window: Window, weight: str, kernel: Tensor) -> Iterator[Op]:
-    """The Mvm as torch's own operations: padding where that is needed, and a convolution."""
-    spread = max(window.spread) > 1
-    constant = Constant(f"{op.name}.kernel", weight, TensorType(tuple(kernel.shape), op.type.dtype))
-    yield constant
-    x, padding, more = Ref(op.input), (0,) * window.rank, (0,) * window.rank
-    if spread:
-        sides = range(window.rank)
-        padding = tuple(window.reach(d) - 1 - window.before[d] for d in sides)
-        more = tuple(window.after[d] - window.before[d] for d in sides)
-    elif window.mode == "zeros" and window.before == window.after and min(window.before) >= 0:
-        padding = window.before
-    else:
-        sides = reversed(range(window.rank))
-        widths = tuple(w for d in sides for w in (window.before[d], window.after[d]))
-        mode = "constant" if window.mode == "zeros" else window.mode
-        pad = Call("aten.pad.default", (x, widths, mode))
-        dims = (*op.type.dims[: op.channel_dim], *("padded" for _ in range(window.rank + 1)))
-        yield Digital(f"{op.name}.pad", pad, replace(op.type, dims=dims), op.origin, op.location)
-        x = Ref(f"{op.name}.pad")
-    stride = window.spread if spread else window.stride
-    more_args = (stride, padding, window.dilation, spread, more, 1)
-    call = Call("aten.convolution.default", (x, Ref(constant.name), None, *more_args))
-    yield Digital(op.name, call, op.type, op.origin, op.location)
 
 
 @dataclass(slots=True)
@@ -317,9 +277,8 @@ class _Fuser:
             if factor is None:
                 return None
             scale = scale * factor
-        shift = torch.zeros(width, dtype=scale.dtype)
-        if bias is not None:
-            shift = self._by_channel(bias, width)
+        none = torch.zeros(width, dtype=scale.dtype)
+        shift = none if bias is None else self._by_channel(bias, width)
         return None if shift is None else (scale, shift - known[0] * scale)
 
     def _finished(self, e: _Epilogue, name: str) -> dict[str, Op]:
@@ -327,7 +286,8 @@ class _Fuser:
         names = [name] if e.joined is None else [mvm.name for mvm in e.mvms]
         widths = [self.weights[mvm.matrix].shape[1] for mvm in e.mvms]
         made: dict[str, Op] = {} if e.joined is None else {name: replace(e.joined, name=name)}
-        parts = zip(e.mvms, names, e.scale.split(widths), e.bias.split(widths), strict=True)
+        scales, biases = (torch.split(values, widths) for values in (e.scale, e.bias))
+        parts = zip(e.mvms, names, scales, biases, strict=True)
         for mvm, own, factor, shift in parts:
             scale = bias = None
             if bool((factor != 1).any()):

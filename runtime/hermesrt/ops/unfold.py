@@ -80,7 +80,7 @@ def sampled(window: Window, x: Tensor, places: Int64[Tensor, " vectors"]) -> Ten
     if not len(places):
         return flat.new_zeros(0, window.taps * flat.shape[1])
     sizes = tuple(flat.shape[2:])
-    rest, found = places, []
+    rest, found = places, list[Tensor]()
     for dim, mask in reversed(list(enumerate(served(window, sizes)))):
         outputs = torch.from_numpy(mask.nonzero()[0])
         number, rest = rest % len(outputs), rest // len(outputs)

@@ -26,8 +26,8 @@ def _within(low: int, high: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window over the last dimensions of an input [..., channels, *sizes]; each field but the mode
-    has one number for each dimension.
+    """A window over the last dimensions of an input [..., channels, *sizes]. Each field but the
+    mode has one number for each dimension.
 
     kernel: taps.
     stride: positions that it moves by.
@@ -119,7 +119,7 @@ def last_inputs(window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...]
 def served(window: Window, sizes: tuple[int, ...]) -> tuple[NDArray[np.bool_], ...]:
     """For each dimension the outputs that see an input; the others see only padding there."""
     pairs = enumerate(zip(sizes, window.outputs(sizes), strict=True))
-    return tuple((window.taken(d, size, n) >= 0).any(1) for d, (size, n) in pairs)
+    return tuple(np.any(window.taken(d, size, n) >= 0, axis=1) for d, (size, n) in pairs)
 
 
 def served_count(window: Window, sizes: tuple[int, ...]) -> int:
