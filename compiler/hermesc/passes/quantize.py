@@ -34,7 +34,7 @@ from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs
-_POSITIONS = 2**16  # of a window that are looked at
+_POSITIONS = 2**14  # of a window that are looked at
 _SAMPLED = 2**20  # values of an input that a percentile looks at
 _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 

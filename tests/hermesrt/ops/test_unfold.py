@@ -115,3 +115,13 @@ def test_a_position_that_sees_only_padding_takes_the_idle_result() -> None:
     x = torch.ones(1, 1, 2)
     found = convolve(window, x, 1, lambda v, _: v + 1, torch.tensor([7.0]))
     assert found.tolist() == [[[7.0, 2.0, 2.0]]]
+
+
+def test_an_image_may_have_any_dimensions_before_its_channels() -> None:
+    window = Window((2, 2), (1, 1), (1, 1), (0, 0), (0, 0), (1, 1))
+    x, weight = torch.randn(2, 3, 4, 5, 6), torch.randn(7, 4, 2, 2)
+    matrix = weight.permute(2, 3, 1, 0).reshape(16, 7)
+    for part in (x, x[0], x[0, 0]):
+        found = convolve(window, part, 7, lambda v, _: v @ matrix, torch.zeros(7))
+        wanted = F.conv2d(part.reshape(-1, 4, 5, 6), weight).reshape(found.shape)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
