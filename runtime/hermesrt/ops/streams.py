@@ -367,9 +367,9 @@ def _viewed(_: Arguments, operand: Operand, result: Shape) -> int | None:
 def _permuted(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     assert operand.stream is not None
     dims, rank = arguments.get("dims"), len(operand.shape)
-    if not isinstance(dims, Sequence):
+    if not isinstance(dims, Sequence) or not all(isinstance(d, int) for d in dims):
         return None
-    order = [d % rank for d in dims if isinstance(d, int)]
+    order = [d % rank for d in dims]
     start, span = order.index(operand.stream.dim), operand.stream.span
     together = order[start : start + span] == list(range(operand.stream.dim, operand.stream.end))
     return start if together else None
@@ -378,9 +378,10 @@ def _permuted(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
 def _swapped(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     assert operand.stream is not None
     rank = len(operand.shape)
-    first, second = (
-        arguments.get(f"dim{i}", arguments.get(f"axis{i}", i - 2)) % rank for i in (0, 1)
-    )
+    pair = [arguments.get(f"dim{i}", arguments.get(f"axis{i}", i - 2)) for i in (0, 1)]
+    if not all(isinstance(d, int) for d in pair):
+        return None
+    first, second = (d % rank for d in pair)
     swapped: dict[int, int] = {first: second, second: first}
     if operand.stream.span > 1:
         apart = not operand.stream.along(first) and not operand.stream.along(second)
@@ -425,9 +426,9 @@ def _reduced(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     dims, rank = arguments.get("dim"), len(operand.shape)
     if isinstance(dims, int):
         dims = (dims,)
-    if not isinstance(dims, Sequence) or not dims:
+    if not isinstance(dims, Sequence) or not dims or not all(isinstance(d, int) for d in dims):
         return None
-    gone = {d % rank for d in dims if isinstance(d, int)}
+    gone = {d % rank for d in dims}
     if any(operand.stream.along(d) for d in gone):
         return None
     before = 0 if arguments.get("keepdim") else sum(d < operand.stream.dim for d in gone)

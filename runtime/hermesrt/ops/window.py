@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 Places = NDArray[np.int64]
 PaddingMode = Literal["zeros", "circular", "reflect", "replicate"]
-MOST_POSITIONS = 2**31  # of one sample's outputs; more only burn memory
+MOST_POSITIONS = 2**31  # of one image's outputs; more only burn memory
+MOST_TAKEN = 2**26  # outputs x taps along one dimension
 _LARGEST = 2**16
 
 
@@ -75,13 +76,14 @@ class Window:
     def outputs(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Number of its positions in each dimension of an input of these sizes.
 
-        Raises: ValueError where it does not fit, or there are more than `MOST_POSITIONS`.
+        Raises: ValueError where it does not fit, or there are too many.
         """
         found = []
         for dim, size in enumerate(sizes):
             padded = (size - 1) * self.spread[dim] + 1 + self.before[dim] + self.after[dim]
             found.append((padded - self.reach(dim)) // self.stride[dim] + 1)
-        if min(found) < 1 or prod(found) > MOST_POSITIONS:
+        taken = max(n * taps for n, taps in zip(found, self.kernel, strict=True))
+        if min(found) < 1 or prod(found) > MOST_POSITIONS or taken > MOST_TAKEN:
             raise ValueError(f"a window of {self.kernel} has {found} positions on sizes {sizes}")
         return tuple(found)
 
