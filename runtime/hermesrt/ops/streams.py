@@ -194,7 +194,7 @@ def _window(
         case "convolved":
             ref = arguments.get("weight")
             weight = operands.get(ref.name) if isinstance(ref, Ref) else None
-            if weight is None or arguments.get("transposed") or "output_padding" in arguments:
+            if weight is None or arguments.get("transposed"):
                 return None
             return _moved(arguments, weight.shape[2:])
         case "padded" if arguments.get("mode", "constant") == "constant":

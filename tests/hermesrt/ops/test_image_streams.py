@@ -1,9 +1,11 @@
 """Positions of an image as tokens: which operations keep them, which move a window over them."""
 
 import pytest
+import torch
 
-from hermesrt.ops.call import Arg, Call, Ref
+from hermesrt.ops.call import Arg, Call, Ref, run
 from hermesrt.ops.streams import Operand, Stream, Windowed, follow, of_mvm, of_window
+from hermesrt.ops.table import ROWS
 from hermesrt.ops.window import Window
 
 IMAGE = (1, 4, 6, 5)
@@ -102,3 +104,47 @@ def test_an_image_without_tokens_is_needed_whole() -> None:
     assert (found.stream, found.each, found.windows) == (RASTER, (), ())
     one = of_mvm(window, Operand("x", (1, 4, 1, 1), None), (1, 9, 1, 1))
     assert one.stream is None
+
+
+def moved() -> list[tuple[str, tuple[Arg, ...], int]]:
+    """A call of each operation that moves a window, with the dimensions of its image."""
+    calls: list[tuple[str, tuple[Arg, ...], int]] = []
+    for rank in (1, 2, 3):
+        two, three, one = (2,) * rank, (3,) * rank, (1,) * rank
+        calls.append((f"avg_pool{rank}d.default", (Ref("x"), three, two, one), rank))
+        calls.append((f"max_pool{rank}d.default", (Ref("x"), two, two), rank))
+        calls.append((f"conv{rank}d.default", (Ref("x"), Ref(f"w{rank}"), None, two, one), rank))
+    pool = ("max_pool2d_with_indices.default", (Ref("x"), (3, 2), (1, 2), (1, 1), (1, 1)), 2)
+    whole = (Ref("x"), Ref("w2"), None, (1, 2), (1, 0), (2, 1), False, (0, 0), 1)
+    return [*calls, pool, ("convolution.default", whole, 2)]
+
+
+def test_every_operation_that_moves_a_window_is_called_here() -> None:
+    names = {row.name for row in ROWS.values() if row.stream in ("pooled", "convolved")}
+    assert names == {op.split(".")[0] for op, _, _ in moved()}
+
+
+@pytest.mark.parametrize(("op", "args", "rank"), moved(), ids=[op for op, _, _ in moved()])
+def test_an_output_sees_no_input_after_the_last_one_that_it_waits_for(
+    op: str, args: tuple[Arg, ...], rank: int
+) -> None:
+    """Each position in turn is made large: outputs that do not wait for it stay as they are."""
+    sizes = (5, 4, 3)[:rank]
+    weights = {f"w{r}": torch.rand(2, 3, *(2,) * r) for r in (1, 2, 3)}
+    x, call = torch.rand(1, 3, *sizes), Call(f"aten.{op}", args)
+
+    def result(value: torch.Tensor) -> torch.Tensor:
+        found = run(call, {"x": value, **weights})
+        return found[0] if isinstance(found, tuple) else found  # type: ignore[no-any-return]
+
+    y = result(x)
+    operands = {n: Operand(n, tuple(w.shape), None) for n, w in weights.items()}
+    image = Operand("x", tuple(x.shape), Stream(2, x[0, 0].numel(), rank))
+    found = follow(call, {"x": image, **operands}, tuple(y.shape))
+    (window,) = found.windows
+    last = torch.from_numpy(window.last().copy())
+    for place in range(x[0, 0].numel()):
+        other = x.clone()
+        other.view(3, -1)[:, place] += 10
+        changed = (result(other) != y).any(1).flatten()
+        assert bool((last[changed] >= place).all())
