@@ -81,8 +81,8 @@ def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:
     rows, rank = artifact.matrices[step.matrix].rows, 0
     if step.window is not None:
         rows, rank = rows // step.window.taps, step.window.rank
-    fits = isinstance(x, Tensor) and x.is_floating_point() and x.dim() > rank
-    if not fits or x.shape[-1 - rank] != rows:
+    real = isinstance(x, Tensor) and x.is_floating_point() and x.dim() > rank
+    if not isinstance(x, Tensor) or not real or x.shape[-1 - rank] != rows:
         found = f"{x.dtype}{list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"its input is {found} and not vectors of {rows} real numbers")
     return x
