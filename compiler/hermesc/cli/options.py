@@ -29,6 +29,7 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
+    "convolve.groups=auto|analog|digital, "
     "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
     "finds the layers to keep digital), quantize.range=percentile|deviations, "
     "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
