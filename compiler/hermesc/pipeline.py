@@ -19,8 +19,10 @@ from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
+from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed
 from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
@@ -49,6 +51,7 @@ class Options:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
 
 
 def compile_model(
@@ -75,6 +78,8 @@ def compile_model(
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
+    verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)
@@ -83,7 +88,7 @@ def compile_model(
     verify.verify_partitioned(partitioned)
 
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
-    verify.verify_meaning(graph, weights, examples, captured.eager_outputs)
+    cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     workloads = mvm_workloads(graph, weights, examples)
@@ -113,7 +118,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *cancelled, *notes),
         classes=source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)

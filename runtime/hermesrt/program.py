@@ -1,9 +1,11 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,21 @@ from torch import Tensor
 
 from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
-from hermesrt.chip.load import chip_tables
-from hermesrt.chip.spec import MODES, Mode
+from hermesrt.chip.load import Settings, chip_tables, override
+from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
-from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
+from hermesrt.executor import (
+    MvmFunction,
+    check_operations,
+    execute,
+    idle_result,
+    reference_mvm,
+)
 from hermesrt.measurement import RunSettings, measure
+from hermesrt.ops.unfold import convolve
+from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -31,11 +41,14 @@ from hermesrt.programming.loop import (
 )
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport
+from hermesrt.shapes import check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
+from hermesrt.units import age_of
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
+_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,9 +75,14 @@ class Program:
         return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
 
     @classmethod
-    def load(cls, path: str | Path) -> "Program":
-        """Read a `.hermes` file; raises ArtifactError when it is damaged or hostile."""
-        return cls(*io.load(Path(path)))
+    def load(cls, path: str | Path, chip_settings: Settings = ()) -> "Program":
+        """Read a `.hermes` file; `chip_settings` replace numbers of its chip.
+
+        Raises: ArtifactError when it is damaged or hostile; OptionError for a number that it was
+        compiled for.
+        """
+        artifact, sha256 = io.load(Path(path))
+        return cls(_with_settings(artifact, chip_settings), sha256)
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
@@ -80,6 +98,18 @@ class Program:
         """The work of one sample of the sizes of `samples`."""
         samples = samples or example_samples(self.artifact)
         return workload(self.artifact, {n: tuple(t.shape) for n, t in samples.inputs.items()})
+
+
+def _with_settings(artifact: Artifact, settings: Settings) -> Artifact:
+    for key, _ in settings:
+        if key.split(".")[0] in COMPILED_IN or key in COMPILED_IN_KEYS:
+            raise OptionError(
+                f"--set chip.{key}: the program was compiled for it; give it to `hermesc compile`"
+            )
+    if not settings:
+        return artifact
+    tables = override(artifact.manifest.chip, settings)
+    return replace(artifact, manifest=replace(artifact.manifest, chip=tables))
 
 
 @dataclass(frozen=True)
@@ -156,23 +186,21 @@ class Chip:
             checkpoint.unlink(missing_ok=True)
 
     def configure(
-        self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
+        self, age_s: float | str | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
-        """Set seconds since programming, read mode (of all layers, instead of each one's own), or
-        a run without any non-ideality.
+        """Set seconds since programming (or a text such as "1d"), read mode (of all layers,
+        instead of each one's own), or a run without any non-ideality.
 
         Changes this chip, and returns it so that calls can be chained.
         """
+        if mode is not None and mode not in MODES:
+            raise OptionError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
         old = self.settings
         settings = ReadSettings(
-            age_s=old.age_s if age_s is None else float(age_s),
+            age_s=old.age_s if age_s is None else age_of(age_s),
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
-        if settings.mode is not None and settings.mode not in MODES:
-            raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
-        if not settings.age_s >= 0:
-            raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
         self.settings = settings
         self.device.configure(settings)
         return self
@@ -226,8 +254,12 @@ class Chip:
                 "again, or simulate a device for each program"
             )
         self.device.configure(self.settings)
-        for rows in self._row_blocks(samples):
-            part = {n: t[rows] if t.dim() else t for n, t in samples.inputs.items()}
+        blocks = self._row_blocks(samples)
+        check_run(
+            artifact, {n: tuple(_rows(t, blocks[0]).shape) for n, t in samples.inputs.items()}
+        )
+        for rows in blocks:
+            part = {n: _rows(t, rows) for n, t in samples.inputs.items()}
             block = self._blocks_run
             self._blocks_run += 1
 
@@ -250,6 +282,8 @@ class Chip:
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
             if step.matrix in spared:
                 return digital(step, x)
+            if step.window is not None:
+                return self._windowed(step, x, block, copies[step.matrix], shapes)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
                 y = self.device.mvm(step, vectors, block)
@@ -261,6 +295,32 @@ class Chip:
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
         return mvm
+
+    def _windowed(
+        self,
+        step: MvmStep,
+        x: Tensor,
+        block: int,
+        copies: int,
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Tensor:
+        """An MVM at every position of a window, some at a time; each time has its own noise."""
+        artifact, window = self.compiled.artifact, step.window
+        assert window is not None
+        columns = artifact.matrices[step.matrix].columns
+        sizes = tuple(x.shape[-window.rank :])
+        sample = shapes.get(step.name, x.shape)[: -window.rank - 1]
+        own = math.prod(sample) * served_count(window, sizes)
+        parts = itertools.count()
+
+        def at(vectors: Tensor, places: Tensor) -> Tensor:
+            number = block + (next(parts) << _PART_BITS)
+            if copies == 1:
+                return self.device.mvm(step, vectors, number)
+            serve = partial(self._serve, step, number)
+            return dispatch(vectors, places % own % copies, copies, columns, serve)
+
+        return convolve(window, x, columns, at, idle_result(artifact, step, x))
 
     def _serve(self, step: MvmStep, block: int, vectors: Tensor, copy: int) -> Tensor:
         return self.device.mvm(step, vectors, block, copy)
@@ -304,6 +364,11 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def _rows(tensor: Tensor, rows: slice) -> Tensor:
+    """Some rows of an input; one without dimensions is the same for all."""
+    return tensor[rows] if tensor.dim() else tensor
 
 
 @contextmanager

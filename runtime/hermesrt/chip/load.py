@@ -23,6 +23,7 @@ _BY_SET = "set by --set"
 _SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
+Settings = Sequence[tuple[str, str]]  # such as ("effects.read_noise", "off")
 
 
 def chip_names() -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def chip_names() -> tuple[str, ...]:
     return tuple(sorted(point.name for point in entry_points(group=_GROUP)))
 
 
-def load_chip(name_or_path: str, overrides: Sequence[tuple[str, str]] = ()) -> ChipSpec:
+def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     """The chip of that name or path, with overrides such as ("adc.saturation_ampere", "5e-5").
 
     Raises: ChipError, OptionError.
@@ -60,6 +61,13 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     if pulses.pulse_low_ampere >= pulses.pulse_high_ampere:
         key = "programming_pulses.pulse_low_ampere"
         raise ChipError(f"{where}: `{key}` must be below `pulse_high_ampere`")
+    reads = chip.read_statistics
+    if (reads.read_noise, reads.drawn) == ("split", "once"):
+        raise ChipError(
+            f"{where}: `read_statistics.drawn` is once, which a split read noise does not have: "
+            "its slow part is drawn once and its fast part for each MVM; use read_noise = added or "
+            "within"
+        )
     for name in _PCM:
         table = getattr(chip, name)
         if table.read_seconds >= table.t0_seconds:
@@ -126,7 +134,7 @@ def _parse(path: Path) -> Table:
         raise ChipError(f"chip {path}: not valid TOML: {error}") from None
 
 
-def override(tables: Mapping[str, Any], settings: Sequence[tuple[str, str]]) -> Table:
+def override(tables: Mapping[str, Any], settings: Settings) -> Table:
     """The tables with some numbers replaced, and these tables marked as assumed.
 
     Raises: OptionError for a key that the chip does not have.
@@ -159,6 +167,14 @@ def _override(tables: Table, key: str, text: str) -> None:
     if table["source"] == _BY_SET:
         note = f"{table['note']}; {note}"
     tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
+
+
+def changed(chip: ChipSpec, settings: Sequence[tuple[str, str]]) -> ChipSpec:
+    """The chip with some numbers replaced, as --set chip.KEY=VALUE replaces them.
+
+    Raises: OptionError, ChipError.
+    """
+    return chip_from_tables(override(chip_tables(chip), settings), f"chip {chip.name}")
 
 
 def _one_value(text: str) -> Any:

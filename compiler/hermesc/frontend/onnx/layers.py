@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
-from hermesc.frontend.onnx.node import OnnxNode, OnnxOp, RefusedNode
+from hermesc.frontend.onnx.node import OnnxNode, OnnxOp
 from hermesc.frontend.onnx.windows import WINDOW, pads, widths
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -84,19 +84,21 @@ def _conv_transpose(
 ) -> Tensor:
     rank = x.dim() - 2
     amounts = node.get("pads") or [0] * 2 * rank
-    if amounts[:rank] != amounts[rank:]:
-        raise RefusedNode("its pads are not the same on both sides")
+    both = [min(pair) for pair in zip(amounts[:rank], amounts[rank:], strict=True)]
     result: Tensor = _TRANSPOSED[rank](
         x,
         weight,
         bias,
         node.get("strides") or [1] * rank,
-        amounts[:rank],
+        both,
         node.get("output_padding") or [0] * rank,
         node.get("group", 1),
         node.get("dilations") or [1] * rank,
     )
-    return result
+    cut = [
+        both[axis] - amounts[axis + end] for axis in reversed(range(rank)) for end in (0, rank)
+    ]  # torch pads both sides alike; the rest is cut off
+    return F.pad(result, cut) if any(cut) else result
 
 
 def _padded(node: OnnxNode, x: Tensor, kernel: Sequence[int]) -> tuple[Tensor, list[int]]:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from hermesc.cli import _exit_code
 from hermesc.studies.chip.plot import study_picture
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.statistics import compare
+
+from ....command_line import exit_code
 
 SHORT = ("--seeds", "1", "--jobs", "1")
 
 
 def study(folder: Path, *words: object) -> int:
-    return _exit_code(["study", "chip", "--data", str(folder), *map(str, words)])
+    return exit_code("study", "chip", "--data", folder, *words)
 
 
 def test_the_study_tells_writes_and_draws(
@@ -57,7 +58,9 @@ def test_data_that_is_not_there_is_skipped_with_a_line(
 ) -> None:
     (folder / "ijcnn1.npz").unlink()
     assert study(folder, *SHORT) == 0
-    assert "Skipped      ijcnn1: there is no ijcnn1.npz" in capsys.readouterr().out
+    assert (
+        f"Skipped      ijcnn1: --data {folder}: there is no ijcnn1.npz" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_data_that_is_not_there_is_skipped_with_a_line(
         (("--datasets", "letter"), "no such dataset; it has ijcnn1, toy"),
         (("--seeds", "3"), "the measurements have 2 seeds"),
         (("--seeds", "0"), "--seeds"),
-        (("--set", "partition.bias=host"), "only chip.* here"),
+        (("--set", "partition.bias=none"), "partition.bias"),
         (("--set", "chip.adc.bits=3"), "the chip has no such key"),
         (("--chip", "mercury"), "there is no chip 'mercury'"),
         (("--plot", "study.gif"), ".svg, .png, .pdf"),
