@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hermesc.frontend.onnx.node import RefusedNode
-from hermesc.frontend.torch.capture import quiet
+from hermesc.frontend.quiet import quiet
 
 
 def check_memory(run: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
