@@ -33,12 +33,14 @@ def compile(
     observe: "StageObserver | None" = None,
     defects: Defects | None = None,
     max_accuracy_drop: float = inf,
+    batch_dim: int | None = None,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
 
-    `example_inputs` are a tensor or array, or a tuple of them, batch first; files may hold their
-    own. `calibration` are real inputs (by position or by name) from which the converters' ranges
+    `example_inputs` are a tensor or array, or a tuple of them, batch first, or whatever else the
+    model takes with tensors in it: a dictionary of keywords, nested tuples, a cache; files may hold
+    their own. `batch_dim` is where the batch lies if it is not first; the program has it first. `calibration` are real inputs (by position or by name) from which the converters' ranges
     are taken (the examples, if there are none); `labels` are those of either; `chip` is a name or a
     TOML file's path; `defects` is a map, or its file, of what is broken on that chip. With
     `max_accuracy_drop` it is the program of `digital_fallback`.
@@ -49,7 +51,7 @@ def compile(
     options = options or Options()
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = _defects(defects, spec)
-    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
     if max_accuracy_drop != inf:
         from hermesc.app.digital_fallback import digital_fallback as within_budget
 
@@ -103,6 +105,7 @@ def _source(
     labels: Any,
     dynamic_shapes: Any,
     name: str | None,
+    batch_dim: int | None = None,
 ) -> "ModelSource":
     from hermesc.frontend.load import load_model, make_source
     from hermesc.frontend.request import ModelRequest
@@ -114,6 +117,7 @@ def _source(
         labels=labels,
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
+        batch_dim=batch_dim,
     )
     if not isinstance(model, str | Path):
         return make_source(request)

@@ -67,7 +67,14 @@ def compile_model(
     """
     _check_one_map(mapping, defects)
     step = _Steps(observe)
-    captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
+    captured = step(
+        "capture",
+        capture,
+        source.model,
+        source.example_inputs,
+        source.dynamic_shapes,
+        source.arguments,
+    )
     graph, weights = step(
         "convert", convert, captured.exported, source.folder, captured.input_names
     )
@@ -113,7 +120,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *captured.notes, *notes),
         classes=source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)

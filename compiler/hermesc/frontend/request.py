@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from hermesc.frontend.inputs import Labels, tensors
+from hermesc.frontend.torch.arguments import Arguments
 from hermesrt.errors import ModelError
 
 
@@ -26,6 +27,8 @@ class ModelSource:
     classes: what the columns of the first output stand for, where the model tells.
     notes: sentences for the program's report.
     calibration_labels: labels of the calibration data [rows].
+    arguments: what a torch model is called with, where that is more than tensors by position.
+    batch_dim: the batch's dimension, where the user says so.
     """
 
     model: nn.Module | ExportedProgram
@@ -38,6 +41,8 @@ class ModelSource:
     classes: tuple[Labels, ...] = ()
     notes: tuple[str, ...] = ()
     calibration_labels: Tensor | None = None
+    arguments: Arguments | None = None
+    batch_dim: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class ModelRequest:
     folder: Path | None = None
     where: str = ""
     calibration_labels: Any = None
+    batch_dim: int | None = None
 
     def place(self, what: str) -> str:
         """The name of one of these things in messages."""
