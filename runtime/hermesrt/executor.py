@@ -83,10 +83,13 @@ def _failure(step: Step, values: Mapping[str, Any], error: Exception) -> str:
 
 
 def reference_mvm(artifact: Artifact) -> MvmFunction:
-    """The exact product of a step, in the precision of its input."""
+    """The exact product of a step, in the precision of its input; half precision is rounded at its
+    end."""
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
-        return epilogue(artifact, step, x @ tensor_of(artifact, step.matrix).to(x.dtype))
+        wide = x.float() if x.itemsize < 4 else x
+        y = wide @ tensor_of(artifact, step.matrix).to(wide.dtype)
+        return epilogue(artifact, step, y).to(x.dtype)
 
     return mvm
 

@@ -45,10 +45,11 @@ def interpret(
 
 
 def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
-    """The exact product of one Mvm."""
-    y = x @ weights[op.matrix].to(x.dtype)
+    """The exact product of one Mvm; one of half precision is rounded at its end."""
+    wide = x.float() if x.itemsize < 4 else x
+    y = wide @ weights[op.matrix].to(wide.dtype)
     if op.scale is not None:
         y = y * weights[op.scale]
     if op.bias is not None:
         y = y + weights[op.bias]
-    return y.relu() if op.relu else y
+    return (y.relu() if op.relu else y).to(x.dtype)

@@ -19,6 +19,7 @@ from hermesc.ir.stages import (
     Scheduled,
     Tiled,
 )
+from hermesc.ir.types import TensorType
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.fabric import linked
 from hermesrt.chip.spec import ChipSpec
@@ -66,8 +67,9 @@ def verify_meaning(
     """
     with torch.no_grad():
         found = interpret(graph, weights, inputs)
+    step = _coarsest_step(graph)
     for i, (ours, eager) in enumerate(zip(found, outputs, strict=True)):
-        if not _same(ours, eager):
+        if not _same(ours, eager, step):
             raise InternalError(
                 f"output {i} of the compiled graph differs from the model's on its own "
                 "example_inputs; either the model is not a function of its inputs, or this is a "
@@ -75,13 +77,20 @@ def verify_meaning(
             )
 
 
-def _same(ours: Tensor, eager: Tensor) -> bool:
+def _coarsest_step(graph: Graph) -> float:
+    """The relative step of the coarsest floating-point dtype that the graph computes in."""
+    kinds = {op.type.dtype for op in graph.ops if isinstance(op.type, TensorType)}
+    floats = [d for name in kinds if (d := getattr(torch, name)).is_floating_point]
+    return max((torch.finfo(d).eps for d in floats), default=0.0)
+
+
+def _same(ours: Tensor, eager: Tensor, step: float) -> bool:
     if ours.shape != eager.shape or ours.dtype != eager.dtype:
         return False
     if not ours.is_floating_point():
         return True
     scale = float(eager.abs().nan_to_num().amax()) if eager.numel() else 0.0
-    slack = max(1e-4, 16 * torch.finfo(eager.dtype).eps)  # half precision rounds coarsely
+    slack = max(1e-4, 16 * step)  # half precision rounds coarsely
     return torch.allclose(ours, eager, rtol=10 * slack, atol=slack * scale, equal_nan=True)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
@@ -20,8 +21,10 @@ from hermesrt.artifact import schema
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import ModelError
-from hermesrt.ops.call import to_json
+from hermesrt.errors import Location, ModelError
+from hermesrt.ops.call import DType, Ref, to_json
+
+_HALF = "bfloat16"  # which no array of a file holds; it is exact in FP32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
     ranges = {r.mvm: r for r in quantized.ranges}
     for name in scheduled.order:
         match ops[name]:
+            case Constant(weight=weight, type=kind) if kind.dtype == _HALF:
+                yield schema.ConstantStep(f"{name}.fp32", weight)
+                args = [to_json(Ref(f"{name}.fp32")), to_json(DType(_HALF))]
+                yield schema.HostStep(name, "aten.to.dtype", args, {}, Location())
             case Constant(weight=weight):
                 yield schema.ConstantStep(name, weight)
             case Digital(call=call, location=location):
@@ -132,6 +139,8 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
+    if value.dtype is torch.bfloat16:
+        value = value.float()
     try:
         return value.detach().cpu().contiguous().numpy()
     except TypeError:

@@ -256,7 +256,7 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
         return "a convolution; it is not lowered to crossbar products (im2col) yet"
     if base in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
-    kind = op_class(name)
+    kind = op_class(name) or op_class(op.call.op)
     assert kind is not None
     if kind == "product" and constants.intersection(op.call.refs()):
         return "has a fixed operand, but in a form of product that is not lowered to crossbars"

@@ -20,6 +20,9 @@ from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.torch.arguments import Arguments, Results, read_results
+from hermesc.frontend.torch.branches import select_branches
+from hermesc.frontend.torch.expand import expand
+from hermesc.frontend.torch.location import places_in, restore_places
 from hermesrt.errors import ModelError
 
 _USER_INPUT = InputKind.USER_INPUT
@@ -65,11 +68,11 @@ def capture(
         arguments = arguments or _by_position(model, inputs)
         with _on_tensors(model, arguments) as results:
             inputs, outputs = _run_on_two(model, inputs)
-            exported = _export(model, inputs, dynamic_shapes, arguments)
+            exported, seen = _export(model, inputs, dynamic_shapes, arguments)
             if stacked := _without_batch(model, exported, inputs, outputs):
                 inputs, outputs = stacked
-                exported = _export(model, inputs, dynamic_shapes, arguments)
-    notes = [*results[-1].notes(), *_argument_notes(arguments)]
+                exported, seen = _export(model, inputs, dynamic_shapes, arguments)
+    notes = [*seen, *results[-1].notes(), *_argument_notes(arguments)]
     if stacked:
         notes.append(_STACKED)
     return Capture(exported, inputs, outputs, arguments.names, tuple(notes))
@@ -147,12 +150,12 @@ def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Ca
     with quiet(), torch.no_grad():
         try:
             module = program.module(check_guards=False)
-            functional = program.run_decompositions({}) if _writes_in_place(program) else program
+            functional, notes = _functional(program)
         except Exception as error:
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(functional, inputs, _run(module, inputs))
+        return Capture(functional, inputs, _run(module, inputs), notes=notes)
 
 
 def _run_on_two(
@@ -182,14 +185,13 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def _export(
     model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, arguments: Arguments
-) -> ExportedProgram:
+) -> tuple[ExportedProgram, tuple[str, ...]]:
     if shapes is not None and arguments.args is not arguments.tensors:
         shapes = tuple(arguments.marks(shapes))
     wanted = _dynamic_shapes(model, inputs, shapes)
     try:
         exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
-        if _writes_in_place(exported):
-            exported = exported.run_decompositions({})
+        exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
         raise ModelError(
@@ -201,7 +203,18 @@ def _export(
             f"torch.export cannot capture the model: {describe(error)}; try "
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
-    return exported
+    return exported, notes
+
+
+def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """The program without control flow, writing in place and operations that no program holds, as
+    far as torch knows how, and notes."""
+    exported, notes = select_branches(exported)
+    if _writes_in_place(exported):
+        places = places_in(exported.graph_module)
+        exported = exported.run_decompositions({})
+        restore_places(exported.graph, places)
+    return expand(exported), notes
 
 
 def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:

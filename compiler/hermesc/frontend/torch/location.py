@@ -1,5 +1,6 @@
 """Where in the user's code a captured node was written."""
 
+import re
 import site
 import sys
 from collections.abc import Mapping
@@ -7,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.fx import Node
+from torch.fx import Graph, GraphModule, Node
 
 from hermesrt.errors import Location
+
+
+_GENERATED = re.compile(r'File "(<eval_with_key>[^"]*)".*\n\s*(\w+) = ')
 
 
 def location_of(node: Node, folder: Path | None) -> Location:
@@ -22,18 +26,48 @@ def location(meta: Mapping[str, Any], folder: Path | None) -> Location:
     stack = meta.get("nn_module_stack") or {}
     module = str(next(reversed(stack.values()))[0]) if stack else ""
     module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
+    own = user_frames(meta)
+    if not own:
+        return Location(module=module)
+    file, line, code = own[-1]
+    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
+
+
+def user_frames(meta: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """File, line and text of each line of the user's in a node's stack, the innermost last."""
     lines = (meta.get("stack_trace") or "").strip().splitlines()
     frames = [
         (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
         for line, code in zip(lines, [*lines[1:], ""], strict=False)
         if line.strip().startswith('File "')
     ]
-    not_theirs = (str(Path(torch.__file__).parent), "torch/", str(Path(__file__).parents[1]))
-    own = [f for f in frames if not f[0].startswith(not_theirs)]
-    if not own:
-        return Location(module=module)
-    file, line, code = own[-1]
-    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
+    not_theirs = (str(Path(torch.__file__).parent), "torch/", str(Path(__file__).parents[1]), "<")
+    return [f for f in frames if not f[0].startswith(not_theirs)]
+
+
+def places_in(module: GraphModule) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What tracing noted at the nodes of the graphs within a graph, by the file that torch makes of
+    such a graph and the node's name."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for part in module.modules():
+        if isinstance(part, GraphModule) and part is not module:
+            file = type(part).forward.__code__.co_filename
+            found |= {(file, n.name): n.meta for n in part.graph.nodes if user_frames(n.meta)}
+    return found
+
+
+def restore_places(graph: Graph, places: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Give nodes that were traced through such graphs the places of the nodes there, in place."""
+    for node in graph.nodes:
+        stack = node.meta.get("stack_trace") or ""
+        if user_frames(node.meta) or "<eval_with_key>" not in stack:
+            continue
+        for file, name in _GENERATED.findall(stack):
+            known = places.get((file, name))
+            if known is not None:
+                node.meta.update(
+                    {k: known[k] for k in ("stack_trace", "nn_module_stack") if k in known}
+                )
 
 
 def _printable(text: str) -> str:
