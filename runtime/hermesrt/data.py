@@ -141,6 +141,12 @@ def _all_finite(tensor: Tensor) -> bool:
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
 
 
+def array_of(value: Tensor) -> NDArray[Any]:
+    """A tensor as an array; no array holds bfloat16, which is exact in FP32."""
+    value = value.detach()
+    return (value.float() if value.dtype is torch.bfloat16 else value).numpy()
+
+
 def _castable(found: np.dtype[Any], wanted: str) -> bool:
     """Floats and integers may become floats; integers only integers; booleans anything."""
     kind = "f" if wanted.startswith(("float", "bfloat")) else "b" if wanted == "bool" else "i"
@@ -162,6 +168,6 @@ def write_outputs(
     Raises: InputError when the place cannot be written.
     """
     stream = io.BytesIO()
-    arrays = {n: t.numpy() for n, t in (outputs | references).items()}  # type: ignore[operator]
+    arrays = {n: array_of(t) for n, t in (outputs | references).items()}  # type: ignore[operator]
     np.savez(stream, **arrays)
     write_atomically(path, stream.getvalue())

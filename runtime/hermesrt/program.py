@@ -17,7 +17,7 @@ from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import MODES, Mode
-from hermesrt.data import Samples, check_samples, example_samples
+from hermesrt.data import Samples, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
@@ -198,7 +198,7 @@ class Chip:
         artifact = self.compiled.artifact
         samples = self._samples(inputs) if inputs else example_samples(artifact)
         if labels is not None:
-            arrays = {name: value.numpy() for name, value in samples.inputs.items()}
+            arrays = {name: array_of(value) for name, value in samples.inputs.items()}
             samples = check_samples(artifact, arrays, np.asarray(labels), "inputs")
         return self.measured(samples, self.run(samples))
 
@@ -292,7 +292,7 @@ class Chip:
         for spec, value in zip(specs, inputs, strict=True):
             if not isinstance(value, Tensor | np.ndarray):
                 raise InputError(f"input {spec.name!r} is a {type(value).__name__}, not a tensor")
-            arrays[spec.name] = value.detach().numpy() if isinstance(value, Tensor) else value
+            arrays[spec.name] = array_of(value) if isinstance(value, Tensor) else value
         return check_samples(self.compiled.artifact, arrays, None, "inputs")
 
     def _row_blocks(self, samples: Samples) -> list[slice]:

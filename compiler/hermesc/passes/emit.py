@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
@@ -21,6 +20,7 @@ from hermesrt.artifact import schema
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec
+from hermesrt.data import array_of
 from hermesrt.errors import Location, ModelError
 from hermesrt.ops.call import DType, Ref, to_json
 
@@ -139,10 +139,8 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
-    if value.dtype is torch.bfloat16:
-        value = value.float()
     try:
-        return value.detach().cpu().contiguous().numpy()
+        return array_of(value.cpu().contiguous())
     except TypeError:
         raise ModelError(
             f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "

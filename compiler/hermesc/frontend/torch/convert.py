@@ -20,6 +20,7 @@ from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.absent import REASONS, absence_of
 from hermesrt.ops.call import Arg, Call, DType, Ref, dtype_names, resolve
+from hermesrt.ops.table import base_name
 
 _SIZED = REASONS["sized"]
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
@@ -32,12 +33,14 @@ _VIEWS = {
 }
 # What run_decompositions makes of a batch norm in evaluation; its further results are empty.
 _NORM = "aten._native_batch_norm_legit_no_training.default"
-# Nothing has written to these yet, so zeros are as good.
+# Nothing has written to these yet; where the model does so before it reads, zeros are as good.
 _EMPTY = {
     "aten.empty.memory_format": "aten.zeros.default",
     "aten.empty_like.default": "aten.zeros_like.default",
     "aten.new_empty.default": "aten.new_zeros.default",
 }
+_WRITES = ("copy", "slice_scatter", "select_scatter", "diagonal_scatter", "index_put", "fill")
+_PARTS = ("slice", "select", "view", "reshape", "transpose", "permute", "unsqueeze", "squeeze")
 # Arguments that say where or how a tensor lies in memory; the host decides that.
 _PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
@@ -219,7 +222,8 @@ def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -
         name = op_name(node)
         if node in fixed and resolve(name) is None and is_pure(node):
             continue
-        fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name) or name in _EMPTY
+        fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
+        fine = fine or (name in _EMPTY and _is_overwritten(node))
         reason = None if fine else _why_not(node, name)
         cause = next((causes[n] for n in node.all_input_nodes if n in causes), node)
         if reason is None or (reason != _SIZED and cause is not node):
@@ -285,6 +289,15 @@ def _is_check(name: str) -> bool:
 def _is_move(name: str) -> bool:
     """A move to another device is no work here: only a new dtype counts."""
     return name in ("aten.to.device", "aten.to.other", "aten.to.dtype_layout", "aten._to_cpu")
+
+
+def _is_overwritten(node: Node) -> bool:
+    """Whether the model only writes to it, in whole or in parts."""
+    for user in node.users:
+        base = base_name(op_name(user)) if user.op == "call_function" else ""
+        if base not in _WRITES and not (base in _PARTS and _is_overwritten(user)):
+            return False
+    return True
 
 
 def _is_idle_dropout(node: Node, name: str) -> bool:

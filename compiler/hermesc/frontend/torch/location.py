@@ -13,7 +13,7 @@ from torch.fx import Graph, GraphModule, Node
 from hermesrt.errors import Location
 
 
-_GENERATED = re.compile(r'File "(<eval_with_key>[^"]*)".*\n\s*(\w+) = ')
+_GENERATED = re.compile(r'File "<eval_with_key>[^"]*".*\n\s*(\w+) = ')
 
 
 def location_of(node: Node, folder: Path | None) -> Location:
@@ -45,29 +45,21 @@ def user_frames(meta: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [f for f in frames if not f[0].startswith(not_theirs)]
 
 
-def places_in(module: GraphModule) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """What tracing noted at the nodes of the graphs within a graph, by the file that torch makes of
-    such a graph and the node's name."""
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for part in module.modules():
-        if isinstance(part, GraphModule) and part is not module:
-            file = type(part).forward.__code__.co_filename
-            found |= {(file, n.name): n.meta for n in part.graph.nodes if user_frames(n.meta)}
-    return found
+def places_in(module: GraphModule) -> dict[str, Mapping[str, Any]]:
+    """What tracing noted at the nodes of the graphs within a graph, by name; torch cut these out of
+    one graph, so no name comes twice."""
+    inner = (m for m in module.modules() if isinstance(m, GraphModule) and m is not module)
+    return {n.name: n.meta for part in inner for n in part.graph.nodes if user_frames(n.meta)}
 
 
-def restore_places(graph: Graph, places: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+def restore_places(graph: Graph, places: Mapping[str, Mapping[str, Any]]) -> None:
     """Give nodes that were traced through such graphs the places of the nodes there, in place."""
     for node in graph.nodes:
-        stack = node.meta.get("stack_trace") or ""
-        if user_frames(node.meta) or "<eval_with_key>" not in stack:
+        if node.op != "call_function" or user_frames(node.meta):
             continue
-        for file, name in _GENERATED.findall(stack):
-            known = places.get((file, name))
-            if known is not None:
-                node.meta.update(
-                    {k: known[k] for k in ("stack_trace", "nn_module_stack") if k in known}
-                )
+        names = _GENERATED.findall(node.meta.get("stack_trace") or "")
+        for known in (places[name] for name in names if name in places):
+            node.meta |= {k: known[k] for k in ("stack_trace", "nn_module_stack") if k in known}
 
 
 def _printable(text: str) -> str:

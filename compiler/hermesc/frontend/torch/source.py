@@ -58,7 +58,7 @@ def _batch_dim(request: ModelRequest) -> int:
 def _holds_arrays(value: Any) -> bool:
     """Whether a container is one that could hold a model's arguments."""
     if isinstance(value, Mapping):
-        return bool(value)
+        return any(is_array(v) or _holds_arrays(v) for v in value.values())
     if isinstance(value, tuple | list):
         return any(is_array(v) or _holds_arrays(v) or hasattr(v, "__dict__") for v in value)
     return is_array(value)
