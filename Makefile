@@ -9,7 +9,7 @@ DEMO := $(VENV)/demo
 READY := $(VENV)/ready
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c tools/constraints.txt
 
-.PHONY: demo test check docs site bench clean
+.PHONY: demo test check fuzz docs site bench clean
 
 demo: $(DEMO)
 	@tools/demo.sh $(BIN)
@@ -19,6 +19,13 @@ test: $(READY)
 
 check: $(READY)
 	tools/check.sh $(BIN)
+
+# SECONDS of each fuzzer, SEED of its mutants.
+SECONDS ?= 60
+SEED ?= 0
+fuzz: $(READY)
+	$(BIN)/python tools/fuzz/pt2.py --seconds $(SECONDS) --seed $(SEED)
+	$(BIN)/python tools/fuzz/hermes.py --seconds $(SECONDS) --seed $(SEED)
 
 docs: $(READY)
 	$(BIN)/python tools/docs.py --write

@@ -1,11 +1,13 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
 Shapes come from running the stored program without values (`hermesrt.shapes`); the
-operations of products (of activations with activations) are counted by torch's own FLOP counter.
+operations of products (of activations with activations) are counted by torch's own FLOP counter,
+and those that it does not know by `hermesrt.ops.macs`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.ops.macs import macs_of
 from hermesrt.ops.streams import (
     Followed,
     Operand,
@@ -24,7 +27,7 @@ from hermesrt.ops.streams import (
     of_vectors,
 )
 from hermesrt.ops.table import Row, row_of
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
+from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,14 @@ class Workload:
 
 
 def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Workload:
-    """The work of one sample whose inputs have these sizes; the batch in them is ignored.
+    """The work of one sample whose inputs have these sizes.
 
+    The batch in them counts only where the model does not run on one row, because its rows belong
+    together: then it is the work of that batch.
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    shapes = sample_sizes(artifact, sizes)
-    work = without_values(lambda device: _measure(artifact, shapes, device))
-    return Workload(artifact, samples_at_once(artifact), work)
+    samples, work = in_smallest_batch(artifact, sizes, partial(_measure, artifact))
+    return Workload(artifact, samples, work)
 
 
 def _measure(
@@ -151,7 +155,8 @@ def _measure(
             found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
+            macs = flops // 2 or _uncounted(step, values, result)
+            found.append(HostWork(step, taken, _elements(result), macs, needs))
 
     with counter:
         run_shapes(artifact, shapes, device, observe)
@@ -164,6 +169,12 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_vectors(operands[step.input])
     return Followed() if result is None else follow(step.call, operands, result)
+
+
+def _uncounted(step: HostStep, values: Mapping[str, Any], result: Any) -> int:
+    """Multiply-adds of a product that torch's counter does not know."""
+    row = row_of(step.op)
+    return macs_of(step.call, values, result) if row and row.price == "mac" else 0
 
 
 def _elements(result: Any) -> int:

@@ -161,7 +161,8 @@ reduction      | taken    | all        | unknown  | never  |
     adaptive_max_pool1d adaptive_max_pool3d _adaptive_avg_pool3d max_pool1d_with_indices
     max_pool3d_with_indices mode nanquantile histc histogram histogramdd trapezoid trapz
     cumulative_trapezoid gradient frobenius_norm nuclear_norm native_norm norm_except_dim renorm
-    sum_to_size fractional_max_pool2d fractional_max_pool3d segment_reduce special_logsumexp hash_tensor
+    sum_to_size fractional_max_pool2d fractional_max_pool3d segment_reduce special_logsumexp
+    hash_tensor
     binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy_loss
     hinge_embedding_loss huber_loss kl_div l1_loss margin_ranking_loss mse_loss
     multi_margin_loss multilabel_margin_loss nll_loss nll_loss2d nll_loss_nd poisson_nll_loss

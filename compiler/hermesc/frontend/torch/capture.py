@@ -1,6 +1,7 @@
 """Capture a plain nn.Module with torch.export, its batch left symbolic."""
 
 import contextlib
+import copy
 import inspect
 import io
 import logging
@@ -31,20 +32,47 @@ _STACKED = "the example is one sample without a batch; the program takes the bat
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """An exported model.
+    """An exported model, and what it did on its example inputs.
 
-    exported: its graph and weights.
+    exported: the model's graph and weights.
     example_inputs: those that it was captured on.
     eager_outputs: what the model itself returned there.
-    input_names: of its arguments, where they are known (torch.export writes them in small letters).
+    model: what is called.
+    input_names: names of its arguments, where they are known (torch.export writes small letters).
     notes: sentences for the program's report.
+    arguments: what it is called with; None for an exported program, which takes tensors.
     """
 
     exported: ExportedProgram
     example_inputs: tuple[Tensor, ...]
     eager_outputs: tuple[Tensor, ...]
+    model: nn.Module
     input_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    arguments: Arguments | None = None
+
+    def in_fp64(self) -> tuple[Tensor, ...] | None:
+        """The model's outputs in FP64; None where it does not run so, or does not return the same
+        when it is called again."""
+        wide = (x.double() if x.is_floating_point() else x for x in self.example_inputs)
+        try:
+            model = copy.deepcopy(self.model)
+            with _evaluation(model), quiet(), torch.no_grad():
+                return self._in_fp64(model, tuple(wide))
+        except Exception:  # user code that asks for FP32, or cannot be copied
+            return None
+
+    def _in_fp64(self, model: nn.Module, wide: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if self.arguments is None:
+            return self._again(model, wide)
+        with _on_tensors(model, self.arguments):
+            return self._again(model, wide)
+
+    def _again(self, model: nn.Module, wide: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        pairs = zip(_run(model, self.example_inputs), self.eager_outputs, strict=True)
+        if not all(torch.allclose(a, b, equal_nan=True) for a, b in pairs):
+            return None
+        return _run(model.double(), wide)
 
 
 def capture(
@@ -62,6 +90,7 @@ def capture(
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
     inputs = tuple(t.detach() for t in example_inputs)
+    _check_kind(model)
     if isinstance(model, ExportedProgram):
         return _captured_before(model, inputs)
     with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
@@ -75,7 +104,7 @@ def capture(
     notes = [*seen, *results[-1].notes(), *_argument_notes(arguments)]
     if stacked:
         notes.append(_STACKED)
-    return Capture(exported, inputs, outputs, arguments.names, tuple(notes))
+    return Capture(exported, inputs, outputs, model, arguments.names, tuple(notes), arguments)
 
 
 def _by_position(model: nn.Module, inputs: tuple[Tensor, ...]) -> Arguments:
@@ -146,6 +175,17 @@ def _is_fixed(size: int | torch.SymInt) -> bool:
     return isinstance(size, int) or size.node.maybe_as_int() is not None
 
 
+def _check_kind(model: nn.Module | ExportedProgram) -> None:
+    """Raises: ModelError for what torch.export does not read."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            "the model is a torch.jit one (traced or scripted), which torch.export cannot read; "
+            "give the nn.Module that it was made from"
+        )
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        raise ModelError("torch.autocast is on; compile outside of it, for the chip takes FP32")
+
+
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
     with quiet(), torch.no_grad():
         try:
@@ -155,7 +195,7 @@ def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Ca
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(functional, inputs, _run(module, inputs), notes=notes)
+        return Capture(functional, inputs, _run(module, inputs), module, notes=notes)
 
 
 def _run_on_two(
@@ -198,6 +238,8 @@ def _export(
             f"the model's control flow depends on the data (line {place}); write it with "
             "torch.where, or move it out of the model"
         ) from error
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(
             f"torch.export cannot capture the model: {describe(error)}; try "

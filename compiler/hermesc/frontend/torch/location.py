@@ -12,7 +12,6 @@ from torch.fx import Graph, GraphModule, Node
 
 from hermesrt.errors import Location
 
-
 _GENERATED = re.compile(r'File "<eval_with_key>[^"]*".*\n\s*(\w+) = ')
 
 

@@ -27,7 +27,7 @@ def module_source(request: ModelRequest) -> ModelSource:
     given, place = request.example_inputs, request.place("example_inputs")
     arguments: Arguments | None = None
     calibration: Sequence[Tensor] | Mapping[str, Tensor] | None
-    if is_plain(given) and not request.batch_dim or not _holds_arrays(given):
+    if (is_plain(given) and not request.batch_dim) or not _holds_arrays(given):
         examples = tensors(given, place)
         calibration = calibration_tensors(request)
     else:

@@ -156,7 +156,7 @@ def test_lines_in_a_part_with_autocast_are_those_of_the_model():
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return m.module(x).float()
 
-    graph, weights = _convert(forward, torch.rand(3, 4), nn.Linear(4, 4))
+    graph, _ = _convert(forward, torch.rand(3, 4), nn.Linear(4, 4))
     assert {op.location.file for op in graph.digital} == {"test_convert.py"}
     assert graph.digital[0].type.dtype == "bfloat16"
 
