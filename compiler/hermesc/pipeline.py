@@ -16,6 +16,7 @@ from hermesc.analysis.model_inputs import (
 )
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.frontend.request import ModelSource as ModelSource
+from hermesc.frontend.torch.batch_place import refuse_sequence_first
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -94,6 +95,8 @@ def compile_model(
     cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
+    if not independent and source.batch_dim is None and source.arguments is None:
+        refuse_sequence_first(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
 
     def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.inputs import Labels, tensors
-from hermesc.frontend.torch.arguments import Arguments
 from hermesrt.errors import ModelError
 
 

@@ -254,10 +254,17 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     base = base_name(name)
     if base.startswith("conv"):
         return "a convolution; it is not lowered to crossbar products (im2col) yet"
-    if base in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+    if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
+    if "batch_norm" in base and _is_fixed_norm(op):
+        return "a fixed scale and shift for each channel, which an LDPU has only behind a product"
     kind = op_class(name) or op_class(op.call.op)
     assert kind is not None
     if kind == "product" and constants.intersection(op.call.refs()):
         return "has a fixed operand, but in a form of product that is not lowered to crossbars"
     return REASONS[kind]
+
+
+def _is_fixed_norm(op: Digital) -> bool:
+    """A batch norm in evaluation, which takes its statistics from training."""
+    return len(op.call.args) > 5 and op.call.args[5] is False

@@ -21,19 +21,19 @@ Shape = tuple[int, ...]
 # Leading terms for a matrix of m rows and n columns.
 _DECOMPOSITIONS: Mapping[tuple[str, ...], Callable[[int, int], float]] = {
     ("det", "logdet", "slogdet", "lu", "lu_factor", "lu_factor_ex", "ldl_factor", "solve",
-     "ldl_factor_ex", "solve_ex", "lstsq", "tensorsolve"): lambda m, n: n**3 / 3,
-    ("inv", "inv_ex", "inverse", "tensorinv"): lambda m, n: n**3,
-    ("cholesky", "cholesky_ex"): lambda m, n: n**3 / 6,
-    ("cholesky_inverse",): lambda m, n: n**3 / 3,
+     "ldl_factor_ex", "solve_ex", "lstsq", "tensorsolve"): lambda _, n: n**3 / 3,
+    ("inv", "inv_ex", "inverse", "tensorinv"): lambda _, n: n**3,
+    ("cholesky", "cholesky_ex"): lambda _, n: n**3 / 6,
+    ("cholesky_inverse",): lambda _, n: n**3 / 3,
     ("qr", "geqrf", "householder_product", "orgqr"): lambda m, n: max(m, n) * min(m, n) ** 2,
     ("svd",): lambda m, n: 2 * m * n * min(m, n) + 11 * min(m, n) ** 3,
     ("svdvals", "cond", "matrix_rank"): lambda m, n: 2 * m * n * min(m, n),
     ("pinv", "pinverse"): lambda m, n: 3 * m * n * min(m, n) + 11 * min(m, n) ** 3,
-    ("eigh",): lambda m, n: 4.5 * n**3,
-    ("eigvalsh",): lambda m, n: 2 * n**3 / 3,
-    ("eig",): lambda m, n: 12.5 * n**3,
-    ("eigvals",): lambda m, n: 5 * n**3,
-    ("matrix_exp",): lambda m, n: 8 * n**3,
+    ("eigh",): lambda _, n: 4.5 * n**3,
+    ("eigvalsh",): lambda _, n: 2 * n**3 / 3,
+    ("eig",): lambda _, n: 12.5 * n**3,
+    ("eigvals",): lambda _, n: 5 * n**3,
+    ("matrix_exp",): lambda _, n: 8 * n**3,
 }  # fmt: skip
 _BY_NAME = {name: count for names, count in _DECOMPOSITIONS.items() for name in names}
 # Solutions for right-hand sides, once a matrix is decomposed: of n for each of their elements.

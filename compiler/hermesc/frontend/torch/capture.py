@@ -19,8 +19,8 @@ from torch.export.graph_signature import InputKind
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
+from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
-from hermesc.frontend.torch.arguments import Arguments, Results, read_results
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.location import places_in, restore_places
@@ -173,6 +173,15 @@ def _without_batch(
 def _is_fixed(size: int | torch.SymInt) -> bool:
     """Also a symbol that the model's own code tied to one value."""
     return isinstance(size, int) or size.node.maybe_as_int() is not None
+
+
+def called_on_tensors(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The model's outputs in evaluation mode.
+
+    Raises: ModelError where it fails.
+    """
+    with _evaluation(model), quiet(), torch.no_grad():
+        return _run(model, tuple(inputs))
 
 
 def _check_kind(model: nn.Module | ExportedProgram) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hermesc.frontend.arguments import Arguments, is_plain, read_arguments
 from hermesc.frontend.inputs import is_array, tensors
 from hermesc.frontend.request import (
     ModelRequest,
@@ -13,7 +14,6 @@ from hermesc.frontend.request import (
     calibration_tensors,
     plain_labels,
 )
-from hermesc.frontend.torch.arguments import Arguments, is_plain, read_arguments
 from hermesrt.errors import ModelError
 
 
