@@ -129,7 +129,7 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
     if not _castable(array.dtype, spec.dtype):
         raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
     tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
-    if tensor.is_floating_point() and not _all_finite(tensor):
+    if tensor.is_floating_point() and not (_all_finite(tensor) or _is_mask(tensor)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
@@ -141,6 +141,12 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
 def _all_finite(tensor: Tensor) -> bool:
     """A finite sum has no other parts, and is ten times faster; but it may overflow by itself."""
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
+
+
+def _is_mask(values: Tensor) -> bool:
+    """Whether it can be what is added to attention's scores: nothing above 0, minus infinity for
+    what is not to be seen."""
+    return bool((values <= 0).all()) and bool((values == 0).any())
 
 
 def array_of(value: Tensor) -> NDArray[Any]:

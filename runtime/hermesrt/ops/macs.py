@@ -7,13 +7,13 @@ multiply-add is two of their operations. A fast Fourier transform of n complex n
 5 n log2(n) operations (ibid., section 1.4), and half of that where one side is real.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil, log2, prod
 from typing import Any
 
 from torch import Tensor
 
-from hermesrt.ops.call import Call
+from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.table import base_name
 
 Shape = tuple[int, ...]
@@ -46,7 +46,7 @@ _SOLUTIONS = (
 def macs_of(call: Call, values: Mapping[str, Any], result: Any) -> int:
     """Multiply-adds of one product on these values, whose shapes alone count; 0 where unknown."""
     name = base_name(call.op).removeprefix("linalg_")
-    operands = [v for ref in call.refs() for v in _tensors(values[ref])]
+    operands = list(_operands(call.args, values))
     shapes = [tuple(t.shape) for t in operands]
     made = sum(prod(t.shape) for t in _tensors(result))
     if not shapes:
@@ -122,6 +122,15 @@ def _frames(call: Call, made: int, shape: Shape) -> int:
     points = next((a for a in call.args[1:] if isinstance(a, int) and a > 1), 2)
     elements = max(made, prod(shape))
     return ceil(1.25 * 2 * elements * log2(points))
+
+
+def _operands(arg: Arg, values: Mapping[str, Any]) -> Iterator[Tensor]:
+    """The tensors that a call takes, in order, each as often as it is taken."""
+    if isinstance(arg, Ref):
+        yield from _tensors(values[arg.name])
+    elif isinstance(arg, tuple):
+        for part in arg:
+            yield from _operands(part, values)
 
 
 def _tensors(value: Any) -> list[Tensor]:
