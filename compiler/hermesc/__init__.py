@@ -4,15 +4,54 @@ program = hermesc.compile(model, example_inputs, calibration=x)
 chip = program.deploy(hermesc.simulate("hermes", seed=0))
 y = chip(x)
 print(chip.report(x))
+
+Every command of `hermesc` is a function here under the same name: hermesc.run("p.hermes"),
+hermesc.study_kernels().
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hermesc.api import compile, digital_fallback, load, simulate
+    from hermesc.api import (
+        chips,
+        compile,
+        cost,
+        defects,
+        diff,
+        digital_fallback,
+        export_mapping,
+        inspect,
+        load,
+        program,
+        run,
+        simulate,
+        view,
+    )
+    from hermesc.studies.attention.study import study_attention
+    from hermesc.studies.chip.study import study_chip
+    from hermesc.studies.kernels.study import study_kernels
+    from hermesc.studies.programming.study import study_programming
 
-__all__ = ["compile", "digital_fallback", "load", "simulate"]
+__all__ = [
+    "chips",
+    "compile",
+    "cost",
+    "defects",
+    "diff",
+    "digital_fallback",
+    "export_mapping",
+    "inspect",
+    "load",
+    "program",
+    "run",
+    "simulate",
+    "study_attention",
+    "study_chip",
+    "study_kernels",
+    "study_programming",
+    "view",
+]
 _MODULES = ("kernels", "sklearn")
 
 
@@ -24,6 +63,8 @@ def __getattr__(name: str) -> Any:
     """Import torch only when something of it is asked for."""
     if name in _MODULES:
         return importlib.import_module(f"hermesc.{name}")
-    if name in __all__:
-        return getattr(importlib.import_module("hermesc.api"), name)
-    raise AttributeError(f"module 'hermesc' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'hermesc' has no attribute {name!r}")
+    kind, _, study = name.partition("_")
+    home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
+    return getattr(importlib.import_module(home), name)

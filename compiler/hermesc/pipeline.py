@@ -19,6 +19,7 @@ from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
+from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.decompose import decompose
@@ -83,7 +84,7 @@ def compile_model(
     verify.verify_partitioned(partitioned)
 
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
-    verify.verify_meaning(graph, weights, examples, captured.eager_outputs)
+    cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     workloads = mvm_workloads(graph, weights, examples)
@@ -113,7 +114,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *cancelled, *notes),
         classes=source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)

@@ -86,8 +86,10 @@ def check_samples(
     if labels is not None and labels.dtype.kind not in ("U" if named else "fiub"):
         kind = f"names, such as {artifact.manifest.classes[0]}" if named else "numbers"
         raise InputError(f"{where}: {_LABELS} must be {kind}, not {labels.dtype}")
+    if labels is not None and labels.shape[1:] == (1,):
+        labels = labels.reshape(-1)
     samples = Samples(inputs, labels)
-    if labels is not None and (labels.ndim == 0 or len(labels) != samples.count):
+    if labels is not None and labels.shape != (samples.count,):
         raise InputError(
             f"{where}: {_LABELS} has the shape {labels.shape} for {samples.count} samples; give "
             "one label a sample"

@@ -106,3 +106,20 @@ class InternalError(HermescError):
 
 class VerifyError(InternalError):
     """A pass produced something that breaks the rules of its stage."""
+
+
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
+_NO_FILES = ("too many open files",)
+
+
+def shortage(error: BaseException) -> str | None:
+    """What the user's machine is short of, where that is why something failed."""
+    found: BaseException | None = error
+    while found is not None:
+        text = str(found).lower()
+        if isinstance(found, MemoryError) or any(words in text for words in _NO_MEMORY):
+            return "out of memory; give fewer samples or a smaller model"
+        if any(words in text for words in _NO_FILES):
+            return "too many open files; raise the limit of this shell (ulimit -n)"
+        found = found.__cause__ or found.__context__
+    return None

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
-from hermesrt.errors import ArtifactError, InputError
-from hermesrt.ops.call import last_uses, resolve, run
+from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
+from hermesrt.ops.bounds import run_bounded
+from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.schema import fault_of, gives_one_tensor
+from hermesrt.ops.table import row_of
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
 StepObserver = Callable[[Step, Mapping[str, Any], Any], None]
@@ -24,51 +27,92 @@ def execute(
     mvm: MvmFunction,
     device: str = "cpu",
     observe: StepObserver | None = None,
+    *,
+    bounded: bool = False,
 ) -> tuple[Tensor, ...]:
     """The program's outputs on `inputs`; `observe` sees each step, all values and its own.
 
-    Raises: InputError when a host operation fails on these inputs.
+    bounded: whether each result's size is looked at before it is made; a run that begins with
+        `hermesrt.shapes.check_run` needs it only where sizes depend on values
+
+    Raises: InputError when a step fails on these inputs, ArtifactError when an output is no tensor.
     """
     steps = artifact.manifest.steps
     values: dict[str, Any] = dict(inputs)
     dead = last_uses([(s.name, s.takes) for s in steps], artifact.manifest.outputs)
     for step, done in zip(steps, dead, strict=True):
         try:
-            values[step.name] = result = _run(artifact, step, values, mvm, device)
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+            values[step.name] = result = _run(artifact, step, values, mvm, device, bounded)
+        except (HermescError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # torch's operations raise every kind there is
             if device == "meta" and isinstance(error, NotImplementedError):
                 raise
-            raise InputError(_failure(step, values, error)) from error
+            raise InputError(shortage(error) or _failure(step, values, error)) from error
         if observe is not None:
             observe(step, values, result)
         for name in done:
             values.pop(name, None)
-    return tuple(values[name] for name in artifact.manifest.outputs)
+    return tuple(_output(artifact, name, values[name]) for name in artifact.manifest.outputs)
 
 
 def _run(
-    artifact: Artifact, step: Step, values: Mapping[str, Any], mvm: MvmFunction, device: str
+    artifact: Artifact,
+    step: Step,
+    values: Mapping[str, Any],
+    mvm: MvmFunction,
+    device: str,
+    bounded: bool,
 ) -> Any:
     match step:
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
         case HostStep():
-            return run(step.call, values, device)
+            row = row_of(step.op)
+            by_values = row is not None and row.by_values
+            return (run_bounded if bounded or by_values else run)(step.call, values, device)
         case MvmStep():
-            return mvm(step, values[step.input])
+            return mvm(step, _vectors(artifact, step, values[step.input]))
+
+
+def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:
+    rows = artifact.matrices[step.matrix].rows
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape[-1:] != (rows,):
+        found = f"{x.dtype}{list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"its input is {found} and not vectors of {rows} real numbers")
+    return x
+
+
+def _output(artifact: Artifact, name: str, value: Any) -> Tensor:
+    """Outputs are plain tensors: a conjugate that was only noted down is computed."""
+    if not isinstance(value, Tensor):
+        raise ArtifactError(
+            f"{artifact.manifest.name}: refused: output {name} is a {type(value).__name__} and no "
+            "tensor; compile the model again"
+        )
+    return value.resolve_conj().resolve_neg()
 
 
 def check_operations(artifact: Artifact) -> None:
-    """Every host operation exists in this torch, with that overload, and is pure.
+    """Every host operation exists in this torch, is pure, and has arguments that fit its schema;
+    every output is a tensor.
 
     Raises: ArtifactError. (Reading a file checks names only, for that needs no torch.)
     """
-    for step in artifact.manifest.steps:
-        if isinstance(step, HostStep) and resolve(step.op) is None:
-            raise ArtifactError(
-                f"{artifact.manifest.name}: {step.name}: this torch has no operation {step.op!r}; "
-                "compile the model again"
-            )
+    manifest = artifact.manifest
+    calls = {step.name: step.call for step in manifest.steps if isinstance(step, HostStep)}
+    for name, call in calls.items():
+        _need(artifact, name, fault_of(call))
+    for name in manifest.outputs:
+        if name in calls and not gives_one_tensor(calls[name]):
+            _need(artifact, name, f"the output of {calls[name].op} is not one tensor")
+
+
+def _need(artifact: Artifact, name: str, fault: str | None) -> None:
+    if fault is not None:
+        raise ArtifactError(
+            f"{artifact.manifest.name}: refused: {name}: {fault}; compile the model again"
+        )
 
 
 def _failure(step: Step, values: Mapping[str, Any], error: Exception) -> str:

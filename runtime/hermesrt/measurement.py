@@ -12,7 +12,7 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import Cost
 from hermesrt.data import Samples
 from hermesrt.device import Method, ReadSettings
-from hermesrt.metrics import RelativeError, predictions
+from hermesrt.metrics import RelativeError, nonfinite_rows, predictions, tells_a_class
 from hermesrt.run_report import OutputReport, RunReport
 
 BlockOutputs = tuple[slice, tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -66,6 +66,7 @@ class Gathered:
         self._learnt = classes
         self._errors: list[RelativeError] = []
         self._shapes: list[tuple[int, ...]] = []
+        self._nonfinite: list[list[int]] = []  # rows of each output, on the chip and in FP32
         self._right = [0, 0]
         self._counted = 0
         self._classifies = samples.labels is not None
@@ -76,8 +77,11 @@ class Gathered:
         if not self._errors:
             self._errors = [RelativeError() for _ in outputs]
             self._shapes = [(0, *o.shape[1:]) if o.dim() else () for o in outputs]
+            self._nonfinite = [[0, 0] for _ in outputs]
         for i, (y, reference) in enumerate(zip(outputs, references, strict=True)):
             self._errors[i].add(y, reference)
+            for end, values in enumerate((y, reference)):
+                self._nonfinite[i][end] += nonfinite_rows(values)
             if y.dim():
                 self._shapes[i] = (self._shapes[i][0] + y.shape[0], *self._shapes[i][1:])
         if self._classifies and self._labels is not None:
@@ -90,12 +94,15 @@ class Gathered:
             if found is None or found.shape != labels.shape:
                 self._classifies = False
                 return
-            self._right[i] += int((found == labels).sum())
+            self._right[i] += int(((found == labels) & tells_a_class(values)).sum())
 
     def outputs(self) -> dict[str, OutputReport]:
         """Shape and error of each output."""
-        pairs = zip(self._shapes, self._errors, strict=True)
-        return {f"output_{i}": OutputReport(s, e.value) for i, (s, e) in enumerate(pairs)}
+        found = zip(self._shapes, self._errors, self._nonfinite, strict=True)
+        return {
+            f"output_{i}": OutputReport(shape, error.value, *bad)
+            for i, (shape, error, bad) in enumerate(found)
+        }
 
     def accuracy(self, *, chip: bool) -> float | None:
         """Share of right classes on the chip or in FP32; None without labels or classes."""

@@ -36,6 +36,18 @@ class RelativeError:
         return float((self._error / self._norm) ** 0.5)
 
 
+def nonfinite_rows(values: Tensor) -> int:
+    """Rows that hold NaN or infinity; a scalar is one row."""
+    bad = ~values.isfinite()
+    return int(bad.reshape(len(bad), -1).any(1).sum()) if bad.dim() else int(bad)
+
+
+def tells_a_class(values: Tensor) -> NDArray[np.bool_]:
+    """Rows whose largest value is a number: no NaN, no plus infinity, not minus infinity alone."""
+    largest = values.detach().reshape(len(values), -1).amax(1)
+    return np.asarray(largest.isfinite().numpy())
+
+
 def predictions(
     output: Tensor, labels: NDArray[Any], classes: tuple[int | float | str, ...] = ()
 ) -> NDArray[Any] | None:

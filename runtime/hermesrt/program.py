@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
-from hermesrt.chip.load import chip_tables
-from hermesrt.chip.spec import MODES, Mode
+from hermesrt.chip.load import Settings, chip_tables, override
+from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
 from hermesrt.data import Samples, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
@@ -31,7 +31,9 @@ from hermesrt.programming.loop import (
 )
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport
+from hermesrt.shapes import check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
+from hermesrt.units import age_of
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
@@ -62,9 +64,14 @@ class Program:
         return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
 
     @classmethod
-    def load(cls, path: str | Path) -> "Program":
-        """Read a `.hermes` file; raises ArtifactError when it is damaged or hostile."""
-        return cls(*io.load(Path(path)))
+    def load(cls, path: str | Path, chip_settings: Settings = ()) -> "Program":
+        """Read a `.hermes` file; `chip_settings` replace numbers of its chip.
+
+        Raises: ArtifactError when it is damaged or hostile; OptionError for a number that it was
+        compiled for.
+        """
+        artifact, sha256 = io.load(Path(path))
+        return cls(_with_settings(artifact, chip_settings), sha256)
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
@@ -80,6 +87,18 @@ class Program:
         """The work of one sample of the sizes of `samples`."""
         samples = samples or example_samples(self.artifact)
         return workload(self.artifact, {n: tuple(t.shape) for n, t in samples.inputs.items()})
+
+
+def _with_settings(artifact: Artifact, settings: Settings) -> Artifact:
+    for key, _ in settings:
+        if key.split(".")[0] in COMPILED_IN or key in COMPILED_IN_KEYS:
+            raise OptionError(
+                f"--set chip.{key}: the program was compiled for it; give it to `hermesc compile`"
+            )
+    if not settings:
+        return artifact
+    tables = override(artifact.manifest.chip, settings)
+    return replace(artifact, manifest=replace(artifact.manifest, chip=tables))
 
 
 @dataclass(frozen=True)
@@ -157,23 +176,21 @@ class Chip:
             checkpoint.unlink(missing_ok=True)
 
     def configure(
-        self, age_s: float | None = None, mode: Mode | None = None, ideal: bool | None = None
+        self, age_s: float | str | None = None, mode: Mode | None = None, ideal: bool | None = None
     ) -> "Chip":
-        """Set seconds since programming, read mode (of all layers, instead of each one's own), or
-        a run without any non-ideality.
+        """Set seconds since programming (or a text such as "1d"), read mode (of all layers,
+        instead of each one's own), or a run without any non-ideality.
 
         Changes this chip, and returns it so that calls can be chained.
         """
+        if mode is not None and mode not in MODES:
+            raise OptionError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
         old = self.settings
         settings = ReadSettings(
-            age_s=old.age_s if age_s is None else float(age_s),
+            age_s=old.age_s if age_s is None else age_of(age_s),
             mode=old.mode if mode is None else mode,
             ideal=old.ideal if ideal is None else ideal,
         )
-        if settings.mode is not None and settings.mode not in MODES:
-            raise OptionError(f"mode {settings.mode!r}: must be one of {', '.join(MODES)}")
-        if not settings.age_s >= 0:
-            raise OptionError(f"age {settings.age_s}: must be 0 or more seconds since programming")
         self.settings = settings
         self.device.configure(settings)
         return self
@@ -233,8 +250,12 @@ class Chip:
                 "again, or simulate a device for each program"
             )
         self.device.configure(self.settings)
-        for rows in self._row_blocks(samples):
-            part = {n: t[rows] if t.dim() else t for n, t in samples.inputs.items()}
+        blocks = self._row_blocks(samples)
+        check_run(
+            artifact, {n: tuple(_rows(t, blocks[0]).shape) for n, t in samples.inputs.items()}
+        )
+        for rows in blocks:
+            part = {n: _rows(t, rows) for n, t in samples.inputs.items()}
             block = self._blocks_run
             self._blocks_run += 1
 
@@ -311,6 +332,11 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def _rows(tensor: Tensor, rows: slice) -> Tensor:
+    """Some rows of an input; one without dimensions is the same for all."""
+    return tensor[rows] if tensor.dim() else tensor
 
 
 @contextmanager

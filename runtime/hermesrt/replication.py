@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, MvmStep, Step
-from hermesrt.shapes import Shape, run_shapes, sample_sizes, without_values
+from hermesrt.shapes import Shape, in_smallest_batch, run_shapes
 
 Serve = Callable[[Float[Tensor, "vectors rows"], int], Tensor]
 
@@ -19,20 +19,20 @@ Serve = Callable[[Float[Tensor, "vectors rows"], int], Tensor]
 def sample_shapes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
     """The shape of each MVM step's input for one sample of inputs of these sizes.
 
-    The batch in them counts as one, unless the model fixes it.
+    The batch in them counts as one, unless the model fixes it or its rows belong together.
     """
 
-    def walk(device: str) -> dict[str, Shape]:
+    def walk(shapes: Mapping[str, Shape], device: str) -> dict[str, Shape]:
         found: dict[str, Shape] = {}
 
         def observe(step: Step, values: Mapping[str, Any], _: Any) -> None:
             if isinstance(step, MvmStep):
                 found[step.name] = tuple(values[step.input].shape)
 
-        run_shapes(artifact, sample_sizes(artifact, sizes), device, observe)
+        run_shapes(artifact, shapes, device, observe)
         return found
 
-    return without_values(walk)
+    return in_smallest_batch(artifact, sizes, walk)[1]
 
 
 def places(shape: Shape, sample: Shape) -> Tensor:

@@ -18,17 +18,30 @@ class OutputReport:
     """One output over all samples.
 
     shape: sizes, the samples first; empty for a scalar.
-    relative_error: ||y - reference|| / ||reference|| against the FP32 result.
+    relative_error: ||y - reference|| / ||reference|| where the FP32 result is finite.
+    nonfinite_rows: rows with NaN or infinity on the chip.
+    nonfinite_reference_rows: rows with NaN or infinity in FP32.
     """
 
     shape: tuple[int, ...]
     relative_error: float
+    nonfinite_rows: int = 0
+    nonfinite_reference_rows: int = 0
 
     def fact(self, name: str) -> Fact:
         """Size and error in words."""
         shape = "x".join(map(str, self.shape)) or "scalar"
         error = f"relative error {self.relative_error:.3g}"
         return Fact(name, f"{shape}, {error} against FP32", error)
+
+    def nonfinite_facts(self, name: str, samples: int) -> tuple[Fact, ...]:
+        """How many rows are not finite; nothing where all are."""
+        if not self.nonfinite_rows and not self.nonfinite_reference_rows:
+            return ()
+        count = f"NaN or infinity in {self.nonfinite_rows:,} of {samples:,} rows"
+        exact = f"{self.nonfinite_reference_rows:,} in FP32"
+        told = f"{count} on the chip, {exact}: left out of the error, never a right class"
+        return (Fact(name, told, count),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,12 @@ class RunReport:
             "ideal": self.ideal,
             "samples": self.samples,
             "outputs": {
-                name: {"shape": list(o.shape), "relative_error": o.relative_error}
+                name: {
+                    "shape": list(o.shape),
+                    "relative_error": o.relative_error,
+                    "nonfinite_rows": o.nonfinite_rows,
+                    "nonfinite_reference_rows": o.nonfinite_reference_rows,
+                }
                 for name, o in self.outputs.items()
             },
             "accuracy": self.accuracy,
@@ -95,6 +113,11 @@ class RunReport:
             Fact("Samples", count, count),
             *self._accuracy(),
             *(output.fact(name) for name, output in self.outputs.items()),
+            *(
+                fact
+                for name, output in self.outputs.items()
+                for fact in output.nonfinite_facts(name, self.samples)
+            ),
         )
 
     @property

@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, Step
+from hermesrt.errors import ArtifactError, InputError
 from hermesrt.executor import StepObserver, execute, shape_mvm
+from hermesrt.ops.bounds import MOST_BYTES, bytes_of
+from hermesrt.ops.table import row_of
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -26,15 +29,36 @@ def without_values(walk: Callable[[str], T]) -> T:
         return walk("cpu")
 
 
-def samples_at_once(artifact: Artifact) -> int:
-    """Rows of the smallest batch: one, unless the model fixes its batch."""
+def in_smallest_batch(
+    artifact: Artifact,
+    sizes: Mapping[str, Shape],
+    walk: Callable[[Mapping[str, Shape], str], T],
+) -> tuple[int, T]:
+    """The rows of the smallest batch, and what `walk(shapes, device)` finds there: one row, unless
+    the model fixes its batch.
+
+    Where one row does not run, because the rows belong together, it is the batch in `sizes`.
+    Raises: InputError when the program does not run on inputs of these sizes.
+    """
     fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    return fixed[0] if fixed else 1
+    batch = max((sizes[i.name][0] for i in artifact.manifest.inputs if i.dims), default=1)
+    least = fixed[0] if fixed else 1
+
+    def of(samples: int) -> T:
+        shapes = _batch_sizes(artifact, sizes, samples)
+        return without_values(lambda device: walk(shapes, device))
+
+    try:
+        return least, of(least)
+    except InputError as error:
+        if fixed:
+            raise
+        if batch == 1:
+            raise InputError(f"{error}; where rows belong together, give several at once") from None
+    return batch, of(batch)
 
 
-def sample_sizes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The inputs' shapes for the smallest batch; the batch in `sizes` is ignored."""
-    samples = samples_at_once(artifact)
+def _batch_sizes(artifact: Artifact, sizes: Mapping[str, Shape], samples: int) -> dict[str, Shape]:
     return {
         spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
         for spec in artifact.manifest.inputs
@@ -43,15 +67,51 @@ def sample_sizes(artifact: Artifact, sizes: Mapping[str, Shape]) -> dict[str, Sh
 
 def run_shapes(
     artifact: Artifact, shapes: Mapping[str, Shape], device: str, observe: StepObserver
-) -> None:
-    """The program's steps on inputs of these shapes, for `observe` to see.
+) -> tuple[Tensor, ...]:
+    """The program's outputs on inputs of these shapes; `observe` sees its steps.
 
     Raises: InputError when the program does not run on them; NotImplementedError on the meta
     device.
     """
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
     inputs = {n: torch.zeros(s, dtype=dtypes[n], device=device) for n, s in shapes.items()}
-    execute(artifact, inputs, shape_mvm(artifact), device, observe)
+    sizes: dict[str, int] = {}
+
+    def watch(step: Step, values: Mapping[str, Any], result: Any) -> None:
+        row = row_of(step.op) if isinstance(step, HostStep) else None
+        if not isinstance(step, ConstantStep):
+            view = row is not None and row.kind == "layout" and row.price == "free"
+            sizes[step.name] = 0 if view else bytes_of(result)
+        _check_live(artifact, sum(sizes.get(name, 0) for name in values))
+        observe(step, values, result)
+
+    return execute(artifact, inputs, shape_mvm(artifact), device, watch, bounded=True)
+
+
+def check_run(artifact: Artifact, shapes: Mapping[str, Shape]) -> None:
+    """A run on inputs of these shapes, which include the batch, fits in memory, and where rows are
+    run apart each output has the rows of the inputs.
+
+    Raises: InputError when it does not fit, or does not run on them at all; ArtifactError when
+    outputs have other rows.
+    """
+    outputs = without_values(lambda device: run_shapes(artifact, shapes, device, lambda *_: None))
+    rows = {shape[0] for shape in shapes.values() if shape}
+    for name, output in zip(artifact.manifest.outputs, outputs, strict=True):
+        if artifact.manifest.rows_independent and output.shape[:1] not in [(n,) for n in rows]:
+            raise ArtifactError(
+                f"{artifact.manifest.name}: refused: output {name} has the shape "
+                f"{tuple(output.shape)} and not the rows of the inputs; compile the model again"
+            )
+
+
+def _check_live(artifact: Artifact, needed: int) -> None:
+    if needed > MOST_BYTES:
+        raise InputError(
+            f"{artifact.manifest.name}: its results take {needed / 2**30:.3g} GiB at one time on "
+            f"these inputs, of {MOST_BYTES / 2**30:g} GiB that a run may take; give fewer samples "
+            "or smaller ones"
+        )
 
 
 def shape_of(value: Any) -> Shape | None:

@@ -7,6 +7,7 @@ from hermesrt.errors import OptionError
 
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "y": 365.25 * 86400.0}
 _SCALES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
+_MOST_SECONDS = 1e10
 PS_PER_NS = 1000
 _EXACT_DIGITS = 11
 
@@ -18,12 +19,33 @@ def parse_age(text: str) -> float:
     """
     match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?) *([a-z]*)", text.strip().lower())
     seconds = float(match[1]) * _SECONDS.get(match[2] or "s", math.nan) if match else math.nan
-    if not math.isfinite(seconds):
+    if not seconds <= _MOST_SECONDS:
         raise OptionError(
             f"--age {text}: not a duration since programming; write a number of 0 or more with one "
-            f"of the units {', '.join(_SECONDS)}, such as 0s, 15min, 1h or 1d"
+            f"of the units {', '.join(_SECONDS)}, such as 0s, 15min, 1h or 1d, and not more than "
+            "300y"
         )
     return seconds
+
+
+def age_of(given: float | str) -> float:
+    """Seconds since programming, from a number of seconds or a text such as `1d`.
+
+    Raises: OptionError for what is no duration, negative, or more than 300 years.
+    """
+    if isinstance(given, str):
+        return parse_age(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise OptionError(
+            f"age_s is a {type(given).__name__}; give seconds since programming, or a text such as "
+            '"1d"'
+        )
+    if not 0 <= given <= _MOST_SECONDS:
+        raise OptionError(
+            f"age {given:g}: must be 0 or more seconds since programming, and not more than "
+            f"{_MOST_SECONDS:g} (300 years)"
+        )
+    return float(given)
 
 
 def si(value: float, unit: str, digits: int = 3) -> str:

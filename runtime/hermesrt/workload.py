@@ -6,6 +6,7 @@ operations of products (of activations with activations) are counted by torch's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from hermesrt.ops.streams import (
     of_vectors,
 )
 from hermesrt.ops.table import Row, row_of
-from hermesrt.shapes import run_shapes, sample_sizes, samples_at_once, shape_of, without_values
+from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,14 @@ class Workload:
 
 
 def workload(artifact: Artifact, sizes: Mapping[str, tuple[int, ...]]) -> Workload:
-    """The work of one sample whose inputs have these sizes; the batch in them is ignored.
+    """The work of one sample whose inputs have these sizes.
 
+    The batch in them counts only where the model does not run on one row, because its rows belong
+    together: then it is the work of that batch.
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    shapes = sample_sizes(artifact, sizes)
-    work = without_values(lambda device: _measure(artifact, shapes, device))
-    return Workload(artifact, samples_at_once(artifact), work)
+    samples, work = in_smallest_batch(artifact, sizes, partial(_measure, artifact))
+    return Workload(artifact, samples, work)
 
 
 def _measure(

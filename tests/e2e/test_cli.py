@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
@@ -102,7 +103,7 @@ PROCESSES = {
 
 
 def test_every_command_has_a_process() -> None:
-    assert set(PROCESSES) == set(commands.commands)
+    assert set(PROCESSES) == set(commands.list_commands(click.Context(commands)))
 
 
 @pytest.mark.parametrize("command", PROCESSES)

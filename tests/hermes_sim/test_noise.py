@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hermes_sim.noise import ReadNoise, _sequences
+from hermes_sim.noise import ReadNoise, sequences
 
 CALLS = 10_000
 PERIOD = 2**20
@@ -87,7 +87,7 @@ def test_streams_of_other_names_and_stages_are_uncorrelated() -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_sequences_have_the_spectrum_of_white_noise(which: int) -> None:
     """No mean, a variance of a half, no correlation at any distance: exactly."""
-    sequence = _sequences()[which]
+    sequence = sequences()[which]
     assert torch.equal(sequence[PERIOD:], sequence[: len(sequence) - PERIOD])
     power = torch.fft.rfft(sequence[:PERIOD].double()).abs().square()
     correlation = torch.fft.irfft(power) / PERIOD

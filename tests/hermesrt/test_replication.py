@@ -9,6 +9,7 @@ from torch import nn
 import hermesc
 from hermesc.pipeline import Options
 from hermesc.placement.options import PlaceOptions
+from hermesrt.chip.load import load_chip
 from hermesrt.replication import dispatch, places
 
 SPREAD = Options(place=PlaceOptions(objective="latency"))
@@ -50,7 +51,7 @@ def test_a_vector_meets_its_copy_whatever_the_batch(copied):
     x = torch.randn(6, 12, 48)
     quiet = hermesc.compile(
         _net(), torch.randn(4, 12, 48), options=SPREAD,
-        chip=hermesc.api.load_chip("hermes", [("effects.read_noise", "false")]),
+        chip=load_chip("hermes", [("effects.read_noise", "false")]),
     )  # fmt: skip
     whole = quiet.deploy(hermesc.simulate(quiet.artifact.chip))(x)
     chip = quiet.deploy(hermesc.simulate(quiet.artifact.chip))

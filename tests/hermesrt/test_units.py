@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermesrt.errors import OptionError
-from hermesrt.units import duration, parse_age, percent, si, to_ps
+from hermesrt.units import age_of, duration, parse_age, percent, si, to_ps
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,19 @@ def test_whole_picoseconds_are_exact(ps):
 
 def test_percent():
     assert percent(0.1234) == "12.3 %"
+
+
+@pytest.mark.parametrize(
+    "age", [float("inf"), 1e300, float("nan"), -1.0, True, None, "soon", "inf"]
+)
+def test_an_age_that_is_none_is_refused(age: object) -> None:
+    with pytest.raises(OptionError):
+        age_of(age)  # type: ignore[arg-type]
+
+
+def test_an_age_is_a_number_of_seconds_or_a_text() -> None:
+    assert age_of("1d") == age_of(86400) == 86400.0
+    assert age_of("300y") <= 1e10
 
 
 def test_a_half_is_rounded_alike_in_every_unit():

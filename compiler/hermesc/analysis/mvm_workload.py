@@ -38,7 +38,10 @@ def mvm_workloads(
         else examples[i.name]
         for i in graph.inputs
     }  # fmt: skip
-    return without_values(lambda device: _follow(graph, weights, sample, device))
+    try:
+        return without_values(lambda device: _follow(graph, weights, sample, device))
+    except (RuntimeError, ValueError, IndexError):  # the rows belong together
+        return without_values(lambda device: _follow(graph, weights, examples, device))
 
 
 def _follow(

@@ -4,11 +4,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
-from hermesc.cli import compile, cost, defects, run, show, study, view
-from hermesrt.errors import HermescError
+from hermesc.cli.lazy import LazyGroup
+from hermesrt.errors import HermescError, shortage
 
 _BUG = 70
 
@@ -42,12 +43,13 @@ def _exit_code(arguments: list[str]) -> int:
         return 0
     except OSError as error:
         _drop_output()
-        click.echo(f"error: {error.strerror or error}", err=True)
+        click.echo(f"error: {shortage(error) or error.strerror or error}", err=True)
         return 2
-    except MemoryError:
-        click.echo("error: out of memory; give fewer samples or a smaller model", err=True)
-        return 2
-    except Exception:
+    except Exception as error:
+        short = shortage(error)
+        if short is not None:
+            click.echo(f"error: {short}", err=True)
+            return 2
         click.echo("This is a bug in hermesc; please report it with the lines below.", err=True)
         traceback.print_exc()
         return _BUG
@@ -56,10 +58,30 @@ def _exit_code(arguments: list[str]) -> int:
 
 def _drop_output() -> None:
     """Standard output cannot be written: what is left of it goes nowhere, without a word."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # no file can be opened, not even this one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = {
+    "chips": "hermesc.cli.show:chips_command",
+    "compile": "hermesc.cli.compile:compile_command",
+    "completion": "hermesc.cli.show:completion_command",
+    "cost": "hermesc.cli.cost:cost_command",
+    "defects": "hermesc.cli.defects:defects_command",
+    "diff": "hermesc.cli.show:diff_command",
+    "inspect": "hermesc.cli.show:inspect_command",
+    "program": "hermesc.cli.run:program_command",
+    "run": "hermesc.cli.run:run_command",
+    "study": "hermesc.cli.study:study_command",
+    "view": "hermesc.cli.view:view_command",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    places=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="hermesc")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def hermesc(debug: bool) -> None:
@@ -74,19 +96,3 @@ def hermesc(debug: bool) -> None:
     and `example_inputs` (a tuple of tensors, batch first), and may set `calibration_inputs`,
     `labels`, `calibration_labels` and `dynamic_shapes`. An .onnx or .pt2 file compiles as it is.
     """
-
-
-for command in (
-    compile.compile_command,
-    run.program_command,
-    run.run_command,
-    cost.cost_command,
-    defects.defects_command,
-    show.inspect_command,
-    show.diff_command,
-    view.view_command,
-    show.chips_command,
-    study.study_command,
-    show.completion_command,
-):
-    hermesc.add_command(command)

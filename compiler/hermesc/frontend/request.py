@@ -74,11 +74,14 @@ def plain_labels(labels: Any, place: str) -> Tensor | None:
     if labels is None:
         return None
     try:
-        return torch.as_tensor(labels)
+        found = torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):
         raise ModelError(
             f"{place} is a {type(labels).__name__}; set it to one number a sample"
         ) from None
+    if found.dim() == 0 or found.shape[1:].numel() != 1:
+        raise ModelError(f"{place} has the shape {tuple(found.shape)}; give one number a sample")
+    return found.reshape(-1)
 
 
 def calibration_labels(request: ModelRequest) -> Tensor | None:

@@ -13,6 +13,7 @@ LDPU's correction of its columns.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,6 +33,7 @@ from hermesrt.units import plural
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs
 _SAMPLED = 2**20  # values of an input that a percentile looks at
+_SMALLEST = 2.0**-118  # range: the inverse of its steps is far from the end of FP32
 _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 
 
@@ -146,7 +148,7 @@ class _Inputs:
                 chosen = float(values[place])
             case "deviations":
                 chosen = options.deviations * (self.square / self.count) ** 0.5
-        return min(chosen, self.largest) or self.largest
+        return max(min(chosen, self.largest) or self.largest, _SMALLEST)
 
 
 @dataclass(slots=True)
@@ -198,7 +200,14 @@ class _Seen:
 
     def ranges(self) -> Ranges:
         """Ranges above zero even for inputs or weights that are all zero."""
-        outputs = tuple(m or 1.0 for m in self.output_max)
+        if not all(map(math.isfinite, self.output_max)):
+            stored = self.weights[self.op.matrix]
+            raise ModelError(
+                f"{self.op.location}: the output of {self.op.label} is beyond FP32 on the "
+                f"calibration data; its weights reach {float(stored.abs().amax()):.3g}: scale them "
+                "or its inputs down"
+            )
+        outputs = tuple(max(m, _SMALLEST) if m else 1.0 for m in self.output_max)
         share = self.clipped / self.inputs.count if self.inputs.count else 0.0
         return Ranges(self.op.name, self.limit, outputs, share)
 
@@ -219,6 +228,11 @@ def _notes(
             yield f"{matrix.label}: all weights are zero"
     for op in graph.mvms:
         x = inputs[op.name]
+        if 0 < x.largest < _SMALLEST:
+            yield (
+                f"{op.label}: its input is at most {x.largest:.3g} on calibration data and the "
+                f"smallest range is {_SMALLEST:.3g}: the chip sees zeros; scale the inputs up"
+            )
         if x.count > 1 and x.largest == x.lowest:
             yield f"{op.label}: its input has one magnitude, {x.largest:.3g}, on calibration data"
 

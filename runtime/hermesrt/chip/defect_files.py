@@ -199,7 +199,7 @@ def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
             yield core, f"{start}{_level(held[0])} }},"
         else:
             for device, siemens in sorted(held.items()):
-                yield core, f"{start}device = {device}, {_level(siemens)} }},"
+                yield core, f"{start}device = {device}, {_level(float(siemens))} }},"
 
 
 def _level(siemens: float) -> str:

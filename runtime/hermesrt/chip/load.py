@@ -23,6 +23,7 @@ _BY_SET = "set by --set"
 _SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
+Settings = Sequence[tuple[str, str]]  # such as ("effects.read_noise", "off")
 
 
 def chip_names() -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def chip_names() -> tuple[str, ...]:
     return tuple(sorted(point.name for point in entry_points(group=_GROUP)))
 
 
-def load_chip(name_or_path: str, overrides: Sequence[tuple[str, str]] = ()) -> ChipSpec:
+def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     """The chip of that name or path, with overrides such as ("adc.saturation_ampere", "5e-5").
 
     Raises: ChipError, OptionError.
@@ -126,7 +127,7 @@ def _parse(path: Path) -> Table:
         raise ChipError(f"chip {path}: not valid TOML: {error}") from None
 
 
-def override(tables: Mapping[str, Any], settings: Sequence[tuple[str, str]]) -> Table:
+def override(tables: Mapping[str, Any], settings: Settings) -> Table:
     """The tables with some numbers replaced, and these tables marked as assumed.
 
     Raises: OptionError for a key that the chip does not have.

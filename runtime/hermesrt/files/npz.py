@@ -1,6 +1,7 @@
 """Reading `.npz` files that come from anywhere."""
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,46 @@ from numpy.typing import NDArray
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 
+_WIDEST = {"f": 8, "c": 16}  # bytes of the largest numbers that torch has
+
 
 def read_arrays(path: Path, what: str = "file of inputs") -> dict[str, NDArray[Any]]:
-    """All arrays of an `.npz` file; pickled objects are refused.
+    """All arrays of an `.npz` file, in this machine's byte order; pickled objects are refused.
 
-    Raises: InputError.
+    Raises: InputError that names the array.
     """
     data = read_file(path, what)
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise InputError(f"{path}: not an .npz file; write one with np.savez(path, name=array)")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
-        text = str(error).split("\n")[0]
+        with warnings.catch_warnings(), np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            warnings.simplefilter("ignore")
+            names = archive.files
+            _check_names(names, path)
+            return {name: _array(archive[name], f"{path}: {name!r}") for name in names}
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # a damaged file ends in whatever zipfile, zlib and numpy raise
+        text = str(error).split("\n")[0][:200] or type(error).__name__
         raise InputError(f"{path}: not a readable .npz file of plain arrays: {text}") from None
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: holds two arrays named {twice[0]!r}; write it again")
+
+
+def _array(value: Any, place: str) -> NDArray[Any]:
+    """A member as an array of this machine.
+
+    Raises: InputError for what is no array, and for numbers wider than torch's.
+    """
+    if not isinstance(value, np.ndarray):
+        raise InputError(f"{place} is not an array; write the file with np.savez(path, name=array)")
+    if value.dtype.itemsize > _WIDEST.get(value.dtype.kind, value.dtype.itemsize):
+        raise InputError(
+            f"{place} holds {value.dtype} (long double), wider than torch's numbers; write it with "
+            ".astype(np.float32)"
+        )
+    return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))

@@ -238,17 +238,18 @@ def _viewed(_: Arguments, operand: Operand, result: Shape) -> int | None:
 def _permuted(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     assert operand.stream is not None
     dims, rank = arguments.get("dims"), len(operand.shape)
-    if not isinstance(dims, Sequence):
+    if not isinstance(dims, Sequence) or not all(isinstance(d, int) for d in dims):
         return None
-    return [d % rank for d in dims if isinstance(d, int)].index(operand.stream.dim)
+    return [d % rank for d in dims].index(operand.stream.dim)
 
 
 def _swapped(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     assert operand.stream is not None
     rank = len(operand.shape)
-    first, second = (
-        arguments.get(f"dim{i}", arguments.get(f"axis{i}", i - 2)) % rank for i in (0, 1)
-    )
+    pair = [arguments.get(f"dim{i}", arguments.get(f"axis{i}", i - 2)) for i in (0, 1)]
+    if not all(isinstance(d, int) for d in pair):
+        return None
+    first, second = (d % rank for d in pair)
     swapped: dict[int, int] = {first: second, second: first}
     return swapped.get(operand.stream.dim, operand.stream.dim)
 
@@ -290,9 +291,9 @@ def _reduced(arguments: Arguments, operand: Operand, _: Shape) -> int | None:
     dims, rank = arguments.get("dim"), len(operand.shape)
     if isinstance(dims, int):
         dims = (dims,)
-    if not isinstance(dims, Sequence) or not dims:
+    if not isinstance(dims, Sequence) or not dims or not all(isinstance(d, int) for d in dims):
         return None
-    gone = {d % rank for d in dims if isinstance(d, int)}
+    gone = {d % rank for d in dims}
     if operand.stream.dim in gone:
         return None
     before = 0 if arguments.get("keepdim") else sum(d < operand.stream.dim for d in gone)

@@ -33,7 +33,7 @@ class Stage:
     zero: their offset, [columns], counts.
     variance: of the read noise, [rows, columns], counts squared, in `variance_type()`; None
         without.
-    white: deviation of the noise before the output code, [columns], counts; None without.
+    white: variance of the noise before the output code, [columns], counts squared; None without.
     safe_norm: an input whose codes stay below it (Euclidean, for each sign) saturates no line.
     scale: output codes of a count, [columns].
     offset: [columns], output codes.

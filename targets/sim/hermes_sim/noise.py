@@ -30,7 +30,7 @@ class ReadNoise:
 
     def __call__(self, stage: int, out: Tensor) -> Tensor:
         """Fill with normal numbers, the next of the stage's stream; `out` is contiguous."""
-        first, second = _sequences()
+        first, second = sequences()
         flat, done, wanted = out.view(-1), 0, out.numel()
         place = self._used.get(stage, 0)
         self._used[stage] = place + wanted
@@ -49,7 +49,7 @@ class ReadNoise:
 
 
 @cache
-def _sequences() -> tuple[Float[Tensor, " places"], Float[Tensor, " places"]]:
+def sequences() -> tuple[Float[Tensor, " places"], Float[Tensor, " places"]]:
     """Two periodic sequences, each with half of the variance, a window longer than their period.
 
     Waves of all frequencies with equal amplitudes and random phases: their sum is normal, and its

@@ -68,7 +68,9 @@ def test_any_list_of_matrices_is_placed_soundly_or_refused(
 @given(st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=6))
 def test_one_tile_for_each_core_is_always_enough(chip_with, placed_of, shapes):
     chip = chip_with(grid_rows=1, grid_columns=len(shapes), crossbar_rows=16, crossbar_columns=16)
-    verify_placed(placed_of(chip, *shapes), chip)
+    placed = placed_of(chip, *shapes)
+    verify_placed(placed, chip)
+    assert set(placed.tiles) == {f"w{i}" for i in range(len(shapes))}
 
 
 def test_small_matrices_share_a_core(chip, placed_of):
@@ -171,4 +173,6 @@ def test_more_than_eight_layers_are_summed_up(chip_with, placed_of):
 
 def test_a_larger_grid_takes_what_the_chip_did_not(chip_with, placed_of):
     chip = chip_with(grid_rows=9, grid_columns=9)
-    verify_placed(placed_of(chip, (256, 256 * 66)), chip)
+    placed = placed_of(chip, (256, 256 * 66))
+    verify_placed(placed, chip)
+    assert len(placed.cores) == 66

@@ -228,8 +228,9 @@ CASES = {
 }
 
 
-def test_the_unedited_program_is_accepted(rebuilt):
-    io.from_bytes(rebuilt(lambda m, t: None), "test")
+def test_the_unedited_program_is_accepted(rebuilt, program_bytes):
+    back = io.from_bytes(rebuilt(lambda m, t: None), "test")
+    assert io.to_bytes(back) == program_bytes
 
 
 @pytest.mark.parametrize("name", CASES)

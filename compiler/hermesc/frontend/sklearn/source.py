@@ -19,6 +19,7 @@ from hermesrt.errors import InternalError, ModelError, UnsupportedOpError
 _CHECKED_ROWS = 64
 _SAME = 1e-6  # of the outputs' scale, in FP64
 _ILL_CONDITIONED = 1e-3  # of FP32 against FP64
+_FAR = 1e3  # spreads from zero: the square of that is lost in FP32
 _ADVICE = (
     "Leave these steps out of the pipeline that you compile (do them in your own code before or "
     "after it), or use another step in their place."
@@ -59,7 +60,7 @@ def estimator_source(given: ModelRequest) -> ModelSource:
         name=given.name,
         folder=given.folder,
         classes=classes,
-        notes=tuple(_notes(deviation, method)),
+        notes=tuple(_notes(deviation, method, x)),
     )
 
 
@@ -92,6 +93,8 @@ def _features(estimator: Any, rows: Any, place: str) -> Tensor:
 def _answer(estimator: Any, method: str, rows: Any) -> _Answer:
     few = rows.iloc[:_CHECKED_ROWS] if hasattr(rows, "iloc") else rows[:_CHECKED_ROWS]
     few = few.detach().numpy() if isinstance(few, Tensor) else few
+    if isinstance(few, np.ndarray) and few.dtype.kind == "f":
+        few = few.astype(np.float64)  # some estimators compute in the precision of their rows
     try:
         values = getattr(estimator, method)(few)
         classifies = method != "transform" and hasattr(estimator, "classes_")
@@ -112,17 +115,31 @@ def _check(module: nn.Module, answer: _Answer, x: Tensor) -> float:
         rounded = copy.deepcopy(module).float()(few.float()).double()
     wanted = torch.from_numpy(answer.values)
     scale = float(wanted.abs().nan_to_num().amax())
-    # A dual form with large coefficients of both signs cancels, and FP64 itself is less exact.
-    slack = max(_SAME * scale, 1e-9 * _magnitude(module))
+    lost = float((rounded - exact).abs().nan_to_num(0.0, 0.0, 0.0).amax())
+    # A dual form with large coefficients of both signs cancels, and FP64 itself is less exact; an
+    # estimator that was fitted on FP32 rows may compute in FP32 whatever it is given.
+    slack = max(_SAME * scale, 1e-9 * _magnitude(module), lost)
     if exact.shape != wanted.shape or not torch.allclose(
         exact, wanted, rtol=_SAME, atol=slack, equal_nan=True
     ):
+        if _offset(x) > _FAR:
+            raise ModelError(
+                f"the rows lie {_offset(x):.2g} times their spread away from zero, where "
+                "scikit-learn's own output is round-off; centre them before the fit"
+            )
         raise InternalError(
             f"the torch form of the estimator, of shape {tuple(exact.shape)}, differs from "
             f"scikit-learn's own output, of shape {tuple(wanted.shape)}; this is a bug: please "
             "report it with the pipeline"
         )
     return float((rounded - exact).abs().nan_to_num().amax()) / scale if scale else 0.0
+
+
+def _offset(x: Tensor) -> float:
+    """How far from zero the rows lie, in their spread: the worst column."""
+    spread = x.std(0, correction=0)
+    far = torch.where(spread > 0, x.mean(0).abs() / spread, 0.0)
+    return float(far.nan_to_num().amax())
 
 
 def _magnitude(module: nn.Module) -> float:
@@ -169,12 +186,15 @@ def _labels(labels: Any, place: str, estimator: Any, classes: tuple[Labels, ...]
     return label_positions(labels, classes, place)
 
 
-def _notes(deviation: float, method: str) -> list[str]:
+def _notes(deviation: float, method: str, x: Tensor) -> list[str]:
     """What the user should know of the conversion."""
     notes = [f"the output is scikit-learn's {method}"]
     if deviation > _ILL_CONDITIONED:
+        advice = "regularise more"
+        if _offset(x) > _FAR:
+            advice = f"the rows lie {_offset(x):.2g} times their spread from zero: centre them"
         notes.append(
             f"in FP32 the outputs differ from scikit-learn's FP64 by {deviation:.2g} of the "
-            "largest: large coefficients cancel; regularise more"
+            f"largest: large coefficients cancel; {advice}"
         )
     return notes

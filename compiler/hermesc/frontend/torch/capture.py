@@ -1,6 +1,7 @@
 """Capture a plain nn.Module with torch.export, its batch left symbolic."""
 
 import contextlib
+import copy
 import inspect
 import io
 import logging
@@ -23,13 +24,35 @@ from hermesrt.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """An exported model, with the example inputs it was captured on, its eager outputs there, and
-    the names of its arguments where they are known (torch.export writes them in small letters)."""
+    """An exported model, and what it did on its example inputs.
+
+    exported: the model's graph and weights.
+    example_inputs: those that it was captured on.
+    eager_outputs: what the model itself returned there.
+    model: what is called.
+    input_names: names of its arguments, where they are known (torch.export writes small letters).
+    """
 
     exported: ExportedProgram
     example_inputs: tuple[Tensor, ...]
     eager_outputs: tuple[Tensor, ...]
+    model: nn.Module
     input_names: tuple[str, ...] = ()
+
+    def in_fp64(self) -> tuple[Tensor, ...] | None:
+        """The model's outputs in FP64; None where it does not run so, or does not return the same
+        when it is called again."""
+        wide = (x.double() if x.is_floating_point() else x for x in self.example_inputs)
+        try:
+            model = copy.deepcopy(self.model)
+            with _evaluation(model), quiet(), torch.no_grad():
+                again = _run(model, self.example_inputs)
+                pairs = zip(again, self.eager_outputs, strict=True)
+                if not all(torch.allclose(a, b, equal_nan=True) for a, b in pairs):
+                    return None
+                return _run(model.double(), tuple(wide))
+        except Exception:  # user code that asks for FP32, or cannot be copied
+            return None
 
 
 def capture(
@@ -43,17 +66,30 @@ def capture(
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
     inputs = tuple(t.detach() for t in example_inputs)
+    _check_kind(model)
     if isinstance(model, ExportedProgram):
         return _captured_before(model, inputs)
     with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
         inputs, outputs = _run_on_two(model, inputs)
         exported = _export(model, inputs, dynamic_shapes)
     names = tuple(inspect.signature(model.forward).parameters)[: len(inputs)]
-    return Capture(exported, inputs, outputs, names)
+    return Capture(exported, inputs, outputs, model, names)
+
+
+def _check_kind(model: nn.Module | ExportedProgram) -> None:
+    """Raises: ModelError for what torch.export does not read."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            "the model is a torch.jit one (traced or scripted), which torch.export cannot read; "
+            "give the nn.Module that it was made from"
+        )
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        raise ModelError("torch.autocast is on; compile outside of it, for the chip takes FP32")
 
 
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
     with quiet(), torch.no_grad():
+        _refuse_autocast(program)
         try:
             module = program.module(check_guards=False)
             functional = program.run_decompositions({}) if _writes_in_place(program) else program
@@ -61,7 +97,7 @@ def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Ca
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(functional, inputs, _run(module, inputs))
+        return Capture(functional, inputs, _run(module, inputs), module)
 
 
 def _run_on_two(
@@ -100,6 +136,7 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Export
     wanted = _dynamic_shapes(model, inputs, shapes)
     try:
         exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
+        _refuse_autocast(exported)
         if _writes_in_place(exported):
             exported = exported.run_decompositions({})
     except GuardOnDataDependentSymNode as error:
@@ -108,6 +145,8 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Export
             f"the model's control flow depends on the data (line {place}); write it with "
             "torch.where, or move it out of the model"
         ) from error
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(
             f"torch.export cannot capture the model: {describe(error)}; try "
@@ -139,6 +178,16 @@ def _with_batch(marks: Any) -> Any:
     if marks is None:
         return {0: Dim.AUTO}
     return {0: Dim.AUTO} | marks if isinstance(marks, dict) else marks
+
+
+def _refuse_autocast(exported: ExportedProgram) -> None:
+    """Raises: ModelError where a part of the model runs in torch.autocast."""
+    for node in exported.graph.nodes:
+        if node.op == "call_function" and "autocast" in getattr(node.target, "__name__", ""):
+            raise ModelError(
+                "the model runs a part in torch.autocast, and the chip takes FP32; take the "
+                "`with torch.autocast(...)` out of its forward"
+            )
 
 
 def _writes_in_place(exported: ExportedProgram) -> bool:

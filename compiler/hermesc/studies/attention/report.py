@@ -18,7 +18,10 @@ if TYPE_CHECKING:  # only who draws needs matplotlib
 
 @dataclass(frozen=True, slots=True)
 class AttentionStudy:
-    """A finished study: what was run, what was found, how long it took."""
+    """A finished study: what was run, what was found, how long it took.
+
+    `str()` of it is the terminal's text.
+    """
 
     chip: str
     settings: tuple[str, ...]
@@ -31,9 +34,15 @@ class AttentionStudy:
     place: str
     seconds: float
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as data."""
+        return asdict(self)
 
-def attention_text(study: AttentionStudy) -> str:
-    """The report of a terminal."""
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def _text(study: AttentionStudy) -> str:
     kept = f"; {plural(study.kept, 'job')} kept from before" if study.kept else ""
     head = [
         ("Chip", " ".join([study.chip, *study.settings])),
@@ -54,11 +63,6 @@ def attention_text(study: AttentionStudy) -> str:
     if compared:
         text.append("The published tokens are not public; sizes of errors depend on them.")
     return "\n".join(text)
-
-
-def attention_json(study: AttentionStudy) -> dict[str, Any]:
-    """The same as data."""
-    return asdict(study)
 
 
 def attention_runs_csv(found: Mapping[AttentionJob, Errors]) -> bytes:

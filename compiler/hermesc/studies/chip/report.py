@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hermesc.studies.chip.crossbar import AGES_S, Ageing
@@ -29,8 +29,11 @@ _RUN_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """A finished study: what was run, what was found, how long it took."""
+class ChipStudy:
+    """A finished study: what was run, what was found, how long it took.
+
+    `explained` are the cells of variants by name; `str()` of it is the terminal's text.
+    """
 
     data: str
     chip: str
@@ -45,18 +48,22 @@ class Study:
     kept: int
     workers: int
     seconds: float
+    explained: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
 
     @property
     def goals(self) -> tuple[Goal, ...]:
         """The stated goals, judged."""
         return goals(self.cells)
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as data."""
+        return _json(self)
 
-Explained = Mapping[str, Sequence[Comparison]]
+    def __str__(self) -> str:
+        return _text(self)
 
 
-def study_text(study: Study, explained: Explained) -> str:
-    """The report of a terminal; `explained` are the cells of variants by name."""
+def _text(study: ChipStudy) -> str:
     groups = summaries(study.cells, lambda c: (c.dataset, c.kernel))
     total = summarise(study.cells)
     parts = [
@@ -74,12 +81,12 @@ def study_text(study: Study, explained: Explained) -> str:
         "statistics without the limit of current); bits: ideal weights with that error:",
         _ageing_table(study.ageing),
     ]
-    if explained:
-        parts += ["The same cells with one thing changed:", _explained_table(explained)]
+    if study.explained:
+        parts += ["The same cells with one thing changed:", _explained_table(study.explained)]
     return "\n".join(parts)
 
 
-def _explained_table(explained: Explained) -> str:
+def _explained_table(explained: Mapping[str, Sequence[Comparison]]) -> str:
     rows = []
     for name, cells in explained.items():
         s = summarise(cells)
@@ -91,7 +98,7 @@ def _explained_table(explained: Explained) -> str:
     return table((*header, *(f"{k} drop less measured" for k in kernels)), rows)
 
 
-def _head(study: Study) -> str:
+def _head(study: ChipStudy) -> str:
     chip = " ".join([study.chip, *study.settings])
     lines = [
         ("Chip", chip),
@@ -189,8 +196,7 @@ def _by_kernel(cells: Sequence[Comparison]) -> dict[tuple[str, ...], Summary]:
     return summaries(cells, lambda cell: (cell.kernel,))
 
 
-def study_json(study: Study, explained: Explained) -> dict[str, Any]:
-    """The same as data."""
+def _json(study: ChipStudy) -> dict[str, Any]:
     groups = summaries(study.cells, lambda c: (c.dataset, c.kernel))
     kernels = _by_kernel(study.cells)
     return {
@@ -209,7 +215,7 @@ def study_json(study: Study, explained: Explained) -> dict[str, Any]:
             {"variant": name}
             | asdict(summarise(cells))
             | {"kernels": [{"kernel": k} | asdict(s) for (k,), s in _by_kernel(cells).items()]}
-            for name, cells in explained.items()
+            for name, cells in study.explained.items()
         ],
         "crossbar": [{"ages_s": list(AGES_S)} | asdict(a) for a in study.ageing],
         "cells": [_cell_json(c) for c in study.cells],

@@ -24,7 +24,7 @@ from hermesc.kernels import (
     feature_map,
     samplers_of,
 )
-from hermesc.kernels.samplers import CUT_SAMPLERS
+from hermesc.kernels.samplers import CUT_SAMPLERS, NORMAL_SAMPLERS
 from hermesc.studies.data.datasets import RULES, Dataset, Prepared, prepare
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.data.sources import DataSource
@@ -42,6 +42,8 @@ from hermesc.studies.jobs.runner import JobKind
 KERNEL_NAMES = (
     "rbf", "arccos0", "arccos1", "arccos2", "laplacian", "polynomial", "softmax", "ntk",
 )  # fmt: skip
+DRAWN_SAMPLERS = tuple(name for name in NORMAL_SAMPLERS if name != "grid")
+SAMPLER_NAMES = (*DRAWN_SAMPLERS, "leverage", "nystroem", "rademacher", "spherical")
 _SHARING = ("rbf", "arccos0", "arccos1", "arccos2")  # one standard normal projection
 _DEGREE = 3
 _CUT = 3.0

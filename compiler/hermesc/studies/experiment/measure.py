@@ -116,7 +116,7 @@ def _trained(estimate: KernelEstimate, in_fp32: Function, data: Prepared) -> _Tr
     columns = estimate.features(in_fp32(data.train[:1])).shape[1]
     blocks = _blocks(data.train, targets)
     found = ((estimate.features(in_fp32(x)), labels) for x, labels in blocks)
-    head = _wide_head(*_joined(found)) if columns >= len(data.train) else ridge_head(found)
+    head = wide_ridge_head(*_joined(found)) if columns >= len(data.train) else ridge_head(found)
     return _Trained(estimate.features, head, estimate.exact(first, first))
 
 
@@ -142,7 +142,7 @@ def _targets(labels: Tensor, classes: int) -> Tensor:
     return nn.functional.one_hot(labels.long(), classes).float()
 
 
-def _wide_head(features: Tensor, targets: Tensor) -> Tensor:
+def wide_ridge_head(features: Tensor, targets: Tensor) -> Tensor:
     """The same head as `ridge_head`, by a system of as many equations as there are rows."""
     z = with_ones(features).double()
     inner = z @ z.T

@@ -20,7 +20,10 @@ _RUN_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class KernelStudy:
-    """A finished study: what was run, what was found, how long it took."""
+    """A finished study: what was run, what was found, how long it took.
+
+    `str()` of it is the terminal's text.
+    """
 
     chip: str
     settings: tuple[str, ...]
@@ -34,9 +37,15 @@ class KernelStudy:
     place: str
     seconds: float
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as data."""
+        return _json(self)
 
-def kernels_text(study: KernelStudy) -> str:
-    """The report of a terminal."""
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def _text(study: KernelStudy) -> str:
     parts = [_head(study)]
     for dataset, kernel in dict.fromkeys((n.cell.dataset, n.cell.kernel) for n in study.lines):
         found = [n for n in study.lines if (n.cell.dataset, n.cell.kernel) == (dataset, kernel)]
@@ -99,8 +108,7 @@ def _agreement_table(found: Mapping[tuple[str, str], Agreement]) -> str:
     return table(header, rows)
 
 
-def kernels_json(study: KernelStudy) -> dict[str, Any]:
-    """The same as data."""
+def _json(study: KernelStudy) -> dict[str, Any]:
     return {
         "chip": study.chip,
         "settings": list(study.settings),

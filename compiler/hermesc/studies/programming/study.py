@@ -6,7 +6,7 @@ uniform inputs, columns corrected as the LDPU does it. The read-noise floor is t
 conductances: no programming gets below it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 import hermesc
 from hermesc.studies.experiment.measure import ProjectionModule
-from hermesrt.chip.load import chip_from_tables, chip_tables, override
+from hermesrt.chip.load import chip_from_tables, chip_tables, load_chip, override
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import METHODS, Method
 from hermesrt.program import Chip, Program
@@ -26,6 +26,7 @@ from hermesrt.report.text.terminal import table
 from hermesrt.units import percent, plural, si
 
 _CALIBRATION = 1024
+_MATRICES = 3
 _QUIET = (("effects.read_noise", "off"),)
 
 
@@ -100,8 +101,48 @@ def _measured(
     )  # fmt: skip
 
 
-def programming_text(found: list[Reached], seeds: int) -> str:
-    """A table for the terminal."""
+@dataclass(frozen=True, slots=True)
+class ProgrammingStudy:
+    """A finished study; `str()` of it is the terminal's text.
+
+    chip: the chip's name.
+    seeds: chips averaged.
+    found: each matrix by each method.
+    """
+
+    chip: str
+    seeds: int
+    found: tuple[Reached, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; times in s, energies in J."""
+        return _json(self)
+
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def study_programming(
+    chip: str | ChipSpec = "hermes",
+    seeds: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProgrammingStudy:
+    """Compare the methods of weight programming on one crossbar.
+
+    chip: a name, or a TOML file's path.
+    seeds: chips to average.
+    progress: gets the matrices done, and all of them.
+    """
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    found: list[Reached] = []
+    for done, results in enumerate(reached(spec, seeds), start=1):
+        found.extend(results)
+        if progress is not None:
+            progress(done, _MATRICES)
+    return ProgrammingStudy(spec.name, seeds, tuple(found))
+
+
+def _text(study: ProgrammingStudy) -> str:
     rows = [
         (
             r.matrix,
@@ -112,21 +153,20 @@ def programming_text(found: list[Reached], seeds: int) -> str:
             si(r.chip_seconds, "s") if r.pulses else "",
             si(r.chip_joules, "J") if r.pulses else "",
         )
-        for r in found
+        for r in study.found
     ]
     header = ("matrix", "method", "MVM error", "no read noise", "pulses", "time", "energy")
     note = (
         "Pulses miss by assumed amounts (write_noise) and GDP's settings are assumed; `published` "
         "is the chip's own\nprogramming as it was measured. Time is without the control's overhead."
     )
-    return f"One crossbar, mean of {plural(seeds, 'chip')}:\n{table(header, rows)}\n{note}"
+    return f"One crossbar, mean of {plural(study.seeds, 'chip')}:\n{table(header, rows)}\n{note}"
 
 
-def programming_json(found: list[Reached], chip: str, seeds: int) -> dict[str, Any]:
-    """Plain data; times in s, energies in J."""
+def _json(study: ProgrammingStudy) -> dict[str, Any]:
     return {
-        "chip": chip,
-        "seeds": seeds,
+        "chip": study.chip,
+        "seeds": study.seeds,
         "results": [
             {
                 "matrix": r.matrix,
@@ -137,6 +177,6 @@ def programming_json(found: list[Reached], chip: str, seeds: int) -> dict[str, A
                 "chip_seconds": r.chip_seconds,
                 "chip_joules": r.chip_joules,
             }
-            for r in found
+            for r in study.found
         ],
     }

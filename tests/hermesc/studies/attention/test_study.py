@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hermesc.cli import _exit_code
+from ....command_line import exit_code
 
 SHORT = ("--ratios", "1,4", "--seeds", "2", "--jobs", "1")
 
 
 def study(*words: object) -> int:
-    return _exit_code(["study", "attention", *map(str, words)])
+    return exit_code("study", "attention", *words)
 
 
 def tokens(path: Path, samples: int = 6, **changed: np.ndarray) -> Path:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from hermesc.cli import _exit_code
 from hermesc.studies.chip.plot import study_picture
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.statistics import compare
+
+from ....command_line import exit_code
 
 SHORT = ("--seeds", "1", "--jobs", "1")
 
 
 def study(folder: Path, *words: object) -> int:
-    return _exit_code(["study", "chip", "--data", str(folder), *map(str, words)])
+    return exit_code("study", "chip", "--data", folder, *words)
 
 
 def test_the_study_tells_writes_and_draws(

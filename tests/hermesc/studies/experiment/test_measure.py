@@ -3,7 +3,7 @@
 import torch
 
 from hermesc.studies.data.datasets import Prepared
-from hermesc.studies.experiment.measure import KernelEstimate, _wide_head, scores
+from hermesc.studies.experiment.measure import KernelEstimate, scores, wide_ridge_head
 from hermesc.studies.experiment.published import ridge_head
 
 
@@ -13,9 +13,9 @@ def drawn(*size: int, seed: int = 0) -> torch.Tensor:
 
 def test_the_head_of_many_features_is_the_same_head() -> None:
     z, labels = drawn(30, 50), (drawn(30, seed=1) > 0).float()
-    assert torch.allclose(_wide_head(z, labels), ridge_head([(z, labels)]), atol=1e-4)
+    assert torch.allclose(wide_ridge_head(z, labels), ridge_head([(z, labels)]), atol=1e-4)
     classes = torch.nn.functional.one_hot(drawn(30, 3, seed=2).argmax(1)).float()
-    found = _wide_head(z, classes)
+    found = wide_ridge_head(z, classes)
     assert found.shape == (51, 3)
     assert torch.allclose(found, ridge_head([(z, classes)]), atol=1e-4)
     one = ridge_head([(z, classes[:, 1])])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hermesc.studies.jobs import result_cache
-from hermesc.studies.jobs.result_cache import Store, software
+from hermesc.studies.jobs.result_cache import DamagedResultWarning, Store, software
 from hermesrt.errors import InputError
 
 IDENTITY = {"study": "test", "seed": 1, "gamma": 0.05}
@@ -31,13 +31,32 @@ def test_a_fresh_study_takes_nothing_up_and_keeps_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", '{"identity": {}', "[]", '{"identity": {}, "result": 1}'])
-def test_a_damaged_file_is_told_by_name(text: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_told_by_name_and_not_taken_up(text: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.keep(IDENTITY, 1)
     (path,) = tmp_path.iterdir()
     path.write_text(text)
-    with pytest.raises(InputError, match=f"{path.name}: not a readable result of a study; delete"):
-        store.find(IDENTITY)
+    with pytest.warns(DamagedResultWarning, match=f"{path.name}: .* computed again"):
+        assert store.find(IDENTITY) is None
+    assert store.count([IDENTITY]) == 0
+    store.keep(IDENTITY, 2)
+    assert store.find(IDENTITY) == 2
+
+
+def test_one_changed_digit_of_a_result_is_seen(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.keep(IDENTITY, {"accuracy": 0.8125, "rows": (1, 2)})
+    assert store.find(IDENTITY) == {"accuracy": 0.8125, "rows": [1, 2]}
+    (path,) = tmp_path.iterdir()
+    path.write_text(path.read_text().replace("0.8125", "0.9125"))
+    with pytest.warns(DamagedResultWarning, match="changed or damaged"):
+        assert store.find(IDENTITY) is None
+
+
+def test_results_that_are_no_numbers_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.keep(IDENTITY, [float("nan"), float("inf")])
+    assert str(store.find(IDENTITY)) == "[nan, inf]"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -53,16 +72,16 @@ def test_results_of_other_software_are_not_taken_up(
     assert len(software()["source"]) == 64
     store = Store(tmp_path)
     store.keep(IDENTITY | software(), 1)
-    monkeypatch.setattr(result_cache, "_source_hash", lambda: "changed")
+    monkeypatch.setattr(result_cache, "source_hash", lambda: "changed")
     assert store.find(IDENTITY | software()) is None
 
 
 def test_the_source_text_is_what_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = result_cache._source_hash()
-    result_cache._source_hash.cache_clear()
+    whole = result_cache.source_hash()
+    result_cache.source_hash.cache_clear()
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b" ")
     try:
-        assert result_cache._source_hash() != whole
+        assert result_cache.source_hash() != whole
     finally:
-        result_cache._source_hash.cache_clear()
+        result_cache.source_hash.cache_clear()

@@ -13,14 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hermesc.cli import _exit_code
+from ....command_line import HERMESC, exit_code
 
-HERMESC = Path(sys.executable).parent / "hermesc"
 SHORT = ("--datasets", "wine", "--ratios", "1,2", "--seeds", "2", "--jobs", "1")
 
 
 def study(*words: object) -> int:
-    return _exit_code(["study", "kernels", *map(str, words)])
+    return exit_code("study", "kernels", *words)
 
 
 def studied(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, object]:

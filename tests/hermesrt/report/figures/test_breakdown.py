@@ -80,5 +80,5 @@ def test_errors_of_zero_and_one_iteration_can_be_drawn(artifact: Artifact) -> No
     flat = (Iteration("start", (0.0,), OperationCounts()),)
     one = ProgrammingOutcome(artifact.chip, "verify", 0, {0: 0.0}, flat)
     none = ProgrammingOutcome(artifact.chip, "published", 0, {}, ())
-    ElementTree.fromstring(programming_svg(artifact, one))
-    ElementTree.fromstring(programming_svg(artifact, none))
+    for outcome in (one, none):
+        assert ElementTree.fromstring(programming_svg(artifact, outcome)).tag.endswith("svg")

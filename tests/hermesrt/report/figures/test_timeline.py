@@ -82,4 +82,5 @@ def test_a_program_without_matrices_has_a_time_line(digital: Program, chip: Chip
 
 
 def test_hostile_names_stay_text(hostile: Artifact, cost: Cost) -> None:
-    ElementTree.fromstring(timeline_svg(hostile, cost))
+    root = ElementTree.fromstring(timeline_svg(hostile, cost))
+    assert not [e for e in root.iter() if e.tag.rpartition("}")[2] in ("script", "img")]

@@ -1,0 +1,47 @@
+"""The Python interface: every command is a function of the same name.
+
+Nothing is imported before it is asked for: looking at a program needs no torch, running one no
+compiler.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hermesc.api.compiling import compile, digital_fallback
+    from hermesc.api.costing import cost
+    from hermesc.api.looking import chips, diff, export_mapping, inspect
+    from hermesc.api.making import defects, load, simulate
+    from hermesc.api.running import program, run
+    from hermesc.api.viewing import view
+
+__all__ = [
+    "chips",
+    "compile",
+    "cost",
+    "defects",
+    "diff",
+    "digital_fallback",
+    "export_mapping",
+    "inspect",
+    "load",
+    "program",
+    "run",
+    "simulate",
+    "view",
+]
+_HOMES = {
+    "compiling": ("compile", "digital_fallback"),
+    "costing": ("cost",),
+    "looking": ("chips", "diff", "export_mapping", "inspect"),
+    "making": ("defects", "load", "simulate"),
+    "running": ("program", "run"),
+    "viewing": ("view",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"hermesc.api.{home}"), name)
+    raise AttributeError(f"module 'hermesc.api' has no attribute {name!r}")

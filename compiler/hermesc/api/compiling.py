@@ -1,0 +1,156 @@
+"""From a model to a program."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermesc.api.making import Defects, known_defects
+from hermesc.app import digital_fallback as fallback
+from hermesc.app.settings import settings_of
+from hermesc.frontend.load import load_model, make_source
+from hermesc.frontend.request import ModelRequest
+from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
+from hermesrt.artifact.published_mapping import Layers, from_text
+from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import InputError, OptionError
+from hermesrt.files.atomic import read_file
+from hermesrt.files.npz import read_arrays
+from hermesrt.program import Program
+
+
+def compile(
+    model: Any,
+    example_inputs: Any = None,
+    *,
+    chip: str | ChipSpec = "hermes",
+    calibration: Any = None,
+    labels: Any = None,
+    dynamic_shapes: Any = None,
+    options: Options | Mapping[str, Any] | None = None,
+    name: str | None = None,
+    observe: StageObserver | None = None,
+    progress: fallback.FallbackProgress | None = None,
+    defects: Defects | None = None,
+    mapping: Layers | str | Path | None = None,
+    max_accuracy_drop: float = inf,
+) -> Program:
+    """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
+    a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
+
+    example_inputs: a tensor or array, or a tuple of them, batch first; files may hold their own.
+    chip: a name, or a TOML file's path.
+    calibration: real inputs (by position, by name, or an .npz file of them) from which the
+        converters' ranges are taken; the examples, if there are none.
+    labels: those of the examples or of the calibration data.
+    options: of the passes; a mapping such as {"place.objective": "latency"} too.
+    observe: gets (name, stage, seconds) after each stage; a search for layers to leave digital is
+        the last one.
+    progress: gets the simulated runs of such a search so far, and how many there are at most.
+    defects: a map, or its file, of what is broken on that chip.
+    mapping: layers to place as said, or the published mapping file that says it.
+    max_accuracy_drop: with it, it is the program of `digital_fallback`.
+    Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
+    """
+    passes, budget = settings_of(options)
+    if max_accuracy_drop != inf:
+        budget = _budget(max_accuracy_drop)
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    known = known_defects(defects, spec)
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    layers = _layers(mapping, spec, passes.place.chips)
+    if budget.max_accuracy_drop == inf:
+        return Program.of(compile_model(source, spec, passes, observe, layers, known))
+    if layers:
+        raise OptionError(
+            "--mapping places every layer of its file; --set partition.max_accuracy_drop would "
+            "take some off the chip: give one of the two"
+        )
+    start = time.perf_counter()
+    found = fallback.digital_fallback(source, spec, passes, budget, observe, progress, known)
+    if observe is not None:
+        observe("digital_fallback", found, time.perf_counter() - start)
+    return found.program
+
+
+def digital_fallback(
+    model: Any,
+    example_inputs: Any = None,
+    *,
+    max_accuracy_drop: float,
+    chip: str | ChipSpec = "hermes",
+    calibration: Any = None,
+    labels: Any = None,
+    dynamic_shapes: Any = None,
+    options: Options | Mapping[str, Any] | None = None,
+    name: str | None = None,
+    progress: fallback.FallbackProgress | None = None,
+    defects: Defects | None = None,
+) -> fallback.DigitalFallback:
+    """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
+
+    `max_accuracy_drop` is in points of accuracy on the calibration data, or on the examples where
+    `labels` are theirs; without labels in per cent of relative output error.
+    Raises: as `compile`; OptionError when the budget cannot be met.
+    """
+    passes, _ = settings_of(options)
+    budget = _budget(max_accuracy_drop)
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    spec = load_chip(chip) if isinstance(chip, str) else chip
+    known = known_defects(defects, spec)
+    return fallback.digital_fallback(source, spec, passes, budget, None, progress, known)
+
+
+def _budget(max_accuracy_drop: float) -> fallback.FallbackOptions:
+    if not 0 <= max_accuracy_drop <= 100:
+        raise OptionError(f"max_accuracy_drop is {max_accuracy_drop}; it is from 0 to 100 points")
+    return fallback.FallbackOptions(float(max_accuracy_drop))
+
+
+def _source(
+    model: Any,
+    example_inputs: Any,
+    calibration: Any,
+    labels: Any,
+    dynamic_shapes: Any,
+    name: str | None,
+) -> ModelSource:
+    data, data_labels = calibration, None
+    if isinstance(calibration, str | Path):
+        data, data_labels = _calibration(Path(calibration))
+    request = ModelRequest(
+        model=model,
+        example_inputs=example_inputs,
+        calibration=data,
+        labels=labels,
+        dynamic_shapes=dynamic_shapes,
+        name=name or type(model).__name__,
+        calibration_labels=data_labels,
+    )
+    if not isinstance(model, str | Path):
+        return make_source(request)
+    source = load_model(str(model), request)
+    return source if name is None else replace(source, name=name)
+
+
+def _calibration(path: Path) -> tuple[Mapping[str, Tensor], Any]:
+    """The inputs of an .npz file by name, and their labels if there are any."""
+    arrays = read_arrays(path)
+    labels = arrays.pop("labels", None)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{path}: array {name!r} holds {array.dtype}, not numbers")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, labels
+
+
+def _layers(mapping: Layers | str | Path | None, chip: ChipSpec, chips: int) -> Layers:
+    if not isinstance(mapping, str | Path):
+        return mapping or {}
+    text = read_file(Path(mapping), "mapping").decode("utf-8", errors="replace")
+    return from_text(text, str(mapping), chip, chips)

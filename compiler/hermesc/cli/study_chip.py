@@ -1,0 +1,64 @@
+"""hermesc study chip."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hermesc.cli.options import FILE, chip_option, json_option, set_option
+from hermesc.cli.output import show
+from hermesc.cli.study_options import StudyFiles, file_options, place_options, shown
+from hermesc.cli.words import only_chip, words_of
+
+if TYPE_CHECKING:
+    from hermesc.studies.jobs.execution import Execution
+
+
+@click.command("chip")
+@click.option(
+    "--data",
+    type=FILE,
+    required=True,
+    help="Folder with chip_measurements.csv and a .npz file for each of its datasets.",
+)
+@click.option("--seeds", type=click.IntRange(1), help="How many of the measured seeds. [all]")
+@click.option("--datasets", help="Some of the file's datasets: letter,skin. [all]")
+@chip_option
+@set_option
+@place_options
+@file_options
+@click.option(
+    "--explain", is_flag=True, help="Also with one thing changed at a time; many times longer."
+)
+@json_option
+def chip_command(
+    data: Path,
+    seeds: int | None,
+    datasets: str | None,
+    chip_name: str,
+    settings: tuple[str, ...],
+    execution: "Execution",
+    files: StudyFiles,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Predict the kernel errors and accuracies that were measured on the real chip.
+
+    Every experiment of the folder's measurements is compiled and run on a simulated chip. Nothing
+    is fitted to the measurements.
+    """
+    from hermesc.studies.chip.study import study_chip
+
+    with shown(execution) as watched:
+        study = study_chip(
+            data=data,
+            seeds=seeds,
+            datasets=None if datasets is None else words_of("--datasets", datasets),
+            chip=chip_name,
+            chip_settings=only_chip(settings),
+            settings=settings,
+            explain=explain,
+            execution=watched,
+            **files,
+        )
+    show(study, as_json=as_json)
