@@ -24,14 +24,16 @@ MODEL = """
 import torch
 from torch import nn
 torch.manual_seed({seed})
-model = nn.Sequential(nn.Linear(24, 40), nn.ReLU(), nn.Linear(40, 8)).eval()
+model = nn.Sequential(nn.Linear(24, {hidden}), nn.ReLU(), nn.Linear({hidden}, 8)).eval()
 example_inputs = (torch.randn(16, 24),)
 """
 STUDY = (
     "study", "kernels", "--datasets", "wine", "--kernels", "rbf", "--samplers", "rff",
-    "--ratios", "1,2", "--seeds", "6", "-o", "runs.csv",
+    "--ratios", "1,2,3", "--seeds", "20", "-o", "runs.csv",
 )  # fmt: skip
-PROGRAMMING = ("program", "p.hermes", "--method", "gdp", "-o", "p.state")
+PROGRAMMING = (
+    "program", "p.hermes", "--method", "gdp", "--set", "gdp.iterations=300", "-o", "p.state",
+)  # fmt: skip
 SIZE = 2**20
 WRITER = f"""
 from pathlib import Path
@@ -76,13 +78,36 @@ def finish(*words: str) -> tuple[int, str]:
 def killed(rng: random.Random, longest: float, *words: str) -> bool:
     """Kill a command and its processes after a while; whether it was still running."""
     process = start(*words)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=rng.uniform(0, longest))
-    except subprocess.TimeoutExpired:
+        return False
+    return _end(process)
+
+
+def killed_behind(rng: random.Random, pattern: str, *words: str) -> bool:
+    """Kill a command soon after it kept something: a file of that pattern, new or written anew."""
+    before, process = _written(pattern), start(*words)
+    while process.poll() is None and _written(pattern) == before:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 1.0))
+    return _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> bool:
+    running = process.poll() is None
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return True
-    return False
+    process.communicate()
+    return running
+
+
+def _written(pattern: str) -> set[tuple[str, int]]:
+    """Files with the times of their last writing."""
+    found = set()
+    for path in Path().glob(pattern):
+        with suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
 
 
 def timed(*words: str) -> float:
@@ -94,9 +119,9 @@ def timed(*words: str) -> float:
     return time.monotonic() - begin
 
 
-def write_model(name: str, seed: int) -> None:
+def write_model(name: str, seed: int, hidden: int = 40) -> None:
     """A small model."""
-    Path(name).write_text(MODEL.format(seed=seed), encoding="utf-8")
+    Path(name).write_text(MODEL.format(seed=seed, hidden=hidden), encoding="utf-8")
 
 
 def writing_killed(rng: random.Random, rounds: int) -> Told:
@@ -134,43 +159,52 @@ def compile_killed(rng: random.Random, rounds: int) -> Told:
 def programming_killed(rng: random.Random, rounds: int) -> Told:
     """kill -9 while a chip is programmed: it goes on, and ends with the same bits."""
     told, hits = Told(), 0
-    write_model("p.py", 0)
+    write_model("p.py", 0, hidden=400)
     timed("compile", "p.py", "-o", "p.hermes")
     longest = timed(*PROGRAMMING)
     wanted = Path("p.state").read_bytes()
-    went_on = 0
-    for _ in range(max(1, rounds // 5)):  # one programming is killed several times
-        Path("p.state").unlink()
-        for _ in range(5):
+    Path("p.state").unlink()
+    for number in range(rounds):
+        if number % 2:
             hits += killed(rng, longest, *PROGRAMMING)
-            half = Path("p.state").exists() and Path("p.state").read_bytes() != wanted
-            told.need(not half, "a half-written state")
-        went_on += Path("p.state.part").exists()
-        code, err = finish(*PROGRAMMING)
-        told.need(code == 0, f"going on ended with {code}: {err[-300:]}")
-        same = Path("p.state").exists() and Path("p.state").read_bytes() == wanted
-        told.need(same, "another state than without a stop")
-        told.need(not Path("p.state.part").exists(), "a checkpoint is left at the end")
-    told.figures = (
-        f"{hits} programmings killed, {went_on} went on from a checkpoint, the same bits at the end"
-    )
+        else:
+            hits += killed_behind(rng, "p.state.part", *PROGRAMMING)
+        half = Path("p.state").exists() and Path("p.state").read_bytes() != wanted
+        told.need(not half, "a half-written state")
+    went_on = Path("p.state.part").exists()
+    code, err = finish(*PROGRAMMING)
+    told.need(code == 0, f"going on ended with {code}: {err[-300:]}")
+    told.need(not went_on or "went on after iteration" in err, "it began anew")
+    same = Path("p.state").exists() and Path("p.state").read_bytes() == wanted
+    told.need(same, "another state than without a stop")
+    told.need(not Path("p.state.part").exists(), "a checkpoint is left at the end")
+    how = err.strip().splitlines()[0] if went_on else "no checkpoint was left"
+    told.figures = f"{hits} of {rounds} programmings killed, {how}, the same bits at the end"
     return told
 
 
 def study_killed(rng: random.Random, rounds: int) -> Told:
     """kill -9 while a study runs: it goes on from what it kept, with the same results."""
-    told, hits = Told(), 0
+    told, hits, cells = Told(), 0, Path("second")
     longest = timed(*STUDY, "--cells", "first", "--jobs", "1")
     wanted = Path("runs.csv").read_bytes()
-    for _ in range(rounds):
-        hits += killed(rng, longest, *STUDY, "--cells", "second", "--jobs", rng.choice("12"))
-    kept = len(list(Path("second").glob("*.json"))) if Path("second").exists() else 0
     Path("runs.csv").unlink()
-    code, err = finish(*STUDY, "--cells", "second", "--jobs", "1")
+    for number in range(rounds):
+        words = (*STUDY, "--cells", str(cells), "--jobs", rng.choice("12"))
+        if number % 2:
+            hits += killed(rng, longest, *words)
+        else:
+            hits += killed_behind(rng, f"{cells}/*.json", *words)
+    kept, all_of_them = len(list(cells.glob("*.json"))), len(list(Path("first").glob("*.json")))
+    Path("runs.csv").unlink(missing_ok=True)
+    code, err = finish(*STUDY, "--cells", str(cells), "--jobs", "1")
     told.need(code == 0, f"going on ended with {code}: {err[-300:]}")
     same = Path("runs.csv").exists() and Path("runs.csv").read_bytes() == wanted
     told.need(same, "other results than without a stop")
-    told.figures = f"{hits} studies killed, {kept} results kept by then, the same file at the end"
+    told.figures = (
+        f"{hits} of {rounds} studies killed, {kept} of {all_of_them} results kept by then, "
+        "the same file at the end"
+    )
     return told
 
 
