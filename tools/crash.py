@@ -29,7 +29,7 @@ example_inputs = (torch.randn(16, 24),)
 """
 STUDY = (
     "study", "kernels", "--datasets", "wine", "--kernels", "rbf", "--samplers", "rff",
-    "--ratios", "1,2,3", "--seeds", "20", "-o", "runs.csv",
+    "--ratios", "1,2,3", "--seeds", "60", "-o", "runs.csv",
 )  # fmt: skip
 PROGRAMMING = (
     "program", "p.hermes", "--method", "gdp", "--set", "gdp.iterations=300", "-o", "p.state",
@@ -89,7 +89,7 @@ def killed_behind(rng: random.Random, pattern: str, *words: str) -> bool:
     before, process = _written(pattern), start(*words)
     while process.poll() is None and _written(pattern) == before:
         time.sleep(0.02)
-    time.sleep(rng.uniform(0, 1.0))
+    time.sleep(rng.uniform(0, 0.3))
     return _end(process)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from commands import SET_SMALL, SMALL, Finding, command, need
-from mutations import spoiled_bytes, spoiled_text, spoiled_tree, spoiled_word
+from mutations import near, spoiled_bytes, spoiled_text, spoiled_tree, spoiled_word
 
 Attempt = Callable[[random.Random], str]
 
@@ -83,14 +83,20 @@ def settings() -> Attempt:
     from hermesrt.chip.load import chip_tables, load_chip
 
     tables = chip_tables(load_chip("hermes"))
-    keys = [f"chip.{t}.{f}" for t, v in tables.items() if isinstance(v, dict) for f in v]
+    held = {t: values for t, values in tables.items() if isinstance(values, dict)}
+    old = {f"chip.{t}.{f}": value for t, values in held.items() for f, value in values.items()}
+    keys = sorted(old)
     keys += ["partition.bias", "partition.digital", "quantize.range", "quantize.percentile"]
     keys += ["quantize.deviations", "place.objective", "place.seed", "place.chips", "place.copies"]
     keys += ["chip", "chip.", "chip.name", ".", "=", "x.y", "place.solver"]
 
+    def pair(rng: random.Random) -> str:
+        key = rng.choice(keys)
+        close = key in old and rng.random() < 0.7
+        return f"{key}={near(str(old[key]), rng) if close else spoiled_word(rng)}"
+
     def attempt(rng: random.Random) -> str:
-        pairs = [f"{rng.choice(keys)}={spoiled_word(rng)}" for _ in range(rng.choice((1, 1, 2)))]
-        words = [word for pair in pairs for word in ("--set", pair)]
+        words = [w for _ in range(rng.choice((1, 1, 2))) for w in ("--set", pair(rng))]
         if rng.random() < 0.5:
             return command("run", "p.hermes", *words, "--json").outcome
         made = command("compile", "net.py", *SET_SMALL, *words, "-o", "s.hermes", "--json")

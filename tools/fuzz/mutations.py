@@ -54,7 +54,7 @@ def spoiled_text(text: str, rng: random.Random) -> str:
     if rng.random() < 0.6:  # most lines of interest give a key its value
         at = rng.choice([i for i, line in enumerate(lines) if "=" in line] or [at])
     key, equals, value = lines[at].partition("=")
-    match rng.randrange(10):
+    match rng.randrange(16):
         case 0:
             del lines[at]
         case 1:
@@ -69,13 +69,13 @@ def spoiled_text(text: str, rng: random.Random) -> str:
         case 5 if equals:
             lines[at] = f'{key}= "{rng.choice(TEXTS)}"'
         case _ if equals:
-            lines[at] = f"{key}= {_near(value, rng)}"
+            lines[at] = f"{key}= {near(value, rng)}"
         case _:
             lines[at] = rng.choice(_LITERALS)
     return "\n".join(lines) + "\n"
 
 
-def _near(value: str, rng: random.Random) -> str:
+def near(value: str, rng: random.Random) -> str:
     """Another number of the same kind, or any."""
     plain = value.partition("#")[0].strip()
     try:

@@ -13,6 +13,8 @@ HOSTILE = {
     "lists in lists": "x = " + "[" * 100_000,
     "tables in tables": "x = " + "{a=" * 100_000,
     "thousands of digits": "x = " + "9" * 5_000,
+    "thousands of hexadecimal digits": "x = 0x" + "f" * 5_000,
+    "such a number inside": "x = [{a = [0x" + "f" * 5_000 + "]}]",
     "no value": "x =",
 }
 
