@@ -105,7 +105,8 @@ def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode | None]:
         for tile in matrices[-1].tiles:
             if tile.stage:
                 here, there = cores_of[tile.copy, tile.columns, tile.stage - 1], tile.core
-                between = draw(st.lists(st.integers(0, 3), max_size=2))
+                between = draw(st.lists(st.integers(0, 3), max_size=2, unique=True))
+                between = [c for c in between if c not in (here, there)]  # no route visits twice
                 path = [c for c, _ in groupby((here, *between, there))]
                 routes.append(Route(f"m{i}", tile.copy, tile.columns, tile.stage, tuple(path)))
     work: list[MvmWork | HostWork] = []

@@ -193,7 +193,7 @@ class _Checker:
         for route in manifest.routes:
             start, end = ends[route.matrix, route.copy, route.columns, route.stage]
             cores = route.cores
-            real = len(cores) > 0 and (cores[0], cores[-1]) == (start, end)
+            real = 0 < len(cores) == len(set(cores)) and (cores[0], cores[-1]) == (start, end)
             real = real and all(linked(self._artifact.chip, a, b) for a, b in pairwise(cores))
             self._need(real, f"{route.matrix}: a route over links that the chip does not have")
 
