@@ -22,6 +22,7 @@ from hermesc.ir import verify
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed
 from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
@@ -50,6 +51,7 @@ class Options:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
 
 
 def compile_model(
@@ -76,6 +78,8 @@ def compile_model(
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
+    verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)

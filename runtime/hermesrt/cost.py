@@ -48,7 +48,8 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class LayerCost:
     """One step's share, on crossbars or digital: vectors, MVMs of cores, time from the first begin
-    to the last end, and energy without what is drawn idle."""
+    to the last end, energy without what is drawn idle, and values in the line buffers of a window
+    (8 bits each before crossbars)."""
 
     step: str
     label: str
@@ -57,6 +58,7 @@ class LayerCost:
     core_mvms: int
     latency_ps: int
     energy_pj: float
+    buffered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ class Cost:
     def core_mvms(self) -> int:
         """MVMs of cores for one sample."""
         return sum(layer.core_mvms for layer in self.layers)
+
+    @property
+    def buffered(self) -> int:
+        """Values in all line buffers."""
+        return sum(layer.buffered for layer in self.layers)
 
     @property
     def assumed_share(self) -> dict[str, float]:

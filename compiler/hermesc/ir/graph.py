@@ -30,12 +30,16 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Operations in an order in which each comes after those it takes."""
+    """Operations in an order in which each comes after those it takes.
+
+    `stays` are captured nodes that a pass looked at and left digital, and why.
+    """
 
     ops: tuple[Op, ...]
     outputs: tuple[str, ...]
     captured: tuple[Captured, ...] = ()
     removed: tuple[Removed, ...] = ()
+    stays: tuple[Removed, ...] = ()
 
     @property
     def inputs(self) -> tuple[Input, ...]:

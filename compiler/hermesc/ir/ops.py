@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hermesc.ir.types import TensorType, ValueType
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call
+from hermesrt.ops.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Digital:
 class Mvm:
     """y = scale * (x @ matrix) + bias, then ReLU where asked, over the last dimension of x.
 
+    With a `window` x is [..., channels, *sizes] and y [..., columns, *outputs]: at each position
+    the product is that of the window's taps in raster order, all channels of a tap together.
     `matrix` names a weight of shape [rows, columns]; `scale` and `bias` name weights of shape
     [columns] that the LDPU applies. `absorbed` are captured nodes that became scale, bias or ReLU.
     """
@@ -54,6 +57,12 @@ class Mvm:
     bias: str | None = None
     relu: bool = False
     absorbed: tuple[str, ...] = ()
+    window: Window | None = None
+
+    @property
+    def channel_dim(self) -> int:
+        """The dimension of x and y that holds channels, counted from the end."""
+        return -1 if self.window is None else -1 - self.window.rank
 
 
 Op = Input | Constant | Digital | Mvm

@@ -19,6 +19,7 @@ from hermesc.ir.stages import (
     TiledMatrix,
 )
 from hermesrt.ops.call import Arg, DType, Ref
+from hermesrt.ops.window import Window
 from hermesrt.report.text.stages import (
     RANGE_HEADER,
     TILE_HEADER,
@@ -78,8 +79,24 @@ def _line(op: Op) -> str:
             parts += [f"scale={op.scale}"] if op.scale else []
             parts += [f"bias={op.bias}"] if op.bias else []
             parts += ["relu"] if op.relu else []
+            parts += [f"window={_window(op.window)}"] if op.window else []
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"
     assert_never(op)
+
+
+def _window(window: Window) -> str:
+    """The window's kernel, and what of it is not as usual."""
+    once, none = (1,) * window.rank, (0,) * window.rank
+    usual = (("stride", once), ("dilation", once), ("spread", once), ("before", none),
+             ("after", none), ("mode", "zeros"))  # fmt: skip
+    parts = ["x".join(map(str, window.kernel))]
+    for name, value in usual:
+        found = getattr(window, name)
+        if found != value:
+            parts.append(
+                f"{name} {'x'.join(map(str, found)) if isinstance(found, tuple) else found}"
+            )
+    return f"<{', '.join(parts)}>"
 
 
 def _tiled(tiled: Tiled) -> str:

@@ -98,6 +98,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     output_max=r.output_max,
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
+                    window=op.window,
                 )
             case Input():
                 pass

@@ -11,6 +11,7 @@ from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
@@ -77,7 +78,7 @@ class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
     name: of the result.
-    input: the name of x, [..., rows].
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
     matrix: the name of the stored matrix, [rows, columns].
     scale: the name of a tensor, [columns]; None for 1.
     bias: the name of a tensor, [columns]; None for 0.
@@ -89,6 +90,8 @@ class MvmStep:
     output_max: what the largest output code stands for, after row block i of a cascade,
         [stages].
     clipped_share: of the calibration inputs, 0 to 1.
+    window: what it moves over x, if it does: at each position the rows are taps, the channels of a
+        tap together, and the result is [..., columns, *outputs].
     """
 
     tag: ClassVar[str] = "mvm"
@@ -103,6 +106,7 @@ class MvmStep:
     input_max: float = limits(0.0, 3.5e38)
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
     clipped_share: float = limits(0.0, 1.0)
+    window: Window | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:

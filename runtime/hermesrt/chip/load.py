@@ -61,6 +61,13 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     if pulses.pulse_low_ampere >= pulses.pulse_high_ampere:
         key = "programming_pulses.pulse_low_ampere"
         raise ChipError(f"{where}: `{key}` must be below `pulse_high_ampere`")
+    reads = chip.read_statistics
+    if (reads.read_noise, reads.drawn) == ("split", "once"):
+        raise ChipError(
+            f"{where}: `read_statistics.drawn` is once, which a split read noise does not have: "
+            "its slow part is drawn once and its fast part for each MVM; use read_noise = added or "
+            "within"
+        )
     for name in _PCM:
         table = getattr(chip, name)
         if table.read_seconds >= table.t0_seconds:
@@ -159,6 +166,14 @@ def _override(tables: Table, key: str, text: str) -> None:
     if table["source"] == _BY_SET:
         note = f"{table['note']}; {note}"
     tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
+
+
+def changed(chip: ChipSpec, settings: Sequence[tuple[str, str]]) -> ChipSpec:
+    """The chip with some numbers replaced, as --set chip.KEY=VALUE replaces them.
+
+    Raises: OptionError, ChipError.
+    """
+    return chip_from_tables(override(chip_tables(chip), settings), f"chip {chip.name}")
 
 
 def _one_value(text: str) -> Any:

@@ -18,9 +18,11 @@ def limits(low: float, high: float, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def one_of(*choices: str) -> Any:
+def one_of(*choices: str, default: str | None = None) -> Any:
     """A dataclass field whose value must be one of the given words."""
-    return field(metadata={"choices": choices})
+    if default is None:
+        return field(metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,41 @@ class Statistics:
 class ReadStatistics:
     """How read noise and programming noise go together.
 
-    `added`: both in full, as the published equations are used. `within`: the published programming
-    spread is that of the first read, at t0, so the read noise of that time is part of it. Read
-    noise is drawn for `each` MVM, or `once` for an age, as aihwkit does; for
-    each in any case while cells are programmed.
+    `split`: a slow part, drawn once for an age, and a fast one for each MVM (table `fast_noise`);
+    what lies before t0 is in the published programming spread, which is that of a first read.
+    `added`: all noise since programming at every read, beside the spread, as the published
+    equations are used. `within`: the same, but the spread holds the noise up to t0. `drawn` says
+    whether these two are drawn for `each` MVM, or `once` for an age, as aihwkit does; for each in
+    any case while cells are programmed. A split is drawn for each.
     """
 
     pedigree: Pedigree
-    read_noise: str = one_of("added", "within")
+    read_noise: str = one_of("split", "added", "within")
     drawn: str = one_of("each", "once")
+
+
+@dataclass(frozen=True, slots=True)
+class FastNoise:
+    """The part of 1/f noise that differs from MVM to MVM, where read noise is split.
+
+    logarithm: its variance in units of (g q)^2.
+    """
+
+    pedigree: Pedigree
+    logarithm: float = limits(0.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReference:
+    """What a drift compensation compares at t0 and at an age, for its one factor a tile.
+
+    `products`: MVMs of known inputs; the factor makes the error of the later ones least. It is
+    blind to what cells gather independently of what they held. `magnitude`: the mean |g+ - g-| of
+    all cells, which noise of cells without a weight raises.
+    """
+
+    pedigree: Pedigree
+    reference: str = one_of("products", "magnitude")
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +499,8 @@ class ChipSpec:
     unit_cell: UnitCell
     statistics: Statistics
     read_statistics: ReadStatistics
+    fast_noise: FastNoise
+    drift_reference: DriftReference
     effects: Effects
     input: Input
     adc: Adc

@@ -20,7 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from hermesrt.errors import ArtifactError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _HEADER = "hermesc.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _DEEPEST = 64

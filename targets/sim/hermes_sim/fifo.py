@@ -26,7 +26,8 @@ class Feed:
     """A stream that a job waits for: `delay` after the end of its job, or after its start.
 
     Which one: job i of a stream as long; the last one where it is needed whole; with
-    `each_feeds` = v the job i // v; with `every` = v the job first + v i.
+    `each_feeds` = v the job i // v; with `every` = v the job first + v i; with `at` the job at[i],
+    none where that is -1.
     """
 
     source: "Track"
@@ -37,6 +38,7 @@ class Feed:
     each_feeds: int = 1
     every: int = 1
     first: int = 0
+    at: TimesPs | None = None
 
     def times(self) -> Any:
         """When the waiting is over, for each job (a single time where `whole`)."""
@@ -45,6 +47,8 @@ class Feed:
         shift = self.delay - (source.service if self.from_start else 0)
         if self.whole:
             return source.times[-1] + shift
+        if self.at is not None:
+            return np.where(self.at >= 0, source.times[self.at] + shift, 0)
         if self.every > 1:
             return source.times[self.first :: self.every] + shift
         times = source.times + shift if shift else source.times
@@ -54,6 +58,8 @@ class Feed:
         """The job of the source that job i waits for."""
         if self.whole:
             return self.source.count - 1
+        if self.at is not None:
+            return int(self.at[i])
         return i // self.each_feeds if self.every == 1 else self.first + self.every * i
 
 
@@ -194,6 +200,8 @@ def _source(
         if hold.job == job and hold.time == time:
             return hold.source, hold.source_job, time, True
     for i, feed in enumerate(track.feeds):
+        if time == 0 and feed.index(job) < 0:
+            break
         if len(track.feeds) == 1 or _bit(track.latest[i], job):
             by[feed.cause] += feed.delay
             return feed.source, feed.index(job), time - feed.delay, not feed.from_start

@@ -157,14 +157,20 @@ class Fold:
         return pair[:, rows], variance[rows]
 
     def _compensation(self, tile: Tile, duty: Float[Tensor, " rows"]) -> Float[Tensor, " columns"]:
-        """One factor a tile, in the LDPU's scale, so that the mean |g+ - g-| is as programmed.
+        """One factor a tile, in the LDPU's scale, by the chip's `drift_reference`.
 
-        Source: aihwkit GlobalDriftCompensation; Le Gallo 2023 (a rescale a core). Departure: the
-        mean is that of the conductances themselves, without the read noise of measuring it.
+        Of products with many independent known inputs, the least-squares factor
+        <y0, y> / <y, y> is that of the weights themselves. Source: Le Gallo 2023 (a rescale a
+        core); aihwkit GlobalDriftCompensation (the mean magnitude). Departure: both are those of
+        the conductances, without the read noise of measuring them.
         """
-        young, aged = (self._cells(tile, age, duty)[0] for age in (0.0, self.age_s))
-        means = [(pair[0] - pair[1]).abs().mean() for pair in (young, aged)]
-        factor = (means[0] / means[1]).nan_to_num(1.0, 1.0, 1.0)
+        pairs = (self._cells(tile, age, duty)[0] for age in (0.0, self.age_s))
+        young, aged = (pair[0] - pair[1] for pair in pairs)
+        if self.chip.drift_reference.reference == "products":
+            factor = (young * aged).sum() / aged.square().sum()
+        else:
+            factor = young.abs().mean() / aged.abs().mean()
+        factor = factor.nan_to_num(1.0, 1.0, 1.0)
         return factor.expand(tile.columns[1] - tile.columns[0])
 
 

@@ -78,19 +78,21 @@ def _conv_transpose(
 ) -> Tensor:
     rank = x.dim() - 2
     pads = node.get("pads") or [0] * 2 * rank
-    if pads[:rank] != pads[rank:]:
-        raise RefusedNode("its pads are not the same on both sides")
+    both = [min(pair) for pair in zip(pads[:rank], pads[rank:], strict=True)]
     result: Tensor = _TRANSPOSED[rank](
         x,
         weight,
         bias,
         node.get("strides") or [1] * rank,
-        pads[:rank],
+        both,
         node.get("output_padding") or [0] * rank,
         node.get("group", 1),
         node.get("dilations") or [1] * rank,
     )
-    return result
+    cut = [
+        both[axis] - pads[axis + end] for axis in reversed(range(rank)) for end in (0, rank)
+    ]  # torch pads both sides alike; the rest is cut off
+    return F.pad(result, cut) if any(cut) else result
 
 
 def _padded(

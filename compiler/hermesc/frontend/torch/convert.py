@@ -27,6 +27,8 @@ _VIEWS = {
     "aten._unsafe_view.default": "aten.reshape.default",
     "aten.view_as.default": "aten.reshape_as.default",
 }
+# What run_decompositions makes of a batch norm in evaluation; its further results are empty.
+_NORM = "aten._native_batch_norm_legit_no_training.default"
 # Arguments that say where or how a tensor lies in memory; the host decides that.
 _PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
@@ -123,7 +125,17 @@ class _Converter:
             return
         kwargs = tuple((k, _arg(v)) for k, v in sorted(node.kwargs.items()) if k not in _PLACEMENT)
         args = tuple(_arg(a) for a in node.args)
-        if name in _VIEWS:
+        if name == _NORM:
+            x, weight, bias, mean, variance, momentum, epsilon = args
+            given = (x, weight, bias, mean, variance, False, momentum, epsilon, False)
+            kind = _type(node.meta["val"][0])
+            yield Digital(
+                node.name, Call("aten.batch_norm.default", given), kind, node.name, location
+            )
+            return
+        if name == "size.getitem" and _op_name(node.all_input_nodes[0]) == _NORM:
+            call = Call("aten.alias.default", args[:1])
+        elif name in _VIEWS:
             call = Call(_VIEWS[name], args)
         elif _is_move(name):
             dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))

@@ -125,6 +125,8 @@ CASES = [
     ("Conv", [IMAGE, f(5, 4, 3, 3)], {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (1,)),
     ("Conv", [X3, f(5, 3, 2)], {"dilations": [2]}, (1,)),
     ("ConvTranspose", [IMAGE, f(4, 5, 3, 3), f(5)], {"strides": [2, 2]}, (1, 2)),
+    ("ConvTranspose", [IMAGE, f(4, 5, 3, 3)], {"strides": [2, 2], "pads": [0, 1, 2, 1]}, (1,)),
+    ("ConvTranspose", [IMAGE, f(4, 2, 3, 3)], {"dilations": [2, 1], "group": 2}, (1,)),
     ("MaxPool", [IMAGE], {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]}, ()),
     ("AveragePool", [IMAGE], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, ()),
     ("AveragePool", [IMAGE], {"kernel_shape": [2, 2], "ceil_mode": 1, "strides": [2, 2]}, ()),

@@ -65,15 +65,16 @@ class Favor(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Convolutions on the host, a linear head on crossbars."""
+    """A convolution, a transposed one and a linear head."""
 
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.SiLU())
-        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 5))
+        self.wider = nn.ConvTranspose2d(4, 2, 2, stride=2)
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(128, 5))
 
     def forward(self, x):
-        return self.head(F.max_pool2d(self.body(x), 2)).log_softmax(-1)
+        return self.head(self.wider(F.max_pool2d(self.body(x), 2))).log_softmax(-1)
 
 
 class Tokens(nn.Module):
@@ -93,7 +94,7 @@ class Tokens(nn.Module):
 MODELS = {
     "kernel machine": (KernelMachine, (torch.randn(4, 16),), (0,), 2),
     "favor": (Favor, (torch.randn(3, 5, 16),), (0, 1), 4),
-    "convolutional": (Convolutional, (torch.randn(2, 3, 8, 8),), (0,), 1),
+    "convolutional": (Convolutional, (torch.randn(2, 3, 8, 8),), (0,), 3),
     "tokens": (Tokens, (torch.randint(0, 20, (3, 7)),), (0,), 4),
 }
 WAYS = {
