@@ -6,7 +6,6 @@ out-of-range key is a ChipError that names file and key.
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
 
 _GROUP = "hermesc.chips"
@@ -127,10 +127,10 @@ def _read_file(path: Path) -> Table:
 
 def _parse(path: Path) -> Table:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ChipError(f"cannot read the chip {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ChipError(f"chip {path}: not valid TOML: {error}") from None
 
 
@@ -178,7 +178,7 @@ def changed(chip: ChipSpec, settings: Sequence[tuple[str, str]]) -> ChipSpec:
 
 def _one_value(text: str) -> Any:
     """A TOML value. Raises ValueError for anything else, or more."""
-    found = tomllib.loads(f"value = {text}")
+    found = parse_toml(f"value = {text}")
     if set(found) != {"value"}:
         raise ValueError("more than one value")
     return found["value"]
