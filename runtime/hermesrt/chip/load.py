@@ -159,9 +159,10 @@ def _override(tables: Table, key: str, text: str) -> None:
         raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
     try:
         value = text if isinstance(old, str) else _one_value(_SWITCH.get(text, text))
-    except ValueError:
+    except ValueError as error:
+        limit = f" ({error})" if type(error) is ValueError else ""  # and no error of the syntax
         such = "on or off" if isinstance(old, bool) else f"a value such as {old!r}"
-        raise OptionError(f"--set chip.{key}={text}: write {such}") from None
+        raise OptionError(f"--set chip.{key}={text[:100]}: write {such}{limit}") from None
     note = f"chip.{key} was {old!r}"
     if table["source"] == _BY_SET:
         note = f"{table['note']}; {note}"
