@@ -1,7 +1,8 @@
 """The description of a chip: one frozen class for each table of its TOML, units in the names.
 
-Every table carries a `pedigree` for its numbers: `quoted` (read in a publication), `derived` (arithmetic on quoted
-numbers, shown) or `assumed` (with the reason). `limits` gives a number's allowed range.
+Every table carries a `pedigree` for its numbers: `quoted` (read in a publication), `derived`
+(arithmetic on quoted numbers, shown) or `assumed` (with the reason). `limits` gives a number's
+allowed range.
 """
 
 from collections.abc import Mapping
