@@ -8,6 +8,8 @@ bug of ours (exit 70).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hermesrt.shown import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -25,9 +27,10 @@ class Location:
     code: str = ""
 
     def __str__(self) -> str:
+        """As it is shown: what has no ink is an escape."""
         if not self.file:
-            return self.module or "?"
-        return f"{self.file}:{self.line}"
+            return shown(self.module) or "?"
+        return f"{shown(self.file)}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class UnsupportedOpError(ModelError):
         "model's forward into your own code before or after it.",
     ) -> None:
         self.refusals = tuple(refusals)
-        lines = [f"  {r.location}: {r.op}: {r.reason}" for r in self.refusals]
+        lines = [f"  {r.location}: {shown(r.op)}: {shown(r.reason)}" for r in self.refusals]
         count = len(self.refusals)
         super().__init__(
             f"{count} {noun}{'s' if count > 1 else ''} of the model can run neither on the chip "

@@ -97,7 +97,7 @@ def test_names_and_dtype_of_the_features():
     [
         ({"chip": "no-such-chip"}, "no-such-chip"),
         ({"age": "yesterday"}, "yesterday"),
-        ({"age": -1.0}, "age -1.0: must be 0 or more"),
+        ({"age": -1.0}, "age -1: must be 0 or more"),
         ({"mode": "5-phase"}, "must be one of"),
     ],
 )

@@ -30,6 +30,7 @@ from hermesrt.report.text.stages import (
     tile_cells,
 )
 from hermesrt.report.text.terminal import table
+from hermesrt.shown import shown
 from hermesrt.units import plural
 
 Stage = Graph | Partitioned | Tiled | Quantized | Placed | Remapped | Routed | Scheduled
@@ -60,7 +61,7 @@ def stage_text(stage: Stage) -> str:
 
 def graph_text(graph: Graph) -> str:
     """The graph's text; the same graph gives the same text."""
-    lines = [_line(op) for op in graph.ops]
+    lines = [shown(_line(op)) for op in graph.ops]
     return "\n".join([*lines, f"return {', '.join('%' + name for name in graph.outputs)}"]) + "\n"
 
 

@@ -8,7 +8,6 @@ cores, rows and columns.
 """
 
 import io
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ChipError
 from hermesrt.files.atomic import read_file, write_atomically
 from hermesrt.files.npz import read_arrays
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _COUNT = 2**31 - 1
@@ -91,8 +91,8 @@ def write_defects(defects: DefectMap, path: Path) -> None:
 
 def _from_toml(path: Path, chip: ChipSpec) -> DefectMap:
     try:
-        data = tomllib.loads(read_file(path, "defect map").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = parse_toml(read_file(path, "defect map").decode())
+    except ValueError as error:
         raise ChipError(f"{path}: not a TOML file: {error}") from None
     file = decode(_File, data, str(path), ChipError)
     numbers = [core.number for core in file.core]

@@ -1,6 +1,5 @@
 """Digital machines to compare a chip with, as data: installed ones by name, or a TOML file."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -10,6 +9,7 @@ from typing import Any
 from hermesrt.chip.load import gather_pedigree
 from hermesrt.chip.spec import Pedigree, limits
 from hermesrt.errors import ChipError, OptionError
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _GROUP = "hermesc.machines"
@@ -107,10 +107,10 @@ def load_machines(names: str) -> tuple[Machine, ...]:
 
 def _read(path: Path) -> list[Machine]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ChipError(f"cannot read the machines {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ChipError(f"machines {path}: not valid TOML: {error}") from None
     return [_machine(name, tables, path) for name, tables in data.items()]
 

@@ -99,7 +99,7 @@ def _entries(data: bytes, where: str) -> dict[str, bytes]:
 def to_json(value: Any) -> bytes:
     """JSON bytes, the same for the same value."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return text.encode("utf-8", "surrogatepass")  # names of files may hold halves of pairs
 
 
 def from_json(data: bytes, where: str) -> Any:

@@ -3,10 +3,7 @@
 import contextlib
 import copy
 import inspect
-import io
-import logging
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.describe import describe
+from hermesc.frontend.quiet import quiet
 from hermesrt.errors import ModelError
 
 
@@ -236,22 +234,3 @@ def _whole_stacks() -> Iterator[None]:
         yield
     finally:
         setattr(TracerBase, kept.__name__, kept)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What torch.export warns, logs and prints is not for our users."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        said = io.StringIO()
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(said),
-            contextlib.redirect_stderr(said),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

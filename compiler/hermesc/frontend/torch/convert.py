@@ -18,6 +18,7 @@ from hermesc.ir.ops import Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.call import Arg, Call, DType, Ref, dtype_names, resolve
+from hermesrt.shown import is_utf8, shown
 
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
 _CHECKS = ("_assert", "sym_constrain_range", "_check")
@@ -110,6 +111,11 @@ class _Converter:
     def _constant(self, node: Node, name: str, value: Any) -> Constant:
         if not isinstance(value, Tensor):
             raise ModelError(f"the model holds {name}, a {type(value).__name__}: not a tensor")
+        if not is_utf8(name):
+            raise ModelError(
+                f"the name of the weight {shown(name)} holds half of a surrogate pair, which no "
+                "file can hold; give it another name"
+            )
         self._weights[name] = value.detach().contiguous()
         return Constant(node.name, name, _tensor_type(value))
 

@@ -1,5 +1,6 @@
 """Where in the user's code a captured node was written."""
 
+import re
 import site
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,11 @@ import torch
 from torch.fx import Node
 
 from hermesrt.errors import Location
+
+# A file's name may hold anything, line breaks too; not every frame has its line of code.
+_FRAME = re.compile(
+    r'^ *File "([\s\S]*?)", line (\d+), in [^\n]*(?:\n(?! *File ")([^\n]*))?', re.MULTILINE
+)
 
 
 def location_of(node: Node, folder: Path | None) -> Location:
@@ -22,22 +28,14 @@ def location(meta: Mapping[str, Any], folder: Path | None) -> Location:
     stack = meta.get("nn_module_stack") or {}
     module = str(next(reversed(stack.values()))[0]) if stack else ""
     module = "" if module.startswith("_empty_nn_module_stack") else module  # torch's own mark
-    lines = (meta.get("stack_trace") or "").strip().splitlines()
-    frames = [
-        (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
-        for line, code in zip(lines, [*lines[1:], ""], strict=False)
-        if line.strip().startswith('File "')
-    ]
+    found = _FRAME.finditer(meta.get("stack_trace") or "")
+    frames = [(frame[1], frame[2], (frame[3] or "").strip()) for frame in found]
     not_theirs = (str(Path(torch.__file__).parent), "torch/", str(Path(__file__).parents[1]))
     own = [f for f in frames if not f[0].startswith(not_theirs)]
     if not own:
         return Location(module=module)
     file, line, code = own[-1]
-    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    return Location(module, _short_path(file, folder), int(line), code)
 
 
 def _short_path(file: str, folder: Path | None) -> str:
