@@ -42,7 +42,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
+class MachinePower:
     """Power at rest, and what full utilisation adds.
 
     static_w: at rest, in W.
@@ -81,7 +81,7 @@ class Machine:
     description: str
     rates: tuple[Rate, ...]
     memory: Memory
-    power: Power
+    power: MachinePower
     launch: Launch
 
 

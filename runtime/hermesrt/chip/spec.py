@@ -137,7 +137,7 @@ class DriftReference:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputConverter:
     """The PWM input converter.
 
     input_bits: of an input code, its sign included.
@@ -597,7 +597,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
+class PowerLaw:
     """A falling function of r = g / g_max: min(high, scale / max(r^exponent, floor)).
 
     scale: of the numerator.
@@ -614,7 +614,7 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class Polynomial:
+class NoisePolynomial:
     """Programming noise of a device: sum_i microsiemens[i] r^i, r = g / g_max.
 
     microsiemens: coefficients, constant first, in microsiemens.
@@ -657,10 +657,10 @@ class Pcm:
     """
 
     pedigree: Pedigree
-    programming: Polynomial | CountPolynomial
+    programming: NoisePolynomial | CountPolynomial
     drift_mean: Curve
     drift_spread: Curve
-    read_noise: Curve | Power
+    read_noise: Curve | PowerLaw
     g_max_siemens: float = limits(1e-9, 1.0)
     t0_seconds: float = limits(1e-6, 1e9)
     read_seconds: float = limits(1e-12, 1.0)
@@ -694,7 +694,7 @@ class ChipSpec:
     fast_noise: FastNoise
     drift_reference: DriftReference
     effects: Effects
-    input: Input
+    input: InputConverter
     adc: Adc
     adc_count: AdcCount
     converter_spread: ConverterSpread
