@@ -46,7 +46,13 @@ StageObserver = Callable[[str, object, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The passes' options, each under its pass's name."""
+    """The passes' options, each under its pass's name.
+
+    partition: what goes to the chip.
+    quantize: what inputs and outputs clip at.
+    place: the aim of the placement, and its solver.
+    convolve: how convolutions are lowered.
+    """
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)

@@ -26,7 +26,15 @@ from hermesrt.ops.call import to_json
 
 @dataclass(frozen=True, slots=True)
 class ProgramInfo:
-    """What a program carries beside its graph."""
+    """What a program carries beside its graph.
+
+    name: of the model.
+    examples: sample inputs by name, [samples, ...].
+    labels: of the examples, [samples]; None without.
+    rows_independent: whether each output row depends on its own input row alone.
+    notes: sentences for the report.
+    classes: what the columns of the first output stand for, if the model tells.
+    """
 
     name: str
     examples: Mapping[str, Tensor]

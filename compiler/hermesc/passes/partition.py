@@ -26,9 +26,13 @@ from hermesrt.ops.table import REASONS, base_name, op_class
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
-    """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
-    `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
-    that stay off the chip."""
+    """What goes to the crossbars and their LDPUs.
+
+    bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
+        `host` (in
+        FP32 after it, as in the published kernel experiments).
+    digital: labels of layers that stay off the chip.
+    """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()

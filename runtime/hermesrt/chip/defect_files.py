@@ -189,7 +189,7 @@ def _toml(defects: DefectMap) -> str:
 
 def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
     """Core and line of every entry; both devices of a polarity in one where they are alike."""
-    levels: dict[tuple[int, int, int, int], dict[int, float]] = {}
+    levels: dict[tuple[int, int, int, int], dict[int, np.float32]] = {}
     for place, siemens in zip(defects.stuck.tolist(), defects.siemens, strict=True):
         core, row, column, device = place
         levels.setdefault((core, row, column, device >> 1), {})[device & 1] = siemens
@@ -199,10 +199,10 @@ def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
             yield core, f"{start}{_level(held[0])} }},"
         else:
             for device, siemens in sorted(held.items()):
-                yield core, f"{start}device = {device}, {_level(float(siemens))} }},"
+                yield core, f"{start}device = {device}, {_level(siemens)} }},"
 
 
-def _level(siemens: float) -> str:
+def _level(siemens: np.float32) -> str:
     return 'state = "reset"' if siemens == 0 else f"siemens = {siemens!s}"
 
 

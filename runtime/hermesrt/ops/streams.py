@@ -23,8 +23,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The dimension of a tensor along which its tokens lie, and how many there are; of an image the
-    first of `span` dimensions, whose tokens come in raster order."""
+    """The dimension of a tensor along which its tokens lie, or several dimensions of an image.
+
+    dim: the dimension, or the first of several.
+    size: how many tokens there are.
+    span: how many dimensions; the tokens of an image come in raster order.
+    """
 
     dim: int
     size: int
@@ -42,7 +46,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A tensor that an operation takes, and its stream, if it has one."""
+    """A tensor that an operation takes.
+
+    name: of the result that it is.
+    shape: its sizes.
+    stream: where its tokens lie; None without any.
+    """
 
     name: str
     shape: Shape
@@ -78,8 +87,12 @@ class Windowed:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The stream of a result, the operands of which it needs but the same token, and those over
-    which it moves a window."""
+    """What becomes of the streams of an operation's operands.
+
+    stream: of the result; None without any.
+    each: names of the operands of which it needs but the same token.
+    windows: the operands over which it moves a window.
+    """
 
     stream: Stream | None = None
     each: tuple[str, ...] = ()

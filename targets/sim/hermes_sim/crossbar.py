@@ -1,6 +1,6 @@
 """The signal chain of one layer: input code, analog sums, counters, LDPU, output code.
 
-All constants are folded into the stored weights once (`Stage`), so an MVM is: quantise, product,
+All constants are folded into the stored weights once (`RowBlock`), so an MVM is: quantise, product,
 noise, round, scale. `layer_mvm` is the one place where values flow, and so the one to replace by a
 faster kernel. All column tiles of a row block share one product, for only row blocks have
 converters of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output
@@ -22,7 +22,7 @@ Sums = Float[Tensor, "vectors columns"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RowBlock:
     """One row block of a layer, all its columns, in ADC counts for each step of the input code.
 
     rows: of the layer.
@@ -93,7 +93,7 @@ class LayerArrays:
 
     converters: Converters
     input_scale: float
-    stages: tuple[Stage, ...]
+    stages: tuple[RowBlock, ...]
     output_step: float
     relu: bool
 
@@ -115,7 +115,7 @@ def variance_type() -> torch.dtype:
 class Workspace:
     """Temporaries of a call, used again for each chunk: fresh memory costs more than arithmetic."""
 
-    def __init__(self, stages: tuple[Stage, ...], rows: int, inputs: int) -> None:
+    def __init__(self, stages: tuple[RowBlock, ...], rows: int, inputs: int) -> None:
         columns = stages[0].scale.shape[0]
         noisy = [s.variance for s in stages if s.variance is not None]
         self.codes = torch.empty(rows, inputs)
@@ -173,7 +173,7 @@ def input_codes(converters: Converters, scale: float, x: Vectors, out: Tensor) -
 
 def stage_counts(
     converters: Converters,
-    stage: Stage,
+    stage: RowBlock,
     codes: Vectors,
     noise: Noise,
     index: int,
@@ -201,7 +201,7 @@ def stage_counts(
     return counts.round_() if converters.count_code else counts
 
 
-def read_deviation(stage: Stage, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
+def read_deviation(stage: RowBlock, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
     """Standard deviation of the noise of each count, in the workspace."""
     squares = work.squares[: codes.numel()].view(codes.shape)
     summed = work.variance[: codes.shape[0]]
@@ -218,14 +218,14 @@ def read_deviation(stage: Stage, variance: Tensor, codes: Vectors, work: Workspa
     return deviation.sqrt_()
 
 
-def core_counts(converters: Converters, stage: Stage, codes: Vectors, noise: Noise) -> Sums:
-    """The counts of one Stage alone."""
+def core_counts(converters: Converters, stage: RowBlock, codes: Vectors, noise: Noise) -> Sums:
+    """The counts of one RowBlock alone."""
     work = Workspace((stage,), codes.shape[0], 0)
     counts = codes.new_empty(codes.shape[0], stage.gain.shape[0])
     return stage_counts(converters, stage, codes, noise, 0, counts, work)
 
 
-def stop_phases(converters: Converters, stage: Stage, codes: Vectors, counts: Tensor) -> None:
+def stop_phases(converters: Converters, stage: RowBlock, codes: Vectors, counts: Tensor) -> None:
     """Replace the counts of those vectors that saturate a line.
 
     Most stay far below the limit: by the Cauchy-Schwarz inequality no phase of a line counts more
