@@ -79,7 +79,7 @@ def layer(
 
 def errors() -> Iterator[Row]:
     """Errors of the products of one crossbar, by age."""
-    for curve in ageing("hermes", ()):
+    for curve in ageing(load_chip("hermes")):
         for age_s, target, found in zip(AGES_S, curve.targets, curve.lifted, strict=True):
             name = f"MVM error of a crossbar, {curve.cells}, {duration(age_s)}"
             yield Row(name, 100 * target, 100 * found, "%", 1)

@@ -23,6 +23,7 @@ from hermesc.ir import verify
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed
 from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
@@ -46,11 +47,18 @@ StageObserver = Callable[[str, object, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The passes' options, each under its pass's name."""
+    """The passes' options, each under its pass's name.
+
+    partition: what goes to the chip.
+    quantize: what inputs and outputs clip at.
+    place: the aim of the placement, and its solver.
+    convolve: how convolutions are lowered.
+    """
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
 
 
 def compile_model(
@@ -84,6 +92,8 @@ def compile_model(
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
+    verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)

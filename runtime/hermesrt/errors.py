@@ -8,20 +8,29 @@ bug of ours (exit 70).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hermesrt.shown import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where in the user's code an operation was written."""
+    """Where in the user's code an operation was written.
 
-    module: str = ""  # path of the module that ran it, as in `named_modules`, "" at the top
+    module: path of the module that ran it, as in `named_modules`; "" at the top.
+    file: of the user's code; "" where it is not known.
+    line: its number, from 1; 0 where it is not known.
+    code: the line's text.
+    """
+
+    module: str = ""
     file: str = ""
     line: int = 0
     code: str = ""
 
     def __str__(self) -> str:
+        """As it is shown: what has no ink is an escape."""
         if not self.file:
-            return self.module or "?"
-        return f"{self.file}:{self.line}"
+            return shown(self.module) or "?"
+        return f"{shown(self.file)}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class UnsupportedOpError(ModelError):
         "model's forward into your own code before or after it.",
     ) -> None:
         self.refusals = tuple(refusals)
-        lines = [f"  {r.location}: {r.op}: {r.reason}" for r in self.refusals]
+        lines = [f"  {r.location}: {shown(r.op)}: {shown(r.reason)}" for r in self.refusals]
         count = len(self.refusals)
         super().__init__(
             f"{count} {noun}{'s' if count > 1 else ''} of the model can run neither on the chip "

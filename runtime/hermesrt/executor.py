@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
@@ -16,6 +17,7 @@ from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import last_uses, run
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
+from hermesrt.ops.unfold import convolve, result_shape
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
 StepObserver = Callable[[Step, Mapping[str, Any], Any], None]
@@ -76,8 +78,11 @@ def _run(
 
 
 def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:
-    rows = artifact.matrices[step.matrix].rows
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape[-1:] != (rows,):
+    rows, rank = artifact.matrices[step.matrix].rows, 0
+    if step.window is not None:
+        rows, rank = rows // step.window.taps, step.window.rank
+    real = isinstance(x, Tensor) and x.is_floating_point() and x.dim() > rank
+    if not isinstance(x, Tensor) or not real or x.shape[-1 - rank] != rows:
         found = f"{x.dtype}{list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"its input is {found} and not vectors of {rows} real numbers")
     return x
@@ -132,10 +137,22 @@ def reference_mvm(artifact: Artifact) -> MvmFunction:
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
         wide = x.float() if x.itemsize < 4 else x
-        y = wide @ tensor_of(artifact, step.matrix).to(wide.dtype)
-        return epilogue(artifact, step, y).to(x.dtype)
+        matrix = tensor_of(artifact, step.matrix).to(wide.dtype)
+        if step.window is None:
+            return epilogue(artifact, step, wide @ matrix).to(x.dtype)
+
+        def at(vectors: Tensor, _: Tensor) -> Tensor:
+            return epilogue(artifact, step, vectors @ matrix)
+
+        idle = idle_result(artifact, step, wide)
+        return convolve(step.window, wide, matrix.shape[1], at, idle).to(x.dtype)
 
     return mvm
+
+
+def idle_result(artifact: Artifact, step: MvmStep, x: Tensor) -> Float[Tensor, " columns"]:
+    """What a step makes of a vector of zeros, for which no MVM is needed, in the dtype for x."""
+    return epilogue(artifact, step, x.new_zeros(artifact.matrices[step.matrix].columns))
 
 
 def epilogue(artifact: Artifact, step: MvmStep, y: Tensor) -> Tensor:
@@ -151,7 +168,10 @@ def shape_mvm(artifact: Artifact) -> MvmFunction:
     """The shape of a step's result, whatever the device."""
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
-        return x.new_zeros((*x.shape[:-1], artifact.matrices[step.matrix].columns))
+        columns = artifact.matrices[step.matrix].columns
+        if step.window is None:
+            return x.new_zeros((*x.shape[:-1], columns))
+        return x.new_zeros(result_shape(step.window, x.shape, columns))
 
     return mvm
 

@@ -33,8 +33,8 @@ def interchip_transfers(work: Workload) -> tuple[InterchipTransfer, ...]:
     came: dict[str, frozenset[int]] = {}
     found = []
     for step in work.work:
-        needs = (*step.needs.each, *step.needs.whole)
-        chips = frozenset[int]().union(*(came.get(name, frozenset()) for name in needs))
+        names = step.needs.names
+        chips = frozenset[int]().union(*(came.get(name, frozenset()) for name in names))
         if isinstance(step, MvmWork):
             matrix = artifact.matrices[step.step.matrix]
             taken: Counter[int] = Counter()

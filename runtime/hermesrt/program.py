@@ -1,7 +1,9 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,8 +22,16 @@ from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
 from hermesrt.data import Samples, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
-from hermesrt.executor import MvmFunction, check_operations, execute, reference_mvm
+from hermesrt.executor import (
+    MvmFunction,
+    check_operations,
+    execute,
+    idle_result,
+    reference_mvm,
+)
 from hermesrt.measurement import RunSettings, measure
+from hermesrt.ops.unfold import convolve
+from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -38,6 +48,7 @@ from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
+_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +129,8 @@ class OutputBlock:
 class Chip:
     """A device that holds a program: call it like the model itself.
 
-    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them.
+    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them, as this
+    one does after `rewind`.
     """
 
     def __init__(self, program: Program, device: Device) -> None:
@@ -202,6 +214,9 @@ class Chip:
     def __call__(self, *inputs: Tensor | NDArray[Any]) -> Any:
         """The outputs of tensors or numpy arrays: a tensor, or a tuple where there are several.
 
+        The read noise of a row follows from the chip's seed, the number of calls before and the
+        row's place in the batch. So another batch split or another order of rows gives other
+        bits; rows that follow, and the number of threads, do not change those of a crossbar.
         Raises: InputError when the inputs do not fit the program.
         """
         blocks = self.run(self._samples(inputs), references=False)
@@ -211,7 +226,10 @@ class Chip:
     def report(
         self, *inputs: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None
     ) -> RunReport:
-        """Accuracy, latency and energy on the inputs, or on the program's own examples."""
+        """Accuracy, latency and energy on the inputs, or on the program's own examples.
+
+        It runs them, so it counts as a call: it takes the next read noise.
+        """
         artifact = self.compiled.artifact
         samples = self._samples(inputs) if inputs else example_samples(artifact)
         if labels is not None:
@@ -271,6 +289,8 @@ class Chip:
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
             if step.matrix in spared:
                 return digital(step, x)
+            if step.window is not None:
+                return self._windowed(step, x, block, copies[step.matrix], shapes)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
                 y = self.device.mvm(step, vectors, block)
@@ -282,6 +302,32 @@ class Chip:
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
         return mvm
+
+    def _windowed(
+        self,
+        step: MvmStep,
+        x: Tensor,
+        block: int,
+        copies: int,
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Tensor:
+        """An MVM at every position of a window, some at a time; each time has its own noise."""
+        artifact, window = self.compiled.artifact, step.window
+        assert window is not None
+        columns = artifact.matrices[step.matrix].columns
+        sizes = tuple(x.shape[-window.rank :])
+        sample = shapes.get(step.name, x.shape)[: -window.rank - 1]
+        own = math.prod(sample) * served_count(window, sizes)
+        parts = itertools.count()
+
+        def at(vectors: Tensor, places: Tensor) -> Tensor:
+            number = block + (next(parts) << _PART_BITS)
+            if copies == 1:
+                return self.device.mvm(step, vectors, number)
+            serve = partial(self._serve, step, number)
+            return dispatch(vectors, places % own % copies, copies, columns, serve)
+
+        return convolve(window, x, columns, at, idle_result(artifact, step, x))
 
     def _serve(self, step: MvmStep, block: int, vectors: Tensor, copy: int) -> Tensor:
         return self.device.mvm(step, vectors, block, copy)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,12 +23,14 @@ from hermesrt.ops.streams import (
     Operand,
     Shape,
     Stream,
+    Windowed,
     follow,
     of_indices,
     of_input,
-    of_vectors,
+    of_mvm,
 )
 from hermesrt.ops.table import Row, row_of
+from hermesrt.ops.window import served, vector_count
 from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 
 
@@ -37,11 +41,23 @@ class Needs:
     tokens: the equal parts that its work comes in.
     each: part i needs part i of these.
     whole: every part needs all of these.
+    windows: part i needs the positions of these that it sees.
     """
 
     tokens: int = 1
     each: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    windows: tuple[Windowed, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All results that it waits for."""
+        return (*self.each, *self.whole, *(w.name for w in self.windows))
+
+    @property
+    def buffered(self) -> int:
+        """Values in the line buffers: those that are there and that later positions need."""
+        return sum(w.kept * w.depth for w in self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +67,24 @@ class MvmWork:
     step: which.
     vectors: how many.
     needs: what it waits for.
+    sizes: of the input that its window moves over; empty without one.
     """
 
     step: MvmStep
     vectors: int
     needs: Needs
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def served(self) -> NDArray[np.bool_] | None:
+        """The tokens that take vectors, where some see nothing but padding."""
+        window = self.step.window
+        if window is None or not self.sizes:
+            return None
+        mask = np.ones((), np.bool_)
+        for dim in served(window, self.sizes):
+            mask = mask[..., None] & dim
+        return None if mask.all() or self.needs.tokens != mask.size else mask.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +178,14 @@ def _measure(
         }
         followed = _followed(step, operands, shape_of(result))
         streams[step.name] = followed.stream
-        whole = tuple(n for n in operands if n not in followed.each)
-        needs = Needs(followed.stream.size if followed.stream else 1, followed.each, whole)
+        seen = (*followed.each, *(w.name for w in followed.windows))
+        whole = tuple(n for n in operands if n not in seen)
+        tokens = followed.stream.size if followed.stream else 1
+        needs = Needs(tokens, followed.each, whole, followed.windows)
         if isinstance(step, MvmStep):
-            found.append(MvmWork(step, values[step.input].shape[:-1].numel(), needs))
+            shape = tuple(values[step.input].shape)
+            sizes = () if step.window is None else shape[-step.window.rank :]
+            found.append(MvmWork(step, vector_count(step.window, shape), needs, sizes))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
             macs = flops // 2 or _uncounted(step, values, result)
@@ -167,7 +200,7 @@ def _followed(
     step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
 ) -> Followed:
     if isinstance(step, MvmStep):
-        return of_vectors(operands[step.input])
+        return of_mvm(step.window, operands[step.input], result)
     return Followed() if result is None else follow(step.call, operands, result)
 
 

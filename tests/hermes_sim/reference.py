@@ -8,17 +8,44 @@ says so. Nothing is folded, nothing shared.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
+import numpy as np
 import simpy
 
 from hermes_sim import digital
 from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.ops.window import Window
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 
 Event = Any
+
+
+def seen(window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...], token: int) -> list[int]:
+    """Raster indices of the inputs that an output of a window sees, tap by tap."""
+    place = np.unravel_index(token, outputs)
+    found = []
+    for taps in product(*map(range, window.kernel)):
+        at = [
+            p * s - b + t * d
+            for p, s, b, t, d in zip(
+                place, window.stride, window.before, taps, window.dilation, strict=True
+            )
+        ]
+        pairs = list(zip(at, window.spread, sizes, strict=True))
+        if all(a % w == 0 and 0 <= a // w < size for a, w, size in pairs):
+            found.append(int(np.ravel_multi_index([a // w for a, w, _ in pairs], sizes)))
+    return found
+
+
+def idle(work: MvmWork, token: int) -> bool:
+    """Whether an output sees nothing but padding, and so takes no MVM."""
+    window = work.step.window
+    if window is None or work.needs.tokens == 1:
+        return False
+    return not seen(window, work.sizes, window.outputs(work.sizes), token)
 
 
 @dataclass
@@ -95,7 +122,13 @@ class Reference:
     def inputs(self, needs: Needs, token: int) -> list[tuple[Event, int]]:
         each = [(self.results[n][token], 0) for n in needs.each if n in self.results]
         whole = [(e, 0) for n in needs.whole if n in self.results for e in self.results[n][-1:]]
-        return each + whole
+        moved = [
+            (self.results[w.name][i], 0)
+            for w in needs.windows
+            if w.name in self.results
+            for i in seen(w.window, w.sizes, w.outputs, token)
+        ]
+        return each + whole + moved
 
     def all_of(self, needs: list[tuple[Event, int]]) -> Event:
         return self.env.all_of([self.after(e, d) for e, d in needs])
@@ -110,7 +143,8 @@ class Reference:
     def mvm(self, work: MvmWork) -> list[Event]:
         chip, artifact = self.chip, self.workload.artifact
         matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
-        split, last = work.vectors // tokens, len(matrix.row_ranges) - 1
+        served = [t for t in range(tokens) if not idle(work, t)]
+        split, last = work.vectors // max(1, len(served)), len(matrix.row_ranges) - 1
         paths = {(r.matrix, r.copy, r.columns, r.stage): r.cores for r in artifact.manifest.routes}
         stage_ps, out = to_ps(chip.stage_time.stage_ns), to_ps(chip.hop_time.hop_ns)
         ldpus: dict[Any, dict[int, Job]] = {}
@@ -131,7 +165,10 @@ class Reference:
                 loaded = self.add(
                     ("in", tile.core),
                     to_ps(byte_ns * rows),
-                    [(e, wait) for e, _ in self.inputs(work.needs, i // split) or [self.start]]
+                    [
+                        (e, wait)
+                        for e, _ in self.inputs(work.needs, served[i // split]) or [self.start]
+                    ]
                     + free,
                 )
                 mvm = self.add(("array", tile.core), to_ps(chip.mvm_ns[mode]), [(loaded.done, 0)])
@@ -153,6 +190,7 @@ class Reference:
             ldpus[tile.copy, tile.columns, tile.stage] = jobs
         results: list[Event] = []
         for t in range(tokens):  # results are taken in order
-            own = [e for events in sent[t * split : (t + 1) * split] for e in events]
+            place = served.index(t) * split if t in served else work.vectors
+            own = [e for events in sent[place : place + split] for e in events]
             results.append(self.env.all_of(own + results[-1:]))
         return results

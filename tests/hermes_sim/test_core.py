@@ -219,7 +219,8 @@ def test_a_verify_read_has_a_count_of_noise_and_that_of_the_devices(
     for device in range(4):
         core.pulse(pulses("set", device), device)
     held = core.conductance
-    variance = pcm.read_noise(core.statistics, held, held, 0.0).square().sum(0)
+    fast = core.chip.fast_noise.logarithm
+    variance = pcm.read_noise(core.statistics, held, held, fast).square().sum(0)
     reads = torch.stack([core.verify((0, 1), index) for index in range(30)])
     assert torch.equal(reads, reads.round())
     assert not torch.equal(reads[0], reads[1])
@@ -230,7 +231,7 @@ def test_a_verify_read_has_a_count_of_noise_and_that_of_the_devices(
 
 
 def test_devices_drift_only_once_they_are_settled(core_of: Callable[..., Core]) -> None:
-    core = core_of()
+    core = core_of({"effects.read_noise": "false"})
     random_pulses(core, rounds=3)
     assert not core.settled
     core.settle()

@@ -25,6 +25,8 @@ def relative(y: Tensor, wanted: Tensor) -> float:
 # The published equations know no current limit, no spread of the converters and no correction of
 # it, and round to nearest.
 EQUATIONS = {
+    "read_statistics.read_noise": "added",
+    "drift_reference.reference": "magnitude",
     "adc.saturation_ampere": "1e-3",
     "adc.counter_bits": "16",
     "ldpu_code.rounding": "nearest",
@@ -189,7 +191,9 @@ def test_read_noise_drawn_once_repeats_and_is_as_large(product: type[nn.Module])
     x = torch.randn(500, 64, generator=torch.Generator().manual_seed(1))
     errors = {}
     for drawn in ("each", "once"):
-        chip = load_chip("hermes", [("read_statistics.drawn", drawn)])
+        chip = load_chip(
+            "hermes", [("read_statistics.read_noise", "added"), ("read_statistics.drawn", drawn)]
+        )
         made = hermesc.compile(product(matrix), x, chip=chip).deploy(hermesc.simulate(chip))
         first, second = made(x), made(x)
         assert torch.equal(first, second) == (drawn == "once")

@@ -108,7 +108,8 @@ def test_drift_and_its_compensation(
     scale = float((old * (x @ matrix)).sum() / (x @ matrix).square().sum())
     ratio = (YEAR + 300) / 300
     assert ratio**-0.13 < scale < ratio**-0.0174
-    compensated = deployed(only("drift", "drift_compensation")).configure(age_s=YEAR)
+    magnitude = {"drift_reference.reference": "magnitude"}
+    compensated = deployed(only("drift", "drift_compensation") | magnitude).configure(age_s=YEAR)
     again = compensated(x)
     largest = matrix.abs().amax(0)  # a column's largest weight has the largest conductance
     weights = compensated(torch.eye(64)) / largest
@@ -127,8 +128,9 @@ def test_compensation_is_one_factor_for_each_tile(
     assert factors.std().item() < 1e-2 * factors.mean().item()
     cells = again.device._cores[0]
     tile = held(again).tiles[0].place
-    young, old = (cells.now(age)[0][:, tile[0], tile[1]] for age in (0.0, YEAR))
-    wanted = (young[0] - young[1]).abs().mean() / (old[0] - old[1]).abs().mean()
+    pairs = (cells.now(age)[0][:, tile[0], tile[1]] for age in (0.0, YEAR))
+    young, old = (pair[0] - pair[1] for pair in pairs)
+    wanted = (young * old).sum() / old.square().sum()
     assert factors.mean().item() == pytest.approx(wanted.item(), rel=1e-3)
 
 
@@ -375,3 +377,43 @@ def test_other_statistics_than_the_program_was_compiled_for_are_refused(
     program = deployed({}).compiled
     with pytest.raises(OptionError, match="another statistics than the device's"):
         program.deploy(hermesc.simulate(chip_with({"statistics.model": "pcm-like"})))
+
+
+@pytest.mark.parametrize("kind", ["identity", "pruned", "count-sketch", "dense"])
+def test_compensation_does_not_overshoot_on_any_matrix(
+    deployed: Deployed, x: Tensor, kind: str
+) -> None:
+    """After a year, with and without."""
+    draw = torch.Generator().manual_seed(0)
+    dense = torch.randn(64, 48, generator=draw)
+    signs = torch.randint(0, 2, (64,), generator=draw) * 2.0 - 1
+    places = torch.nn.functional.one_hot(torch.randint(0, 48, (64,), generator=draw), 48)
+    matrix = {
+        "identity": torch.eye(64)[:, :48],
+        "pruned": dense * (torch.rand(64, 48, generator=draw) < 0.05),
+        "count-sketch": signs[:, None] * places,
+        "dense": dense,
+    }[kind]
+    without, products = (
+        relative(deployed(settings, matrix, x).configure(age_s=YEAR)(x), x @ matrix)
+        for settings in ({"effects.drift_compensation": "false"}, {})
+    )
+    assert products <= without
+
+
+def test_the_mean_magnitude_overshoots_where_most_cells_hold_no_weight(
+    deployed: Deployed, x: Tensor
+) -> None:
+    """With all noise at every read, as the published equations have it."""
+    matrix = torch.eye(64)[:, :48]
+    noisy = {"read_statistics.read_noise": "added", "read_statistics.drawn": "once"}
+    products, magnitude = (
+        relative(
+            deployed(noisy | {"drift_reference.reference": rule}, matrix, x).configure(age_s=YEAR)(
+                x
+            ),
+            x @ matrix,
+        )
+        for rule in ("products", "magnitude")
+    )
+    assert products <= magnitude

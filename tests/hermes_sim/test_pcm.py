@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hermes_sim import pcm
+from hermes_sim import flicker, pcm
 from hermesrt.chip.spec import ChipSpec, CountPolynomial, Curve, Pcm
 from hermesrt.seeds import generator
 
@@ -65,11 +65,11 @@ def test_a_spread_that_holds_the_first_read_makes_up_the_published_one_with_it(
 ) -> None:
     model = table(chip, devices)
     target = cells(ratio * model.g_max_siemens)
+    until = flicker.logarithm(model, 0.0)
     alone, within = (
-        pcm.program(model, target, generator(4), reads_within=reads) - target
-        for reads in (False, True)
+        pcm.program(model, target, generator(4), held) - target for held in (0.0, until)
     )
-    read = pcm.read_noise(model, target, target, 0.0)
+    read = pcm.read_noise(model, target, target, until)
     both = (within.square() + read.square()).mean().sqrt()
     # two devices near g_max: the noise of a read alone is more than the published spread
     wanted = max(alone.std().item(), read.square().mean().sqrt().item())
@@ -177,12 +177,13 @@ def test_read_noise_has_the_published_size(
     for age in (0.0, 86400.0):
         time = age + model.t0_seconds
         growth = math.sqrt(math.log((time + model.read_seconds) / (2 * model.read_seconds)))
-        sigma = pcm.read_noise(model, drifted, programmed, age)[0, 0, 0].item()
+        since = flicker.logarithm(model, age)
+        sigma = pcm.read_noise(model, drifted, programmed, since)[0, 0, 0].item()
         assert sigma == pytest.approx(5e-6 * q * growth, rel=3e-3)
 
 
 def test_counts_have_the_reads_in_them(chip: ChipSpec) -> None:
-    assert not bool(pcm.read_noise(chip.pcm_count, cells(1e-5), cells(1e-5), 0.0).any())
+    assert not bool(pcm.read_noise(chip.pcm_count, cells(1e-5), cells(1e-5), 1.0).any())
 
 
 def test_curve_clamps_its_logarithm(chip: ChipSpec) -> None:

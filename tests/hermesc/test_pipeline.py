@@ -16,6 +16,7 @@ STEPS = [
     "capture",
     "convert",
     "canonicalize",
+    "convolve",
     "decompose",
     "partition",
     "tile",
@@ -200,7 +201,7 @@ def test_what_calibration_shows_is_noted(chip):
         (
             "partition.biass",
             "host",
-            "there is no such option; there are partition.bias, partition.dig",
+            "there is no such option; there are convolve.groups, partition.bias, partition.dig",
         ),
         ("bias", "host", "there is no such option"),
         ("partition.bias", "gpu", "--set partition.bias=gpu: must be one of ldpu, host"),

@@ -14,15 +14,18 @@ from hermesc.ir import verify
 from hermesc.ir.graph import Graph
 from hermesc.ir.stages import Partitioned
 from hermesc.passes.canonicalize import canonicalize
+from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.partition import PartitionOptions, partition
+from hermesrt.chip.load import load_chip
 
 from .case import Case
+from .images import CONVOLUTIONS
 from .networks import NETWORKS, NOT_PRODUCTS
 from .products import PRODUCTS
 from .repeated import REPEATED
 
-ALL_PRODUCTS = (*PRODUCTS, *REPEATED)
+ALL_PRODUCTS = (*PRODUCTS, *REPEATED, *CONVOLUTIONS)
 ALL = (*ALL_PRODUCTS, *NOT_PRODUCTS, *NETWORKS)
 _BY_NAME = {case.name: case for case in ALL}
 assert len(_BY_NAME) == len(ALL), "each model has a name of its own"
@@ -56,6 +59,9 @@ def run_front(
     verify.verify_graph(graph, weights, "convert")
     graph, weights = canonicalize(graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
+    chip = load_chip("hermes")
+    graph, weights = convolve(graph, weights, chip, ConvolveOptions())
+    verify.verify_graph(graph, weights, "convolve")
     graph, weights = decompose(graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = partition(graph, weights, options or PartitionOptions())

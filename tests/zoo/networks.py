@@ -26,7 +26,13 @@ NOT_PRODUCTS = (
         w=(4, 5),
     ),
     layers("bilinear", 0, lambda m, x: m.a(x, x), a=lambda: nn.Bilinear(16, 16, 3)),
-    layers("convolution", 0, lambda m, x: m.a(x), ((4, 3, 6, 6)), a=lambda: nn.Conv2d(3, 4, 3)),
+    layers(
+        "depthwise convolution",
+        0,
+        lambda m, x: m.a(x),
+        ((4, 3, 6, 6)),
+        a=lambda: nn.Conv2d(3, 6, 3, groups=3),
+    ),
     fn("identity", 0, lambda m, x: x),
     fn("no matrix", 0, lambda m, x: x.sin() + x.mean(0)),
     fn(
@@ -56,7 +62,7 @@ NETWORKS = (
     ),
     layers(
         "convolutional",
-        1,
+        2,
         lambda m, x: m.l(F.max_pool2d(F.relu(m.b(m.c(x))), 2).flatten(1)),
         ((4, 3, 8, 8)),
         c=lambda: nn.Conv2d(3, 4, 3, padding=1),

@@ -24,8 +24,9 @@ from hermesrt.ops.streams import (
     follow,
     of_indices,
     of_input,
-    of_vectors,
+    of_mvm,
 )
+from hermesrt.ops.window import vector_count
 from hermesrt.shapes import shape_of, without_values
 
 
@@ -92,16 +93,18 @@ class _Walk:
         values: Mapping[str, Any],
     ) -> None:
         if isinstance(op, Mvm):
-            followed = of_vectors(operands[op.input])
+            followed = of_mvm(op.window, operands[op.input], shape)
         else:
             followed = Followed() if shape is None else follow(op.call, operands, shape)
         sources: dict[int, bool] = {}
+        streamed = (*followed.each, *(w.name for w in followed.windows))
         for name in takes(op):
             for mvm, whole in self._sources[name].items():
-                sources[mvm] = sources.get(mvm, False) or whole or name not in followed.each
+                sources[mvm] = sources.get(mvm, False) or whole or name not in streamed
         self._streams[op.name] = followed.stream
         if isinstance(op, Mvm):
             dependences = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
             sources = {len(self.found): False}
-            self.found.append(MvmWorkload(max(1, values[op.input].shape[:-1].numel()), dependences))
+            vectors = vector_count(op.window, tuple(values[op.input].shape))
+            self.found.append(MvmWorkload(max(1, vectors), dependences))
         self._sources[op.name] = sources

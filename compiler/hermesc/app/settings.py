@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hermesc.app.digital_fallback import FallbackOptions
+from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
@@ -17,6 +18,7 @@ from hermesrt.files.typed import parse_groups
 class _Settings:
     """A user sets how much accuracy to spend where he sets what stays digital."""
 
+    convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
@@ -61,4 +63,5 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
     Raises: OptionError for an unknown name or value.
     """
     found = parse_groups(_Settings, settings)
-    return Options(found.partition, found.quantize, found.place), found.fallback
+    options = Options(found.partition, found.quantize, found.place, found.convolve)
+    return options, found.fallback

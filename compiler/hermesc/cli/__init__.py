@@ -10,6 +10,7 @@ import click
 
 from hermesc.cli.lazy import LazyGroup
 from hermesrt.errors import HermescError, shortage
+from hermesrt.shown import shown_lines
 
 _BUG = 70
 
@@ -33,7 +34,7 @@ def _exit_code(arguments: list[str]) -> int:
     except HermescError as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {shown_lines(str(error))}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)

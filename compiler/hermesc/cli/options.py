@@ -12,6 +12,7 @@ from hermesrt.extras import require
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
+METHODS = ("published", "gdp", "verify", "oneshot", "ideal")  # device.METHODS, without torch
 FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
@@ -28,9 +29,11 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
+    "convolve.groups=auto|analog|digital, "
     "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
     "finds the layers to keep digital), quantize.range=percentile|deviations, "
-    "quantize.percentile, quantize.deviations, place.objective=balanced|cores|latency|throughput|"
+    "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
+    "place.objective=balanced|cores|latency|throughput|"
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies. Repeatable.",
 )
@@ -95,7 +98,7 @@ device_options = grouped(
     DeviceChoice,
     click.option(
         "--method",
-        type=click.Choice(["published", "gdp", "verify", "oneshot", "ideal"]),
+        type=click.Choice(METHODS),
         help="How weights are programmed: the published end state of the chip's own "
         "programming; pulse by pulse, by gradient descent on the MVM error, cell by cell with "
         "verify reads, or with one pulse; or exactly. [published]",

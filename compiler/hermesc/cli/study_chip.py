@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hermesc.cli.options import FILE, chip_option, json_option, set_option
+from hermesc.cli.options import FILE, json_option
 from hermesc.cli.output import show
-from hermesc.cli.study_options import StudyFiles, file_options, place_options, shown
-from hermesc.cli.words import only_chip, words_of
+from hermesc.cli.study_options import (
+    ChosenSetup,
+    StudyFiles,
+    file_options,
+    place_options,
+    setup_options,
+    shown,
+)
+from hermesc.cli.words import words_of
 
 if TYPE_CHECKING:
     from hermesc.studies.jobs.execution import Execution
@@ -23,8 +30,13 @@ if TYPE_CHECKING:
 )
 @click.option("--seeds", type=click.IntRange(1), help="How many of the measured seeds. [all]")
 @click.option("--datasets", help="Some of the file's datasets: letter,skin. [all]")
-@chip_option
-@set_option
+@setup_options
+@click.option(
+    "--experiment",
+    type=FILE,
+    help="TOML file of what the experiment did with some data sets: input_clip (standard "
+    "deviations), scaling, kind and source for each. [the built-in table]",
+)
 @place_options
 @file_options
 @click.option(
@@ -35,8 +47,8 @@ def chip_command(
     data: Path,
     seeds: int | None,
     datasets: str | None,
-    chip_name: str,
-    settings: tuple[str, ...],
+    chosen: ChosenSetup,
+    experiment: Path | None,
     execution: "Execution",
     files: StudyFiles,
     explain: bool,
@@ -47,6 +59,7 @@ def chip_command(
     Every experiment of the folder's measurements is compiled and run on a simulated chip. Nothing
     is fitted to the measurements.
     """
+    from hermesc.studies.chip.experiment import read_experiment
     from hermesc.studies.chip.study import study_chip
 
     with shown(execution) as watched:
@@ -54,9 +67,8 @@ def chip_command(
             data=data,
             seeds=seeds,
             datasets=None if datasets is None else words_of("--datasets", datasets),
-            chip=chip_name,
-            chip_settings=only_chip(settings),
-            settings=settings,
+            experiment=None if experiment is None else read_experiment(experiment),
+            **chosen,
             explain=explain,
             execution=watched,
             **files,

@@ -11,6 +11,7 @@ import click
 
 from hermesc.cli.options import (
     FILE,
+    METHODS,
     Command,
     Decorator,
     chip_option,
@@ -44,7 +45,9 @@ class ChosenSetup(TypedDict):
     settings: tuple[str, ...]
 
 
-def _setup(chip_name: str, settings: tuple[str, ...], age: str, mode: Any) -> ChosenSetup:
+def _setup(
+    chip_name: str, settings: tuple[str, ...], age: str, mode: Any, method: Any
+) -> ChosenSetup:
     """The chip, its state and the passes' options.
 
     Raises: ChipError, OptionError.
@@ -58,7 +61,7 @@ def _setup(chip_name: str, settings: tuple[str, ...], age: str, mode: Any) -> Ch
     from hermesc.pipeline import parse_options
     from hermesc.studies.experiment.measure import Setup
 
-    setup = Setup(chip, mode, age_s, parse_options(pass_settings))
+    setup = Setup(chip, mode, age_s, parse_options(pass_settings), method)
     return {"setup": setup, "settings": settings}
 
 
@@ -107,13 +110,19 @@ file_options = grouped(
     click.option("-o", "--output", type=FILE, help="Write every run here: .csv."),
     plot_option("Write the picture here: .svg, .png or .pdf."),
 )
-_setup_options = grouped(
+setup_options = grouped(
     "chosen",
     _setup,
     chip_option,
     set_option,
     click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]"),
     click.option("--mode", type=click.Choice(MODES), default="4-phase", help="[4-phase]"),
+    click.option(
+        "--method",
+        type=click.Choice(METHODS),
+        default="published",
+        help="How weights are programmed. [published]",
+    ),
 )
 _seeds_option = click.option(
     "--seeds", type=click.IntRange(1, _MOST_SEEDS), default=10, help="[10]"
@@ -124,7 +133,7 @@ def study_options(command: Command) -> Command:
     """Seeds, the chip, where jobs run, the files: of every study of random features."""
     options: Sequence[Decorator] = (
         _seeds_option,
-        _setup_options,
+        setup_options,
         place_options,
         file_options,
         json_option,

@@ -23,6 +23,7 @@ class ModelSource:
     calibration: real inputs by position or by name; None where there are none.
     labels: labels of the examples [rows]; places in `classes` where there are any.
     dynamic_shapes: further symbolic sizes, as in torch.export.
+    name: of the program.
     folder: where its source file lies, so that locations read the same on every machine.
     classes: what the columns of the first output stand for, where the model tells.
     notes: sentences for the program's report.

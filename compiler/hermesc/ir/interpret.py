@@ -8,6 +8,7 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]
 OpObserver = Callable[[Op, Mapping[str, Any], Any], None]
@@ -47,7 +48,21 @@ def interpret(
 def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
     """The exact product of one Mvm; one of half precision is rounded at its end."""
     wide = x.float() if x.itemsize < 4 else x
-    y = wide @ weights[op.matrix].to(wide.dtype)
+    matrix = weights[op.matrix].to(wide.dtype)
+    if op.window is None:
+        return _product(op, weights, matrix, wide).to(x.dtype)
+    if x.is_meta:
+        return x.new_empty(result_shape(op.window, x.shape, matrix.shape[1]))
+    idle = _product(op, weights, matrix, wide.new_zeros(1, matrix.shape[0]))[0]
+
+    def at(vectors: Tensor, _: Tensor) -> Tensor:
+        return _product(op, weights, matrix, vectors)
+
+    return convolve(op.window, wide, matrix.shape[1], at, idle).to(x.dtype)
+
+
+def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:
+    y = x @ matrix
     if op.scale is not None:
         y = y * weights[op.scale]
     if op.bias is not None:

@@ -19,6 +19,7 @@ from hermesc.ir.stages import (
     TiledMatrix,
 )
 from hermesrt.ops.call import Arg, DType, Ref
+from hermesrt.ops.window import Window
 from hermesrt.report.text.stages import (
     RANGE_HEADER,
     TILE_HEADER,
@@ -29,6 +30,7 @@ from hermesrt.report.text.stages import (
     tile_cells,
 )
 from hermesrt.report.text.terminal import table
+from hermesrt.shown import shown
 from hermesrt.units import plural
 
 Stage = Graph | Partitioned | Tiled | Quantized | Placed | Remapped | Routed | Scheduled
@@ -59,7 +61,7 @@ def stage_text(stage: Stage) -> str:
 
 def graph_text(graph: Graph) -> str:
     """The graph's text; the same graph gives the same text."""
-    lines = [_line(op) for op in graph.ops]
+    lines = [shown(_line(op)) for op in graph.ops]
     return "\n".join([*lines, f"return {', '.join('%' + name for name in graph.outputs)}"]) + "\n"
 
 
@@ -78,8 +80,24 @@ def _line(op: Op) -> str:
             parts += [f"scale={op.scale}"] if op.scale else []
             parts += [f"bias={op.bias}"] if op.bias else []
             parts += ["relu"] if op.relu else []
+            parts += [f"window={_window(op.window)}"] if op.window else []
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"
     assert_never(op)
+
+
+def _window(window: Window) -> str:
+    """The window's kernel, and what of it is not as usual."""
+    once, none = (1,) * window.rank, (0,) * window.rank
+    usual = (("stride", once), ("dilation", once), ("spread", once), ("before", none),
+             ("after", none), ("mode", "zeros"))  # fmt: skip
+    parts = ["x".join(map(str, window.kernel))]
+    for name, value in usual:
+        found = getattr(window, name)
+        if found != value:
+            parts.append(
+                f"{name} {'x'.join(map(str, found)) if isinstance(found, tuple) else found}"
+            )
+    return f"<{', '.join(parts)}>"
 
 
 def _tiled(tiled: Tiled) -> str:

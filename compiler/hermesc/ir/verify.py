@@ -41,8 +41,10 @@ def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
             matrix = weights[op.matrix]
             _check(matrix.dim() == 2, after, f"{op.name}: {op.matrix} is not a matrix")
             x = types[op.input]
-            inner = getattr(x, "dims", ())[-1:]
-            _check(inner == (matrix.shape[0],), after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
+            dims, taps = getattr(x, "dims", ()), op.window.taps if op.window else 1
+            fits = len(dims) >= -op.channel_dim
+            fits = fits and dims[op.channel_dim] * taps == matrix.shape[0]
+            _check(fits, after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
         seen.add(op.name)
     for name in graph.outputs:
         _check(name in seen, after, f"output {name} is not defined")

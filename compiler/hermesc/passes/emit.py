@@ -29,7 +29,15 @@ _HALF = "bfloat16"  # which no array of a file holds; it is exact in FP32
 
 @dataclass(frozen=True, slots=True)
 class ProgramInfo:
-    """What a program carries beside its graph."""
+    """What a program carries beside its graph.
+
+    name: of the model.
+    examples: sample inputs by name, [samples, ...].
+    labels: of the examples, [samples]; None without.
+    rows_independent: whether each output row depends on its own input row alone.
+    notes: sentences for the report.
+    classes: what the columns of the first output stand for, if the model tells.
+    """
 
     name: str
     examples: Mapping[str, Tensor]
@@ -105,6 +113,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     output_max=r.output_max,
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
+                    window=op.window,
                 )
             case Input():
                 pass

@@ -6,13 +6,14 @@ captured node is assigned to analog, LDPU, digital or free, with the reason. A l
 digital by its label. Cost: linear in operations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor
 
+from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.stages import Partitioned
@@ -25,9 +26,13 @@ from hermesrt.ops.table import REASONS, base_name, op_class
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
-    """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
-    `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
-    that stay off the chip."""
+    """What goes to the crossbars and their LDPUs.
+
+    bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
+        `host` (in
+        FP32 after it, as in the published kernel experiments).
+    digital: labels of layers that stay off the chip.
+    """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
@@ -41,13 +46,15 @@ def partition(
     Raises: OptionError when `options.digital` names no layer.
     """
     kept = [op.origin for op in graph.mvms if op.label in options.digital]
-    graph = _keep_digital(graph, weights, options.digital)
+    graph, weights = _keep_digital(graph, weights, options.digital)
     fuser = _Fuser(graph, weights, options)
     fused = fuser.run()
     return Partitioned(fused, _assign(fused, kept)), fused.live_weights(fuser.weights)
 
 
-def _keep_digital(graph: Graph, weights: Weights, labels: Sequence[str]) -> Graph:
+def _keep_digital(
+    graph: Graph, weights: Weights, labels: Sequence[str]
+) -> tuple[Graph, dict[str, Tensor]]:
     known = {op.label for op in graph.mvms}
     for label in labels:
         if label not in known:
@@ -56,25 +63,48 @@ def _keep_digital(graph: Graph, weights: Weights, labels: Sequence[str]) -> Grap
                 f"{', '.join(sorted(known)) or 'no fixed matrix'}"
             )
     ops: list[Op] = []
+    kept = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.label in labels:
-            matrix = TensorType(tuple(weights[op.matrix].shape), op.type.dtype)
-            constant = Constant(f"{op.name}.matrix", op.matrix, matrix)
-            call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))
-            ops += [constant, Digital(op.name, call, op.type, op.origin, op.location)]
+            spelled, kernel = in_torch(op, weights[op.matrix])
+            ops += spelled
+            kept |= kernel
         else:
             ops.append(op)
-    return replace(graph, ops=tuple(ops))
+    return replace(graph, ops=tuple(ops)), kept
 
 
 @dataclass(slots=True)
 class _Epilogue:
-    """What has been fused into one Mvm so far: y = scale * (x @ matrix) + bias."""
+    """What has been fused so far into Mvms whose results lie beside each other:
+    y = scale * (x @ matrix) + bias, then ReLU.
 
-    mvm: Mvm
+    mvms: one or more, in the order of their results.
+    type: of the joint result.
+    scale: [channels of all].
+    bias: [channels of all].
+    joined: what puts the results beside each other, where they are several.
+    absorbed: captured nodes that were fused.
+    relu: whether a ReLU ends it.
+    """
+
+    mvms: tuple[Mvm, ...]
+    type: TensorType
     scale: Tensor
     bias: Tensor
-    done: bool = False
+    joined: Digital | None = None
+    absorbed: tuple[str, ...] = ()
+    relu: bool = False
+
+    @property
+    def width(self) -> int:
+        """Output channels of all of them."""
+        return len(self.scale)
+
+    @property
+    def channel_dim(self) -> int:
+        """The channels' dimension, counted from the end."""
+        return self.mvms[0].channel_dim
 
 
 class _Fuser:
@@ -85,48 +115,95 @@ class _Fuser:
         self._constants = {
             op.name: weights[op.weight] for op in graph.ops if isinstance(op, Constant)
         }
+        self._by_name = {op.name: op for op in graph.ops}
+        self._users = graph.users()
 
     def run(self) -> Graph:
-        users = self._graph.users()
-        by_name = {op.name: op for op in self._graph.ops}
-        fused: dict[str, Mvm] = {}  # by the name of the last operation it stands for
+        users = self._users
+        fused: dict[str, Op] = {}  # by the name of the last operation it stands for
         gone: set[str] = set()
-        for mvm in self._graph.mvms:
-            width = self.weights[mvm.matrix].shape[1]
-            dtype = self.weights[mvm.matrix].dtype
-            epilogue = _Epilogue(
-                mvm, torch.ones(width, dtype=dtype), torch.zeros(width, dtype=dtype)
-            )
-            at = mvm.name
-            while len(users[at]) == 1 and not epilogue.done:
-                user = by_name.get(users[at][0])
-                if not isinstance(user, Digital) or not self._absorb(epilogue, user, at):
+        for epilogue in self._epilogues():
+            at = epilogue.joined.name if epilogue.joined else epilogue.mvms[0].name
+            while len(users[at]) == 1 and not epilogue.relu:
+                user = self._by_name.get(users[at][0])
+                if not isinstance(user, Digital):
+                    break
+                capped = self._capped(epilogue, user, at)
+                if capped is not None:
+                    fused[user.name] = capped
+                    break
+                if not self._absorb(epilogue, user, at):
                     break
                 gone.add(at)
                 at = user.name
             gone.add(at)
-            fused[at] = self._finished(epilogue, at)
+            fused |= self._finished(epilogue, at)
         ops = [fused.get(op.name, op) for op in self._graph.ops if op.name not in gone - set(fused)]
         return self._without_idle_constants(replace(self._graph, ops=tuple(ops)))
 
+    def _epilogues(self) -> Iterator[_Epilogue]:
+        """Every Mvm, those of one convolution in groups together."""
+        beside: dict[str, Digital] = {}
+        for op in self._graph.digital:
+            for name in self._parts(op):
+                beside[name] = op
+        for mvm in self._graph.mvms:
+            joined = beside.get(mvm.name)
+            parts = (mvm.name,) if joined is None else self._parts(joined)
+            if mvm.name != parts[0]:
+                continue
+            mvms = tuple(m for p in parts if isinstance(m := self._by_name[p], Mvm))
+            matrices = [self.weights[m.matrix] for m in mvms]
+            width, dtype = sum(m.shape[1] for m in matrices), matrices[0].dtype
+            kind = mvm.type if joined is None else joined.type
+            assert isinstance(kind, TensorType)
+            scale, bias = torch.ones(width, dtype=dtype), torch.zeros(width, dtype=dtype)
+            yield _Epilogue(mvms, kind, scale, bias, joined)
+
+    def _parts(self, op: Digital) -> tuple[str, ...]:
+        """The windows' Mvms whose results an operation joins beside each other, if it does."""
+        names = op.call.refs()
+        if base_name(op.call.op) != "cat" or op.call.args[0] != tuple(Ref(n) for n in names):
+            return ()
+        for name in names:
+            part = self._by_name[name]
+            if not isinstance(part, Mvm) or part.window is None or part.origin != op.origin:
+                return ()
+            if len(self._users[name]) > 1 or op.call.args[1:] != (part.channel_dim,):
+                return ()
+        return names
+
+    def _capped(self, e: _Epilogue, op: Digital, at: str) -> Digital | None:
+        """The upper limit of a ReLU6 and the like, whose ReLU the LDPU does."""
+        if not _same_up_to_name(op, e):
+            return None
+        match base_name(op.call.op), op.call.args:
+            case "relu6", _:
+                cap: Arg = 6.0
+            case (("hardtanh" | "clamp" | "clip"), (_, low, high)) if low == 0 and _is_number(high):
+                cap = high
+            case _:
+                return None
+        e.relu = True
+        return replace(op, call=Call("aten.clamp_max.default", (Ref(at), cap)))
+
     def _absorb(self, e: _Epilogue, op: Digital, at: str) -> bool:
         """Fuse one following operation, if the LDPU can do it."""
-        if op.type != e.mvm.type and not _same_up_to_name(op, e.mvm):
+        if op.type != e.type and not _same_up_to_name(op, e):
             return False
-        scale, bias = e.scale, e.bias
+        scale, bias, relu = e.scale, e.bias, False
         match base_name(op.call.op), op.call.args:
             case "relu", _:
-                e.done = True
-                e.mvm = replace(e.mvm, relu=True)
+                relu = True
             case "neg", _:
                 scale, bias = -scale, -bias
             case (("mul" | "multiply"), (a, b)):
-                factor = self._channel(b if a == Ref(at) else a, e.mvm)
+                factor = self._channel(b if a == Ref(at) else a, e)
                 if factor is None:
                     return False
                 scale, bias = scale * factor, bias * factor
             case (("div" | "divide" | "true_divide"), (Ref(name), b)) if name == at:
-                factor = self._channel(b, e.mvm)
+                factor = self._channel(b, e)
                 if factor is None or op.call.kwargs:
                     return False
                 scale, bias = scale / factor, bias / factor
@@ -140,7 +217,7 @@ class _Fuser:
                     return False
                 scale, bias = shifted
             case "batch_norm", (_, *arguments):
-                normal = self._batch_norm(arguments, e.mvm)
+                normal = self._batch_norm(arguments, e)
                 if normal is None:
                     return False
                 scale, bias = scale * normal[0], bias * normal[0] + normal[1]
@@ -148,8 +225,8 @@ class _Fuser:
                 return False
         if not bool(torch.isfinite(scale).all() and torch.isfinite(bias).all()):
             return False
-        e.scale, e.bias = scale, bias
-        e.mvm = replace(e.mvm, absorbed=(*e.mvm.absorbed, op.origin))
+        e.scale, e.bias, e.relu = scale, bias, relu
+        e.absorbed = (*e.absorbed, op.origin)
         return True
 
     def _shifted(
@@ -160,7 +237,7 @@ class _Fuser:
             return None
         alpha = dict(op.call.kwargs).get("alpha", 1)
         first = a == Ref(at)
-        shift = self._channel(b if first else a, e.mvm)
+        shift = self._channel(b if first else a, e)
         if shift is None or not isinstance(alpha, int | float):
             return None
         sign = 1 if base_name(op.call.op) == "add" else -1
@@ -168,47 +245,66 @@ class _Fuser:
             return e.scale, e.bias + sign * alpha * shift
         return sign * alpha * e.scale, sign * alpha * e.bias + shift
 
-    def _channel(self, arg: Arg, mvm: Mvm) -> Tensor | None:
+    def _channel(self, arg: Arg, e: _Epilogue) -> Tensor | None:
         """A number, or a constant with one value for each output channel."""
-        matrix = self.weights[mvm.matrix]
-        if isinstance(arg, int | float) and not isinstance(arg, bool):
-            return torch.full((matrix.shape[1],), float(arg), dtype=matrix.dtype)
+        if _is_number(arg):
+            return torch.full_like(e.scale, float(arg))
         value = self._constants.get(arg.name) if isinstance(arg, Ref) else None
-        if value is None or value.is_complex() or value.dim() > len(mvm.type.dims):
+        if value is None or value.is_complex() or value.dim() > len(e.type.dims):
             return None
-        per_channel = value.dim() > 0 and value.shape[-1] == value.numel() == matrix.shape[1]
+        at = -e.channel_dim
+        per_channel = value.dim() >= at and value.shape[-at] == value.numel() == e.width
         if value.numel() == 1 or per_channel:
-            return value.reshape(-1).to(matrix.dtype).expand(matrix.shape[1])
+            return value.reshape(-1).to(e.scale.dtype).expand(e.width)
         return None
 
-    def _batch_norm(self, arguments: Sequence[Arg], mvm: Mvm) -> tuple[Tensor, Tensor] | None:
-        """Scale and bias of a batch norm in evaluation over the last of two dimensions."""
+    def _by_channel(self, arg: Arg, width: int) -> Tensor | None:
+        """A constant with one value for each channel, as norms take it."""
+        value = self._constants.get(arg.name) if isinstance(arg, Ref) else None
+        return value if value is not None and tuple(value.shape) == (width,) else None
+
+    def _batch_norm(self, arguments: Sequence[Arg], e: _Epilogue) -> tuple[Tensor, Tensor] | None:
+        """Scale and bias of a batch norm in evaluation over the second dimension, if that is the
+        channels'."""
         weight, bias, mean, variance, training, _, epsilon, *_rest = arguments
-        width = self.weights[mvm.matrix].shape[1]
-        if len(mvm.type.dims) != 2 or training or self._options.bias == "host":
+        width = e.width
+        channels = len(e.type.dims) + e.channel_dim == 1
+        if not channels or training or self._options.bias == "host":
             return None
-        known = [self._channel(a, mvm) for a in (mean, variance)]
+        known = [self._by_channel(a, width) for a in (mean, variance)]
         if known[0] is None or known[1] is None:
             return None
         assert isinstance(epsilon, int | float)
         scale = torch.rsqrt(known[1] + epsilon)
         if weight is not None:
-            factor = self._channel(weight, mvm)
+            factor = self._by_channel(weight, width)
             if factor is None:
                 return None
             scale = scale * factor
-        shift = torch.zeros(width, dtype=scale.dtype) if bias is None else self._channel(bias, mvm)
+        none = torch.zeros(width, dtype=scale.dtype)
+        shift = none if bias is None else self._by_channel(bias, width)
         return None if shift is None else (scale, shift - known[0] * scale)
 
-    def _finished(self, e: _Epilogue, name: str) -> Mvm:
-        scale = bias = None
-        if bool((e.scale != 1).any()):
-            scale = f"{e.mvm.label}.ldpu_scale:{name}"
-            self.weights[scale] = e.scale
-        if bool((e.bias != 0).any()):
-            bias = f"{e.mvm.label}.ldpu_bias:{name}"
-            self.weights[bias] = e.bias
-        return replace(e.mvm, name=name, scale=scale, bias=bias)
+    def _finished(self, e: _Epilogue, name: str) -> dict[str, Op]:
+        """The Mvms with all that was fused, and what joins them, by name."""
+        names = [name] if e.joined is None else [mvm.name for mvm in e.mvms]
+        widths = [self.weights[mvm.matrix].shape[1] for mvm in e.mvms]
+        made: dict[str, Op] = {} if e.joined is None else {name: replace(e.joined, name=name)}
+        scales, biases = (torch.split(values, widths) for values in (e.scale, e.bias))
+        parts = zip(e.mvms, names, scales, biases, strict=True)
+        for mvm, own, factor, shift in parts:
+            scale = bias = None
+            if bool((factor != 1).any()):
+                scale = f"{mvm.label}.ldpu_scale:{own}"
+                self.weights[scale] = factor.contiguous()
+            if bool((shift != 0).any()):
+                bias = f"{mvm.label}.ldpu_bias:{own}"
+                self.weights[bias] = shift.contiguous()
+            absorbed = e.absorbed if mvm is e.mvms[0] else ()
+            made[own] = replace(
+                mvm, name=own, scale=scale, bias=bias, relu=e.relu, absorbed=absorbed
+            )
+        return made
 
     def _without_idle_constants(self, graph: Graph) -> Graph:
         users = graph.users()
@@ -216,12 +312,16 @@ class _Fuser:
         return replace(graph, ops=kept)
 
 
-def _same_up_to_name(op: Digital, mvm: Mvm) -> bool:
+def _same_up_to_name(op: Digital, e: _Epilogue) -> bool:
     """Whether the result has the MVM's shape and dtype (symbolic sizes may be written anew)."""
-    if not isinstance(op.type, TensorType) or op.type.dtype != mvm.type.dtype:
+    if not isinstance(op.type, TensorType) or op.type.dtype != e.type.dtype:
         return False
-    mine, its = op.type.dims, mvm.type.dims
-    return len(mine) == len(its) and mine[-1:] == its[-1:]
+    mine, its = op.type.dims, e.type.dims
+    return len(mine) == len(its) and mine[e.channel_dim] == its[e.channel_dim]
+
+
+def _is_number(value: Arg) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
@@ -233,16 +333,21 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
     absorbed = {name: op for op in graph.mvms for name in op.absorbed}
     digital = {op.origin: op for op in graph.digital}
     constants = {op.name for op in graph.ops if isinstance(op, Constant)}
+    stays = {r.name: r.reason for r in graph.stays}
 
     def fate(node: Captured) -> tuple[Unit, str]:
         if node.name in analog:
             return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:
             return "ldpu", f"fused into the LDPU of {absorbed[node.name].label}"
+        if node.op == "size.getitem" and node.name in removed:
+            return "free", removed[node.name].reason
         if node.op.startswith(("size.", "aten.sym_")):
             return "free", "a size, known before the run"
         if node.name in kept:
             return "digital", "kept digital by partition.digital"
+        if node.name in stays:
+            return "digital", stays[node.name]
         if node.name in digital:
             return "digital", _why_digital(digital[node.name], node.op, constants)
         return "free", removed[node.name].reason
@@ -253,7 +358,9 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
 def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     base = base_name(name)
     if base.startswith("conv"):
-        return "a convolution; it is not lowered to crossbar products (im2col) yet"
+        return (
+            "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
+        )
     if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
     if "batch_norm" in base and _is_fixed_norm(op):

@@ -3,13 +3,14 @@
 In: Tiled and calibration inputs. Out: Quantized. Method: run the exact graph on the calibration
 inputs twice. The first pass gives each MVM's input range: the largest |x|, a percentile of |x|, or
 a number of standard deviations (about zero, as the range lies). The second sees the inputs as they
-will be clipped: the range of the output word after row block i of the cascade is the largest
-|partial sum| there, the last with the LDPU's affine and ReLU in it (rule of the simulator model;
-see the chip's `ldpu_code`). g_max of a block is the devices' limit, or the largest conductance that
-keeps the current of every line below the ADC's saturation on the calibration data (Le Gallo 2023,
-Methods); a line's current is highest when all pulses of a phase are on. Conductances come from
-weights as `hermesrt.chip.conductance` says. Some input vectors are kept, with 8 bits, for the
-LDPU's correction of its columns.
+will be clipped, or as they are (`output_range`): the range of the output word after row block i of
+the cascade is the largest |partial sum| there, the last with the LDPU's affine and ReLU in it
+(rule of the simulator model; see the chip's `ldpu_code`). g_max of a block is the devices' limit,
+or the largest conductance that keeps the current of every line below the ADC's saturation on the
+calibration data (Le Gallo 2023, Methods); a line's current is highest when all pulses of a phase
+are on. Conductances come from weights as `hermesrt.chip.conductance` says. Some input vectors are
+kept, with 8 bits, for the LDPU's correction of its columns. Of an MVM that runs at every position
+of a window the second pass looks at vectors spread evenly over all positions, so many at most.
 Cost: two passes over the calibration data, two products for each MVM.
 """
 
@@ -28,10 +29,13 @@ from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
 from hermesrt.chip.conductance import column_max, g_max_siemens, g_shares
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
+from hermesrt.ops.unfold import sampled
+from hermesrt.ops.window import vector_count
 from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs
+_POSITIONS = 2**14  # of a window that are looked at
 _SAMPLED = 2**20  # values of an input that a percentile looks at
 _SMALLEST = 2.0**-118  # range: the inverse of its steps is far from the end of FP32
 _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
@@ -39,12 +43,20 @@ _OUTLIER = 16.0  # times the others' rms; a normal column of 256 has 3.5
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
-    """What an MVM's input clips at: the largest magnitude on the calibration data, a percentile of
-    the magnitudes, or a number of standard deviations from zero (never more than the largest)."""
+    """What an MVM's inputs and outputs clip at.
+
+    range: inputs: the largest magnitude on the calibration data, a percentile of the magnitudes, or
+        a number of standard deviations from zero (never more than the largest).
+    percentile: of `range`, in per cent.
+    deviations: of `range`, in standard deviations.
+    output_range: the largest output of inputs that are clipped, or of those that are not; where
+        `range` is max they are the same.
+    """
 
     range: Literal["max", "percentile", "deviations"] = "max"
     percentile: float = limits(0.0, 100.0, 99.9)
     deviations: float = limits(1e-3, 1e3, 3.0)
+    output_range: Literal["clipped", "unclipped"] = "clipped"
 
 
 def quantize(
@@ -68,7 +80,12 @@ def quantize(
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
     seen = {
         op.name: _Seen(
-            op, matrices[op.name], weights, inputs[op.name], inputs[op.name].limit(options)
+            op,
+            matrices[op.name],
+            weights,
+            inputs[op.name],
+            inputs[op.name].limit(options),
+            options.output_range,
         )
         for op in graph.mvms
     }
@@ -108,7 +125,8 @@ class _Inputs:
     chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def update(self, x: Tensor) -> None:
-        x = x.reshape(-1, x.shape[-1]).to(torch.float32)
+        self.vectors += vector_count(self.op.window, tuple(x.shape))
+        x = x.to(torch.float32)
         if not bool(torch.isfinite(x).all()):
             raise ModelError(
                 f"{self.op.location}: the input of {self.op.label} is not finite on the "
@@ -118,7 +136,6 @@ class _Inputs:
             return
         size = x.abs()
         self.count += x.numel()
-        self.vectors += x.shape[0]
         self.largest = max(self.largest, float(size.amax()))
         self.lowest = min(self.lowest, float(size.amin()))
         self.square += float(x.double().square().sum())
@@ -160,7 +177,9 @@ class _Seen:
     weights: Weights
     inputs: _Inputs
     limit: float
+    output_range: str
     clipped: int = 0
+    passed: int = 0  # of a window's vectors
     next_kept: int = 0
     vectors_seen: int = 0
     output_max: list[float] = field(default_factory=list)
@@ -168,18 +187,37 @@ class _Seen:
     kept: list[Tensor] = field(default_factory=list)
 
     def update(self, x: Tensor) -> None:
-        x = x.reshape(-1, x.shape[-1]).to(torch.float32)
+        x = x.to(torch.float32)
         self.clipped += int((x.abs() > self.limit).sum())
-        x = x.clamp(-self.limit, self.limit)
-        self._keep(x)
-        sums = _partial_sums(self.op, self.matrix, self.weights, x)
+        x = self._looked_at(x)
+        clipped = x.clamp(-self.limit, self.limit)
+        self._keep(clipped)
+        seen = clipped if self.output_range == "clipped" else x
+        sums = _partial_sums(self.op, self.matrix, self.weights, seen)
         outputs = [float(s.abs().amax()) if s.numel() else 0.0 for s in sums]
         self.output_max = _larger(self.output_max, outputs)
-        self.line_max = _larger(self.line_max, self._lines(x))
+        self.line_max = _larger(self.line_max, self._lines(clipped))
+
+    def _looked_at(self, x: Tensor) -> Tensor:
+        """All vectors, or of a window's every n-th."""
+        window = self.op.window
+        if window is None:
+            return x.reshape(-1, x.shape[-1])
+        count, stride = vector_count(self.op.window, tuple(x.shape)), self._stride
+        places = torch.arange(-self.passed % stride, count, stride)
+        self.passed += count
+        return sampled(window, x, places)
+
+    @property
+    def _stride(self) -> int:
+        """Between the positions that are looked at: odd, so that it meets all columns of an image
+        whose width is a power of two."""
+        most = -(-self.inputs.vectors // _POSITIONS)
+        return 1 if self.op.window is None else max(1, most) | 1
 
     def _keep(self, x: Tensor) -> None:
         """Every n-th vector, so that the kept ones are spread over all calibration data."""
-        stride = max(1, -(-self.inputs.vectors // _VECTORS))
+        stride = max(1, -(-self.inputs.vectors // (_VECTORS * self._stride)))
         picked = range(self.next_kept - self.vectors_seen, x.shape[0], stride)
         self.kept.append(x[list(picked)].clone())
         self.next_kept += stride * len(picked)

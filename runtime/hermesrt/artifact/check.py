@@ -169,6 +169,11 @@ class _Checker:
                 fits = tensor is not None and tensor.shape == (matrix.columns,)
                 fits = fits and tensor is not None and _finite(tensor)
                 self._need(fits, f"{step.name}: {name} is not one number for each column")
+        if step.window is not None:
+            fault = step.window.fault()
+            self._need(fault is None, f"{step.name}: {fault}")
+            whole = matrix.rows % step.window.taps == 0
+            self._need(whole, f"{step.name}: its window has other taps than its matrix has rows")
         codes = self._artifact.tensors.get(step.calibration)
         fits = codes is not None and codes.ndim == 2 and codes.shape[1] == matrix.rows
         fits = fits and codes is not None and codes.dtype == np.int8

@@ -11,13 +11,19 @@ from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input: a fixed size is a number, a free one a name; the first is the batch."""
+    """One input of a program.
+
+    name: of the model's argument.
+    dims: its sizes, the batch first; a fixed one is a number, a free one a name.
+    dtype: such as `float32`.
+    """
 
     name: str
     dims: tuple[int | str, ...]
@@ -77,7 +83,7 @@ class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
     name: of the result.
-    input: the name of x, [..., rows].
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
     matrix: the name of the stored matrix, [rows, columns].
     scale: the name of a tensor, [columns]; None for 1.
     bias: the name of a tensor, [columns]; None for 0.
@@ -89,6 +95,8 @@ class MvmStep:
     output_max: what the largest output code stands for, after row block i of a cascade,
         [stages].
     clipped_share: of the calibration inputs, 0 to 1.
+    window: what it moves over x, if it does: at each position the rows are taps, the channels of a
+        tap together, and the result is [..., columns, *outputs].
     """
 
     tag: ClassVar[str] = "mvm"
@@ -103,6 +111,7 @@ class MvmStep:
     input_max: float = limits(0.0, 3.5e38)
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
     clipped_share: float = limits(0.0, 1.0)
+    window: Window | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -267,11 +276,25 @@ class LayerDefects:
 class Manifest:
     """Everything in a program but its tensors.
 
-    `rows_independent` says that each output row depends on its own input row alone, so that rows
-    may be run in parts; files call it `streams`. `chip` holds the chip's tables as in its TOML,
-    `chips` is how many of it there are. `defects` has an entry for each matrix where a map of them
-    was given. `classes` are what the columns of the first output stand for (of two classes, the
-    sign of a single column), if the model tells.
+    name: of the model.
+    generator: what wrote the file, with its version.
+    chip: the chip's tables, as in its TOML.
+    inputs: in the order of the model's arguments.
+    steps: in the order in which they are served.
+    outputs: names of the results that the model returns.
+    matrices: all that are stored on crossbars.
+    routes: of partial sums, where they pass other cores.
+    account: one entry for each node of the model.
+    rows_independent: whether each output row depends on its own input row alone, so that rows may
+        be
+        run in parts; files call it `streams`.
+    calibration_rows: rows of the calibration data that set the ranges.
+    notes: sentences for the report.
+    placement: how good it is.
+    chips: how many chips it needs.
+    defects: an entry for each matrix, where a map of defects was given.
+    classes: what the columns of the first output stand for (of two classes, the sign of a single
+        column), if the model tells.
     """
 
     name: str

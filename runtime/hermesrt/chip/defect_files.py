@@ -8,7 +8,6 @@ cores, rows and columns.
 """
 
 import io
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ChipError
 from hermesrt.files.atomic import read_file, write_atomically
 from hermesrt.files.npz import read_arrays
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _COUNT = 2**31 - 1
@@ -91,8 +91,8 @@ def write_defects(defects: DefectMap, path: Path) -> None:
 
 def _from_toml(path: Path, chip: ChipSpec) -> DefectMap:
     try:
-        data = tomllib.loads(read_file(path, "defect map").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = parse_toml(read_file(path, "defect map").decode())
+    except ValueError as error:
         raise ChipError(f"{path}: not a TOML file: {error}") from None
     file = decode(_File, data, str(path), ChipError)
     numbers = [core.number for core in file.core]
@@ -189,7 +189,7 @@ def _toml(defects: DefectMap) -> str:
 
 def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
     """Core and line of every entry; both devices of a polarity in one where they are alike."""
-    levels: dict[tuple[int, int, int, int], dict[int, float]] = {}
+    levels: dict[tuple[int, int, int, int], dict[int, np.float32]] = {}
     for place, siemens in zip(defects.stuck.tolist(), defects.siemens, strict=True):
         core, row, column, device = place
         levels.setdefault((core, row, column, device >> 1), {})[device & 1] = siemens
@@ -199,10 +199,10 @@ def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
             yield core, f"{start}{_level(held[0])} }},"
         else:
             for device, siemens in sorted(held.items()):
-                yield core, f"{start}device = {device}, {_level(float(siemens))} }},"
+                yield core, f"{start}device = {device}, {_level(siemens)} }},"
 
 
-def _level(siemens: float) -> str:
+def _level(siemens: np.float32) -> str:
     return 'state = "reset"' if siemens == 0 else f"siemens = {siemens!s}"
 
 

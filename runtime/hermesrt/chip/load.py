@@ -6,7 +6,6 @@ out-of-range key is a ChipError that names file and key.
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
 
 _GROUP = "hermesc.chips"
@@ -39,7 +39,7 @@ def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
 
 
-def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
+def chip_from_tables(tables: object, origin: str) -> ChipSpec:
     """Check the tables of a chip and build it.
 
     Raises: ChipError that names `origin` and the dotted key.
@@ -61,6 +61,13 @@ def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
     if pulses.pulse_low_ampere >= pulses.pulse_high_ampere:
         key = "programming_pulses.pulse_low_ampere"
         raise ChipError(f"{where}: `{key}` must be below `pulse_high_ampere`")
+    reads = chip.read_statistics
+    if (reads.read_noise, reads.drawn) == ("split", "once"):
+        raise ChipError(
+            f"{where}: `read_statistics.drawn` is once, which a split read noise does not have: "
+            "its slow part is drawn once and its fast part for each MVM; use read_noise = added or "
+            "within"
+        )
     for name in _PCM:
         table = getattr(chip, name)
         if table.read_seconds >= table.t0_seconds:
@@ -120,10 +127,10 @@ def _read_file(path: Path) -> Table:
 
 def _parse(path: Path) -> Table:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ChipError(f"cannot read the chip {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ChipError(f"chip {path}: not valid TOML: {error}") from None
 
 
@@ -152,18 +159,27 @@ def _override(tables: Table, key: str, text: str) -> None:
         raise OptionError(f"--set chip.{key}: a whole table; put it in a TOML file with base = ...")
     try:
         value = text if isinstance(old, str) else _one_value(_SWITCH.get(text, text))
-    except ValueError:
+    except ValueError as error:
+        limit = f" ({error})" if type(error) is ValueError else ""  # and no error of the syntax
         such = "on or off" if isinstance(old, bool) else f"a value such as {old!r}"
-        raise OptionError(f"--set chip.{key}={text}: write {such}") from None
+        raise OptionError(f"--set chip.{key}={text[:100]}: write {such}{limit}") from None
     note = f"chip.{key} was {old!r}"
     if table["source"] == _BY_SET:
         note = f"{table['note']}; {note}"
     tables[name] = table | {field: value, "kind": "assumed", "source": _BY_SET, "note": note}
 
 
+def changed(chip: ChipSpec, settings: Sequence[tuple[str, str]]) -> ChipSpec:
+    """The chip with some numbers replaced, as --set chip.KEY=VALUE replaces them.
+
+    Raises: OptionError, ChipError.
+    """
+    return chip_from_tables(override(chip_tables(chip), settings), f"chip {chip.name}")
+
+
 def _one_value(text: str) -> Any:
     """A TOML value. Raises ValueError for anything else, or more."""
-    found = tomllib.loads(f"value = {text}")
+    found = parse_toml(f"value = {text}")
     if set(found) != {"value"}:
         raise ValueError("more than one value")
     return found["value"]

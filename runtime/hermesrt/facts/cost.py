@@ -1,6 +1,6 @@
 """Time and energy of one sample, in words and as plain data. Needs no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hermesrt.artifact.schema import Artifact
@@ -33,6 +33,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
             cores,
         ),
+        *_line_buffers(cost),
         Fact("Not analog", f"{digital}, listed by `hermesc inspect`", digital),
         Fact(
             "Assumed",
@@ -41,6 +42,14 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             assumed,
         ),
     )
+
+
+def _line_buffers(cost: Cost) -> Iterator[Fact]:
+    """What has to wait for later positions of windows, where there are any."""
+    if cost.buffered:
+        windows = plural(sum(layer.buffered > 0 for layer in cost.layers), "window")
+        text = f"{cost.buffered:,} values wait in the line buffers of {windows}"
+        yield Fact("Line buffers", text, f"{cost.buffered:,}")
 
 
 def per(cost: Cost) -> str:
@@ -65,6 +74,7 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
         "cores_used": len(artifact.cores),
         "utilisation": artifact.utilisation,
         "mvms": cost.core_mvms,
+        "line_buffer_values": cost.buffered,
         "layers": [
             {
                 "label": layer.label,
@@ -73,6 +83,7 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
                 "mvms": layer.core_mvms,
                 "latency_ns": layer.latency_ps / PS_PER_NS,
                 "energy_nj": layer.energy_pj / _PJ_PER_NJ,
+                "line_buffer_values": layer.buffered,
             }
             for layer in cost.layers
         ],

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hermesrt.shown import shown
+
 _NAME_WIDTH = 13
 
 
@@ -30,4 +32,4 @@ class Fact:
 
 def aligned(facts: Iterable[Fact]) -> str:
     """Names and texts, one fact a line."""
-    return "\n".join(f"{fact.name:<{_NAME_WIDTH}}{fact.text}" for fact in facts)
+    return "\n".join(f"{fact.name:<{_NAME_WIDTH}}{shown(fact.text)}" for fact in facts)

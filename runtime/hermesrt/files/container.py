@@ -20,7 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from hermesrt.errors import ArtifactError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _HEADER = "hermesc.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _DEEPEST = 64
@@ -99,7 +99,7 @@ def _entries(data: bytes, where: str) -> dict[str, bytes]:
 def to_json(value: Any) -> bytes:
     """JSON bytes, the same for the same value."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return text.encode("utf-8", "surrogatepass")  # names of files may hold halves of pairs
 
 
 def from_json(data: bytes, where: str) -> Any:

@@ -155,8 +155,6 @@ class _Decoder:
         if hint is str or hint is bool:
             if not isinstance(data, hint):
                 raise self._fail(key, f"must be a {hint.__name__}, not {_short(data)}")
-            if isinstance(data, str) and not data.isprintable():
-                raise self._fail(key, f"holds a character that cannot be printed: {_short(data)}")
             choices = metadata.get("choices")
             if choices and data not in choices:
                 raise self._fail(key, f"is {_short(data)}; it must be one of {_words(choices)}")

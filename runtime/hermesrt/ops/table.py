@@ -17,8 +17,8 @@ OpClass = Literal[
 Price = Literal["free", "element", "function", "taken", "norm", "mac"]
 StreamRule = Literal[
     "all", "each", "first", "viewed", "permuted", "swapped", "beside", "prefix", "cut", "dropped",
-    "reduced", "normalised", "padded", "leading", "looked_up", "joined", "stacked", "multiplied",
-    "einsum",
+    "reduced", "normalised", "padded", "pooled", "convolved", "evaluated", "leading", "looked_up",
+    "joined", "stacked", "multiplied", "einsum",
 ]  # fmt: skip
 ConstantRule = Literal["unknown", "each", "cast", "moved", "reshaped", "repeated", "tiled"]
 Passing = Literal["never", "always", "typed"]
@@ -154,9 +154,8 @@ reduction      | taken    | prefix     | unknown  | never  |
     cumsum cumprod cummax cummin logcumsumexp
 reduction      | taken    | all        | unknown  | never  |
     aminmax linalg_norm linalg_matrix_norm nanmedian trace dist pairwise_distance cosine_similarity
-    cdist pdist avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d
-    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
-    adaptive_max_pool2d max_pool2d_with_indices diff quantile
+    cdist pdist adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
+    adaptive_max_pool2d diff quantile
 reduction      | taken    | all        | unknown  | never  |
     adaptive_max_pool1d adaptive_max_pool3d _adaptive_avg_pool3d max_pool1d_with_indices
     max_pool3d_with_indices mode nanquantile histc histogram histogramdd trapezoid trapz
@@ -167,22 +166,26 @@ reduction      | taken    | all        | unknown  | never  |
     hinge_embedding_loss huber_loss kl_div l1_loss margin_ranking_loss mse_loss
     multi_margin_loss multilabel_margin_loss nll_loss nll_loss2d nll_loss_nd poisson_nll_loss
     smooth_l1_loss soft_margin_loss triplet_margin_loss
+reduction      | taken    | pooled     | unknown  | never  |
+    avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d max_pool2d_with_indices
 
 norm           | norm     | beside     | unknown  | never  |
     softmax log_softmax _softmax _log_softmax _safe_softmax special_softmax special_log_softmax
 norm           | norm     | normalised | unknown  | never  |
     layer_norm native_layer_norm rms_norm _fused_rms_norm
+norm           | norm     | evaluated  | unknown  | never  | batch_norm
 norm           | norm     | all        | unknown  | never  |
-    group_norm native_group_norm batch_norm _native_batch_norm_legit_no_training instance_norm
+    group_norm native_group_norm _native_batch_norm_legit_no_training instance_norm
     _weight_norm
 
 product        | mac      | multiplied | unknown  | never  | matmul mm bmm baddbmm addmm
 product        | mac      | einsum     | unknown  | never  | einsum
 product        | mac      | leading    | unknown  | never  | linear scaled_dot_product_attention
+product        | mac      | convolved  | unknown  | never  | conv1d conv2d conv3d convolution
 product        | mac      | all        | unknown  | never  |
     addmv addr addbmm mv dot vdot inner outer ger tensordot bilinear kron linalg_multi_dot
-    chain_matmul linalg_vecdot linalg_cross cross conv1d conv2d conv3d convolution conv_transpose1d
-    conv_transpose2d conv_transpose3d lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell
+    chain_matmul linalg_vecdot linalg_cross cross conv_transpose1d conv_transpose2d
+    conv_transpose3d lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell
     rnn_relu_cell fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2 matrix_exp linalg_matmul
     linalg_inv linalg_solve linalg_pinv linalg_cholesky inverse linalg_matrix_power
     linalg_solve_triangular cholesky linalg_svd linalg_qr linalg_eigh corrcoef cov im2col col2im

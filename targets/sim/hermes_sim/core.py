@@ -11,15 +11,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hermes_sim import pcm
+from hermes_sim import flicker, pcm
 from hermesrt.chip.spec import ChipSpec, Pcm
-from hermesrt.chip.stuck_devices import StuckDevices
+from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.seeds import generator
-
-DeviceSiemens = Float[Tensor, "devices polarity rows columns"]
-PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 class Core:
@@ -65,10 +62,7 @@ class Core:
         chip, pair = self.chip, self.target.pair
         stream = generator(self._seed, "program", self.target.core)
         exact = end_state == "ideal" or not chip.effects.programming_noise
-        within = chip.effects.read_noise and chip.read_statistics.read_noise == "within"
-        written = (
-            pair.clone() if exact else pcm.program(chip.pcm, pair, stream, reads_within=within)
-        )
+        written = pair.clone() if exact else pcm.program(chip.pcm, pair, stream, self._within())
         self.conductance = written[None]
         wanted = pair[None]
         if chip.statistics.model == "hermes-msf" and chip.unit_cell.devices_per_polarity == 2:
@@ -143,15 +137,26 @@ class Core:
         return noise.mul_(variance.sqrt_()).add_(chosen.sum(0)).div_(count).round_()
 
     def settle(self) -> None:
-        """The last pulse is over: every device gets the exponent of its drift."""
+        """The last pulse is over: every device gets the exponent of its drift, and where read noise
+        is split, the slow noise that it gathers until t0."""
         stream = generator(self._seed, "settle", self.target.core)
-        self.nu = pcm.drift_exponent(self.statistics, self._bank(), stream)
+        held = self._bank()
+        self.nu = pcm.drift_exponent(self.statistics, held, stream)
+        if self._split:
+            until = flicker.logarithm(self.statistics, 0.0) - self.chip.fast_noise.logarithm
+            sigma = pcm.read_noise(self.statistics, held, held, max(until, 0.0))
+            noise = torch.randn(held.shape, generator=generator(self._seed, "t0", self.target.core))
+            held.add_(noise.mul_(sigma)).clamp_(min=0)
+            if self._stuck is not None:
+                held.copy_(torch.where(self._stuck.held.isnan(), held, self._stuck.held))
         self._set, self._variance, self.settled = None, None, True
 
     def now(self, age_s: float) -> tuple[Tensor, Tensor]:
         """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
         chip, held = self.chip, self.conductance
         aged = pcm.drift(self.statistics, held, self.nu, age_s) if chip.effects.drift else held
+        if self._split and age_s > 0:
+            aged = self._wandered(aged, age_s)
         variance = self._misread(aged, held, age_s)
         if chip.read_statistics.drawn == "each":
             return _total(aged), variance.sum((0, 1))
@@ -212,7 +217,29 @@ class Core:
         """Variance of a read of each device."""
         if not self.chip.effects.read_noise:
             return torch.zeros_like(aged)
-        return pcm.read_noise(self.statistics, aged, held, age_s).square_()
+        fast, statistics = self.chip.fast_noise.logarithm, self.statistics
+        spread = fast if self._split else flicker.logarithm(statistics, age_s)
+        return pcm.read_noise(statistics, aged, held, spread).square_()
+
+    @property
+    def _split(self) -> bool:
+        chip = self.chip
+        return chip.effects.read_noise and chip.read_statistics.read_noise == "split"
+
+    def _within(self) -> float:
+        """The logarithm of the read noise that the published spread holds and reads add."""
+        chip = self.chip
+        if not chip.effects.read_noise or chip.read_statistics.read_noise == "added":
+            return 0.0
+        return chip.fast_noise.logarithm if self._split else flicker.logarithm(chip.pcm, 0.0)
+
+    def _wandered(self, aged: DeviceSiemens, age_s: float) -> DeviceSiemens:
+        """With the slow noise from t0 to an age; the same devices wander the same way."""
+        statistics = self.statistics
+        normal = flicker.normals(aged, lambda i: generator(self._seed, "slow", self.target.core, i))
+        path = flicker.wander(normal, flicker.growth(statistics, age_s))
+        path.mul_(pcm.read_noise(statistics, aged, self.conductance, 1.0))
+        return (aged + path).clamp_(min=0)
 
     def _bank(self) -> DeviceSiemens:
         """The cell's four devices one by one."""

@@ -86,7 +86,7 @@ def count(
 
 def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     timeline = Timeline(chip, workload, mode)
-    names = [(w.step.name, (*w.needs.each, *w.needs.whole)) for w in workload.work]
+    names = [(w.step.name, w.needs.names) for w in workload.work]
     dead = last_uses(names, ())
     ran = []
     for work, gone in zip(workload.work, dead, strict=True):
@@ -130,6 +130,7 @@ def _layers(
             core_mvms=done.core_mvms // samples,
             latency_ps=step.done.last - min(track.first for _, track in step.uses),
             energy_pj=sum(dynamic_pj(chip, done).values()) / samples,
+            buffered=work.needs.buffered,
         )
 
 

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import CountPolynomial, Curve, Pcm, Polynomial, Power
+from hermesrt.chip.spec import CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
+from hermesrt.chip.stuck_devices import PolaritySiemens
 
 _MICRO = 1e-6
 _SMALLEST_RATIO = 1e-7
 
 Siemens = Float[Tensor, "*devices rows columns"]
-PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 def curve(c: Curve, r: Tensor, log_r: Tensor) -> Tensor:
@@ -35,28 +35,29 @@ def polynomial(coefficients: tuple[float, ...], r: Tensor) -> Tensor:
     return total
 
 
-def power(c: Power, r: Tensor) -> Tensor:
+def power(c: PowerLaw, r: Tensor) -> Tensor:
     """min(high, scale / max(r^exponent, floor)). Source: aihwkit PCMLikeNoiseModel."""
     return (c.scale / r.pow(c.exponent).clamp_(min=c.floor)).clamp_(max=c.high)
 
 
 def program(
-    pcm: Pcm, g_target: PolaritySiemens, generator: torch.Generator, *, reads_within: bool = False
+    pcm: Pcm, g_target: PolaritySiemens, generator: torch.Generator, within: float = 0.0
 ) -> PolaritySiemens:
     """What the chip's own programming leaves in the cells, by the table's equation.
 
-    `reads_within` takes the noise of the first read, at t0, out of the devices' spread.
+    `within` is the logarithm (see `flicker`) of the read noise that the devices' published spread
+    holds already, and that reads will add; it is taken out.
     """
     match pcm.programming:
-        case Polynomial():
-            read = read_noise(pcm, g_target, g_target, 0.0) if reads_within else None
+        case NoisePolynomial():
+            read = read_noise(pcm, g_target, g_target, within) if within else None
             return program_devices(pcm.programming, pcm.g_max_siemens, g_target, generator, read)
         case CountPolynomial():
             return program_weights(pcm.programming, pcm.g_max_siemens, g_target, generator)
 
 
 def program_devices(
-    noise: Polynomial,
+    noise: NoisePolynomial,
     g_max: float,
     g_target: PolaritySiemens,
     generator: torch.Generator,
@@ -123,23 +124,20 @@ def drift(pcm: Pcm, g_prog: Siemens, nu: Siemens, age_s: float) -> Siemens:
     return (nu * -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds)).exp_().mul_(g_prog)
 
 
-def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, age_s: float) -> Siemens:
-    """Standard deviation of a read: g q(r) sqrt(ln((t + t_read) / (2 t_read))), t = age + t0.
+def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, logarithm: float) -> Siemens:
+    """Standard deviation of 1/f noise: g q(r) sqrt(logarithm), of `flicker`'s logarithms one.
 
-    Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departures: conductances that
-    the noise would make negative are not clipped, so that the noise of an MVM is exactly Gaussian;
-    the noise since programming is drawn for each MVM, where aihwkit draws it once (table
-    `read_statistics`), though part of it is slower than a batch. r above 1 is taken as 1.
+    Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departure: conductances that
+    the noise of an MVM would make negative are not clipped, so that it is exactly Gaussian. r above
+    1 is taken as 1.
     """
-    t = age_s + pcm.t0_seconds
-    growth = math.sqrt(math.log((t + pcm.read_seconds) / (2 * pcm.read_seconds)))
     r = (g_prog / pcm.g_max_siemens).clamp_(_SMALLEST_RATIO, 1.0)
     match pcm.read_noise:
         case Curve():
             q = curve(pcm.read_noise, r, r.log())
-        case Power():
+        case PowerLaw():
             q = power(pcm.read_noise, r)
-    return q.mul_(g_drift).mul_(growth)
+    return q.mul_(g_drift).mul_(math.sqrt(logarithm))
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -13,6 +13,8 @@ Counts wait for the LDPU without limit. Partial sums are streams:
 the next LDPU of a cascade begins `stage_ns` after the one before it began. A vector's outputs leave
 while the LDPU makes them. A link that is busy holds a stream of partial sums back, not its LDPU.
 A step's vectors are dealt to the copies of its matrix in turn, and its results taken in order.
+An output of a window waits for the last input that it sees, so that rows of an image follow each
+other through the layers.
 On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
 the ports of the other chips over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
@@ -23,11 +25,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hermes_sim import digital
 from hermes_sim.fifo import Feed, Hold, Track, collect, join, serve
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
+from hermesrt.ops.window import Places
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
 
@@ -37,7 +43,12 @@ _Uses = list[Use]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One step that was run: its result, and the resources it used."""
+    """One step that was run.
+
+    work: what it had to do.
+    done: its result's stream.
+    uses: the resources it used, and its streams on them.
+    """
 
     work: MvmWork | HostWork
     done: Track
@@ -118,11 +129,18 @@ class Timeline:
         if track is not None and all(track is not other for other in self._values.values()):
             track.forget()
 
-    def _needs(self, needs: Needs, split: int = 1) -> list[Feed]:
-        """Feeds of a step; each token of it is `split` jobs."""
+    def _needs(
+        self, needs: Needs, split: int = 1, served: NDArray[np.bool_] | None = None
+    ) -> list[Feed]:
+        """Feeds of a step; each token of it that is `served`, if not all are, is `split` jobs."""
         each = [Feed(self._values[n], each_feeds=split) for n in needs.each if n in self._values]
         whole = [Feed(self._values[n], whole=True) for n in needs.whole if n in self._values]
-        return each + whole
+        moved = [
+            Feed(self._values[w.name], at=_repeated(w.last(), split, served))
+            for w in needs.windows
+            if w.name in self._values
+        ]
+        return each + whole + moved
 
     def _host(self, work: HostWork) -> Ran:
         needs, total = work.needs, digital.time_ps(work, self._chip)
@@ -135,10 +153,13 @@ class Timeline:
         return Ran(work, done, ((Lane("digital", ()), done),))
 
     def _mvm(self, work: MvmWork) -> Ran:
+        if not work.vectors:  # nothing but padding
+            return Ran(work, join(work.needs.tokens, ()), ())
         matrix = self._artifact.matrices[work.step.matrix]
-        tokens = work.needs.tokens
+        served = work.served
+        tokens = work.needs.tokens if served is None else int(served.sum())
         split = work.vectors // tokens
-        arrival = join(work.vectors, self._needs(work.needs, split))
+        arrival = join(work.vectors, self._needs(work.needs, split, served))
         uses: _Uses = []
         if matrix.copies == 1:
             feeds = self._copy(matrix, 0, arrival, split, uses)
@@ -151,6 +172,8 @@ class Timeline:
                 mine = join(count, [Feed(arrival, every=copies, first=copy)])
                 servers.append(join(count, self._copy(matrix, copy, mine, 1, uses)))
             done = collect(servers, split)
+        if served is not None:  # what sees only padding is there with the token before it
+            done = join(served.size, [Feed(done, at=np.cumsum(served) - 1)])
         arrival.forget()
         return Ran(work, done, tuple(uses))
 
@@ -287,6 +310,12 @@ class _Port:
 
     def time(self, count: int) -> int:
         return to_ps(self.byte_ns * count)
+
+
+def _repeated(at: Places, split: int, served: NDArray[np.bool_] | None) -> Places:
+    """The jobs to wait for of the tokens that are served, each of so many jobs."""
+    at = at if served is None else at[served]
+    return np.repeat(at, split) if split > 1 else at
 
 
 def _turn(before: Track | None) -> list[Hold]:

@@ -13,6 +13,7 @@ from hermesc.ir.types import SizeType, TensorType, TupleType
 from hermesrt.artifact.schema import LayerDefects
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, DType, Ref
+from hermesrt.ops.window import Window
 
 HERE = Location("net.a", "model.py", 7, "x")
 
@@ -54,6 +55,17 @@ def test_each_kind_of_operation_is_one_line():
         "%z = mvm(%y, m) : float32[s0, 4]  # ?\n"
         "return %y, %z\n"
     )
+
+
+def test_of_a_window_only_what_is_unusual_is_written():
+    image = TensorType(("s0", 3, 8, 8), "float32")
+    one, none = (1, 1), (0, 0)
+    plain = Window((3, 3), one, one, none, none, one)
+    other = Window((1, 4), (2, 2), (1, 3), (1, 0), (0, -1), one, "reflect")
+    ops = [Mvm(n, "x", "m", image, n, HERE, window=w) for n, w in (("a", plain), ("b", other))]
+    lines = graph_text(Graph((Input("x", image), *ops), ("b",))).splitlines()
+    assert lines[1].startswith("%a = mvm(%x, m, window=<3x3>) : ")
+    assert "<1x4, stride 2x2, dilation 1x3, before 1x0, after 0x-1, mode reflect>" in lines[2]
 
 
 def test_text_names_every_operation_once(any_model, front_of):

@@ -36,6 +36,12 @@ def emitted(mvm_graph, tiled_of):
     return make
 
 
+def test_without_a_map_of_defects_a_program_says_nothing_of_lines(emitted, chip):
+    artifact = emitted(chip, torch.ones(4, 3))
+    assert not any(name.startswith("wiring:") for name in artifact.tensors)
+    assert artifact.manifest.defects == ()
+
+
 def _rounded(value):
     if isinstance(value, float):
         return float(f"{value:.5g}")

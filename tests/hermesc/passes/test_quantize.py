@@ -242,6 +242,22 @@ def test_output_ranges_are_those_of_clipped_inputs(chip_with, quantized_of, opti
     assert list(ranges.output_max) == pytest.approx(sums)
 
 
+def test_the_output_range_may_see_what_the_inputs_clip(chip, quantized_of):
+    x = _one_row_each([1.0, 1.0, 8.0])
+    found = {
+        rule: quantized_of(
+            chip,
+            torch.full((1, 1), 2.0),
+            x,
+            options=QuantizeOptions(range="deviations", deviations=0.5, output_range=rule),
+        ).ranges[0]
+        for rule in ("clipped", "unclipped")
+    }
+    assert found["clipped"].input_max == found["unclipped"].input_max == pytest.approx(22**0.5 / 2)
+    assert found["clipped"].output_max == pytest.approx((2 * 22**0.5 / 2,))
+    assert found["unclipped"].output_max == (16.0,)
+
+
 def test_clipping_leaves_the_conductances_as_they_are(chip, quantized_of):
     """A line's current is highest while all pulses are on, however long they are."""
     x = torch.cat([torch.full((2, 255), 0.1), torch.full((2, 1), 5.0)], 1)

@@ -64,6 +64,13 @@ def _codes(change):
     return edit
 
 
+def _window(**changes):
+    """A window over one dimension, with something wrong."""
+    whole = {name: [1] for name in ("kernel", "stride", "dilation", "spread")}
+    window = whole | {"before": [0], "after": [0], "mode": "zeros"} | changes
+    return lambda m, t: _set(_mvm(m), "window", window)
+
+
 CASES = {
     # operations
     "op from_file": (_op("aten.from_file.default"), "aten.from_file.default' is not an operation"),
@@ -183,6 +190,23 @@ CASES = {
         _codes(lambda c: np.full(c.shape, 128, np.int16)),
         "not input codes",
     ),
+    # windows
+    "window of no dimension": (_window(kernel=[]), "one to three dimensions"),
+    "window of four dimensions": (
+        _window(**{k: [1] * 4 for k in ("kernel", "stride", "dilation", "spread")}),
+        "one to three dimensions",
+    ),
+    "window with a stride too many": (_window(stride=[1, 1]), "one number for each dimension"),
+    "window without taps": (_window(kernel=[0]), "must lie between"),
+    "window of other taps": (_window(kernel=[5]), "other taps than its matrix has rows"),
+    "window of too many taps": (_window(kernel=[2**40]), "must lie between"),
+    "window that stands still": (_window(stride=[0]), "must lie between"),
+    "window with endless padding": (_window(before=[2**40]), "must lie between"),
+    "window cut without end": (_window(after=[-(2**40)]), "must lie between"),
+    "window spread without end": (_window(spread=[2**40]), "must lie between"),
+    "window padded by a file": (_window(mode="/etc/passwd"), "must be one of"),
+    "window spread in a circle": (_window(spread=[2], mode="circular"), "padded with zeros"),
+    "window of text": (lambda m, t: _set(_mvm(m), "window", "3x3"), "window"),
     # routes
     "route over no link": (
         lambda m, t: _set(m["routes"][0], "cores", [0, 8]),

@@ -36,7 +36,11 @@ def _written(tmp_path: Path, text: str) -> Path:
 
 
 def _map(**fields) -> DefectMap:
-    return DefectMap("hermes", 64, 256, 256, **{k: np.array(v) for k, v in fields.items()})
+    arrays = {
+        name: np.array(values, dtype=np.float32 if name == "siemens" else np.int32)
+        for name, values in fields.items()
+    }
+    return DefectMap("hermes", 64, 256, 256, **arrays)
 
 
 def _arrays(path: Path, **changes) -> Path:

@@ -125,7 +125,6 @@ def hostile(artifact: Artifact) -> Artifact:
     """The same program with every name that an artifact may hold replaced by an attack."""
     manifest = artifact.manifest
     place = Location(HOSTILE, HOSTILE, 1, HOSTILE)
-    printable = "".join(c for c in HOSTILE if c.isprintable())  # a chip's text is checked
     steps = tuple(
         replace(step, location=place) if isinstance(step, MvmStep | HostStep) else step
         for step in manifest.steps
@@ -138,7 +137,7 @@ def hostile(artifact: Artifact) -> Artifact:
         manifest,
         name=HOSTILE,
         generator=HOSTILE,
-        chip=manifest.chip | {"name": printable, "description": printable},
+        chip=manifest.chip | {"name": HOSTILE, "description": HOSTILE},
         matrices=tuple(replace(m, label=HOSTILE) for m in manifest.matrices),
         account=account,
         steps=steps,

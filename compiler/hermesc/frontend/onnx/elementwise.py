@@ -1,14 +1,25 @@
 """ONNX operations value by value, reductions, and products."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from onnx import TensorProto
 from torch import Tensor
 
-from hermesc.frontend.onnx.node import DTYPES, OnnxNode, OnnxOp, OnnxValue, ints, tensor
+from hermesc.frontend.onnx.node import (
+    DTYPES,
+    OnnxNode,
+    OnnxOp,
+    OnnxValue,
+    RefusedNode,
+    ints,
+    number,
+    tensor,
+)
 
 
 def on_tensors(function: Callable[..., Any], *attributes: str, **more: Any) -> OnnxOp:
@@ -69,7 +80,10 @@ def _cast(node: OnnxNode, value: OnnxValue, *_: Any) -> Tensor:
 
 def _no_such_type(node: OnnxNode) -> str | None:
     kind = node.get("to")
-    return None if kind in DTYPES else f"it casts to the ONNX type {kind}, which is no torch dtype"
+    if kind in DTYPES:
+        return None
+    name = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
+    return f"it casts to the ONNX type {name}, which no program holds"
 
 
 def _is_inf(node: OnnxNode, x: Tensor) -> Tensor:
@@ -95,8 +109,41 @@ def _reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> OnnxOp:
 
 def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
     for axis in sorted((a % x.dim() for a in axes), reverse=True):
-        x = x.prod(axis, keepdim=keep)
+        x = x.prod(axis, keepdim=keep, dtype=x.dtype)
     return x
+
+
+def _sum(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+    return x.sum(axes, keepdim=keep, dtype=x.dtype)
+
+
+def _mean(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+    if x.is_floating_point():
+        return x.mean(axes, keepdim=keep)
+    count = math.prod(x.shape[a] for a in axes)
+    return torch.div(_sum(x, axes, keep), count, rounding_mode="trunc")
+
+
+def _extreme(name: str) -> Callable[[Tensor, list[int], bool], Tensor]:
+    """The largest or smallest; of none at all, what each number beats."""
+
+    def run(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+        if all(not isinstance(s, int) or s for s in x.shape):
+            found: Tensor = getattr(x, name)(axes, keepdim=keep)
+            return found
+        one = x.new_full((), _beaten(x.dtype, largest=name == "amax"))
+        shape = x.sum(axes, keepdim=keep).shape
+        return one.expand(shape)
+
+    return run
+
+
+def _beaten(dtype: torch.dtype, *, largest: bool) -> float | int | bool:
+    if dtype == torch.bool:
+        return not largest
+    if dtype.is_floating_point:
+        return -math.inf if largest else math.inf
+    return torch.iinfo(dtype).min if largest else torch.iinfo(dtype).max
 
 
 def _l2(x: Tensor, axes: list[int], keep: bool) -> Tensor:
@@ -106,18 +153,19 @@ def _l2(x: Tensor, axes: list[int], keep: bool) -> Tensor:
 
 def _arg(function: Callable[..., Tensor]) -> OnnxOp:
     def run(node: OnnxNode, x: Tensor) -> Tensor:
-        return function(x, node.get("axis", 0), keepdim=bool(node.get("keepdims", 1)))
+        axis, keep = node.get("axis", 0), bool(node.get("keepdims", 1))
+        if node.get("select_last_index", 0):  # the last of equal values is the first from behind
+            last: Tensor = x.shape[axis] - 1 - function(x.flip(axis), axis, keepdim=keep)
+            return last
+        return function(x, axis, keepdim=keep)
 
-    def refuse(node: OnnxNode) -> str | None:
-        return "it takes the last of equal values" if node.get("select_last_index", 0) else None
-
-    return on_tensors(run, "axis", "keepdims", "select_last_index", refuse=refuse)
+    return on_tensors(run, "axis", "keepdims", "select_last_index")
 
 
 def _cumsum(node: OnnxNode, value: OnnxValue, axis: OnnxValue) -> Tensor:
     x, (dim,) = tensor(value), ints(axis, "axis")
     x = x.flip(dim) if node.get("reverse", 0) else x
-    total = x.cumsum(dim)
+    total = x.cumsum(dim, dtype=x.dtype)
     total = total - x if node.get("exclusive", 0) else total
     return total.flip(dim) if node.get("reverse", 0) else total
 
@@ -125,6 +173,7 @@ def _cumsum(node: OnnxNode, value: OnnxValue, axis: OnnxValue) -> Tensor:
 def _gemm(node: OnnxNode, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     """Written as F.linear where it is one, so that the bias goes with the product."""
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
+    c = None if beta == 0.0 else c
     a = a.mT if node.get("transA", 0) else a
     b = b if node.get("transB", 0) else b.mT
     b = b if alpha == 1.0 else b * alpha
@@ -137,23 +186,31 @@ def _gemm(node: OnnxNode, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tens
 
 
 def _topk(node: OnnxNode, value: OnnxValue, count: OnnxValue) -> tuple[Tensor, Tensor]:
-    (k,) = ints(count, "number of values")
-    found = torch.topk(
-        tensor(value),
-        k,
-        node.get("axis", -1),
-        largest=bool(node.get("largest", 1)),
-        sorted=bool(node.get("sorted", 1)),
-    )
-    return found.values, found.indices
+    """Sorted, so that of equal values the first come first, as in ONNX; torch.topk takes any."""
+    x, (k,) = tensor(value), ints(count, "number of values")
+    axis = node.get("axis", -1) % x.dim()
+    if isinstance(k, int) and isinstance(x.shape[axis], int) and not 0 <= k <= x.shape[axis]:
+        raise RefusedNode(f"it takes {k} of {x.shape[axis]} values")
+    values, places = torch.sort(x, stable=True, dim=axis, descending=bool(node.get("largest", 1)))
+    return values.narrow(axis, 0, k), places.narrow(axis, 0, k)
 
 
 def _mean_of(*values: Tensor) -> Tensor:
     return reduce(torch.add, values) / len(values)
 
 
-def _first(_: OnnxNode, value: OnnxValue, *__: Any) -> Any:
-    return value
+def _dropout(
+    node: OnnxNode,
+    value: OnnxValue,
+    _ratio: OnnxValue | None = None,
+    training: OnnxValue | None = None,
+) -> Any:
+    """In evaluation it drops nothing."""
+    if training is not None and number(node, 2, training, "training mode"):
+        raise RefusedNode("it is in training mode, which draws random numbers")
+    if node.outputs == 1:
+        return value
+    return value, torch.ones_like(tensor(value), dtype=torch.bool)
 
 
 def _swish(node: OnnxNode, x: Tensor) -> Tensor:
@@ -228,17 +285,17 @@ ELEMENTWISE: Mapping[str, OnnxOp] = {
     "ThresholdedRelu": on_tensors(lambda n, x: x * (x > n.get("alpha", 1.0)), "alpha"),
     "IsInf": on_tensors(_is_inf, "detect_negative", "detect_positive"),
     "Identity": OnnxOp(lambda _, value: value),
-    "Dropout": OnnxOp(_first, ("seed",)),
+    "Dropout": OnnxOp(_dropout, ("seed",)),
     "Cast": OnnxOp(_cast, ("to", "saturate"), _no_such_type),
-    "CastLike": _plain(lambda x, like: x.to(like.dtype)),
-    "ReduceSum": _reduction(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
-    "ReduceMean": _reduction(lambda x, axes, keep: x.mean(axes, keepdim=keep)),
-    "ReduceMax": _reduction(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
-    "ReduceMin": _reduction(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
+    "CastLike": on_tensors(lambda _, x, like: x.to(like.dtype), "saturate"),
+    "ReduceSum": _reduction(_sum),
+    "ReduceMean": _reduction(_mean),
+    "ReduceMax": _reduction(_extreme("amax")),
+    "ReduceMin": _reduction(_extreme("amin")),
     "ReduceProd": _reduction(_product),
-    "ReduceL1": _reduction(lambda x, axes, keep: x.abs().sum(axes, keepdim=keep)),
+    "ReduceL1": _reduction(lambda x, axes, keep: _sum(x.abs(), axes, keep)),
     "ReduceL2": _reduction(_l2),
-    "ReduceSumSquare": _reduction(lambda x, axes, keep: x.square().sum(axes, keepdim=keep)),
+    "ReduceSumSquare": _reduction(lambda x, axes, keep: _sum(x.square(), axes, keep)),
     "ReduceLogSum": _reduction(lambda x, axes, keep: x.sum(axes, keepdim=keep).log()),
     "ReduceLogSumExp": _reduction(lambda x, axes, keep: x.logsumexp(axes, keepdim=keep)),
     "ArgMax": _arg(torch.argmax),

@@ -1,5 +1,6 @@
 """ONNX operations that move, cut, join and make tensors."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,17 +11,21 @@ from torch import Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
 from hermesc.frontend.onnx.node import (
+    DTYPES,
     Known,
     OnnxNode,
     OnnxOp,
     OnnxValue,
+    RefusedNode,
     bounded,
     ints,
     known,
+    number,
     tensor,
 )
 
 _ENDLESS = 2**31 - 1
+_REDUCTIONS = {"none": "", "add": "sum", "mul": "prod", "min": "amin", "max": "amax"}
 
 
 def _reshape(node: OnnxNode, value: OnnxValue, shape: OnnxValue) -> Tensor:
@@ -31,8 +36,8 @@ def _reshape(node: OnnxNode, value: OnnxValue, shape: OnnxValue) -> Tensor:
     return x.reshape(sizes)
 
 
-def _is(size: Any, number: int) -> bool:
-    return isinstance(size, int) and size == number
+def _is(size: Any, whole: int) -> bool:
+    return isinstance(size, int | float) and size == whole
 
 
 def _transpose(node: OnnxNode, x: Tensor) -> Tensor:
@@ -155,11 +160,29 @@ def _pad(
         widths[at], widths[at + 1] = b, a
     mode = node.get("mode", "constant")
     if mode == "constant":
-        number = 0.0 if fill is None else tensor(fill).reshape(-1)[0].item()
-        return F.pad(x, widths, value=number)
+        return _filled(node, x, widths, fill)
+    if mode == "wrap":
+        return _wrapped(x, widths)
     while len(widths) > 2 and widths[-2:] == [0, 0]:
         widths = widths[:-2]
     return F.pad(x, widths, mode={"edge": "replicate"}.get(mode, mode))
+
+
+def _filled(node: OnnxNode, x: Tensor, widths: list[Any], fill: OnnxValue | None) -> Tensor:
+    if fill is None:
+        return F.pad(x, widths)
+    if 2 in node.constants or isinstance(fill, Known):
+        return F.pad(x, widths, value=float(number(node, 2, fill, "value")))
+    inside = F.pad(torch.ones_like(x, dtype=torch.bool), widths)
+    return torch.where(inside, F.pad(x, widths), tensor(fill).reshape(()))
+
+
+def _wrapped(x: Tensor, widths: list[Any]) -> Tensor:
+    for axis in range(x.dim()):
+        at = 2 * (x.dim() - 1 - axis)
+        places = torch.arange(-widths[at], x.shape[axis] + widths[at + 1])
+        x = x.index_select(axis, places % x.shape[axis])
+    return x
 
 
 def _shape(node: OnnxNode, value: OnnxValue) -> Known:
@@ -169,15 +192,20 @@ def _shape(node: OnnxNode, value: OnnxValue) -> Known:
 
 def _constant_of_shape(node: OnnxNode, shape: OnnxValue) -> Tensor:
     value = node.get("value")
-    fill = torch.zeros(1) if value is None else torch.from_numpy(np.array(value).reshape(-1))
-    return torch.full(bounded(ints(shape, "sizes")), fill[0].item(), dtype=fill.dtype)
+    fill = np.zeros(1, np.float32) if value is None else np.array(value).reshape(-1)
+    kind = torch.from_numpy(fill).dtype
+    return torch.full(bounded(ints(shape, "sizes")), fill[0].item(), dtype=kind)
 
 
-def _range(_: OnnxNode, start: OnnxValue, limit: OnnxValue, delta: OnnxValue) -> Tensor:
-    first, last, step = (ints(v, "ends")[0] for v in (start, limit, delta))
-    if all(isinstance(end, int) for end in (first, last, step)):
-        bounded([len(range(first, last, step))])
-    return torch.arange(first, last, step)
+def _range(node: OnnxNode, start: OnnxValue, limit: OnnxValue, delta: OnnxValue) -> Tensor:
+    ends = [number(node, i, v, "range") for i, v in enumerate((start, limit, delta))]
+    first, last, step = ends
+    if _is(step, 0):
+        raise RefusedNode("its step is 0")
+    if all(isinstance(end, int | float) for end in ends):
+        bounded([max(0, math.ceil((last - first) / step))])
+    kind = start.dtype if isinstance(start, Tensor) else None
+    return torch.arange(first, last, step, dtype=kind)
 
 
 def _trilu(node: OnnxNode, value: OnnxValue, diagonal: OnnxValue | None = None) -> Tensor:
@@ -186,7 +214,8 @@ def _trilu(node: OnnxNode, value: OnnxValue, diagonal: OnnxValue | None = None) 
 
 
 def _one_hot(node: OnnxNode, index: OnnxValue, depth: OnnxValue, values: OnnxValue) -> Tensor:
-    (size,) = bounded(ints(depth, "depth"))
+    size = number(node, 1, depth, "depth")
+    (size,) = bounded([int(size) if isinstance(size, float) else size])
     places, (off, on) = tensor(index), tensor(values).unbind()
     places = torch.where(places < 0, places + size, places)
     axis = node.get("axis", -1)
@@ -198,22 +227,28 @@ def _one_hot(node: OnnxNode, index: OnnxValue, depth: OnnxValue, values: OnnxVal
 def _eye_like(node: OnnxNode, x: Tensor) -> Tensor:
     rows, columns = x.shape
     shift: int = node.get("k", 0)
-    return (torch.arange(rows).unsqueeze(1) + shift == torch.arange(columns)).to(x.dtype)
+    return (torch.arange(rows).unsqueeze(1) + shift == torch.arange(columns)).to(
+        DTYPES.get(node.get("dtype"), x.dtype)
+    )
 
 
 def _scatter_elements(node: OnnxNode, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
     axis = node.get("axis", 0)
-    return x.scatter(axis, torch.where(index < 0, index + x.shape[axis], index), updates)
+    places = torch.where(index < 0, index + x.shape[axis], index)
+    kind = _REDUCTIONS[node.get("reduction", "none")]
+    if not kind:
+        return x.scatter(axis, places, updates)
+    return x.scatter_reduce(axis, places, updates, kind)
 
 
 def _adds(node: OnnxNode) -> str | None:
     kind = node.get("reduction", "none")
-    return None if kind == "none" else f"its reduction is {kind!r}; only none is read"
+    return None if kind in _REDUCTIONS else f"its reduction is {kind!r}"
 
 
-def _wraps(node: OnnxNode) -> str | None:
+def _odd_mode(node: OnnxNode) -> str | None:
     mode = node.get("mode", "constant")
-    return None if mode in ("constant", "edge", "reflect") else f"its mode is {mode!r}"
+    return None if mode in ("constant", "edge", "reflect", "wrap") else f"its mode is {mode!r}"
 
 
 LAYOUT: Mapping[str, OnnxOp] = {
@@ -230,12 +265,12 @@ LAYOUT: Mapping[str, OnnxOp] = {
     "ScatterElements": on_tensors(_scatter_elements, "axis", "reduction", refuse=_adds),
     "Expand": OnnxOp(_expand),
     "Tile": OnnxOp(_tile),
-    "Pad": OnnxOp(_pad, ("mode",), _wraps),
+    "Pad": OnnxOp(_pad, ("mode",), _odd_mode),
     "Shape": OnnxOp(_shape, ("start", "end")),
     "Size": OnnxOp(lambda _, v: known(v.numel() if isinstance(v, Tensor) else v.array.size)),
     "ConstantOfShape": OnnxOp(_constant_of_shape, ("value",)),
     "Range": OnnxOp(_range),
     "Trilu": OnnxOp(_trilu, ("upper",)),
     "OneHot": OnnxOp(_one_hot, ("axis",)),
-    "EyeLike": on_tensors(_eye_like, "k"),
+    "EyeLike": on_tensors(_eye_like, "dtype", "k"),
 }

@@ -11,6 +11,7 @@ import torch
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from torch import Tensor, nn
 
+from hermesc.frontend.onnx.attention import ATTENTION
 from hermesc.frontend.onnx.classic import CLASSIC, WEIGHTS, Words
 from hermesc.frontend.onnx.elementwise import ELEMENTWISE
 from hermesc.frontend.onnx.layers import LAYERS
@@ -25,11 +26,15 @@ from hermesc.frontend.onnx.node import (
     known,
     tensor,
 )
+from hermesc.frontend.onnx.pooling import POOLING
 from hermesc.frontend.onnx.read import inputs, versions
 from hermesc.frontend.onnx.sizes import run_known
 from hermesrt.errors import Location, ModelError, Refusal
 
-_STANDARD: Mapping[str, OnnxOp] = {**ELEMENTWISE, **LAYOUT, **LAYERS}
+STANDARD: Mapping[str, OnnxOp] = {
+    **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION,
+}  # fmt: skip
+_MOST_NUMBERS = 16  # of a constant that may be a number of an operation
 _MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape
 _MOVES_WORDS = ("Identity", "Reshape", "ArrayFeatureExtractor", "Gather", "Squeeze", "Flatten")
 _TEXT = (AttributeProto.STRING, AttributeProto.STRINGS)
@@ -60,7 +65,7 @@ def _why_not(node: OnnxNode, proto: NodeProto) -> str | None:
 
 
 def _find(node: OnnxNode) -> OnnxOp | None:
-    return {"": _STANDARD, "ai.onnx.ml": CLASSIC}.get(node.domain, {}).get(node.op)
+    return {"": STANDARD, "ai.onnx.ml": CLASSIC}.get(node.domain, {}).get(node.op)
 
 
 def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> OnnxNode:
@@ -140,6 +145,7 @@ class OnnxGraph(nn.Module):
         self._outputs = [value.name for value in graph.output]
         self._weights: dict[str, tuple[nn.Module, str]] = {}
         self._known: dict[str, Known | Words] = {}
+        self._numbers: dict[str, np.ndarray[Any, Any]] = {}
         self.running = "the model"  # the node at work, for messages
         self.strings: tuple[str, ...] = ()  # outputs of the last run that were left out
         self._steps: list[tuple[NodeModule, tuple[str, ...], tuple[str, ...]]] = []
@@ -158,7 +164,8 @@ class OnnxGraph(nn.Module):
             return
         op = _find(node)
         assert op is not None
-        module = NodeModule(node, op)
+        places = {i: self._numbers[n] for i, n in enumerate(proto.input) if n in self._numbers}
+        module = NodeModule(replace(node, constants=places), op)
         self.add_module(_free(self, node.name.replace(".", "_")), module)
         self._steps.append((module, tuple(proto.input), tuple(proto.output)))
 
@@ -168,8 +175,11 @@ class OnnxGraph(nn.Module):
             self._known[name] = Words()
             return
         if array.dtype.kind in "iub" and array.size <= _MOST_KNOWN:
-            self._known[name] = known(array.astype(object)) if array.size else Known(array)
+            plain = known(array.astype(object)) if array.size else Known(array)
+            self._known[name] = replace(plain, dtype=_tensor(array, name).dtype)
             return
+        if array.size <= _MOST_NUMBERS and array.size:
+            self._numbers[name] = array
         *path, leaf = [re.sub(r"[^\w/:-]", "_", part) or "_" for part in name.split(".")]
         owner: nn.Module = self
         for part in path:
@@ -222,10 +232,10 @@ def _tensor(array: "np.ndarray[Any, Any]", name: str) -> Tensor:
 
 def input_types(
     model: ModelProto, where: str
-) -> Iterator[tuple[str, list[int | str], torch.dtype]]:
-    """Name, sizes (a name where symbolic) and dtype of each input.
+) -> Iterator[tuple[str, list[int | str] | None, torch.dtype]]:
+    """Name, sizes (a name where symbolic; None where it has no shape) and dtype of each input.
 
-    Raises: ModelError for inputs that are no tensors of numbers, or have no shape.
+    Raises: ModelError for inputs that are no tensors of numbers.
     """
     for value in inputs(model):
         kind = value.type.tensor_type
@@ -233,7 +243,8 @@ def input_types(
             text = onnx.helper.printable_type(value.type)
             raise ModelError(f"{where}the input {value.name} is {text}; inputs are numbers only")
         if not kind.HasField("shape"):
-            raise ModelError(f"{where}the input {value.name} has no shape; export it with one")
+            yield value.name, None, DTYPES[kind.elem_type]
+            continue
         sizes: list[int | str] = []
         for i, dim in enumerate(kind.shape.dim):
             unknown = dim.dim_param or f"{value.name}.{i}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,13 @@ class RefusedNode(Exception):
 class Known:
     """Whole numbers that are known before the run, such as sizes: an array of int, bool, or
     symbolic sizes. ONNX computes shapes with ordinary operations; torch.export needs them apart.
+
+    array: the numbers
+    dtype: what they become where a tensor is needed; booleans stay booleans
     """
 
     array: NDArray[Any]
+    dtype: torch.dtype = torch.int64
 
     def ints(self) -> list[Any]:
         """Its numbers in a row."""
@@ -50,14 +54,21 @@ OnnxValue = Tensor | Known
 
 @dataclass(frozen=True, slots=True)
 class OnnxNode:
-    """What an operation is told beside its inputs."""
+    """What an operation is told beside its inputs.
+
+    name, op, domain: as the file has them
+    version: of the opset
+    outputs: how many it makes
+    constants: inputs of few numbers whose values are in the file, by their place
+    """
 
     name: str
     op: str
     domain: str
-    version: int  # of the opset
+    version: int
     attributes: Mapping[str, Any]
     outputs: int
+    constants: Mapping[int, NDArray[Any]] = field(default_factory=dict)
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute, or its default."""
@@ -82,9 +93,8 @@ def tensor(value: OnnxValue) -> Tensor:
         return value
     array = value.array
     if array.dtype != object:
-        return torch.tensor(
-            array.tolist(), dtype=torch.bool if array.dtype == bool else torch.int64
-        )
+        kind = torch.bool if array.dtype == bool else value.dtype
+        return torch.tensor(array.reshape(-1).tolist(), dtype=kind).reshape(array.shape)
     flat = [torch.scalar_tensor(size, dtype=torch.int64) for size in array.reshape(-1)]
     return torch.stack(flat).reshape(array.shape) if array.shape else flat[0]
 
@@ -97,6 +107,18 @@ def ints(value: OnnxValue | None, what: str) -> list[Any]:
     if not isinstance(value, Known):
         raise RefusedNode(f"its {what} depend on the data; they must be known before the run")
     return value.ints()
+
+
+def number(node: OnnxNode, place: int, value: OnnxValue | None, what: str) -> Any:
+    """The one number of an input: whole or not, or a symbolic size.
+
+    Raises: RefusedNode if it depends on the data.
+    """
+    if place in node.constants:
+        return node.constants[place].astype(np.float64).reshape(-1)[0].item()
+    if not isinstance(value, Known) or not value.ints():
+        raise RefusedNode(f"its {what} depends on the data; it must be known before the run")
+    return value.ints()[0]
 
 
 def bounded(sizes: list[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """An ONNX file as a checked ModelProto with all of its weights; the file may come from anywhere."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,12 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
 
+from hermesc.frontend.onnx.external import load_outside, outside_tensors
+from hermesc.frontend.onnx.functions import check_functions
 from hermesrt.errors import HermescError, ModelError
 from hermesrt.files.atomic import read_file
 
-OLDEST_OPSET = 17
+OLDEST_OPSET = 13  # those behind it only added types and attributes
 
 
 def read_model(path: Path) -> ModelProto:
@@ -30,35 +33,9 @@ def read_model(path: Path) -> ModelProto:
         raise ModelError(f"{path}: not an ONNX file, or a damaged one; export it again") from None
     if not model.HasField("graph"):
         raise ModelError(f"{path}: not an ONNX file: it holds no graph")
-    for tensor in model.graph.initializer:
-        if tensor.data_location == TensorProto.EXTERNAL:
-            _load_external(tensor, path)
+    for tensor in outside_tensors(model):
+        load_outside(tensor, path)
     return model
-
-
-def _load_external(tensor: TensorProto, path: Path) -> None:
-    """Bring weights in that lie in another file of the same folder."""
-    entries = {e.key: e.value for e in tensor.external_data}
-    name = entries.get("location", "")
-    folder = path.resolve().parent
-    where = f"{path}: the weight {tensor.name} lies in {name!r}"
-    file = folder / name
-    if not name or Path(name).is_absolute() or not file.resolve().is_relative_to(folder):
-        raise ModelError(f"{where}, outside the model's folder; only files beside it are read")
-    if not file.is_file():
-        raise ModelError(f"{where}, which is not there; put it beside the model")
-    try:
-        offset, size = int(entries.get("offset", 0)), file.stat().st_size
-        length = int(entries.get("length", size - offset))
-    except ValueError:
-        raise ModelError(f"{where}, at a place that is no number") from None
-    if offset < 0 or length < 0 or offset + length > size:
-        raise ModelError(f"{where}, which is shorter than the model says: it is cut off")
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        tensor.raw_data = stream.read(length)
-    tensor.data_location = TensorProto.DEFAULT
-    del tensor.external_data[:]
 
 
 def prepared(model: ModelProto, where: str) -> ModelProto:
@@ -66,28 +43,78 @@ def prepared(model: ModelProto, where: str) -> ModelProto:
 
     Raises: ModelError for weights that were not loaded, and for an old opset.
     """
-    if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
+    if any(True for _ in outside_tensors(model)):
         raise ModelError(f"{where}its weights are not loaded; give the path of the .onnx file")
-    for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
-            raise ModelError(
-                f"{where}it is of opset {opset.version}; the oldest that is read is "
-                f"{OLDEST_OPSET}: export it again, or use "
-                f"onnx.version_converter.convert_version(model, {OLDEST_OPSET})"
-            )
     with damaged(where):
+        model = _raised(model, where)
+        check_functions(model, where)
         return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def _raised(model: ModelProto, where: str) -> ModelProto:
+    """The model, of OLDEST_OPSET if it is of an older one that says the same of its operations.
+
+    Raises: ModelError that names the operations whose definition changed since.
+    """
+    old = versions(model).get("", OLDEST_OPSET)
+    if old >= OLDEST_OPSET:
+        return model
+    nodes = itertools.chain(model.graph.node, *(f.node for f in model.functions))
+    changed = sorted({n.op_type for n in nodes if not n.domain and _changed(n.op_type, old)})
+    if changed or any(opset.domain == "" for f in model.functions for opset in f.opset_import):
+        raise ModelError(
+            f"{where}it is of opset {old}; the oldest that is read is {OLDEST_OPSET}, and "
+            f"{', '.join(changed[:10]) or 'its functions'} changed since: export it again, or use "
+            f"onnx.version_converter.convert_version(model, {OLDEST_OPSET})"
+        )
+    raised = ModelProto()
+    raised.CopyFrom(model)
+    for opset in raised.opset_import:
+        if opset.domain in ("", "ai.onnx"):
+            opset.version = OLDEST_OPSET
+    return raised
+
+
+def _changed(op: str, version: int) -> bool:
+    """Whether OLDEST_OPSET defines a standard operation otherwise than that version."""
+    try:
+        old, new = (onnx.defs.get_schema(op, v) for v in (version, OLDEST_OPSET))
+    except onnx.defs.SchemaError:
+        return True
+    return bool(old.since_version != new.since_version)
 
 
 def validate(model: ModelProto, where: str) -> None:
     """The model is valid by onnx's own checker, and has inputs and outputs.
 
+    The checker wants types that nobody needs: those of outputs, and the shapes of inputs.
     Raises: ModelError.
     """
     with damaged(where):
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_typed(model))
     if not model.graph.output or not inputs(model):
         raise ModelError(f"{where}the graph has no input or no output, so there is nothing to run")
+
+
+def _typed(model: ModelProto) -> ModelProto:
+    """The model, or one like it whose inputs and outputs all have a type and a shape."""
+    values = [*model.graph.input, *model.graph.output]
+    if not any(_lacks_shape(value) for value in values):
+        return model
+    typed = ModelProto()
+    typed.CopyFrom(model)
+    for value in [*typed.graph.input, *typed.graph.output]:
+        if _lacks_shape(value):
+            kind = value.type.tensor_type
+            kind.elem_type = kind.elem_type or TensorProto.FLOAT
+            kind.shape.SetInParent()
+    return typed
+
+
+def _lacks_shape(value: Any) -> bool:
+    kind = value.type.WhichOneof("value")
+    has = kind == "tensor_type" and value.type.tensor_type.HasField("shape")
+    return kind is None or (kind == "tensor_type" and not has)
 
 
 @contextmanager

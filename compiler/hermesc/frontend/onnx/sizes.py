@@ -59,6 +59,19 @@ def _divided(a: Any, b: Any) -> Any:
     )
 
 
+def _mod(node: OnnxNode, a: Array, b: Array) -> Array:
+    """With `fmod` the sign is the dividend's, else the divisor's."""
+    if not node.get("fmod", 0):
+        return _elementwise(_modulo)(node, a, b)
+    return _elementwise(lambda x, y: x - y * _divided(x, y))(node, a, b)
+
+
+def _modulo(a: Any, b: Any) -> Any:
+    if isinstance(b, int) and b == 0:
+        raise RefusedNode("it divides a size by zero")
+    return a % b
+
+
 def _cast(node: OnnxNode, a: Array) -> Array | None:
     if node.get("to") not in _WHOLE:
         return None
@@ -144,7 +157,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "Sub": _elementwise(operator.sub),
     "Mul": _elementwise(operator.mul),
     "Div": _elementwise(_divided),
-    "Mod": _elementwise(operator.mod),
+    "Mod": _mod,
     "Min": _elementwise(_smallest),
     "Max": _elementwise(_largest),
     "Equal": _elementwise(lambda a, b: bool(a == b)),

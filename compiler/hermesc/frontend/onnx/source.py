@@ -2,8 +2,10 @@
 
 import inspect
 import itertools
+import keyword
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from torch.export import Dim
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
+from hermesc.frontend.onnx.memory import check_memory
 from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
 from hermesc.frontend.onnx.node import LARGEST, RefusedNode
 from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
@@ -55,20 +58,21 @@ def onnx_source(request: ModelRequest) -> ModelSource:
         raise UnsupportedOpError(refused, noun="node", advice=_ADVICE)
     validate(model, request.where)
     with damaged(request.where):
-        types = list(input_types(model, request.where))
-        names = _argument_names([name for name, _, _ in types])
+        declared = list(input_types(model, request.where))
+        names = _argument_names([name for name, _, _ in declared])
         graph = _graph(model, names)
-    shapes = [sizes for _, sizes, _ in types]
     calibration = calibration_tensors(request)
-    notes: tuple[str, ...] = ()
+    given: tuple[Tensor, ...] | None = None
     if request.example_inputs is not None:
-        examples = tensors(request.example_inputs, request.place("example_inputs"))
+        given = tensors(request.example_inputs, request.place("example_inputs"))
     elif calibration is not None:
-        examples = tuple(t[:_ROWS] for t in _in_order(calibration, names))
-    else:
-        examples = tuple(_random(shapes, [dtype for _, _, dtype in types], request.where))
-        notes = (_RANDOM,)
-    examples = _fitting(examples, types, request.where)
+        given = tuple(t[:_ROWS] for t in _in_order(calibration, names))
+    types = list(_with_shapes(declared, given, request.where))
+    shapes = [sizes for _, sizes, _ in types]
+    notes: tuple[str, ...] = () if given is not None else (_RANDOM,)
+    if given is None:
+        given = tuple(_random(shapes, [dtype for _, _, dtype in types], request.where))
+    examples = _fitting(given, types, request.where)
     _try(graph, examples, request.where)
     if graph.strings:
         words = ", ".join(graph.strings)
@@ -90,8 +94,9 @@ def _argument_names(names: Sequence[str]) -> list[str]:
     """The inputs' names as those of arguments; `labels` is taken by .npz files."""
     found: list[str] = []
     for name in names:
-        plain = re.sub(r"\W", "_", name)
-        plain = f"input_{plain}" if not plain.isidentifier() or plain == "labels" else plain
+        plain = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
+        taken = keyword.iskeyword(plain) or plain in ("labels", "self")
+        plain = f"input_{plain}" if taken or not plain.isidentifier() else plain
         while plain in found:
             plain = f"{plain}_"
         found.append(plain)
@@ -109,6 +114,23 @@ def _graph(model: ModelProto, names: Sequence[str]) -> OnnxGraph:
     forward.__signature__ = signature  # type: ignore[attr-defined]
     named: type[OnnxGraph] = type("OnnxGraph", (OnnxGraph,), {"forward": forward})
     return named(model)
+
+
+def _with_shapes(
+    declared: Sequence[tuple[str, OnnxShape | None, torch.dtype]],
+    given: Sequence[Tensor] | None,
+    where: str,
+) -> Iterator[tuple[str, OnnxShape, torch.dtype]]:
+    """The inputs' types; one without a shape takes as many sizes as its example has.
+
+    Raises: ModelError if there is no example.
+    """
+    for i, (name, sizes, dtype) in enumerate(declared):
+        if sizes is None:
+            if given is None or i >= len(given):
+                raise ModelError(f"{where}the input {name} has no shape; give example inputs")
+            sizes = [f"{name}.{axis}" for axis in range(given[i].dim())]
+        yield name, sizes, dtype
 
 
 def _in_order(
@@ -192,6 +214,7 @@ def _try(graph: OnnxGraph, examples: Sequence[Tensor], where: str) -> None:
     Raises: ModelError.
     """
     try:
+        check_memory(graph, examples)
         with torch.no_grad():
             outputs = graph(*examples)
     except RefusedNode as refused:

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.export import ExportedProgram
 
-from hermesc.frontend.torch.capture import quiet
+from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.location import location_of
 from hermesrt.errors import HermescError, ModelError, Refusal, UnsupportedOpError
 

@@ -13,6 +13,7 @@ from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.pt2.memory import check_memory
 from hermesc.frontend.pt2.rewrite import rewrite
+from hermesc.frontend.quiet import quiet
 from hermesc.frontend.request import (
     ModelRequest,
     ModelSource,
@@ -20,7 +21,6 @@ from hermesc.frontend.request import (
     calibration_tensors,
     plain_labels,
 )
-from hermesc.frontend.torch.capture import quiet
 from hermesrt.errors import ModelError
 
 _ROWS = 64

@@ -3,10 +3,7 @@
 import contextlib
 import copy
 import inspect
-import io
-import logging
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
+from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.location import places_in, restore_places
@@ -339,22 +337,3 @@ def _whole_stacks() -> Iterator[None]:
         yield
     finally:
         setattr(TracerBase, kept.__name__, kept)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What torch.export warns, logs and prints is not for our users."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        said = io.StringIO()
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(said),
-            contextlib.redirect_stderr(said),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -21,6 +21,7 @@ from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.absent import REASONS, absence_of
 from hermesrt.ops.call import Arg, Call, DType, Ref, dtype_names, resolve
 from hermesrt.ops.table import base_name
+from hermesrt.shown import is_utf8, shown
 
 _SIZED = REASONS["sized"]
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
@@ -122,6 +123,11 @@ class _Converter:
     def _constant(self, node: Node, name: str, value: Any) -> Constant:
         if not isinstance(value, Tensor):
             raise ModelError(f"the model holds {name}, a {type(value).__name__}: not a tensor")
+        if not is_utf8(name):
+            raise ModelError(
+                f"the name of the weight {shown(name)} holds half of a surrogate pair, which no "
+                "file can hold; give it another name"
+            )
         self._weights[name] = value.detach().contiguous()
         return Constant(node.name, name, _tensor_type(value))
 

@@ -13,6 +13,10 @@ from torch.fx import Graph, GraphModule, Node
 from hermesrt.errors import Location
 
 _GENERATED = re.compile(r'File "<eval_with_key>[^"]*".*\n\s*(\w+) = ')
+# A file's name may hold anything, line breaks too; not every frame has its line of code.
+_FRAME = re.compile(
+    r'^ *File "([\s\S]*?)", line (\d+), in [^\n]*(?:\n(?! *File ")([^\n]*))?', re.MULTILINE
+)
 
 
 def location_of(node: Node, folder: Path | None) -> Location:
@@ -29,17 +33,13 @@ def location(meta: Mapping[str, Any], folder: Path | None) -> Location:
     if not own:
         return Location(module=module)
     file, line, code = own[-1]
-    return Location(module, _printable(_short_path(file, folder)), int(line), _printable(code))
+    return Location(module, _short_path(file, folder), int(line), code)
 
 
 def user_frames(meta: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """File, line and text of each line of the user's in a node's stack, the innermost last."""
-    lines = (meta.get("stack_trace") or "").strip().splitlines()
-    frames = [
-        (line.split('"')[1], line.split("line ")[1].split(",")[0], code.strip())
-        for line, code in zip(lines, [*lines[1:], ""], strict=False)
-        if line.strip().startswith('File "')
-    ]
+    found = _FRAME.finditer(meta.get("stack_trace") or "")
+    frames = [(frame[1], frame[2], (frame[3] or "").strip()) for frame in found]
     not_theirs = (str(Path(torch.__file__).parent), "torch/", str(Path(__file__).parents[1]), "<")
     return [f for f in frames if not f[0].startswith(not_theirs)]
 
@@ -59,10 +59,6 @@ def restore_places(graph: Graph, places: Mapping[str, Mapping[str, Any]]) -> Non
         names = _GENERATED.findall(node.meta.get("stack_trace") or "")
         for known in (places[name] for name in names if name in places):
             node.meta |= {k: known[k] for k in ("stack_trace", "nn_module_stack") if k in known}
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _short_path(file: str, folder: Path | None) -> str:

@@ -36,8 +36,13 @@ VARIANTS = (
     Variant(
         "one day, each device alone (MSF)", (("statistics.model", "hermes-msf"),), age_s=86400.0
     ),
+    Variant("all read noise at every MVM", (("read_statistics.read_noise", "added"),)),
     Variant("first read within the spread", (("read_statistics.read_noise", "within"),)),
-    Variant("read noise drawn once", (("read_statistics.drawn", "once"),)),
+    Variant(
+        "all read noise, drawn once",
+        (("read_statistics.read_noise", "added"), ("read_statistics.drawn", "once")),
+    ),
+    Variant("fast read noise 4 instead of 1.7", (("fast_noise.logarithm", "4"),)),
     Variant(
         "within the spread, drawn once",
         (("read_statistics.read_noise", "within"), ("read_statistics.drawn", "once")),

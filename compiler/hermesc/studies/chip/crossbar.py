@@ -7,7 +7,6 @@ current, their spread and its correction; so the chip is read as built and witho
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +15,7 @@ from torch import Tensor
 
 import hermesc
 from hermesc.studies.experiment.measure import ProjectionModule
-from hermesrt.chip.load import load_chip
+from hermesrt.chip.load import changed
 from hermesrt.chip.spec import ChipSpec
 
 AGES_S = (0.0, 60.0, 3600.0, 86400.0, 30 * 86400.0, 360 * 86400.0)
@@ -26,6 +25,10 @@ _TARGETS = {
 }
 _DEVICES = "unit_cell.devices_per_polarity"
 _CELLS = {"ODP": (_DEVICES, "1"), "TDP": (_DEVICES, "2")}
+_EQUATIONS = (  # as the published targets have it
+    ("read_statistics.read_noise", "added"),
+    ("drift_reference.reference", "magnitude"),
+)
 _STATISTICS = (
     ("adc.saturation_ampere", "1e-3"),
     ("adc.counter_bits", "16"),
@@ -36,8 +39,6 @@ _STATISTICS = (
 _VECTORS, _ZEROS, _SEED = 2048, 0.3, 0
 _BITS = tuple(range(2, 9))
 _LEVELS = 127  # of 8-bit inputs and outputs
-
-ChipSettings = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,17 @@ class Ageing:
     bits_lifted: tuple[float, ...]
 
 
-def ageing(chip: str, settings: ChipSettings) -> tuple[Ageing, ...]:
-    """ODP and TDP of a chip, by name or file, with some of its numbers replaced.
+def ageing(chip: ChipSpec) -> tuple[Ageing, ...]:
+    """ODP and TDP of a chip.
 
     Raises: ChipError, OptionError.
     """
     curve = ideal_errors()
     found = []
     for cells, devices in _CELLS.items():
-        as_built = _errors(load_chip(chip, [*settings, devices]))
-        lifted = _errors(load_chip(chip, [*settings, devices, *_STATISTICS]))
+        as_published = changed(chip, [*_EQUATIONS, devices])
+        as_built = _errors(as_published)
+        lifted = _errors(changed(as_published, _STATISTICS))
         bits = [tuple(equivalent_bits(e, curve) for e in errors) for errors in (as_built, lifted)]
         found.append(Ageing(cells, _TARGETS[cells], as_built, lifted, *bits))
     return tuple(found)

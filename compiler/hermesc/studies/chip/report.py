@@ -49,6 +49,7 @@ class ChipStudy:
     workers: int
     seconds: float
     explained: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
+    without_inferred: tuple[Comparison, ...] = ()
 
     @property
     def goals(self) -> tuple[Goal, ...]:
@@ -81,6 +82,15 @@ def _text(study: ChipStudy) -> str:
         "statistics without the limit of current); bits: ideal weights with that error:",
         _ageing_table(study.ageing),
     ]
+    if study.without_inferred:
+        parts += [
+            "The data sets with an inferred setting, without it:",
+            _deviation_table(
+                summaries(study.without_inferred, lambda c: (c.dataset, c.kernel)),
+                summarise(study.without_inferred),
+            ),
+            _drop_table(summaries(study.without_inferred, lambda c: (c.dataset, c.kernel))),
+        ]
     if study.explained:
         parts += ["The same cells with one thing changed:", _explained_table(study.explained)]
     return "\n".join(parts)
@@ -217,6 +227,7 @@ def _json(study: ChipStudy) -> dict[str, Any]:
             | {"kernels": [{"kernel": k} | asdict(s) for (k,), s in _by_kernel(cells).items()]}
             for name, cells in study.explained.items()
         ],
+        "without_inferred": [_cell_json(c) for c in study.without_inferred],
         "crossbar": [{"ages_s": list(AGES_S)} | asdict(a) for a in study.ageing],
         "cells": [_cell_json(c) for c in study.cells],
         "runs": study.runs,

@@ -5,18 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hermesc.studies.chip.ablation import VARIANTS
+from hermesc.studies.chip.ablation import VARIANTS, Variant
 from hermesc.studies.chip.crossbar import ageing
+from hermesc.studies.chip.experiment import INFERRED, Experiment, read_experiment
 from hermesc.studies.chip.plan import plan
 from hermesc.studies.chip.report import ChipStudy, runs_csv
-from hermesc.studies.data.datasets import dataset_path, read_dataset
+from hermesc.studies.data.datasets import Dataset
 from hermesc.studies.data.measurements import FILE, Measurements, read_measurements
-from hermesc.studies.data.sources import DataSource
+from hermesc.studies.data.sources import DataSource, is_there, missing
 from hermesc.studies.experiment.job import WORK, KernelJob, by_cell
 from hermesc.studies.experiment.measure import Setup
 from hermesc.studies.jobs.execution import Execution, check_outputs
 from hermesc.studies.statistics import Comparison, Predicted, compare
-from hermesrt.chip.load import Settings, load_chip
+from hermesrt.chip.load import changed
 from hermesrt.errors import InputError, OptionError
 from hermesrt.files.atomic import write_atomically
 
@@ -28,8 +29,8 @@ def study_chip(
     data: Path,
     seeds: int | None = None,
     datasets: Sequence[str] | None = None,
-    chip: str = "hermes",
-    chip_settings: Settings = (),
+    setup: Setup,
+    experiment: Experiment | None = None,
     explain: bool = False,
     settings: Sequence[str] = (),
     execution: Execution | None = None,
@@ -43,7 +44,8 @@ def study_chip(
     data: folder with chip_measurements.csv and a .npz file for each of its datasets.
     seeds: how many of the measured seeds; all, if not given.
     datasets: some of the file's datasets.
-    chip, chip_settings: the chip, and numbers of it to replace.
+    setup: the chip, how it is compiled for, programmed and read.
+    experiment: what the experiment did with some data sets; the built-in table, if not given.
     explain: also with one thing changed at a time; many times longer.
     settings: words that the report shows after the chip's name.
     execution: where jobs run.
@@ -51,16 +53,17 @@ def study_chip(
     plot: the picture is written to this file.
     Raises: OptionError, InputError, ChipError.
     """
-    spec, execution = load_chip(chip, chip_settings), execution or Execution()
+    execution = execution or Execution()
+    experiment = read_experiment() if experiment is None else experiment
     check_outputs(output, plot, measurements=data / FILE)
     start = time.perf_counter()
     measured = read_measurements(data)
     measured, skipped = _present(measured if datasets is None else measured.of(datasets), data)
-    read = {name: read_dataset(data, name) for name in measured.datasets}
+    read = {name: _two_classes(DataSource(name, data).read(), data) for name in measured.datasets}
     sources = {name: DataSource(name, data, digest=d.digest) for name, d in read.items()}
     chosen = _chosen(measured, seeds)
-    jobs = plan(measured, sources, chosen, spec)
-    curves = ageing(chip, chip_settings)
+    jobs = plan(measured, sources, chosen, setup, experiment)
+    curves = ageing(setup.chip)
 
     def predict(some: Sequence[KernelJob]) -> tuple[Predicted, int]:
         results, kept = execution.finished(WORK, some)
@@ -69,10 +72,15 @@ def study_chip(
     predicted, kept = predict(jobs)
     study = ChipStudy(
         data=str(data),
-        chip=spec.name,
+        chip=setup.chip.name,
         settings=tuple(settings),
         seeds=chosen,
-        preparations={name: d.preparation for name, d in read.items()},
+        preparations={
+            name: "; ".join(
+                [d.preparation, *([experiment[name].text] if name in experiment else [])]
+            )
+            for name, d in read.items()
+        },
         skipped=skipped,
         left_out_rows=measured.left_out,
         cells=compare(predicted, measured.scores),
@@ -88,15 +96,17 @@ def study_chip(
         from hermesc.studies.chip.plot import study_picture
 
         write_atomically(plot, study_picture(study.cells, plot.suffix.removeprefix(".")))
+    guesses = {n for n, s in experiment.items() if s.kind == INFERRED and n in read}
+    if guesses:
+        bare = [job for job in plan(measured, sources, chosen, setup, {}) if job.dataset in guesses]
+        study = replace(study, without_inferred=compare(predict(bare)[0], measured.scores))
     if not explain:
         return study
-    variants = _explained(chip, chip_settings, jobs, predict, measured)
+    variants = _explained(jobs, predict, measured)
     return replace(study, explained={_AS_GIVEN: study.cells, **variants})
 
 
 def _explained(
-    chip_name: str,
-    settings: Settings,
     jobs: Sequence[KernelJob],
     predict: Callable[[Sequence[KernelJob]], tuple[Predicted, int]],
     measured: Measurements,
@@ -104,22 +114,33 @@ def _explained(
     """The cells of each variant by its name."""
     found = {}
     for variant in VARIANTS:
-        chip = load_chip(chip_name, [*settings, *variant.settings])
-        setup = Setup(chip, variant.mode, variant.age_s, method=variant.method)
-        changed = [replace(job, setup=setup) for job in jobs]
-        found[variant.name] = compare(predict(changed)[0], measured.scores)
+        other = [replace(job, setup=_varied(job.setup, variant)) for job in jobs]
+        found[variant.name] = compare(predict(other)[0], measured.scores)
     return found
+
+
+def _varied(setup: Setup, variant: Variant) -> Setup:
+    chip = changed(setup.chip, variant.settings)
+    return Setup(chip, variant.mode, variant.age_s, setup.options, variant.method)
 
 
 def _present(measured: Measurements, folder: Path) -> tuple[Measurements, dict[str, str]]:
     """The measurements whose data is there, and why the others are skipped."""
-    paths = {name: dataset_path(folder, name) for name in measured.datasets}
-    here = [name for name, path in paths.items() if path.exists()]
+    here = [name for name in measured.datasets if is_there(folder, name)]
     if not here:
-        wanted = ", ".join(path.name for path in paths.values())
+        wanted = ", ".join(f"{name}.npz" for name in measured.datasets)
         raise InputError(f"--data {folder}: none of its measurements' data is there: {wanted}")
-    missing = {n: f"there is no {path.name}" for n, path in paths.items() if n not in here}
-    return measured.of(here), missing
+    absent = {n: missing(folder, n) for n in measured.datasets if n not in here}
+    return measured.of(here), absent
+
+
+def _two_classes(found: Dataset, folder: Path) -> Dataset:
+    if found.classes != 2:
+        raise InputError(
+            f"--data {folder}: {found.name} has {found.classes} classes; the measured experiment "
+            "has two, in y or y_binary"
+        )
+    return found
 
 
 def _chosen(measured: Measurements, count: int | None) -> tuple[int, ...]:

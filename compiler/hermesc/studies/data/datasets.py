@@ -29,6 +29,7 @@ from hermesrt.files.npz import read_arrays
 _LEAST_ROWS = 4
 _MOST_CLASSES = 100
 _FEWEST_BY_PART = 2  # a standard deviation needs two
+SCALINGS = ("standard", "range")
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -137,10 +138,11 @@ def dataset_of(
     return Dataset(name, rows[order], labels[order], parts, classes)
 
 
-def prepare(data: Dataset, seed: int) -> Prepared:
-    """Standardise and split; `seed` matters only for data without parts."""
+def prepare(data: Dataset, seed: int, scaling: str = SCALINGS[0]) -> Prepared:
+    """Scale and split; `seed` matters only for data without parts."""
+    scaled = standardised if scaling == SCALINGS[0] else to_range
     if data.parts is None:
-        rows = standardised(data.rows)
+        rows = scaled(data.rows)
         draw = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(rows), generator=draw)
         split = [order[: len(rows) // 2], order[len(rows) // 2 :]]
@@ -148,7 +150,7 @@ def prepare(data: Dataset, seed: int) -> Prepared:
     else:
         numbers = [n for n in torch.unique(data.parts).tolist() if n >= 0]
         chosen = [data.parts == n for n in numbers]
-        blocks = [standardised(data.rows[c]) for c in chosen]
+        blocks = [scaled(data.rows[c]) for c in chosen]
         labels = [data.labels[c] for c in chosen]
     clip = RULES.get(data.name, PublishedRule()).clip
     if clip is not None:
@@ -162,6 +164,13 @@ def standardised(rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inpu
     """Mean 0 and (unbiased) standard deviation 1 by column; a constant column becomes 0."""
     deviation = rows.std(0)
     return (rows - rows.mean(0)) / torch.where(deviation > 0, deviation, 1.0)
+
+
+def to_range(rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inputs"]:
+    """Each column from -1 to 1; a constant column becomes 0."""
+    low, high = rows.amin(0), rows.amax(0)
+    half = (high - low) / 2
+    return (rows - low - half) / torch.where(half > 0, half, 1.0)
 
 
 def _rows(arrays: Arrays, rule: PublishedRule, path: Path) -> Tensor:

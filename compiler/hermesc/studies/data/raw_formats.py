@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hermesc.studies.data.datasets import Arrays
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 
-Arrays = Mapping[str, NDArray[Any]]
 _LETTER_TRAINING = 16_000  # of 20,000, by the description that comes with the data
 _IJCNN1_INDICATORS = 10
 
@@ -99,6 +99,19 @@ def _magic(paths: Sequence[Path]) -> Arrays:
     return {"X": rows, "y": np.array([row[-1].strip() == "g" for row in table]).astype(np.int64)}
 
 
+def _eeg(paths: Sequence[Path]) -> Arrays:
+    """ARFF: lines with @ and %, then 14 numbers and the state of the eyes, 0 or 1."""
+    lines = [line for line in _lines(paths[0]) if line.strip()[0] not in "@%"]
+    table = [line.split(",") for line in lines]
+    for number, words in enumerate(table, start=1):
+        if len(words) != 15:
+            raise InputError(
+                f"{paths[0]}, row {number} of the data: {len(words)} values; there must be 15"
+            )
+    rows = _numbers(paths[0], table)
+    return {"X": rows[:, :14], "y": rows[:, 14].astype(np.int64)}
+
+
 def _ijcnn1(paths: Sequence[Path]) -> Arrays:
     """Three LIBSVM files. Of the ten indicators, one is on: its number is the first column."""
     parts = [_libsvm(path, 22) for path in paths]
@@ -153,6 +166,7 @@ ORIGINALS: Mapping[str, Original] = {
     "letter": _original(_letter, f"{_UCI}/59/letter+recognition", "letter-recognition.data"),
     "ijcnn1": _original(_ijcnn1, f"{_LIBSVM}#ijcnn1", "ijcnn1.tr", "ijcnn1.val", "ijcnn1.t"),
     "skin": _original(_skin, f"{_UCI}/229/skin+segmentation", "Skin_NonSkin.txt"),
+    "eeg": _original(_eeg, f"{_UCI}/264/eeg+eye+state", "EEG Eye State.arff"),
     "magic": _original(_magic, f"{_UCI}/159/magic+gamma+telescope", "magic04.data"),
     "cod-rna": _original(_cod_rna, f"{_LIBSVM}#cod-rna", "cod-rna", "cod-rna.t"),
 }

@@ -25,7 +25,7 @@ from hermesc.kernels import (
     samplers_of,
 )
 from hermesc.kernels.samplers import CUT_SAMPLERS, NORMAL_SAMPLERS
-from hermesc.studies.data.datasets import RULES, Dataset, Prepared, prepare
+from hermesc.studies.data.datasets import RULES, SCALINGS, Dataset, Prepared, prepare
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.data.sources import DataSource
 from hermesc.studies.experiment.measure import (
@@ -64,6 +64,7 @@ class KernelJob:
     kernels: tuple[str, ...]
     setup: Setup
     gamma: float = GAMMA
+    scaling: str = SCALINGS[0]
 
     @property
     def dataset(self) -> str:
@@ -109,7 +110,7 @@ def exists(kernel: str, sampler: str) -> bool:
 
 def simulate(job: KernelJob) -> tuple[Scores, ...]:
     """The scores of a job's cells, by its kernels."""
-    data = _prepared(job.source, job.seed)
+    data = _prepared(job.source, job.seed, job.scaling)
     inputs = data.train.shape[1]
     features = feature_count(inputs, job.log2_ratio)
     named = {name: kernel_named(name, job.gamma) for name in job.kernels}
@@ -159,6 +160,7 @@ def identity(job: KernelJob) -> Mapping[str, Any]:
             "seed": job.seed,
             "kernels": list(job.kernels),
             "gamma": job.gamma,
+            "scaling": job.scaling,
         }
         | job.setup.identity()
     )
@@ -185,9 +187,9 @@ def _read(source: DataSource) -> Dataset:
 
 
 @lru_cache(maxsize=2)
-def _prepared_for(source: DataSource, seed: int) -> Prepared:
-    return prepare(_read(source), seed)
+def _prepared_for(source: DataSource, seed: int, scaling: str) -> Prepared:
+    return prepare(_read(source), seed, scaling)
 
 
-def _prepared(source: DataSource, seed: int) -> Prepared:
-    return _prepared_for(source, 0 if _read(source).parts is not None else seed)
+def _prepared(source: DataSource, seed: int, scaling: str) -> Prepared:
+    return _prepared_for(source, 0 if _read(source).parts is not None else seed, scaling)

@@ -6,6 +6,8 @@ Colours and shapes are attributes, so that a picture stands alone; a page restyl
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape
 
+from hermesrt.shown import shown
+
 # Okabe and Ito's palette, which colour-blind readers tell apart, each with a hatch that shows on it
 COLOURS = (
     ("#0072B2", "#FFFFFF"),
@@ -21,7 +23,6 @@ INK, MUTED, PAPER, RULE, PANEL = "#1B1F24", "#57606A", "#FFFFFF", "#D5D9DE", "#E
 DIGITAL = "#8B949E"
 _CLASSES = {INK: "ink", MUTED: "muted"}
 FONT = "font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\""
-_REPLACEMENT = "\ufffd"
 _EM = 0.56  # mean width of a character, for fitting
 
 Point = tuple[float, float]
@@ -124,15 +125,8 @@ def shortened(words: str, longest: int) -> str:
 
 
 def xml_text(words: str) -> str:
-    """Text for XML content or a quoted attribute; what XML cannot hold becomes U+FFFD."""
-    legal = "".join(c if _is_legal(ord(c)) else _REPLACEMENT for c in words)
-    return escape(legal, {'"': "&quot;", "'": "&#39;"})
-
-
-def _is_legal(code: int) -> bool:
-    if code < 0x20:
-        return code in (0x9, 0xA, 0xD)
-    return not (0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code in (0xFFFE, 0xFFFF))
+    """Text for XML content or a quoted attribute; what has no ink is an escape."""
+    return escape(shown(words), {'"': "&quot;", "'": "&#39;"})
 
 
 def n(number: float) -> str:

@@ -35,6 +35,7 @@ from hermesrt.report.page.details import Detail
 from hermesrt.report.text.comparison import effect_cells, machine_cells
 from hermesrt.roofline import MachineEstimate
 from hermesrt.run_report import RunReport
+from hermesrt.shown import shown, shown_values
 from hermesrt.snapshot import ProgrammingSnapshot
 
 _WEB = Path(__file__).parent / "web"
@@ -77,7 +78,7 @@ def page_html(
     matrices = artifact.manifest.matrices
     digital = digital_nodes(artifact)
     script = '(() => {\n"use strict";\n' + "\n".join(map(_read, _SCRIPTS)) + "})();"
-    text = _environment().get_template("page.html.j2").render(
+    return _environment().get_template("page.html.j2").render(
         artifact=artifact,
         chip=artifact.chip,
         style=Markup(_read("page.css")),
@@ -106,9 +107,8 @@ def page_html(
         machines=[row for c in compared(cost, beside.machines) for row in machine_cells(c)],
         moved=effect_cells(cost, beside.moved),
         constants=details.constants(artifact),
-        data=_data(artifact, cost, layers, held),
+        data=shown_values(_data(artifact, cost, layers, held)),
     )  # fmt: skip
-    return _without_surrogates(text)
 
 
 def _sections(held: ProgrammingSnapshot | None, beside: Comparisons) -> list[tuple[str, str]]:
@@ -235,15 +235,16 @@ def _digest(script: str) -> str:
     return f"sha256-{digest}"
 
 
-def _without_surrogates(text: str) -> str:
-    """Text that UTF-8 can hold: a hostile name may carry half a pair."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _shown(value: Any) -> Any:
+    """Each text that the template is given, but markup of ours."""
+    return shown(value) if type(value) is str else value
 
 
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_WEB),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -11,6 +11,7 @@ from hermesrt.cost import Cost, LayerCost
 from hermesrt.facts.fact import Fact, aligned
 from hermesrt.facts.program import program_facts
 from hermesrt.ops.table import base_name
+from hermesrt.shown import shown
 from hermesrt.units import plural, si
 
 if TYPE_CHECKING:  # `hermesc inspect` shows a program without importing torch
@@ -21,7 +22,7 @@ _PS, _PJ = 1e-12, 1e-12
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Aligned columns, the first row a header."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines = [tuple(map(shown, line)) for line in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
@@ -109,4 +110,4 @@ def chip_text(chip: ChipSpec, tables: dict[str, dict[str, object]]) -> str:
             lines.append(f"  note: {content['note']}")
         lines += [f"  {key} = {value}" for key, value in numbers.items()]
         lines.append("")
-    return "\n".join(lines).rstrip()
+    return "\n".join(map(shown, lines)).rstrip()

@@ -6,6 +6,7 @@ from typing import Any
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import CAUSES, Cost, Lane, Span
+from hermesrt.shown import shown
 
 _PS_PER_US = 1e6
 _GRAIN = 2.0**20  # of a microsecond, 0.95 ps: sums of such times are exact in any viewer
@@ -33,7 +34,13 @@ def trace_json(artifact: Artifact, cost: Cost) -> str:
 def _names(artifact: Artifact, cost: Cost, numbers: dict[Lane, int]) -> Iterator[Event]:
     for pid, name in enumerate(_PROCESSES):
         full = f"{artifact.manifest.name}: {name}"
-        yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": full}}
+        yield {
+            "ph": "M",
+            "name": "process_name",
+            "pid": pid,
+            "tid": 0,
+            "args": {"name": shown(full)},
+        }
         yield {"ph": "M", "name": "process_sort_index", "pid": pid, "tid": 0,
                "args": {"sort_index": pid}}  # fmt: skip
     for lane, number in numbers.items():
@@ -44,19 +51,19 @@ def _names(artifact: Artifact, cost: Cost, numbers: dict[Lane, int]) -> Iterator
 
 def _events(span: Span) -> Iterator[Event]:
     yield _slice(span.label, span, span.start_ps, span.end_ps, {
-        "step": span.step, "vectors": span.jobs, "ns each": span.service_ps / 1000,
+        "step": shown(span.step), "vectors": span.jobs, "ns each": span.service_ps / 1000,
     })  # fmt: skip
     if span.jobs > 1:
         for number, end in enumerate(span.head):
             name = f"{span.label} #{number}"
-            yield _slice(name, span, end - span.service_ps, end, {"step": span.step})
+            yield _slice(name, span, end - span.service_ps, end, {"step": shown(span.step)})
 
 
 def _slice(name: str, span: Span, start_ps: int, end_ps: int, args: Event) -> Event:
     start, end = (round(ps / _PS_PER_US * _GRAIN) / _GRAIN for ps in (start_ps, end_ps))
     return {
         "ph": "X",
-        "name": name,
+        "name": shown(name),
         "cat": span.lane.kind,
         "ts": start,
         "dur": end - start,

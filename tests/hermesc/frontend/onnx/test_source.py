@@ -65,15 +65,16 @@ class Favor(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Convolutions on the host, a linear head on crossbars."""
+    """A convolution, a transposed one and a linear head."""
 
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.SiLU())
-        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 5))
+        self.wider = nn.ConvTranspose2d(4, 2, 2, stride=2)
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(128, 5))
 
     def forward(self, x):
-        return self.head(F.max_pool2d(self.body(x), 2)).log_softmax(-1)
+        return self.head(self.wider(F.max_pool2d(self.body(x), 2))).log_softmax(-1)
 
 
 class Tokens(nn.Module):
@@ -93,7 +94,7 @@ class Tokens(nn.Module):
 MODELS = {
     "kernel machine": (KernelMachine, (torch.randn(4, 16),), (0,), 2),
     "favor": (Favor, (torch.randn(3, 5, 16),), (0, 1), 4),
-    "convolutional": (Convolutional, (torch.randn(2, 3, 8, 8),), (0,), 1),
+    "convolutional": (Convolutional, (torch.randn(2, 3, 8, 8),), (0,), 3),
     "tokens": (Tokens, (torch.randint(0, 20, (3, 7)),), (0,), 4),
 }
 WAYS = {
@@ -268,9 +269,12 @@ def test_a_size_that_depends_on_the_data_names_its_node():
         hermesc.compile(one_node("Reshape", values))
 
 
-def test_old_opset_is_refused():
-    with pytest.raises(ModelError, match="it is of opset 13; the oldest that is read is 17"):
-        hermesc.compile(one_node("Relu", [X], opset=13))
+def test_old_opset_is_refused_where_an_operation_has_changed():
+    message = "it is of opset 12; the oldest that is read is 13, and Softmax changed since"
+    with pytest.raises(ModelError, match=message):
+        hermesc.compile(one_node("Softmax", [X], opset=12))
+    hermesc.compile(one_node("Relu", [X], opset=13))
+    hermesc.compile(one_node("Cos", [X], opset=12))
 
 
 def _broken(change):
@@ -286,7 +290,7 @@ def _broken(change):
         (lambda m: m.graph.ClearField("output"), "no input or no output"),
         (lambda m: m.graph.ClearField("input"), "not a valid ONNX model|no input or no output"),
         (lambda m: m.graph.initializer[0].dims.__setitem__(0, 2**40), "not a valid|damaged"),
-        (lambda m: m.graph.input[0].type.tensor_type.ClearField("shape"), "no shape|not a valid"),
+        (lambda m: m.graph.input[0].type.tensor_type.ClearField("shape"), "give example inputs"),
     ],
 )
 def test_broken_model_is_refused(change, message):
@@ -350,6 +354,10 @@ def test_a_file_that_is_no_model_is_refused(data, tmp_path):
         ("../secret.bin", {}, "outside the model's folder"),
         ("/etc/passwd", {}, "outside the model's folder"),
         ("link.bin", {}, "outside the model's folder"),
+        ("w\0.bin", {}, "outside the model's folder"),
+        ("a" * 5000, {}, "which is no name of a file"),
+        ("hard.bin", {}, "a hard link"),
+        ("weights.bin", {"length": "9" * 5000}, "at a place that is no number"),
         ("none.bin", {}, "which is not there"),
         ("weights.bin", {"offset": "8"}, "shorter than the model says"),
         ("weights.bin", {"offset": "-8", "length": "32"}, "shorter than the model says"),
@@ -362,6 +370,7 @@ def test_external_weights_stay_in_their_folder(location, entries, message, tmp_p
     (tmp_path / "secret.bin").write_bytes(bytes(32))
     (folder / "weights.bin").write_bytes(bytes(32))
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    (folder / "hard.bin").hardlink_to(tmp_path / "secret.bin")
 
     def outside(model):
         weight = model.graph.initializer[0]
@@ -386,6 +395,112 @@ def test_external_weights_beside_the_file_are_read(tmp_path):
     path = tmp_path / "m.onnx"
     onnx.save_model(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
     np.testing.assert_allclose(ideal(hermesc.compile(path, X), X)[0].numpy(), X @ weight, rtol=1e-5)
+
+
+@pytest.mark.parametrize("linked", ["both", "model"])
+def test_external_weights_beside_a_link_to_the_model_are_read(linked, tmp_path):
+    """As a hub's cache has them: links in one folder, their targets in another."""
+    weight = np.arange(8, dtype=np.float32).reshape(4, 2)
+    model = one_node("MatMul", [X, weight], fixed=(1,))
+    blobs, links = tmp_path / "blobs", tmp_path / "links"
+    blobs.mkdir()
+    links.mkdir()
+    place = blobs / "aaa"
+    onnx.save_model(model, place, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (links / "m.onnx").symlink_to(place)
+    if linked == "both":
+        (blobs / "w.bin").rename(blobs / "bbb")
+        (links / "w.bin").symlink_to(blobs / "bbb")
+    found = ideal(hermesc.compile(links / "m.onnx", X), X)[0]
+    np.testing.assert_allclose(found.numpy(), X @ weight, rtol=1e-5)
+
+
+def test_a_constant_may_not_read_a_file_outside(tmp_path):
+    outside = TensorProto(name="c", data_type=TensorProto.FLOAT, dims=[4])
+    outside.data_location = TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="../secret.bin")
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=outside),
+        helper.make_node("Add", ["x", "c"], ["y"]),
+    ]
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 4]) for n in "xy")
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y]))
+    (tmp_path / "secret.bin").write_bytes(bytes(16))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="outside the model's folder"):
+        hermesc.compile(folder / "m.onnx")
+
+
+def test_an_output_needs_no_shape_and_an_input_none_beside_examples():
+    weight = np.ones((4, 2), np.float32)
+    model = one_node("MatMul", [X, weight], fixed=(1,))
+    model.graph.output[0].ClearField("type")
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    np.testing.assert_allclose(
+        ideal(hermesc.compile(model, X), X)[0].numpy(), X @ weight, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["self", "class", "None", "labels", "a b", "\ufb01", "x\u00b2", "\n"]
+)
+def test_an_input_may_have_any_name(name):
+    model = one_node("MatMul", [X, np.ones((4, 2), np.float32)], fixed=(1,))
+    model.graph.input[0].name = model.graph.node[0].input[0] = name
+    (taken,) = hermesc.compile(model, X).artifact.manifest.inputs
+    assert taken.name.isidentifier()
+
+
+def test_a_pad_with_a_given_value_compiles():
+    fill = np.float32(2.5)
+    model = one_node("Pad", [X, np.array([0, 1, 0, 1]), fill], fixed=(1, 2))
+    wanted = np.pad(X, ((0, 0), (1, 1)), constant_values=2.5)
+    np.testing.assert_allclose(ideal(hermesc.compile(model, X), X)[0].numpy(), wanted, rtol=1e-5)
+
+
+def _chain(depth):
+    """Functions that each call the next one twice."""
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
+    functions = []
+    for i in range(depth):
+        op, domain = (f"f{i + 1}", "mine") if i + 1 < depth else ("Neg", "")
+        nodes = [
+            helper.make_node(op, ["a"], ["t"], domain=domain),
+            helper.make_node(op, ["t"], ["b"], domain=domain),
+        ]
+        functions.append(helper.make_function("mine", f"f{i}", ["a"], ["b"], nodes, opsets))
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 4]) for n in "xy")
+    graph = helper.make_graph([helper.make_node("f0", ["x"], ["y"], domain="mine")], "g", [x], [y])
+    return helper.make_model(graph, functions=functions, opset_imports=opsets)
+
+
+def test_functions_that_come_to_too_many_nodes_are_refused():
+    message = "1073741824 nodes when its functions are written out; at most 65536 are read"
+    with pytest.raises(ModelError, match=message):
+        hermesc.compile(_chain(30))
+    with pytest.raises(ModelError, match=r"more than 10\^12 nodes"):
+        hermesc.compile(_chain(3000))
+    np.testing.assert_array_equal(ideal(hermesc.compile(_chain(3), X), X)[0].numpy(), X)
+
+
+def test_functions_that_call_each_other_in_a_circle_are_refused():
+    model = _chain(2)
+    model.functions[1].node[0].op_type, model.functions[1].node[0].domain = "f0", "mine"
+    with pytest.raises(ModelError, match=r"the function f[01] of the model calls itself"):
+        hermesc.compile(model)
+
+
+def test_a_run_that_takes_more_than_the_machines_memory_is_refused():
+    sizes = numpy_helper.from_array(np.array([2**14, 2**14]), "s")
+    nodes = [helper.make_node("ConstantOfShape", ["s"], ["t0"])]
+    nodes += [helper.make_node("Add", [f"t{i}", "x"], [f"t{i + 1}"]) for i in range(2000)]
+    nodes += [helper.make_node("ReduceSum", ["t2000"], ["y"])]
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1]) for n in "xy")
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y], [sizes]))
+    with pytest.raises(ModelError, match="more than the machine's memory"):
+        hermesc.compile(model, np.ones((1, 1), np.float32))
 
 
 def test_local_functions_are_written_out():

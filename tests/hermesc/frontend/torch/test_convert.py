@@ -207,7 +207,7 @@ def test_nothing_that_runs_is_located_inside_torch(any_model):
     captured = capture(any_model.build(), any_model.inputs(), any_model.dynamic)
     graph, _ = convert(captured.exported)
     files = {node.location.file for node in graph.captured}
-    assert files <= {"case.py", "products.py", "repeated.py", "networks.py", ""}
+    assert files <= {"case.py", "products.py", "repeated.py", "networks.py", "images.py", ""}
 
 
 def test_weights_are_named_as_in_the_state_dict():

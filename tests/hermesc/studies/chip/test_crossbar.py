@@ -5,6 +5,7 @@ import math
 import pytest
 
 from hermesc.studies.chip.crossbar import ageing, equivalent_bits, ideal_errors
+from hermesrt.chip.load import load_chip
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_equivalent_bits_invert_the_curve(curve: dict[int, float]) -> None:
 
 
 def test_fresh_and_aged_crossbars_err_as_published() -> None:
-    for found in ageing("hermes", ()):
+    for found in ageing(load_chip("hermes")):
         assert found.lifted[0] == pytest.approx(found.targets[0], abs=0.005), found.cells
         assert found.lifted == pytest.approx(found.targets, abs=0.02), found.cells
         assert found.bits_lifted[0] > found.bits_lifted[-1]

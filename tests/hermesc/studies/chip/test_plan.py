@@ -7,13 +7,14 @@ from hermesc.studies.chip.plan import plan
 from hermesc.studies.data.measurements import read_measurements
 from hermesc.studies.data.sources import DataSource
 from hermesc.studies.experiment.job import KernelJob, by_cell, simulate
+from hermesc.studies.experiment.measure import Setup
 from hermesrt.chip.load import load_chip
 
 
 def planned(folder: Path, seed: int) -> tuple[KernelJob, ...]:
     measured = read_measurements(folder)
     sources = {name: DataSource(name, folder) for name in measured.datasets}
-    return plan(measured, sources, [seed], load_chip("hermes"))
+    return plan(measured, sources, [seed], Setup(load_chip("hermes")), {})
 
 
 def test_one_job_serves_all_kernels_of_a_projection(folder: Path) -> None:

@@ -58,7 +58,9 @@ def test_data_that_is_not_there_is_skipped_with_a_line(
 ) -> None:
     (folder / "ijcnn1.npz").unlink()
     assert study(folder, *SHORT) == 0
-    assert "Skipped      ijcnn1: there is no ijcnn1.npz" in capsys.readouterr().out
+    assert (
+        f"Skipped      ijcnn1: --data {folder}: there is no ijcnn1.npz" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_data_that_is_not_there_is_skipped_with_a_line(
         (("--datasets", "letter"), "no such dataset; it has ijcnn1, toy"),
         (("--seeds", "3"), "the measurements have 2 seeds"),
         (("--seeds", "0"), "--seeds"),
-        (("--set", "partition.bias=host"), "only chip.* here"),
+        (("--set", "partition.bias=none"), "partition.bias"),
         (("--set", "chip.adc.bits=3"), "the chip has no such key"),
         (("--chip", "mercury"), "there is no chip 'mercury'"),
         (("--plot", "study.gif"), ".svg, .png, .pdf"),

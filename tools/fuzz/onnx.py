@@ -1,0 +1,135 @@
+"""Compile mutants of ONNX models: each ends in a program or in one sentence, and no code runs.
+
+python tools/fuzz/onnx.py --seconds 60 --seed 0
+python tools/fuzz/onnx.py --seconds 60 --seed 0 --keep FOLDER     keeps the mutants with findings
+
+A child process reads the mutants, one of a seed and a number each, so that one can be made again.
+The parent sees a crash or a hang of the child and begins another behind that mutant.
+"""
+
+import sys
+
+# This folder comes last: a script in it is called as the package `onnx`.
+sys.path.append(sys.path.pop(0))
+
+import argparse
+import faulthandler
+import json
+import os
+import random
+import resource
+import subprocess
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+_HANG_S = 5.0  # of processor time, of one mutant
+_STUCK_S = 60  # of waiting, after which the child is killed
+_MEMORY = 12 * 2**30  # bytes of addresses that the child may take
+
+
+def main() -> int:
+    """Run children until the time is over; print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        return _child(options)
+    return _parent(options)
+
+
+def _parent(options: argparse.Namespace) -> int:
+    counts = dict.fromkeys(("compiled", "refused", "ran", "traceback", "slow", "crashed"), 0)
+    longest, end, start = 0.0, time.monotonic() + options.seconds, 0
+    while time.monotonic() < end:
+        command = [sys.executable, __file__, "--seed", str(options.seed), "--child", str(start)]
+        command += ["--seconds", str(end - time.monotonic())]
+        command += ["--keep", str(options.keep)] if options.keep else []
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
+        for line in child.stdout.splitlines():
+            report = json.loads(line)
+            start = report["number"] + 1
+            counts[report["outcome"]] += 1
+            counts["slow"] += report["seconds"] > _HANG_S
+            longest = max(longest, report["seconds"])
+            if report["outcome"] in ("ran", "traceback") or report["seconds"] > _HANG_S:
+                print(json.dumps(report), flush=True)
+        if child.returncode != 0:
+            print(f"mutant {start} of seed {options.seed} ended the child: {child.returncode}")
+            print(child.stderr[-2000:], flush=True)
+            counts["crashed"] += 1
+            start += 1
+    total = sum(counts[k] for k in ("compiled", "refused", "ran", "traceback", "crashed"))
+    print(
+        f"{total} mutants of seed {options.seed}: {counts['compiled']} compiled, "
+        f"{counts['refused']} refused in one sentence, {counts['ran']} ran code, "
+        f"{counts['traceback']} tracebacks, {counts['slow']} above {_HANG_S:g} s, "
+        f"{counts['crashed']} crashes; longest {longest:.1f} s of processor time"
+    )
+    return int(any(counts[k] for k in ("ran", "traceback", "slow", "crashed")))
+
+
+def _child(options: argparse.Namespace) -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    warnings.simplefilter("ignore")
+    from canary import Canary
+    from onnx_mutants import mutant, seeds
+
+    import hermesc
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        path = Path(folder) / "mutant.onnx"
+        models = seeds()
+        for data in models:  # so that all is imported
+            path.write_bytes(data)
+            hermesc.compile(path)
+        canary, number, end = Canary(), options.child, time.monotonic() + options.seconds
+        while time.monotonic() < end:
+            rng = random.Random(f"{options.seed} {number}")
+            data = mutant(rng.choice(models), rng)
+            report = _tried(path, data, canary) | {"number": number}
+            if options.keep and report["outcome"] in ("ran", "traceback"):
+                options.keep.mkdir(parents=True, exist_ok=True)
+                (options.keep / f"{options.seed}_{number}.onnx").write_bytes(data)
+            print(json.dumps(report), flush=True)
+            number += 1
+    return 0
+
+
+def _tried(path: Path, data: bytes, canary: Any) -> dict[str, Any]:
+    """The outcome of one mutant."""
+    import hermesc
+    from hermesrt.errors import HermescError, InternalError
+
+    path.write_bytes(data)
+    canary.seen.clear()
+    faulthandler.dump_traceback_later(_STUCK_S, exit=True)
+    start = time.process_time()
+    outcome, text = "compiled", ""
+    try:
+        with canary.watching():
+            hermesc.compile(path)
+    except InternalError as error:
+        outcome, text = "traceback", repr(error)[:2000]
+    except HermescError as error:
+        outcome, text = "refused", str(error)[:300]
+    except BaseException as error:
+        outcome, text = "traceback", traceback.format_exc()[-2000:]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+    seconds = time.process_time() - start
+    faulthandler.cancel_dump_traceback_later()
+    if canary.seen:
+        outcome, text = "ran", str(canary.seen[:3])
+    return {"outcome": outcome, "seconds": round(seconds, 2), "text": text}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
