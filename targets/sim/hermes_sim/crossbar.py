@@ -101,6 +101,7 @@ class LayerArrays:
 Noise = Callable[[int, Tensor], Tensor]
 
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
+_SURELY = 1 - 1e-4  # of a limit: more than the round-off of a sum
 
 
 @cache
@@ -228,17 +229,27 @@ def stop_phases(converters: Converters, stage: RowBlock, codes: Vectors, counts:
     """Replace the counts of those vectors that saturate a line.
 
     Most stay far below the limit: by the Cauchy-Schwarz inequality no phase of a line counts more
-    than the norm of the inputs of that sign times that of the line's conductances.
+    than the norm of the inputs of that sign times that of the line's conductances. Of the others,
+    the product of all magnitudes with all conductances is the sum of both counters and `counts`
+    their difference, so each counter is known; neither of its two phases counts more than it.
     """
     limit = stage.safe_norm
     if limit == float("inf") or float(torch.linalg.vector_norm(codes, dim=1).amax()) <= limit:
         return
     positive = torch.linalg.vector_norm(codes.clamp(min=0), dim=1)
     negative = torch.linalg.vector_norm(codes.clamp(max=0), dim=1)
-    suspect = torch.maximum(positive, negative) > limit
-    if bool(suspect.any()):
-        total = four_phases(converters, codes[suspect] * stage.unit, stage.pair)
-        counts[suspect] = torch.addcmul(stage.zero, total, stage.gain)
+    suspect = (torch.maximum(positive, negative) > limit).nonzero()[:, 0]
+    if not len(suspect):
+        return
+    driven = codes[suspect] * stage.unit
+    both = driven.abs() @ stage.pair.sum(0)
+    apart = (counts[suspect] - stage.zero).div_(stage.gain).abs_()
+    most = both.add_(apart).amax(1).div_(2)
+    limit = min(converters.phase_limit, converters.counter_limit)
+    over = most > limit * _SURELY
+    if bool(over.any()):
+        total = four_phases(converters, driven[over], stage.pair)
+        counts[suspect[over]] = torch.addcmul(stage.zero, total, stage.gain)
 
 
 def four_phases(
