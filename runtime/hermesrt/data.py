@@ -176,6 +176,6 @@ def write_outputs(
     Raises: InputError when the place cannot be written.
     """
     stream = io.BytesIO()
-    arrays = {n: array_of(t) for n, t in (outputs | references).items()}  # type: ignore[operator]
+    arrays: Any = {n: array_of(t) for n, t in (*outputs.items(), *references.items())}
     np.savez(stream, **arrays)
     write_atomically(path, stream.getvalue())

@@ -18,18 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesrt.ops.macs import macs_of
-from hermesrt.ops.streams import (
-    Followed,
-    Operand,
-    Shape,
-    Stream,
-    Windowed,
-    follow,
-    of_indices,
-    of_input,
-    of_mvm,
-)
+from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
+from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
 from hermesrt.ops.window import served, vector_count
 from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 

@@ -50,8 +50,8 @@ class Arguments:
         if self.batch_dim == 0:
             return found
         dim = self.batch_dim
-        tensors = (t.movedim(dim, 0) if t.dim() > dim else t for t in found.tensors)
-        return Results(tuple(tensors), found.names, found.dropped)
+        moved = tuple(t.movedim(dim, 0) if t.dim() > dim else t for t in found.tensors)
+        return Results(moved, found.names, found.dropped)
 
     def marks(self, shapes: Any) -> tuple[Any, ...]:
         """The entry of each tensor in `dynamic_shapes`, which has the arguments' structure or names

@@ -25,6 +25,7 @@ from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _COUNT = 2**31 - 1
+_LONGEST = 2**24  # characters of a map in TOML; a chip with 5 % stuck cells takes fewer
 _SHAPES = {"dead_cores": 1, "dead_rows": 2, "dead_columns": 2, "stuck": 2, "siemens": 1}
 
 
@@ -74,11 +75,17 @@ def read_defects(path: Path, chip: ChipSpec) -> DefectMap:
 def write_defects(defects: DefectMap, path: Path) -> None:
     """Write a map, whole or not at all.
 
-    Raises: ChipError for another suffix than .toml and .npz.
+    Raises: ChipError for another suffix than .toml and .npz, and for more TOML than is read.
     """
     match path.suffix:
         case ".toml":
-            write_atomically(path, _toml(defects).encode())
+            text = _toml(defects)
+            if len(text) > _LONGEST:
+                raise ChipError(
+                    f"{path}: this map takes {len(text)} characters as TOML; at most {_LONGEST} "
+                    "are read; write it to a .npz file"
+                )
+            write_atomically(path, text.encode())
         case ".npz":
             stream = io.BytesIO()
             size = np.array([defects.cores, defects.rows, defects.columns], dtype=np.int32)
@@ -91,7 +98,7 @@ def write_defects(defects: DefectMap, path: Path) -> None:
 
 def _from_toml(path: Path, chip: ChipSpec) -> DefectMap:
     try:
-        data = parse_toml(read_file(path, "defect map").decode())
+        data = parse_toml(read_file(path, "defect map").decode(), _LONGEST)
     except ValueError as error:
         raise ChipError(f"{path}: not a TOML file: {error}") from None
     file = decode(_File, data, str(path), ChipError)

@@ -17,13 +17,13 @@ _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*){{{DEEPEST}}}")
 
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a text.
+def parse_toml(text: str, longest: int = LONGEST) -> dict[str, Any]:
+    """The tables of a text of so many characters at most.
 
     Raises: ValueError that says what is wrong, or which limit is passed.
     """
-    if len(text) > LONGEST:
-        raise ValueError(f"it has {len(text)} characters; at most {LONGEST} are read")
+    if len(text) > longest:
+        raise ValueError(f"it has {len(text)} characters; at most {longest} are read")
     too_deep = f"it is nested too deep; at most {DEEPEST} levels are read"
     if _LONG_KEY.search(text):
         raise ValueError(too_deep)

@@ -91,5 +91,5 @@ def test_labels_are_kept_beside_the_examples(chip, emitted):
 
 
 def test_a_dtype_that_no_file_holds_is_refused(chip, emitted):
-    with pytest.raises(ModelError, match=r"w0 has the dtype torch.bfloat16.*model.float\(\)"):
-        emitted(chip, torch.ones(4, 2, dtype=torch.bfloat16))
+    with pytest.raises(ModelError, match=r"w0 has the dtype torch.float8_e4m3fn.*model.float\(\)"):
+        emitted(chip, torch.ones(4, 2).to(torch.float8_e4m3fn))

@@ -90,6 +90,12 @@ def test_a_map_reads_back_as_it_was_written(tmp_path, chip, suffix):
         assert np.array_equal(getattr(back, name), getattr(checked, name)), name
 
 
+def test_a_map_too_large_for_toml_is_refused_before_it_is_written(tmp_path, chip):
+    with pytest.raises(ChipError, match=r"as TOML; at most \d+ are read; write it to a .npz file"):
+        write_defects(random_defects(chip, 0.08, 0), tmp_path / "map.toml")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_random_map_has_about_the_share_asked_for_and_repeats(chip):
     one, two = random_defects(chip, 0.05, 1), random_defects(chip, 0.05, 1)
     cells = 64 * 256 * 256

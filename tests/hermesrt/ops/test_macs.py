@@ -80,7 +80,8 @@ ALONE: dict[str, tuple[Arg, ...]] = {
     "triangular_solve": (X, Ref("spd")),
     "bilinear": (X, X, Ref("cube"), None), "cross": (Ref("three"), Ref("three")),
     "linalg_cross": (Ref("three"), Ref("three")), "linalg_vecdot": (X, X),
-    "linalg_tensorinv": (X, 1), "matrix_power": (X, 3), "linalg_matrix_power": (X, 3), "kron": (X, X),
+    "linalg_tensorinv": (X, 1), "matrix_power": (X, 3), "linalg_matrix_power": (X, 3),
+    "kron": (X, X),
 }  # fmt: skip
 # Products of other kinds, which need a keyword, or only rearrange.
 OTHERS = {"im2col", "col2im", "lu_unpack", "linalg_solve_triangular"}

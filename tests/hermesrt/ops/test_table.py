@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from hermesrt.ops.call import Arg, Call, DType, Ref, resolve, run
-from hermesrt.ops.streams import Operand, Stream, follow
+from hermesrt.ops.streams import follow
 from hermesrt.ops.table import REASONS, ROWS, SIZE_ROWS, OpClass, row_of
+from hermesrt.ops.tokens import Operand, Stream
 
 SHAPE, TOKENS = (2, 5, 6), 5
 X, Y = Ref("x"), Ref("y")

@@ -48,7 +48,9 @@ def _select(owner: GraphModule, node: Node) -> bool:
     known = _known(predicate)
     chosen = parts[0 if known else 1] if known is not None else _where(node, predicate, *parts)
     for user in list(node.users):
-        user.replace_all_uses_with(chosen[user.args[1]])
+        place = user.args[1]
+        assert isinstance(place, int)
+        user.replace_all_uses_with(chosen[place])
         owner.graph.erase_node(user)
     owner.graph.erase_node(node)
     return known is None

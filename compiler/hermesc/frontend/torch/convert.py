@@ -151,7 +151,7 @@ class _Converter:
                 node.name, Call("aten.batch_norm.default", given), kind, node.name, location
             )
             return
-        if name == "size.getitem" and op_name(node.args[0]) == _NORM:
+        if name == "size.getitem" and op_name(node.all_input_nodes[0]) == _NORM:
             call = Call("aten.alias.default", args[:1])
         elif name in _VIEWS:
             call = Call(_VIEWS[name], args)
