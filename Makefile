@@ -1,15 +1,19 @@
 # On a fresh machine with Python 3.11 or newer, each of these makes the environment that it needs:
 #   make demo   a kernel classifier compiled and run on the simulated chip
 #   make test   the tests
+#   make fuzz   hostile files of all kinds, for FUZZ_SECONDS
+#   make crash  kill -9, full disks, two processes on one file
 #   make site   the documentation as a site, in build/site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 READY := $(VENV)/ready
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 0
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c tools/constraints.txt
 
-.PHONY: demo test check fuzz docs site bench clean
+.PHONY: demo test check docs site bench fuzz crash clean
 
 demo: $(DEMO)
 	@tools/demo.sh $(BIN)
@@ -19,13 +23,6 @@ test: $(READY)
 
 check: $(READY)
 	tools/check.sh $(BIN)
-
-# SECONDS of each fuzzer, SEED of its mutants.
-SECONDS ?= 60
-SEED ?= 0
-fuzz: $(READY)
-	$(BIN)/python tools/fuzz/pt2.py --seconds $(SECONDS) --seed $(SEED)
-	$(BIN)/python tools/fuzz/hermes.py --seconds $(SECONDS) --seed $(SEED)
 
 docs: $(READY)
 	$(BIN)/python tools/docs.py --write
@@ -39,6 +36,12 @@ bench: $(READY)
 	$(BIN)/python tools/bench/programming.py
 	$(BIN)/python tools/bench/timing.py
 	$(BIN)/python tools/bench/compile.py
+
+fuzz: $(READY)
+	$(BIN)/python tools/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
+crash: $(READY)
+	$(BIN)/python tools/crash.py
 
 # Two stamps: what the demo needs, and all that tests, checks and documents need beyond it.
 $(DEMO): pyproject.toml tools/constraints.txt

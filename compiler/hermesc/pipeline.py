@@ -16,6 +16,7 @@ from hermesc.analysis.model_inputs import (
 )
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.frontend.request import ModelSource as ModelSource
+from hermesc.frontend.torch.batch_place import refuse_sequence_first
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -46,7 +47,13 @@ StageObserver = Callable[[str, object, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The passes' options, each under its pass's name."""
+    """The passes' options, each under its pass's name.
+
+    partition: what goes to the chip.
+    quantize: what inputs and outputs clip at.
+    place: the aim of the placement, and its solver.
+    convolve: how convolutions are lowered.
+    """
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
@@ -70,7 +77,14 @@ def compile_model(
     """
     _check_one_map(mapping, defects)
     step = _Steps(observe)
-    captured = step("capture", capture, source.model, source.example_inputs, source.dynamic_shapes)
+    captured = step(
+        "capture",
+        capture,
+        source.model,
+        source.example_inputs,
+        source.dynamic_shapes,
+        source.arguments,
+    )
     graph, weights = step(
         "convert", convert, captured.exported, source.folder, captured.input_names
     )
@@ -91,6 +105,8 @@ def compile_model(
     cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
+    if not independent and source.batch_dim is None and source.arguments is None:
+        refuse_sequence_first(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
 
     def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:
@@ -118,7 +134,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *cancelled, *notes),
+        notes=(*source.notes, *captured.notes, *cancelled, *notes),
         classes=source.classes,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)

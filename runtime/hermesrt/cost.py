@@ -21,8 +21,11 @@ LaneKind = Literal["port_in", "array", "ldpu", "port_out", "link", "digital"]
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One resource: a unit of a core, a link from one core to another, or the digital unit (the
-    host, or the chip's vector unit), which has no core."""
+    """One resource: a unit of a core, a link between cores, or the digital unit.
+
+    kind: which of these.
+    cores: the core, or a link's two, from and to; none for the digital unit (host or vector unit).
+    """
 
     kind: LaneKind
     cores: tuple[int, ...]
@@ -30,9 +33,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One step's stream of `jobs` on one resource, for one sample; for timelines.
+    """One step's stream of jobs on one resource, for one sample; for timelines.
 
-    `head` are the ends of its first jobs, each of which takes `service_ps`.
+    step: the name of its result.
+    label: what the user calls the layer.
+    lane: the resource.
+    start_ps: when its first job begins.
+    end_ps: when its last job ends.
+    jobs: how many.
+    service_ps: what each takes.
+    head: the ends of its first jobs, ps.
     """
 
     step: str
@@ -47,9 +57,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """One step's share, on crossbars or digital: vectors, MVMs of cores, time from the first begin
-    to the last end, energy without what is drawn idle, and values in the line buffers of a window
-    (8 bits each before crossbars)."""
+    """One step's share of a sample's cost.
+
+    step: the name of its result.
+    label: what the user calls the layer.
+    analog: on crossbars, or digital.
+    vectors: how many it serves.
+    core_mvms: MVMs of cores.
+    latency_ps: from the first begin to the last end.
+    energy_pj: without what is drawn idle.
+    buffered: values in the line buffers of a window, 8 bits each before crossbars.
+    """
 
     step: str
     label: str
@@ -63,12 +81,21 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Costs of one sample. Where the model fixes its batch, `samples` run at once: the latency is
-    theirs together, energies are for each. The interval is that of samples that follow each other
-    closely: the work of the busiest resource for one sample.
+    """Costs of one sample.
 
-    `latency_by` adds up to the latency along the critical path, `energy_by` to the energy.
-    `assumed` names the causes whose constants are assumed, for latency and for energy.
+    samples: run at once, where the model fixes its batch: the latency is theirs together, energies
+        are
+        for each.
+    latency_ps: from first input to last output.
+    interval_ps: between samples that follow each other closely: the work of the busiest resource
+        for
+        one sample.
+    latency_by: cause to ps along the critical path; they add up to the latency.
+    energy_by: cause to pJ; they add up to the energy.
+    assumed_latency: causes whose time rests on assumed constants.
+    assumed_energy: causes whose energy rests on assumed constants.
+    layers: one share a step, in order.
+    spans: of all resources, for timelines.
     """
 
     samples: int
@@ -113,7 +140,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One assumed constant, and latency and energy of a sample for it x 0.5 and x 2."""
+    """What one assumed constant decides.
+
+    key: its dotted name.
+    value: as the chip has it.
+    latency_ps: of a sample, for the constant x 0.5 and x 2.
+    energy_pj: of a sample, for the same two.
+    """
 
     key: str
     value: float

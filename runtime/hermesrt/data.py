@@ -129,7 +129,7 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
     if not _castable(array.dtype, spec.dtype):
         raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
     tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
-    if tensor.is_floating_point() and not _all_finite(tensor):
+    if tensor.is_floating_point() and not (_all_finite(tensor) or _is_mask(tensor)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
@@ -141,6 +141,18 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
 def _all_finite(tensor: Tensor) -> bool:
     """A finite sum has no other parts, and is ten times faster; but it may overflow by itself."""
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
+
+
+def _is_mask(values: Tensor) -> bool:
+    """Whether it can be what is added to attention's scores: nothing above 0, minus infinity for
+    what is not to be seen."""
+    return bool((values <= 0).all()) and bool((values == 0).any())
+
+
+def array_of(value: Tensor) -> NDArray[Any]:
+    """A tensor as an array; no array holds bfloat16, which is exact in FP32."""
+    value = value.detach()
+    return (value.float() if value.dtype is torch.bfloat16 else value).numpy()
 
 
 def _castable(found: np.dtype[Any], wanted: str) -> bool:
@@ -164,6 +176,6 @@ def write_outputs(
     Raises: InputError when the place cannot be written.
     """
     stream = io.BytesIO()
-    arrays = {n: t.numpy() for n, t in (outputs | references).items()}  # type: ignore[operator]
+    arrays: Any = {n: array_of(t) for n, t in (*outputs.items(), *references.items())}
     np.savez(stream, **arrays)
     write_atomically(path, stream.getvalue())

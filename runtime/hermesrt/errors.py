@@ -13,9 +13,15 @@ from hermesrt.shown import shown
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where in the user's code an operation was written."""
+    """Where in the user's code an operation was written.
 
-    module: str = ""  # path of the module that ran it, as in `named_modules`, "" at the top
+    module: path of the module that ran it, as in `named_modules`; "" at the top.
+    file: of the user's code; "" where it is not known.
+    line: its number, from 1; 0 where it is not known.
+    code: the line's text.
+    """
+
+    module: str = ""
     file: str = ""
     line: int = 0
     code: str = ""

@@ -132,17 +132,20 @@ def _failure(step: Step, values: Mapping[str, Any], error: Exception) -> str:
 
 
 def reference_mvm(artifact: Artifact) -> MvmFunction:
-    """The exact product of a step, in the precision of its input."""
+    """The exact product of a step, in the precision of its input; half precision is rounded at its
+    end."""
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
-        matrix = tensor_of(artifact, step.matrix).to(x.dtype)
+        wide = x.float() if x.itemsize < 4 else x
+        matrix = tensor_of(artifact, step.matrix).to(wide.dtype)
         if step.window is None:
-            return epilogue(artifact, step, x @ matrix)
+            return epilogue(artifact, step, wide @ matrix).to(x.dtype)
 
         def at(vectors: Tensor, _: Tensor) -> Tensor:
             return epilogue(artifact, step, vectors @ matrix)
 
-        return convolve(step.window, x, matrix.shape[1], at, idle_result(artifact, step, x))
+        idle = idle_result(artifact, step, wide)
+        return convolve(step.window, wide, matrix.shape[1], at, idle).to(x.dtype)
 
     return mvm
 

@@ -15,8 +15,20 @@ _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was done; digital work is counted in operations of a host or elements of a vector
-    unit, and bytes by whether a chip's own transport moves them or the link to the host."""
+    """What was done.
+
+    one_phase_mvms: MVMs of cores in 1-phase reads.
+    four_phase_mvms: MVMs of cores in 4-phase reads.
+    ldpu_outputs: outputs of LDPUs.
+    link_bytes: over links between cores, each link counted.
+    transport_bytes: moved by the chip's own transport.
+    host_link_bytes: moved over the link to the host.
+    host_operations: of the host.
+    elements: of additions and the like in a vector unit.
+    functions: elements of functions in a vector unit.
+    norms: elements of norms in a vector unit.
+    macs: multiply-adds in a vector unit.
+    """
 
     one_phase_mvms: int = 0
     four_phase_mvms: int = 0

@@ -19,7 +19,7 @@ from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.load import Settings, chip_tables, override
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
-from hermesrt.data import Samples, check_samples, example_samples
+from hermesrt.data import Samples, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import (
@@ -129,7 +129,8 @@ class OutputBlock:
 class Chip:
     """A device that holds a program: call it like the model itself.
 
-    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them.
+    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them, as this
+    one does after `rewind`.
     """
 
     def __init__(self, program: Program, device: Device) -> None:
@@ -213,6 +214,9 @@ class Chip:
     def __call__(self, *inputs: Tensor | NDArray[Any]) -> Any:
         """The outputs of tensors or numpy arrays: a tensor, or a tuple where there are several.
 
+        The read noise of a row follows from the chip's seed, the number of calls before and the
+        row's place in the batch. So another batch split or another order of rows gives other
+        bits; rows that follow, and the number of threads, do not change those of a crossbar.
         Raises: InputError when the inputs do not fit the program.
         """
         blocks = self.run(self._samples(inputs), references=False)
@@ -222,11 +226,14 @@ class Chip:
     def report(
         self, *inputs: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None
     ) -> RunReport:
-        """Accuracy, latency and energy on the inputs, or on the program's own examples."""
+        """Accuracy, latency and energy on the inputs, or on the program's own examples.
+
+        It runs them, so it counts as a call: it takes the next read noise.
+        """
         artifact = self.compiled.artifact
         samples = self._samples(inputs) if inputs else example_samples(artifact)
         if labels is not None:
-            arrays = {name: value.numpy() for name, value in samples.inputs.items()}
+            arrays = {name: array_of(value) for name, value in samples.inputs.items()}
             samples = check_samples(artifact, arrays, np.asarray(labels), "inputs")
         return self.measured(samples, self.run(samples))
 
@@ -352,7 +359,7 @@ class Chip:
         for spec, value in zip(specs, inputs, strict=True):
             if not isinstance(value, Tensor | np.ndarray):
                 raise InputError(f"input {spec.name!r} is a {type(value).__name__}, not a tensor")
-            arrays[spec.name] = value.detach().numpy() if isinstance(value, Tensor) else value
+            arrays[spec.name] = array_of(value) if isinstance(value, Tensor) else value
         return check_samples(self.compiled.artifact, arrays, None, "inputs")
 
     def _row_blocks(self, samples: Samples) -> list[slice]:

@@ -40,8 +40,10 @@ def in_smallest_batch(
     Where one row does not run, because the rows belong together, it is the batch in `sizes`.
     Raises: InputError when the program does not run on inputs of these sizes.
     """
-    fixed = [i.dims[0] for i in artifact.manifest.inputs if i.dims and isinstance(i.dims[0], int)]
-    batch = max((sizes[i.name][0] for i in artifact.manifest.inputs if i.dims), default=1)
+    batched = batched_inputs(artifact)
+    firsts = [i.dims[0] for i in artifact.manifest.inputs if i.name in batched]
+    fixed = [d for d in firsts if isinstance(d, int)]
+    batch = max((sizes[name][0] for name in batched), default=1)
     least = fixed[0] if fixed else 1
 
     def of(samples: int) -> T:
@@ -58,9 +60,18 @@ def in_smallest_batch(
     return batch, of(batch)
 
 
+def batched_inputs(artifact: Artifact) -> tuple[str, ...]:
+    """The inputs whose first size is the batch: all, or where that is free in some, these alone (an
+    attention mask of fixed sizes is the same for all samples)."""
+    sized = [i for i in artifact.manifest.inputs if i.dims]
+    free = [i.name for i in sized if not isinstance(i.dims[0], int)]
+    return tuple(free or (i.name for i in sized))
+
+
 def _batch_sizes(artifact: Artifact, sizes: Mapping[str, Shape], samples: int) -> dict[str, Shape]:
+    batched = batched_inputs(artifact)
     return {
-        spec.name: (samples, *sizes[spec.name][1:]) if spec.dims else ()
+        spec.name: (samples, *sizes[spec.name][1:]) if spec.name in batched else sizes[spec.name]
         for spec in artifact.manifest.inputs
     }
 

@@ -1,7 +1,8 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
 Shapes come from running the stored program without values (`hermesrt.shapes`); the
-operations of products (of activations with activations) are counted by torch's own FLOP counter.
+operations of products (of activations with activations) are counted by torch's own FLOP counter,
+and those that it does not know by `hermesrt.ops.macs`.
 """
 
 from collections.abc import Mapping
@@ -16,18 +17,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
-from hermesrt.ops.streams import (
-    Followed,
-    Operand,
-    Shape,
-    Stream,
-    Windowed,
-    follow,
-    of_indices,
-    of_input,
-    of_mvm,
-)
+from hermesrt.ops.macs import macs_of
+from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
+from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
 from hermesrt.ops.window import served, vector_count
 from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
 
@@ -186,7 +179,8 @@ def _measure(
             found.append(MvmWork(step, vector_count(step.window, shape), needs, sizes))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
-            found.append(HostWork(step, taken, _elements(result), flops // 2, needs))
+            macs = flops // 2 or _uncounted(step, values, result)
+            found.append(HostWork(step, taken, _elements(result), macs, needs))
 
     with counter:
         run_shapes(artifact, shapes, device, observe)
@@ -199,6 +193,12 @@ def _followed(
     if isinstance(step, MvmStep):
         return of_mvm(step.window, operands[step.input], result)
     return Followed() if result is None else follow(step.call, operands, result)
+
+
+def _uncounted(step: HostStep, values: Mapping[str, Any], result: Any) -> int:
+    """Multiply-adds of a product that torch's counter does not know."""
+    row = row_of(step.op)
+    return macs_of(step.call, values, result) if row and row.price == "mac" else 0
 
 
 def _elements(result: Any) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from hermes_sim.crossbar import (
     Converters,
     LayerArrays,
-    Stage,
+    RowBlock,
     asymmetry_of,
     core_counts,
     four_phases,
@@ -44,10 +44,10 @@ def silent(_: int, out: Tensor) -> Tensor:
     return out.zero_()
 
 
-def stage_of(pair: Tensor, converters: Converters = FREE, start: int = 0, **more: Any) -> Stage:
-    """A Stage of [polarity, rows, columns], whose counts go on as they are."""
+def stage_of(pair: Tensor, converters: Converters = FREE, start: int = 0, **more: Any) -> RowBlock:
+    """A RowBlock of [polarity, rows, columns], whose counts go on as they are."""
     columns = pair.shape[2]
-    made = Stage(
+    made = RowBlock(
         rows=slice(start, start + pair.shape[1]),
         weights=pair[0] - pair[1],
         pair=pair,
@@ -77,7 +77,7 @@ def drawn(seed: int, rows: int, columns: int, vectors: int) -> tuple[Tensor, Ten
     return pair, torch.randint(-7, 8, (vectors, rows), generator=draw).float()
 
 
-def slow_counts(c: Converters, s: Stage, vector: list[float], column: int) -> float:
+def slow_counts(c: Converters, s: RowBlock, vector: list[float], column: int) -> float:
     """One vector and one line: each phase is summed and stopped, then each counter."""
 
     def phase(sign: int, polarity: int) -> float:
@@ -92,7 +92,7 @@ def slow_counts(c: Converters, s: Stage, vector: list[float], column: int) -> fl
     return float(round(counts)) if c.count_code else counts
 
 
-def slow_all(c: Converters, s: Stage, codes: Tensor) -> list[list[float]]:
+def slow_all(c: Converters, s: RowBlock, codes: Tensor) -> list[list[float]]:
     columns = range(s.pair.shape[2])
     return [[slow_counts(c, s, v, column) for column in columns] for v in codes.tolist()]
 

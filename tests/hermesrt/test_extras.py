@@ -18,8 +18,12 @@ def command(missing: str, *words: str, cwd: Path) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd)
 
 
-def test_what_is_installed_is_not_complained_about() -> None:
+def test_what_is_installed_is_neither_complained_about_nor_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "onnx", raising=False)
     require("onnx", "m.onnx")
+    assert "onnx" not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_wrong_inputs_are_refused_by_name(program: Program, inputs: Tensor) -> N
         chip(inputs * float("nan"))
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_unknown_settings_are_refused(program: Program) -> None:
     chip = program.deploy(hermesc.simulate())
     with pytest.raises(OptionError, match="must be one of published, gdp, verify, oneshot, ideal"):

@@ -82,6 +82,7 @@ def test_percent():
     assert percent(0.1234) == "12.3 %"
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     "age", [float("inf"), 1e300, float("nan"), -1.0, True, None, "soon", "inf"]
 )

@@ -7,9 +7,12 @@ Prints CPU time as a ratio to F.linear (FP32) on the same inputs, one thread, me
   model      published, through the whole program: `chip(x)`
 """
 
-import clock  # first: it sets the number of threads
+from collections.abc import Callable
+from itertools import product
+
+import clock  # before torch: it sets the number of threads
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 import hermesc
@@ -18,6 +21,12 @@ from hermesrt.device import Device, ReadSettings
 from hermesrt.program import Chip
 
 SIZES, BATCHES = (256, 1024), (1, 64, 1024, 8192)
+INPUTS: dict[str, Callable[[int, int], Tensor]] = {
+    "Gaussian": torch.randn,
+    "uniform": lambda rows, size: torch.rand(rows, size) * 2 - 1,
+    "ReLU-like": lambda rows, size: torch.randn(rows, size).relu(),
+    "one-hot": lambda rows, size: functional.one_hot(torch.randint(0, size, (rows,)), size).float(),
+}
 QUIET = (("effects.read_noise", "off"), ("output_noise.output_steps", "1.0"))
 
 
@@ -25,23 +34,23 @@ def main() -> None:
     """One line for each size and batch."""
     print("CPU time relative to F.linear, one thread")
     print(
-        f"{'layer':>12} {'batch':>6} {'F.linear':>10} {'exact':>7} {'converters':>11} "
-        f"{'published':>10} {'model':>6}"
+        f"{'layer':>12} {'inputs':>9} {'batch':>6} {'F.linear':>10} {'exact':>7} "
+        f"{'converters':>11} {'published':>10} {'model':>6}"
     )
-    for size in SIZES:
+    for size, (name, draw) in product(SIZES, INPUTS.items()):
         layer = nn.Linear(size, size)
-        program = hermesc.compile(layer, torch.randn(256, size))
+        program = hermesc.compile(layer, draw(256, size))
         noisy = program.deploy(hermesc.simulate())
         quiet = program.deploy(hermesc.simulate(load_chip("hermes", QUIET))).device
         ideal = program.deploy(hermesc.simulate()).device
         ideal.configure(ReadSettings(ideal=True))
-        for batch in BATCHES:
-            print(f"{size:>5} x {size:<4} {batch:>6} {row(layer, ideal, quiet, noisy, batch)}")
+        for batch in BATCHES if name == "Gaussian" else BATCHES[2:3]:
+            ratios = row(layer, ideal, quiet, noisy, draw(batch, size))
+            print(f"{size:>5} x {size:<4} {name:>9} {batch:>6} {ratios}")
 
 
-def row(layer: nn.Linear, ideal: Device, quiet: Device, noisy: Chip, batch: int) -> str:
+def row(layer: nn.Linear, ideal: Device, quiet: Device, noisy: Chip, x: Tensor) -> str:
     """Time of the plain layer, and the ratios."""
-    x = torch.randn(batch, layer.in_features)
     step = noisy.compiled.artifact.mvms[0]
     times = clock.medians(
         {

@@ -21,7 +21,12 @@ from hermesrt.ops.table import row_of
 
 @dataclass(frozen=True, slots=True)
 class BroadcastConstant:
-    """A value's seed, the name of the weight that it was made from, and the value's own sizes."""
+    """A value that only repeats a constant.
+
+    value: the constant, in sizes that broadcast to the value's.
+    weight: the name of the weight that it was made from.
+    dims: the value's own sizes.
+    """
 
     value: Tensor
     weight: str

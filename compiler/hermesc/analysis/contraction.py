@@ -26,9 +26,17 @@ _LETTERS = string.ascii_letters
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """out = sum of x * matrix over the labels that `out_labels` lacks, plus bias.
+    """out = sum of x * matrix over the labels that out lacks, plus bias; a label is a letter a
+    dimension.
 
-    A label is one letter for one dimension; `bias` is a result to add, times `bias_factor`.
+    x: the name of a result.
+    x_labels: of its dimensions.
+    matrix: the constant.
+    weight: the name of the weight that it was made from.
+    matrix_labels: of its dimensions.
+    out_labels: of the result's dimensions.
+    bias: the name of a result to add; None without one.
+    bias_factor: what that is multiplied by.
     """
 
     x: str

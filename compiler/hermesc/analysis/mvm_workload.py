@@ -16,16 +16,8 @@ from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.stages import Dependence, MvmWorkload
-from hermesrt.ops.streams import (
-    Followed,
-    Operand,
-    Shape,
-    Stream,
-    follow,
-    of_indices,
-    of_input,
-    of_mvm,
-)
+from hermesrt.ops.streams import follow, of_mvm
+from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, of_indices, of_input
 from hermesrt.ops.window import vector_count
 from hermesrt.shapes import shape_of, without_values
 

@@ -40,11 +40,14 @@ def compile(
     defects: Defects | None = None,
     mapping: Layers | str | Path | None = None,
     max_accuracy_drop: float = inf,
+    batch_dim: int | None = None,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
 
-    example_inputs: a tensor or array, or a tuple of them, batch first; files may hold their own.
+    example_inputs: a tensor or array, or a tuple of them, batch first; or whatever the model takes
+        with tensors in it: keywords (a dictionary), nested tuples, a cache. Files may hold their
+        own.
     chip: a name, or a TOML file's path.
     calibration: real inputs (by position, by name, or an .npz file of them) from which the
         converters' ranges are taken; the examples, if there are none.
@@ -56,6 +59,7 @@ def compile(
     defects: a map, or its file, of what is broken on that chip.
     mapping: layers to place as said, or the published mapping file that says it.
     max_accuracy_drop: with it, it is the program of `digital_fallback`.
+    batch_dim: where the batch lies in a torch model's tensors; the program has it first.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
     passes, budget = settings_of(options)
@@ -63,7 +67,7 @@ def compile(
         budget = _budget(max_accuracy_drop)
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = known_defects(defects, spec)
-    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
+    source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:
         return Program.of(compile_model(source, spec, passes, observe, layers, known))
@@ -120,6 +124,7 @@ def _source(
     labels: Any,
     dynamic_shapes: Any,
     name: str | None,
+    batch_dim: int | None = None,
 ) -> ModelSource:
     data, data_labels = calibration, None
     if isinstance(calibration, str | Path):
@@ -132,6 +137,7 @@ def _source(
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
         calibration_labels=data_labels,
+        batch_dim=batch_dim,
     )
     if not isinstance(model, str | Path):
         return make_source(request)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from hermesc.api.costing import CostReport
     from hermesc.api.given import GivenProgram
 
-Stage = Literal["graph", "partition", "tiles", "ranges", "places", "routes", "steps", "cost", "all"]
+StageName = Literal[
+    "graph", "partition", "tiles", "ranges", "places", "routes", "steps", "cost", "all"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Inspection:
     artifact: Artifact
     sha256: str
     file: str
-    stage: Stage | None
+    stage: StageName | None
     cost: "CostReport | None"
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class Inspection:
         return f"{inspect_text(self.artifact, self.file, self.stage)}\n\ncost:\n{text}"
 
 
-def inspect(program: "GivenProgram", stage: Stage | None = None) -> Inspection:
+def inspect(program: "GivenProgram", stage: StageName | None = None) -> Inspection:
     """Where each node of a program runs and why, where each matrix sits; one stage in full, or all.
 
     Raises: InputError, ArtifactError.

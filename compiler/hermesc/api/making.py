@@ -34,7 +34,10 @@ def load(path: str | Path, chip_settings: "Settings" = ()) -> "Program":
 def simulate(
     chip: str | ChipSpec = "hermes", seed: int = 0, defects: Defects | None = None
 ) -> "SimulatedDevice":
-    """A simulated chip of that name or TOML file; the same seed gives the same bits.
+    """A simulated chip of that name or TOML file.
+
+    The seed chooses its devices, their programming and drift, and its noise: the same seed and the
+    same calls in the same order give the same bits.
 
     `defects` are broken on it, whether a program knows of them or not; without them those are
     broken that a program was compiled for.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hermesc.app.digital_fallback import DigitalFallback
-from hermesc.app.stage_log import StageTime
+from hermesc.app.stage_log import StageSeconds
 from hermesrt.facts.placement import placement_json
 from hermesrt.program import Program
 from hermesrt.report.text.terminal import account_table, compile_summary
@@ -23,7 +23,7 @@ class CompileReport:
 
     program: Program
     output: Path
-    stages: tuple[StageTime, ...]
+    stages: tuple[StageSeconds, ...]
     fallback: DigitalFallback | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hermesrt.files.atomic import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class StageTime:
+class StageSeconds:
     """One stage's name, and how long it took in seconds."""
 
     name: str
@@ -22,7 +22,7 @@ class StageLog:
     """Times of the last compilation's stages, and the search for layers to leave digital."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.stages: list[StageTime] = []
+        self.stages: list[StageSeconds] = []
         self.fallback: DigitalFallback | None = None
         self._folder = folder
 
@@ -33,7 +33,7 @@ class StageLog:
             return
         if name == "capture":  # a search compiles more than once: the last program's stages count
             self.stages.clear()
-        self.stages.append(StageTime(name, seconds))
+        self.stages.append(StageSeconds(name, seconds))
         if self._folder is not None:
             _write(self._folder, f"{len(self.stages):02}-{name}.txt", stage)
 

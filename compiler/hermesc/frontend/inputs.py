@@ -21,7 +21,7 @@ def tensors(value: Any, place: str) -> tuple[Tensor, ...]:
     items = (value,) if is_array(value) else value
     if not isinstance(items, tuple | list) or not items:
         raise ModelError(f"{place} must be a tuple of tensors, not {type(value).__name__}")
-    return tuple(_tensor(item, f"{place[:-1]}[{i}]`") for i, item in enumerate(items))
+    return tuple(as_tensor(item, f"{place[:-1]}[{i}]`") for i, item in enumerate(items))
 
 
 def is_array(value: Any) -> bool:
@@ -75,7 +75,11 @@ def label_positions(labels: Any, classes: Sequence[Labels], place: str) -> Tenso
     return torch.tensor([positions[v] for v in values], dtype=torch.int64)
 
 
-def _tensor(item: Any, place: str) -> Tensor:
+def as_tensor(item: Any, place: str) -> Tensor:
+    """One input of a model as a tensor.
+
+    Raises: ModelError for what is none.
+    """
     if isinstance(item, np.ndarray) and item.dtype.kind in "fiub":
         item = torch.from_numpy(np.ascontiguousarray(item))
     if _is_sparse(item):

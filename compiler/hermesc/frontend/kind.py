@@ -6,10 +6,10 @@ from typing import Any, Literal
 from torch import nn
 from torch.export import ExportedProgram
 
-Kind = Literal["module", "sklearn", "onnx", "exported"]
+ModelKind = Literal["module", "sklearn", "onnx", "exported"]
 
 
-def kind_of(model: Any) -> Kind | None:
+def kind_of(model: Any) -> ModelKind | None:
     """The kind of a model; None for what is no model.
 
     A scikit-learn estimator or an onnx.ModelProto that exists has imported its package.

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hermesc.frontend.kind import Kind, kind_of
+from hermesc.frontend.kind import ModelKind, kind_of
 from hermesc.frontend.python_file import PYTHON_SUFFIX, has_symbol, read_python_file
 from hermesc.frontend.request import ModelRequest, ModelSource
 from hermesrt.errors import ModelError
 from hermesrt.extras import require
 
 _PICKLES = (".joblib", ".pkl", ".pickle", ".pt", ".pth", ".bin", ".skops")
-_FILES: dict[str, Kind] = {".onnx": "onnx", ".pt2": "exported"}
+_FILES: dict[str, ModelKind] = {".onnx": "onnx", ".pt2": "exported"}
 
 
 def load_model(spec: str, request: ModelRequest | None = None) -> ModelSource:
@@ -61,7 +61,7 @@ def make_source(request: ModelRequest) -> ModelSource:
     return _maker(kind)(request)
 
 
-def _maker(kind: Kind) -> Callable[[ModelRequest], ModelSource]:
+def _maker(kind: ModelKind) -> Callable[[ModelRequest], ModelSource]:
     """What reads one kind of model; only its own packages are imported."""
     if kind == "sklearn":
         from hermesc.frontend.sklearn.source import estimator_source

@@ -64,6 +64,7 @@ def read_python_file(spec: str, request: ModelRequest) -> ModelRequest:
         labels=taken("labels", request.labels),
         calibration_labels=taken("calibration_labels", request.calibration_labels),
         dynamic_shapes=taken("dynamic_shapes", request.dynamic_shapes),
+        batch_dim=taken("batch_dim", request.batch_dim),
         name=path.stem,
         folder=path.parent,
         where=f"{path}: ",

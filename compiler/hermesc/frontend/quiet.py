@@ -1,4 +1,4 @@
-"""Silence for what torch says while it traces: it is not for our users."""
+"""Torch without what it says beside its results."""
 
 import contextlib
 import io

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.inputs import Labels, tensors
 from hermesrt.errors import ModelError
 
@@ -22,10 +23,13 @@ class ModelSource:
     calibration: real inputs by position or by name; None where there are none.
     labels: labels of the examples [rows]; places in `classes` where there are any.
     dynamic_shapes: further symbolic sizes, as in torch.export.
+    name: of the program.
     folder: where its source file lies, so that locations read the same on every machine.
     classes: what the columns of the first output stand for, where the model tells.
     notes: sentences for the program's report.
     calibration_labels: labels of the calibration data [rows].
+    arguments: what a torch model is called with, where that is more than tensors by position.
+    batch_dim: the batch's dimension, where the user says so.
     """
 
     model: nn.Module | ExportedProgram
@@ -38,6 +42,8 @@ class ModelSource:
     classes: tuple[Labels, ...] = ()
     notes: tuple[str, ...] = ()
     calibration_labels: Tensor | None = None
+    arguments: Arguments | None = None
+    batch_dim: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class ModelRequest:
     folder: Path | None = None
     where: str = ""
     calibration_labels: Any = None
+    batch_dim: int | None = None
 
     def place(self, what: str) -> str:
         """The name of one of these things in messages."""

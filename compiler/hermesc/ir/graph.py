@@ -13,7 +13,12 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A node as torch.export gave it, for the account of where each one went."""
+    """A node as torch.export gave it, for the account of where each one went.
+
+    name: of the node.
+    op: the operation, such as `aten.linear.default`.
+    location: where it stands in the user's model.
+    """
 
     name: str
     op: str
@@ -22,7 +27,11 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A captured node that no operation of the graph stands for any more, and why."""
+    """A captured node that no operation of the graph stands for any more, and why.
+
+    name: of the node.
+    reason: in words.
+    """
 
     name: str
     reason: str
@@ -32,7 +41,11 @@ class Removed:
 class Graph:
     """Operations in an order in which each comes after those it takes.
 
-    `stays` are captured nodes that a pass looked at and left digital, and why.
+    ops: in that order.
+    outputs: names of the results that the model returns.
+    captured: the nodes that torch.export gave.
+    removed: those of them that no operation stands for, and why.
+    stays: those of them that a pass looked at and left digital, and why.
     """
 
     ops: tuple[Op, ...]

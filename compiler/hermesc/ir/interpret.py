@@ -46,18 +46,19 @@ def interpret(
 
 
 def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
-    """The exact product of one Mvm."""
-    matrix = weights[op.matrix].to(x.dtype)
+    """The exact product of one Mvm; one of half precision is rounded at its end."""
+    wide = x.float() if x.itemsize < 4 else x
+    matrix = weights[op.matrix].to(wide.dtype)
     if op.window is None:
-        return _product(op, weights, matrix, x)
+        return _product(op, weights, matrix, wide).to(x.dtype)
     if x.is_meta:
         return x.new_empty(result_shape(op.window, x.shape, matrix.shape[1]))
-    idle = _product(op, weights, matrix, x.new_zeros(1, matrix.shape[0]))[0]
+    idle = _product(op, weights, matrix, wide.new_zeros(1, matrix.shape[0]))[0]
 
     def at(vectors: Tensor, _: Tensor) -> Tensor:
         return _product(op, weights, matrix, vectors)
 
-    return convolve(op.window, x, matrix.shape[1], at, idle)
+    return convolve(op.window, wide, matrix.shape[1], at, idle).to(x.dtype)
 
 
 def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:
@@ -66,4 +67,4 @@ def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:
         y = y * weights[op.scale]
     if op.bias is not None:
         y = y + weights[op.bias]
-    return y.relu() if op.relu else y
+    return (y.relu() if op.relu else y).to(x.dtype)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
+from hermesc.ir.types import TensorType
 from hermesrt.errors import InternalError
 
 _ROUND_OFF = 16.0  # times the largest error of one evaluation may lie between two
@@ -37,13 +38,14 @@ def verify_meaning(
     """
     with torch.no_grad():
         ours = interpret(graph, weights, examples)
-    if all(_close(a, b, 0.0) for a, b in zip(ours, eager, strict=True)):
+    step = _coarsest_step(graph)
+    if all(_close(a, b, 0.0, step) for a, b in zip(ours, eager, strict=True)):
         return ()
     errors = _errors(ours, _in_fp64(graph, weights, examples)), _errors(eager, exact())
     notes: list[str] = []
     for i, (a, b) in enumerate(zip(ours, eager, strict=True)):
         round_off = max(found[i] for found in errors)
-        if not _close(a, b, round_off):
+        if not _close(a, b, round_off, step):
             raise InternalError(
                 f"output {i} of the compiled graph differs from the model's on its own "
                 "example_inputs; either the model is not a function of its inputs, or this is a "
@@ -53,11 +55,18 @@ def verify_meaning(
     return tuple(notes)
 
 
-def _close(ours: Tensor, eager: Tensor, round_off: float) -> bool:
+def _coarsest_step(graph: Graph) -> float:
+    """The relative step of the coarsest floating-point dtype that the graph computes in."""
+    kinds = {op.type.dtype for op in graph.ops if isinstance(op.type, TensorType)}
+    floats = [d for name in kinds if (d := getattr(torch, name)).is_floating_point]
+    return max((torch.finfo(d).eps for d in floats), default=0.0)
+
+
+def _close(ours: Tensor, eager: Tensor, round_off: float, step: float) -> bool:
     if ours.shape != eager.shape or ours.dtype != eager.dtype or not ours.is_floating_point():
         return ours.shape == eager.shape and ours.dtype == eager.dtype
     scale = _largest(eager)
-    slack = max(1e-4, 16 * torch.finfo(eager.dtype).eps)  # half precision rounds coarsely
+    slack = max(1e-4, 16 * step)  # half precision rounds coarsely
     atol = slack * scale + _ROUND_OFF * round_off
     return torch.allclose(ours, eager, rtol=10 * slack, atol=atol, equal_nan=True)
 

@@ -10,7 +10,11 @@ from hermesrt.ops.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of the model; its first size is the batch."""
+    """One input of the model.
+
+    name: of the argument.
+    type: its sizes, the batch first.
+    """
 
     name: str
     type: TensorType
@@ -18,7 +22,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A parameter, a buffer or a folded value; `weight` is its name beside the graph."""
+    """A parameter, a buffer or a folded value.
+
+    name: of the result.
+    weight: its name among the weights beside the graph.
+    type: of the value.
+    """
 
     name: str
     weight: str
@@ -27,7 +36,14 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Digital:
-    """One ATen operation; `origin` is the captured node that it comes from."""
+    """One ATen operation.
+
+    name: of the result.
+    call: the operation and its arguments.
+    type: of the result.
+    origin: the captured node that it comes from.
+    location: where it stands in the user's model.
+    """
 
     name: str
     call: Call
@@ -40,10 +56,20 @@ class Digital:
 class Mvm:
     """y = scale * (x @ matrix) + bias, then ReLU where asked, over the last dimension of x.
 
-    With a `window` x is [..., channels, *sizes] and y [..., columns, *outputs]: at each position
-    the product is that of the window's taps in raster order, all channels of a tap together.
-    `matrix` names a weight of shape [rows, columns]; `scale` and `bias` name weights of shape
-    [columns] that the LDPU applies. `absorbed` are captured nodes that became scale, bias or ReLU.
+    name: of y.
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
+    matrix: the name of a weight, [rows, columns].
+    type: of y.
+    origin: the captured node that it comes from.
+    location: where it stands in the user's model.
+    label: what the user calls the layer.
+    scale: the name of a weight, [columns], that the LDPU multiplies by; None for 1.
+    bias: the name of a weight, [columns], that the LDPU adds; None for 0.
+    relu: whether a ReLU follows.
+    absorbed: captured nodes that became scale, bias or ReLU.
+    window: what it moves over x, if it does: at each position the rows are the taps in raster
+        order,
+        all channels of a tap together, and y is [..., columns, *outputs].
     """
 
     name: str

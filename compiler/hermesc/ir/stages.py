@@ -18,7 +18,11 @@ from hermesrt.errors import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Partitioned:
-    """The graph with every captured node accounted for."""
+    """The graph with every captured node accounted for.
+
+    graph: the operations.
+    assignments: where each captured node runs, and why.
+    """
 
     graph: Graph
     assignments: tuple[NodeAssignment, ...]
@@ -33,7 +37,11 @@ class Partitioned:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A tile's part of its matrix: half-open ranges of rows (inputs) and columns (outputs)."""
+    """A tile's part of its matrix.
+
+    rows: of the matrix, its inputs, [from, to]; half-open.
+    columns: of the matrix, its outputs, [from, to]; half-open.
+    """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
@@ -46,7 +54,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """An earlier MVM, by its number, and whether all of its result is needed or token by token."""
+    """An earlier MVM that an MVM waits for.
+
+    mvm: its number.
+    barrier: whether all of its result is needed, or token by token.
+    """
 
     mvm: int
     barrier: bool
@@ -54,7 +66,11 @@ class Dependence:
 
 @dataclass(frozen=True, slots=True)
 class MvmWorkload:
-    """One MVM's vectors a sample, and the MVMs from whose results its input is made."""
+    """What one MVM has to do for one sample.
+
+    vectors: how many it serves.
+    dependences: the MVMs from whose results its input is made.
+    """
 
     vectors: int
     dependences: tuple[Dependence, ...]
@@ -62,10 +78,16 @@ class MvmWorkload:
 
 @dataclass(frozen=True, slots=True)
 class TiledMatrix:
-    """A stored matrix cut in blocks. `cascades[j]` are the row blocks of column range j in order.
+    """A stored matrix cut in blocks; the LDPU adds the blocks' outputs along a cascade.
 
-    `uses` are the MVMs that share the matrix; the LDPU adds the blocks' outputs along a cascade. It
-    is to be stored `copies` times and read in `mode`.
+    matrix: the name of the weight, [rows, columns].
+    label: what the user calls the layer.
+    rows: how many.
+    columns: how many.
+    cascades: the row blocks of column range j, in order, [columns of blocks][stages].
+    uses: names of the MVMs that share it.
+    copies: how often it is to be stored.
+    mode: how its arrays are read.
     """
 
     matrix: str
@@ -87,7 +109,9 @@ class TiledMatrix:
 class Tiled:
     """Every matrix of the graph in blocks of at most a crossbar.
 
-    `workloads[i]` is what MVM i of the graph has to do for one sample, and what it waits for.
+    partitioned: the stage before.
+    matrices: in the order of their first use.
+    workloads: what MVM i of the graph has to do for one sample, and what it waits for.
     """
 
     partitioned: Partitioned
@@ -102,9 +126,13 @@ class Tiled:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Fixed-point ranges of one MVM: inputs clip at `input_max`; after row block i of the cascade
-    the largest output code stands for `output_max[i]`. `clipped_share` is that of the calibration
-    inputs beyond `input_max`."""
+    """Fixed-point ranges of one MVM.
+
+    mvm: its name.
+    input_max: where inputs clip, in units of x.
+    output_max: what the largest output code stands for after row block i of the cascade, [stages].
+    clipped_share: of the calibration inputs, those beyond `input_max`, 0 to 1.
+    """
 
     mvm: str
     input_max: float
@@ -116,8 +144,13 @@ class Ranges:
 class Quantized:
     """Ranges of every MVM, and for each matrix the conductance that its largest weight gets.
 
-    `g_max_siemens[m][i]` belongs to row block i of matrix m of the tiling; `vectors` are
-    some calibration inputs of each MVM, [vectors, rows], in steps of a 127th of their range.
+    tiled: the stage before.
+    ranges: one for each MVM.
+    g_max_siemens: of row block i of matrix m of the tiling, [matrices][stages], S.
+    vectors: some calibration inputs of each MVM, [vectors, rows], in steps of a 127th of their
+        range.
+    calibration_rows: rows of the calibration data that were used.
+    notes: sentences for the program's report.
     """
 
     tiled: Tiled
@@ -135,9 +168,12 @@ class Quantized:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Every block of every copy on a core of so many chips: the tiles of each matrix, by its name.
+    """Every block of every copy on a core.
 
-    Tiles are places on the cores' logical lines.
+    quantized: the stage before.
+    tiles: of each matrix, by its name; they are places on the cores' logical lines.
+    chips: how many chips the cores belong to.
+    score: how good the placement is.
     """
 
     quantized: Quantized
@@ -158,8 +194,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineMap:
-    """The physical line of each logical row and column of a core, and what is known of its cells:
-    `stuck` [n, 3] are logical row, column and device, `siemens` [n] what they are stuck at."""
+    """The physical lines of a core, and what is known of its cells.
+
+    core: its number.
+    rows: the physical row of each logical one, [rows].
+    columns: the physical column of each logical one, [columns].
+    stuck: logical row, column and device of each stuck device, [n, 3].
+    siemens: what each is stuck at, [n], S.
+    """
 
     core: int
     rows: NDArray[np.int64]
@@ -170,8 +212,12 @@ class LineMap:
 
 @dataclass(frozen=True, slots=True)
 class Remapped:
-    """Physical lines of every core in use, and what the defects cost each layer; both empty where
-    no defects are known."""
+    """Physical lines of every core in use, and what the defects cost.
+
+    placed: the stage before.
+    line_maps: one for each core in use; empty where no defects are known.
+    layers: one for each matrix; empty where no defects are known.
+    """
 
     placed: Placed
     line_maps: tuple[LineMap, ...]
@@ -185,7 +231,11 @@ class Remapped:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Every cascade with its links."""
+    """Every cascade with its links.
+
+    remapped: the stage before.
+    routes: the cores that partial sums pass on the way to each stage of a cascade.
+    """
 
     remapped: Remapped
     routes: tuple[Route, ...]
@@ -198,7 +248,11 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """Operations in the order in which host and chip serve them."""
+    """Operations in the order in which host and chip serve them.
+
+    routed: the stage before.
+    order: names of the operations.
+    """
 
     routed: Routed
     order: tuple[str, ...]

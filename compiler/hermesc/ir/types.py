@@ -7,7 +7,11 @@ Dim = int | str  # a number, or a symbolic expression such as `s0` or `2*s0`
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A tensor of the given sizes; a symbolic size is its expression's text."""
+    """A tensor.
+
+    dims: its sizes; a symbolic one is its expression's text.
+    dtype: such as `float32`.
+    """
 
     dims: tuple[Dim, ...]
     dtype: str
@@ -26,7 +30,10 @@ class SizeType:
 
 @dataclass(frozen=True, slots=True)
 class TupleType:
-    """Several values, as `chunk` or `split` give."""
+    """Several values, as `chunk` or `split` give.
+
+    items: what each is.
+    """
 
     items: tuple["ValueType", ...]
 

@@ -25,6 +25,8 @@ def cosines(products: Tensor, x_squares: Tensor, y_squares: Tensor) -> Tensor:
 class ArcCosine:
     """k(x, y) = |x|^n |y|^n J_n(angle) / pi, of the order n: 0, 1 or 2.
 
+    order: n.
+
     Order 0 is 1 - angle / pi; order 1 is what a wide ReLU layer computes.
     Raises: OptionError for another order.
     Source: Cho and Saul 2009, equations 3 to 6.

@@ -19,6 +19,8 @@ def cos_and_sin(angle: Float[Tensor, "*rows s"]) -> Float[Tensor, "*rows s2"]:
 class Rbf:
     """k(x, y) = exp(-gamma |x - y|^2).
 
+    gamma: inverse of twice the squared width; above 0.
+
     Raises: OptionError when gamma is not a positive number.
     Source: Rahimi and Recht 2007; with sine and cosine of each projection, so without a phase.
     """
@@ -49,6 +51,8 @@ class Rbf:
 @dataclass(frozen=True, slots=True)
 class Laplacian:
     """k(x, y) = exp(-gamma |x - y|_1), the sum of absolute differences, as in scikit-learn.
+
+    gamma: inverse of the width; above 0.
 
     Its frequencies are Cauchy in each coordinate. They have heavy tails: on a chip, cut them.
     Raises: OptionError when gamma is not a positive number.

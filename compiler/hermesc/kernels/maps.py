@@ -27,7 +27,14 @@ _SMALLEST_EIGENVALUE = 1e-6  # of the landmarks' kernel, relative to the largest
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a map was made of, apart from its seed and data."""
+    """What a map was made of, apart from its seed and data.
+
+    kernel: what the products of features estimate.
+    inputs: columns of what is mapped.
+    features: draws; columns of the map are as many or twice that.
+    sampler: how projections are drawn.
+    cut: where draws end, in standard deviations; None for nowhere.
+    """
 
     kernel: Kernel
     inputs: int

@@ -15,6 +15,8 @@ class Ntk:
     """The neural tangent kernel of a fully connected ReLU network without biases, infinitely wide,
     with `depth` hidden layers whose weights keep the norm (variance 2 / width).
 
+    depth: hidden layers; 1 or more.
+
     Raises: OptionError for a depth below 1.
     Source: Jacot, Gabriel and Hongler 2018; the recursion as in Arora et al. 2019, equations 7 to
     9, with arc-cosine kernels of order 0 and 1.

@@ -21,6 +21,10 @@ _MANY_INPUTS = 128
 class Polynomial:
     """k(x, y) = (gamma x.y + bias)^degree.
 
+    degree: 1 or more.
+    gamma: above 0.
+    bias: 0 or more.
+
     Raises: OptionError for a degree below 1, a gamma that is not positive, a negative bias.
     """
 

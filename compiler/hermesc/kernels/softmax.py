@@ -19,9 +19,13 @@ Form = Literal["positive", "hyperbolic", "trigonometric"]
 class Softmax:
     """k(x, y) = exp(scale x.y), of which attention is the normalised kind.
 
-    `form` says which features estimate it: positive, exp(p - |x|^2 / 2); hyperbolic, the same with
-    both signs of p, twice as many columns and less variance; trigonometric, exp(|x|^2 / 2) times
-    cosine and sine, good only where k is large.
+    scale: above 0.
+    form: which features estimate it: positive, exp(p - |x|^2 / 2); hyperbolic, the same with both
+        signs
+        of p, twice as many columns and less variance; trigonometric, exp(|x|^2 / 2) times cosine
+    and
+        sine, good only where k is large.
+
     Raises: OptionError for a form that is none, a scale that is not positive.
     Source: Choromanski et al. 2021, lemma 1.
     """

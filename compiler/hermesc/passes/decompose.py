@@ -102,12 +102,13 @@ class _Builder:
     def _stack(
         self, c: Contraction, groups: list[str], summed: list[str], own: list[str]
     ) -> Tensor:
-        """The constant as [groups, rows, columns]."""
+        """The constant as [groups, rows, columns]; half precision is FP32 to a crossbar."""
         order = [c.matrix_labels.index(d) for d in (*groups, *summed, *own)]
         sizes = [c.matrix.shape[i] for i in order]
         cut = len(groups), len(groups) + len(summed)
         shape = prod(sizes[: cut[0]]), prod(sizes[cut[0] : cut[1]]), prod(sizes[cut[1] :])
-        return c.matrix.permute(order).reshape(shape).contiguous()
+        matrix = c.matrix.float() if c.matrix.itemsize < 4 else c.matrix
+        return matrix.permute(order).reshape(shape).contiguous()
 
     def store(self, name: str, value: Tensor) -> str:
         """Keep a matrix beside the graph, under its own name as long as that is free."""

@@ -20,13 +20,24 @@ from hermesrt.artifact import schema
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import ModelError
-from hermesrt.ops.call import to_json
+from hermesrt.data import array_of
+from hermesrt.errors import Location, ModelError
+from hermesrt.ops.call import DType, Ref, to_json
+
+_HALF = "bfloat16"  # which no array of a file holds; it is exact in FP32
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramInfo:
-    """What a program carries beside its graph."""
+    """What a program carries beside its graph.
+
+    name: of the model.
+    examples: sample inputs by name, [samples, ...].
+    labels: of the examples, [samples]; None without.
+    rows_independent: whether each output row depends on its own input row alone.
+    notes: sentences for the report.
+    classes: what the columns of the first output stand for, if the model tells.
+    """
 
     name: str
     examples: Mapping[str, Tensor]
@@ -78,6 +89,10 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
     ranges = {r.mvm: r for r in quantized.ranges}
     for name in scheduled.order:
         match ops[name]:
+            case Constant(weight=weight, type=kind) if kind.dtype == _HALF:
+                yield schema.ConstantStep(f"{name}.fp32", weight)
+                args = [to_json(Ref(f"{name}.fp32")), to_json(DType(_HALF))]
+                yield schema.HostStep(name, "aten.to.dtype", args, {}, Location())
             case Constant(weight=weight):
                 yield schema.ConstantStep(name, weight)
             case Digital(call=call, location=location):
@@ -134,7 +149,7 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
     try:
-        return value.detach().cpu().contiguous().numpy()
+        return array_of(value.cpu().contiguous())
     except TypeError:
         raise ModelError(
             f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "

@@ -26,9 +26,13 @@ from hermesrt.ops.table import REASONS, base_name, op_class
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
-    """bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
-    `host` (in FP32 after it, as in the published kernel experiments). digital: labels of layers
-    that stay off the chip."""
+    """What goes to the crossbars and their LDPUs.
+
+    bias: who adds biases and batch norms, `ldpu` (inside the chip, before its output code) or
+        `host` (in
+        FP32 after it, as in the published kernel experiments).
+    digital: labels of layers that stay off the chip.
+    """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
@@ -357,10 +361,17 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
         return (
             "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
         )
-    if base in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+    if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
-    kind = op_class(name)
+    if "batch_norm" in base and _is_fixed_norm(op):
+        return "a fixed scale and shift for each channel, which an LDPU has only behind a product"
+    kind = op_class(name) or op_class(op.call.op)
     assert kind is not None
     if kind == "product" and constants.intersection(op.call.refs()):
         return "has a fixed operand, but in a form of product that is not lowered to crossbars"
     return REASONS[kind]
+
+
+def _is_fixed_norm(op: Digital) -> bool:
+    """A batch norm in evaluation, which takes its statistics from training."""
+    return len(op.call.args) > 5 and op.call.args[5] is False

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -26,13 +26,12 @@ from hermesrt.artifact.schema import LayerDefects, Tile
 from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.chip.stuck_devices import StuckDevices
+from hermesrt.chip.stuck_devices import CellSiemens, StuckDevices
 
 _ROUNDS = 3
 _LEFT = 1e-3  # of the largest conductance: what is still missing counts as not compensated
 
 Lines = NDArray[np.int64]
-CellSiemens = Float[Tensor, "rows columns"]
 
 
 def remap(placed: Placed, weights: Weights, chip: ChipSpec, defects: DefectMap | None) -> Remapped:

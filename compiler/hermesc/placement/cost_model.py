@@ -26,7 +26,12 @@ _FEW = 16  # below it plain Python is faster than numpy
 
 @dataclass(frozen=True, slots=True)
 class MatrixWork:
-    """One MVM: the number of its matrix, its vectors a sample, and what it waits for."""
+    """What one MVM has to do for a sample.
+
+    matrix: the number of its matrix.
+    vectors: how many it serves.
+    dependences: the MVMs that it waits for.
+    """
 
     matrix: int
     vectors: int
@@ -35,8 +40,13 @@ class MatrixWork:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What one MVM takes of one resource of one tile's core: it comes at `head` at the earliest,
-    needs `load`, and `tail` is what follows until the sample's end; in picoseconds."""
+    """What one MVM takes of one resource of one tile's core.
+
+    resource: its place in `RESOURCES`.
+    head: when it comes at the earliest, ps.
+    load: how long it needs the resource, ps.
+    tail: what follows until the sample's end, ps.
+    """
 
     resource: int
     head: int
@@ -46,7 +56,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
-    """The times in picoseconds of a chip, or of several."""
+    """The times in picoseconds of a chip, or of several.
+
+    chip: whose times.
+    chips: how many there are; several exchange bytes through the host.
+    """
 
     chip: ChipSpec
     chips: int
@@ -79,7 +93,13 @@ class ServiceTimes:
 
 @dataclass(frozen=True)
 class CostModel:
-    """The MVMs of a program, each matrix cut in some way, on so many chips."""
+    """The MVMs of a program, each matrix cut in some way, on so many chips.
+
+    chip: of which the cores are.
+    chips: how many of it.
+    works: one for each MVM.
+    cuts: one for each matrix.
+    """
 
     chip: ChipSpec
     chips: int

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SearchLimit:
-    """How long to search, in the solver's deterministic seconds, and from which seed."""
+    """How long to search, and from where.
+
+    seconds: in the solver's deterministic count.
+    seed: of its search.
+    """
 
     seconds: float
     seed: int
@@ -38,7 +42,12 @@ class SearchLimit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The best placement, and a bound below which there is none (cores, or picoseconds)."""
+    """The best placement that was found.
+
+    spots: where each piece sits.
+    value: what it reaches, in cores or ps.
+    bound: no placement goes below it, in cores or ps.
+    """
 
     spots: Spots
     value: int

@@ -12,9 +12,13 @@ Objective = Literal["balanced", "cores", "latency", "throughput", "energy", "acc
 class PlaceOptions:
     """The aim, the solver, and what it may use.
 
-    `balanced` is the latency without copies, finer tiles or 1-phase reads, on as few cores as that
-    allows. `seconds` limits the exact solver, in its own deterministic count; `copies` is the
-    most of one matrix, made for `latency` and `throughput` only.
+    objective: what is to be least. `balanced` is the latency without copies, finer tiles or 1-phase
+        reads, on as few cores as that allows.
+    solver: `heuristic`, `exact`, or `auto`.
+    seconds: limit of the exact solver, in its own deterministic count.
+    seed: of its search.
+    chips: how many may be used.
+    copies: the most of one matrix, made for `latency` and `throughput` only.
     """
 
     objective: Objective = "balanced"

@@ -19,8 +19,14 @@ _WINDOW = 64  # cores looked at
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block that goes to one core: its size, what it takes of the core's time, the MVMs that use
-    it and those that may be under way with them, a bit each."""
+    """A block that goes to one core.
+
+    height: its rows.
+    width: its columns.
+    items: what it takes of the core's time.
+    uses: the MVMs that use it, a bit each.
+    beside: the MVMs that may be under way with those, a bit each.
+    """
 
     height: int
     width: int
@@ -31,8 +37,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SharingRule:
-    """Who may share a core: work up to a limit in picoseconds, and, where it is to be `quiet`, only
-    MVMs one of which is over before the other begins."""
+    """Who may share a core.
+
+    limit_ps: the most work of a resource; None for any.
+    quiet: whether of two MVMs one must be over before the other begins.
+    """
 
     limit_ps: int | None = None
     quiet: bool = False
@@ -50,10 +59,13 @@ CascadePieces = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a piece sits: a core, its first row, its first column.
+    """Where a piece sits.
 
-    Cores are counted along the snake; `hermesrt.artifact.schema.Tile` is the final place, with the
-    chip's own numbers of cores.
+    core: counted along the snake.
+    row: its first.
+    column: its first.
+
+    `hermesrt.artifact.schema.Tile` is the final place, with the chip's own numbers of cores.
     """
 
     core: int

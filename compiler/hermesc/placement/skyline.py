@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Skyline:
-    """The free space of an array of rows x columns; `steps` are (first column, first free row)."""
+    """The free space of an array.
+
+    rows: of the array.
+    columns: of the array.
+    steps: first column and first free row of each.
+    used: cells in use.
+    """
 
     rows: int
     columns: int

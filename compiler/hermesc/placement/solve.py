@@ -44,7 +44,14 @@ _QUIET, _TIGHT = SharingRule(quiet=True), SharingRule()
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Places along the snake, who found them, and value and bound in the objective's unit."""
+    """A placement.
+
+    spots: where each piece sits, cores counted along the snake.
+    solver: who found it.
+    unit: of value and bound.
+    value: what it reaches of the objective.
+    bound: no placement goes below it.
+    """
 
     spots: Spots
     solver: str
@@ -55,8 +62,14 @@ class Solution:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be placed: chains with their matrix, copy and column range, of the model's
-    matrices, for an aim; some cores are excluded."""
+    """What is to be placed.
+
+    chains: the pieces of each cascade.
+    names: matrix, copy and column range of each chain, by number.
+    model: costs of the model's matrices.
+    options: the aim, and what may be used.
+    excluded: cores that stay empty.
+    """
 
     chains: tuple[CascadePieces, ...]
     names: tuple[tuple[int, int, int], ...]

@@ -24,7 +24,11 @@ _DEPTH = 10**6  # beyond any size
 
 @dataclass(frozen=True, slots=True)
 class MappedLayer:
-    """All tiles of one layer, and its read mode."""
+    """All tiles of one layer, and its read mode.
+
+    tiles: of all copies.
+    mode: how its arrays are read.
+    """
 
     tiles: tuple[Tile, ...]
     mode: Mode

@@ -18,7 +18,12 @@ Unit = Literal["analog", "ldpu", "digital", "free"]
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input: a fixed size is a number, a free one a name; the first is the batch."""
+    """One input of a program.
+
+    name: of the model's argument.
+    dims: its sizes, the batch first; a fixed one is a number, a free one a name.
+    dtype: such as `float32`.
+    """
 
     name: str
     dims: tuple[int | str, ...]
@@ -271,11 +276,25 @@ class LayerDefects:
 class Manifest:
     """Everything in a program but its tensors.
 
-    `rows_independent` says that each output row depends on its own input row alone, so that rows
-    may be run in parts; files call it `streams`. `chip` holds the chip's tables as in its TOML,
-    `chips` is how many of it there are. `defects` has an entry for each matrix where a map of them
-    was given. `classes` are what the columns of the first output stand for (of two classes, the
-    sign of a single column), if the model tells.
+    name: of the model.
+    generator: what wrote the file, with its version.
+    chip: the chip's tables, as in its TOML.
+    inputs: in the order of the model's arguments.
+    steps: in the order in which they are served.
+    outputs: names of the results that the model returns.
+    matrices: all that are stored on crossbars.
+    routes: of partial sums, where they pass other cores.
+    account: one entry for each node of the model.
+    rows_independent: whether each output row depends on its own input row alone, so that rows may
+        be
+        run in parts; files call it `streams`.
+    calibration_rows: rows of the calibration data that set the ranges.
+    notes: sentences for the report.
+    placement: how good it is.
+    chips: how many chips it needs.
+    defects: an entry for each matrix, where a map of defects was given.
+    classes: what the columns of the first output stand for (of two classes, the sign of a single
+        column), if the model tells.
     """
 
     name: str

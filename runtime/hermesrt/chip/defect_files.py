@@ -21,10 +21,11 @@ from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ChipError
 from hermesrt.files.atomic import read_file, write_atomically
 from hermesrt.files.npz import read_arrays
-from hermesrt.files.toml_text import parse_toml
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _COUNT = 2**31 - 1
+_LONGEST = 2**24  # characters of a map in TOML; a chip with 5 % stuck cells takes fewer
 _SHAPES = {"dead_cores": 1, "dead_rows": 2, "dead_columns": 2, "stuck": 2, "siemens": 1}
 
 
@@ -74,11 +75,17 @@ def read_defects(path: Path, chip: ChipSpec) -> DefectMap:
 def write_defects(defects: DefectMap, path: Path) -> None:
     """Write a map, whole or not at all.
 
-    Raises: ChipError for another suffix than .toml and .npz.
+    Raises: ChipError for another suffix than .toml and .npz, and for more TOML than is read.
     """
     match path.suffix:
         case ".toml":
-            write_atomically(path, _toml(defects).encode())
+            text = _toml(defects)
+            if len(text) > _LONGEST:
+                raise ChipError(
+                    f"{path}: this map takes {len(text)} characters as TOML; at most {_LONGEST} "
+                    "are read; write it to a .npz file"
+                )
+            write_atomically(path, text.encode())
         case ".npz":
             stream = io.BytesIO()
             size = np.array([defects.cores, defects.rows, defects.columns], dtype=np.int32)
@@ -91,7 +98,7 @@ def write_defects(defects: DefectMap, path: Path) -> None:
 
 def _from_toml(path: Path, chip: ChipSpec) -> DefectMap:
     try:
-        data = parse_toml(read_file(path, "defect map").decode())
+        data = parse_toml(read_file(path, "defect map").decode(), _LONGEST)
     except ValueError as error:
         raise ChipError(f"{path}: not a TOML file: {error}") from None
     file = decode(_File, data, str(path), ChipError)
@@ -189,7 +196,7 @@ def _toml(defects: DefectMap) -> str:
 
 def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
     """Core and line of every entry; both devices of a polarity in one where they are alike."""
-    levels: dict[tuple[int, int, int, int], dict[int, float]] = {}
+    levels: dict[tuple[int, int, int, int], dict[int, np.float32]] = {}
     for place, siemens in zip(defects.stuck.tolist(), defects.siemens, strict=True):
         core, row, column, device = place
         levels.setdefault((core, row, column, device >> 1), {})[device & 1] = siemens
@@ -199,10 +206,10 @@ def _entries_of(defects: DefectMap) -> Iterator[tuple[int, str]]:
             yield core, f"{start}{_level(held[0])} }},"
         else:
             for device, siemens in sorted(held.items()):
-                yield core, f"{start}device = {device}, {_level(float(siemens))} }},"
+                yield core, f"{start}device = {device}, {_level(siemens)} }},"
 
 
-def _level(siemens: float) -> str:
+def _level(siemens: np.float32) -> str:
     return 'state = "reset"' if siemens == 0 else f"siemens = {siemens!s}"
 
 

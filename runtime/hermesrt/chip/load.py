@@ -13,7 +13,7 @@ from typing import Any
 
 from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
-from hermesrt.files.toml_text import parse_toml
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
 
 _GROUP = "hermesc.chips"
@@ -39,7 +39,7 @@ def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
 
 
-def chip_from_tables(tables: Mapping[str, Any], origin: str) -> ChipSpec:
+def chip_from_tables(tables: object, origin: str) -> ChipSpec:
     """Check the tables of a chip and build it.
 
     Raises: ChipError that names `origin` and the dotted key.

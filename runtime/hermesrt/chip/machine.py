@@ -9,7 +9,7 @@ from typing import Any
 from hermesrt.chip.load import gather_pedigree
 from hermesrt.chip.spec import Pedigree, limits
 from hermesrt.errors import ChipError, OptionError
-from hermesrt.files.toml_text import parse_toml
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 _GROUP = "hermesc.machines"
@@ -17,7 +17,12 @@ _GROUP = "hermesc.machines"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Peak rate in one precision, and the bytes of a value in it."""
+    """Peak rate in one precision, and the bytes of a value in it.
+
+    precision: its name, such as `fp16`.
+    tops: 10^12 operations a second; a multiply-add is two.
+    bytes: of a value.
+    """
 
     pedigree: Pedigree
     precision: str
@@ -27,15 +32,22 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bandwidth of the memory that holds weights and activations."""
+    """Bandwidth of the memory that holds weights and activations.
+
+    gbyte_s: 10^9 bytes a second.
+    """
 
     pedigree: Pedigree
     gbyte_s: float = limits(1e-6, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
-    """Power at rest, and what full utilisation adds."""
+class MachinePower:
+    """Power at rest, and what full utilisation adds.
+
+    static_w: at rest, in W.
+    dynamic_w: what full utilisation adds, in W.
+    """
 
     pedigree: Pedigree
     static_w: float = limits(0, 1e6)
@@ -44,7 +56,10 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What each operation costs before it begins."""
+    """What each operation costs before it begins.
+
+    launch_ns: that time.
+    """
 
     pedigree: Pedigree
     launch_ns: float = limits(0, 1e9)
@@ -52,13 +67,21 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine, by the tables of its TOML."""
+    """One machine, by the tables of its TOML.
+
+    name: as users choose it.
+    description: one sentence.
+    rates: one for each precision.
+    memory: its bandwidth.
+    power: at rest and at work.
+    launch: of each operation.
+    """
 
     name: str
     description: str
     rates: tuple[Rate, ...]
     memory: Memory
-    power: Power
+    power: MachinePower
     launch: Launch
 
 

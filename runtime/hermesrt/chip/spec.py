@@ -1,7 +1,8 @@
 """The description of a chip: one frozen class for each table of its TOML, units in the names.
 
-Every table carries its pedigree: `quoted` (read in a publication), `derived` (arithmetic on quoted
-numbers, shown) or `assumed` (with the reason). `limits` gives a number's allowed range.
+Every table carries a `pedigree` for its numbers: `quoted` (read in a publication), `derived`
+(arithmetic on quoted numbers, shown) or `assumed` (with the reason). `limits` gives a number's
+allowed range.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,12 @@ def one_of(*choices: str, default: str | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Pedigree:
-    """Where the numbers of one table come from."""
+    """Where the numbers of one table come from.
+
+    kind: quoted, derived or assumed.
+    source: the publication and its place in it, or the file.
+    note: the arithmetic of what is derived, the reason of what is assumed.
+    """
 
     kind: Kind
     source: str
@@ -36,7 +42,11 @@ class Pedigree:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cores on the chip, by row and column."""
+    """Cores on the chip, by row and column.
+
+    rows: how many.
+    columns: how many.
+    """
 
     pedigree: Pedigree
     rows: int = limits(1, 1024)
@@ -45,7 +55,11 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Crossbar:
-    """Unit cells of one core's array: inputs enter at the rows, sums leave at the columns."""
+    """Unit cells of one core's array: inputs enter at the rows, sums leave at the columns.
+
+    rows: how many, the inputs of an MVM.
+    columns: how many, the outputs of an MVM.
+    """
 
     pedigree: Pedigree
     rows: int = limits(1, 4096)
@@ -54,7 +68,10 @@ class Crossbar:
 
 @dataclass(frozen=True, slots=True)
 class UnitCell:
-    """How many PCM devices hold each polarity of a weight (1: ODP, 2: TDP)."""
+    """The PCM devices of a unit cell.
+
+    devices_per_polarity: how many hold each polarity of a weight (1: ODP, 2: TDP).
+    """
 
     pedigree: Pedigree
     devices_per_polarity: int = limits(1, 2)
@@ -64,9 +81,11 @@ class UnitCell:
 class Statistics:
     """Which device statistics the cells follow; see the `pcm_*` tables.
 
-    `hermes`: the chip's published fits, the devices of a polarity as one. `hermes-msf`: two devices
-    that drift each for itself, one fully SET or RESET (max-SET-fill). `pcm-like`: an array of one
-    million devices. `adc-count`: weight errors of the chip in ADC counts.
+    model: one of four.
+        `hermes`: the chip's published fits, the devices of a polarity as one.
+        `hermes-msf`: two devices that drift each for itself, one fully SET or RESET (max-SET-fill).
+        `pcm-like`: an array of one million devices.
+        `adc-count`: weight errors of the chip in ADC counts.
     """
 
     pedigree: Pedigree
@@ -77,12 +96,14 @@ class Statistics:
 class ReadStatistics:
     """How read noise and programming noise go together.
 
-    `split`: a slow part, drawn once for an age, and a fast one for each MVM (table `fast_noise`);
-    what lies before t0 is in the published programming spread, which is that of a first read.
-    `added`: all noise since programming at every read, beside the spread, as the published
-    equations are used. `within`: the same, but the spread holds the noise up to t0. `drawn` says
-    whether these two are drawn for `each` MVM, or `once` for an age, as aihwkit does; for each in
-    any case while cells are programmed. A split is drawn for each.
+    read_noise: one of three.
+        `split`: a slow part, drawn once for an age, and a fast one for each MVM (`fast_noise`);
+        what lies before t0 is in the published programming spread, which is that of a first read.
+        `added`: all noise since programming at every read, beside the spread, as the published
+        equations are used.
+        `within`: the same, but the spread holds the noise up to t0.
+    drawn: whether `added` and `within` are drawn for `each` MVM, or `once` for an age, as aihwkit
+        does; for each in any case while cells are programmed. A split is drawn for each.
     """
 
     pedigree: Pedigree
@@ -105,9 +126,10 @@ class FastNoise:
 class DriftReference:
     """What a drift compensation compares at t0 and at an age, for its one factor a tile.
 
-    `products`: MVMs of known inputs; the factor makes the error of the later ones least. It is
-    blind to what cells gather independently of what they held. `magnitude`: the mean |g+ - g-| of
-    all cells, which noise of cells without a weight raises.
+    reference: one of two.
+        `products`: MVMs of known inputs; the factor makes the error of the later ones least. It is
+        blind to what cells gather independently of what they held.
+        `magnitude`: the mean |g+ - g-| of all cells, which noise of cells without a weight raises.
     """
 
     pedigree: Pedigree
@@ -115,8 +137,11 @@ class DriftReference:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """The PWM input converter."""
+class InputConverter:
+    """The PWM input converter.
+
+    input_bits: of an input code, its sign included.
+    """
 
     pedigree: Pedigree
     input_bits: int = limits(2, 16)
@@ -124,7 +149,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Adc:
-    """The current converters, one per output line: two counters, linear up to the saturation."""
+    """The current converters, one per output line: two counters, linear up to the saturation.
+
+    counter_bits: of each counter.
+    saturation_ampere: current of a line, in A, above which a converter counts no faster.
+    read_voltage: voltage of a line that is on, in V.
+    """
 
     pedigree: Pedigree
     counter_bits: int = limits(2, 32)
@@ -134,7 +164,10 @@ class Adc:
 
 @dataclass(frozen=True, slots=True)
 class AdcCount:
-    """Conductance that advances a counter by one in a phase at full input."""
+    """Conductance that advances a counter by one in a phase at full input.
+
+    count_siemens: that conductance, in S.
+    """
 
     pedigree: Pedigree
     count_siemens: float = limits(1e-12, 1e-3)
@@ -142,7 +175,10 @@ class AdcCount:
 
 @dataclass(frozen=True, slots=True)
 class ConverterSpread:
-    """Spread of the converters' gain from column to column, before the LDPU's correction."""
+    """Spread of the converters' gain from column to column, before the LDPU's correction.
+
+    gain_spread: standard deviation, as a share of the gain.
+    """
 
     pedigree: Pedigree
     gain_spread: float = limits(0.0, 0.5)
@@ -150,7 +186,10 @@ class ConverterSpread:
 
 @dataclass(frozen=True, slots=True)
 class ConverterOffset:
-    """Spread of the converters' zero from column to column, before the LDPU's correction."""
+    """Spread of the converters' zero from column to column, before the LDPU's correction.
+
+    offset_counts: standard deviation, in ADC counts.
+    """
 
     pedigree: Pedigree
     offset_counts: float = limits(0.0, 1000.0)
@@ -158,7 +197,10 @@ class ConverterOffset:
 
 @dataclass(frozen=True, slots=True)
 class OutputNoise:
-    """White noise before the LDPU's output code, in steps of that code."""
+    """White noise before the LDPU's output code, in steps of that code.
+
+    output_steps: standard deviation, in steps.
+    """
 
     pedigree: Pedigree
     output_steps: float = limits(0.0, 1000.0)
@@ -166,7 +208,10 @@ class OutputNoise:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Resistance of an array's line from one unit cell to the next."""
+    """Resistance of an array's line from one unit cell to the next.
+
+    segment_ohm: that resistance, in ohm.
+    """
 
     pedigree: Pedigree
     segment_ohm: float = limits(0.0, 1e3)
@@ -174,7 +219,10 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class OnePhase:
-    """Extra gain of the positive read polarity when both polarities are read in one phase."""
+    """Extra gain of the positive read polarity when both polarities are read in one phase.
+
+    polarity_asymmetry: as a share of the gain.
+    """
 
     pedigree: Pedigree
     polarity_asymmetry: float = limits(0.0, 1.0)
@@ -182,7 +230,10 @@ class OnePhase:
 
 @dataclass(frozen=True, slots=True)
 class Ldpu:
-    """The local digital processing unit's output word."""
+    """The local digital processing unit's output word.
+
+    output_bits: of an output code, its sign included.
+    """
 
     pedigree: Pedigree
     output_bits: int = limits(2, 32)
@@ -190,7 +241,11 @@ class Ldpu:
 
 @dataclass(frozen=True, slots=True)
 class LdpuCode:
-    """How the LDPU's FP16 value becomes its output word."""
+    """How the LDPU's FP16 value becomes its output word.
+
+    rounding: `truncate` (towards zero) or `nearest`.
+    range_factor: of the largest output on the calibration data, what the largest code stands for.
+    """
 
     pedigree: Pedigree
     rounding: str = one_of("truncate", "nearest")
@@ -199,7 +254,11 @@ class LdpuCode:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Which neighbours a core can send partial sums to, by distance in its row and column."""
+    """Which neighbours a core can send partial sums to, by distance in its row and column.
+
+    row_reach: the largest distance in a row.
+    column_reach: the largest distance in a column.
+    """
 
     pedigree: Pedigree
     row_reach: int = limits(0, 1024)
@@ -208,7 +267,11 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class MvmTime:
-    """Duration of one MVM of a core in each read mode."""
+    """Duration of one MVM of a core in each read mode.
+
+    one_phase_ns: of a 1-phase read.
+    four_phase_ns: of a 4-phase read.
+    """
 
     pedigree: Pedigree
     one_phase_ns: float = limits(0, 1e9)
@@ -217,7 +280,10 @@ class MvmTime:
 
 @dataclass(frozen=True, slots=True)
 class LdpuTime:
-    """Time between two outputs of an LDPU."""
+    """Time between two outputs of an LDPU.
+
+    output_interval_ns: that time.
+    """
 
     pedigree: Pedigree
     output_interval_ns: float = limits(0, 1e9)
@@ -225,7 +291,10 @@ class LdpuTime:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Latency of one LDPU-and-link stage of a cascade."""
+    """Latency of one LDPU-and-link stage of a cascade.
+
+    stage_ns: that latency.
+    """
 
     pedigree: Pedigree
     stage_ns: float = limits(0, 1e9)
@@ -233,7 +302,10 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class LinkTime:
-    """A link between cores: time of one byte."""
+    """A link between cores: time of one byte.
+
+    byte_ns: that time.
+    """
 
     pedigree: Pedigree
     byte_ns: float = limits(0, 1e9)
@@ -241,7 +313,10 @@ class LinkTime:
 
 @dataclass(frozen=True, slots=True)
 class HopTime:
-    """What each further link adds where a partial sum is forwarded by cores in between."""
+    """What each further link adds where a partial sum is forwarded by cores in between.
+
+    hop_ns: of each further link.
+    """
 
     pedigree: Pedigree
     hop_ns: float = limits(0, 1e9)
@@ -249,7 +324,10 @@ class HopTime:
 
 @dataclass(frozen=True, slots=True)
 class HostLinkTime:
-    """Transport of activations between host and a core's port."""
+    """Transport of activations between host and a core's port.
+
+    byte_ns: time of one byte through a core's port.
+    """
 
     pedigree: Pedigree
     byte_ns: float = limits(0, 1e9)
@@ -257,7 +335,11 @@ class HostLinkTime:
 
 @dataclass(frozen=True, slots=True)
 class HostTime:
-    """Digital operations on the host."""
+    """Digital operations on the host.
+
+    op_ns: time of one operation.
+    transcendental_ops: operations that an exp, sin or the like counts for.
+    """
 
     pedigree: Pedigree
     op_ns: float = limits(0, 1e9)
@@ -266,7 +348,11 @@ class HostTime:
 
 @dataclass(frozen=True, slots=True)
 class MvmEnergy:
-    """Energy of one MVM of a core: crossbar, ADCs and input modulation."""
+    """Energy of one MVM of a core: crossbar, ADCs and input modulation.
+
+    one_phase_nj: of a 1-phase read.
+    four_phase_nj: of a 4-phase read.
+    """
 
     pedigree: Pedigree
     one_phase_nj: float = limits(0, 1e9)
@@ -275,7 +361,10 @@ class MvmEnergy:
 
 @dataclass(frozen=True, slots=True)
 class LdpuEnergy:
-    """Energy of one output of an LDPU, its link included."""
+    """Energy of one output of an LDPU, its link included.
+
+    output_nj: that energy.
+    """
 
     pedigree: Pedigree
     output_nj: float = limits(0, 1e9)
@@ -283,7 +372,10 @@ class LdpuEnergy:
 
 @dataclass(frozen=True, slots=True)
 class LinkEnergy:
-    """Energy of one byte on one link between cores."""
+    """Energy of one byte on one link between cores.
+
+    byte_pj: that energy.
+    """
 
     pedigree: Pedigree
     byte_pj: float = limits(0, 1e9)
@@ -291,7 +383,11 @@ class LinkEnergy:
 
 @dataclass(frozen=True, slots=True)
 class IdlePower:
-    """Static power of a core in use, and of what all cores share."""
+    """Static power of a core in use, and of what all cores share.
+
+    core_mw: of each core in use.
+    chip_mw: of what all cores of a chip share.
+    """
 
     pedigree: Pedigree
     core_mw: float = limits(0, 1e9)
@@ -300,7 +396,10 @@ class IdlePower:
 
 @dataclass(frozen=True, slots=True)
 class HostLinkEnergy:
-    """Energy to move one byte between host and chip."""
+    """Energy to move one byte between host and chip.
+
+    byte_pj: that energy.
+    """
 
     pedigree: Pedigree
     byte_pj: float = limits(0, 1e9)
@@ -308,7 +407,10 @@ class HostLinkEnergy:
 
 @dataclass(frozen=True, slots=True)
 class HostEnergy:
-    """Energy of one digital operation on the host."""
+    """Energy of one digital operation on the host.
+
+    op_pj: that energy.
+    """
 
     pedigree: Pedigree
     op_pj: float = limits(0, 1e9)
@@ -319,9 +421,19 @@ class VectorUnit:
     """A unit on the chip for what crossbars and LDPUs cannot compute, and the on-chip transport of
     activations to and from the cores; a chip without it leaves both to the host.
 
-    Times and energies are for one element: of an addition, a function (exp, cos, ...), a norm
-    (softmax, layer norm), a multiply-add of activations, and one byte moved; `latency_ns` is the
-    transport's for each vector on its way to a core. It serves one operation at a time.
+    element_ns: time of one element of an addition or the like.
+    function_ns: time of one element of a function (exp, cos, ...).
+    norm_ns: time of one element of a norm (softmax, layer norm).
+    mac_ns: time of one multiply-add of activations.
+    element_pj: energy of one element of an addition or the like.
+    function_pj: energy of one element of a function.
+    norm_pj: energy of one element of a norm.
+    mac_pj: energy of one multiply-add.
+    byte_ns: transport's time of one byte.
+    latency_ns: transport's latency for each vector on its way to a core.
+    byte_pj: transport's energy of one byte.
+
+    It serves one operation at a time.
     """
 
     pedigree: Pedigree
@@ -340,7 +452,20 @@ class VectorUnit:
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingPulses:
-    """Pulses and reads of the chip's own program-and-verify."""
+    """Pulses and reads of the chip's own program-and-verify.
+
+    set_ampere: current of a SET pulse, in A.
+    set_ns: its duration.
+    reset_ampere: current of a RESET pulse, in A.
+    reset_ns: its duration.
+    pulse_low_ampere: the least current of a programming pulse, in A.
+    pulse_high_ampere: the largest current of a programming pulse, in A.
+    pulse_ns: its duration.
+    verify_ns: duration of a verify read.
+    write_heads: columns of a core that are pulsed at once.
+    margin_counts: error, in counts of a verify read, up to which a device is left as it is.
+    iterations: reads and pulses of a device at most.
+    """
 
     pedigree: Pedigree
     set_ampere: float = limits(0.0, 1.0)
@@ -358,7 +483,10 @@ class ProgrammingPulses:
 
 @dataclass(frozen=True, slots=True)
 class VerifyCount:
-    """Conductance that one count of a verify read stands for."""
+    """Conductance that one count of a verify read stands for.
+
+    count_siemens: that conductance, in S.
+    """
 
     pedigree: Pedigree
     count_siemens: float = limits(1e-12, 1e-3)
@@ -366,7 +494,11 @@ class VerifyCount:
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingEnergy:
-    """Price of programming: the pulses' supply, and a verify read of one diagonal."""
+    """Price of programming: the pulses' supply, and a verify read of one diagonal.
+
+    supply_volt: voltage of the pulses' supply, in V.
+    verify_read_nj: energy of a verify read of one diagonal.
+    """
 
     pedigree: Pedigree
     supply_volt: float = limits(0.0, 100.0)
@@ -375,7 +507,12 @@ class ProgrammingEnergy:
 
 @dataclass(frozen=True, slots=True)
 class SetStatistics:
-    """Conductance of a SET device, log-normal over devices, and of a RESET one, half-normal."""
+    """Conductance of a SET device, log-normal over devices, and of a RESET one, half-normal.
+
+    set_median_siemens: median over SET devices, in S.
+    set_log_spread: standard deviation of the logarithm over SET devices.
+    reset_spread_siemens: spread over RESET devices, in S.
+    """
 
     pedigree: Pedigree
     set_median_siemens: float = limits(1e-9, 1.0)
@@ -385,7 +522,12 @@ class SetStatistics:
 
 @dataclass(frozen=True, slots=True)
 class WriteNoise:
-    """Error of one pulse: a share of the wanted step, and a floor."""
+    """Error of one pulse: a share of the wanted step, and a floor.
+
+    step_share: standard deviation as a share of the step.
+    floor_siemens: standard deviation without a step, in S.
+    verify_counts: noise of a verify read, standard deviation in its counts.
+    """
 
     pedigree: Pedigree
     step_share: float = limits(0.0, 2.0)
@@ -395,7 +537,23 @@ class WriteNoise:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The signal chain's imperfections; each can be switched off alone to see what it costs."""
+    """The signal chain's imperfections; each can be switched off alone to see what it costs.
+
+    input_code: inputs are rounded to codes.
+    programming_noise: cells miss the conductance wanted.
+    drift: conductances fall with the age.
+    drift_compensation: a factor a tile makes up for the drift.
+    read_noise: every read differs.
+    wire_drop: array lines have resistance.
+    current_limit: a converter's current saturates.
+    saturation: counters stop at their last count.
+    count_code: counts are whole.
+    polarity_asymmetry: in a 1-phase read the polarities differ in gain.
+    converter_spread: converters differ in gain and zero.
+    column_correction: the LDPU corrects that spread.
+    output_noise: white noise before the output code.
+    output_code: outputs are rounded to codes.
+    """
 
     pedigree: Pedigree
     input_code: bool
@@ -418,6 +576,13 @@ class Effects:
 class Curve:
     """A function of r = g / g_max: a clamped logarithm below a bound, a polynomial above it.
 
+    below: the bound, as a share of g_max.
+    log_slope: of the logarithm.
+    log_offset: of the logarithm, at r = 1.
+    low: the least value of the logarithm.
+    high: the largest value of the logarithm.
+    polynomial: coefficients, constant first.
+
     value(r) = clamp(log_slope ln r + log_offset; low, high)  for r < below
              = sum_i polynomial[i] r^i                        otherwise
     """
@@ -432,8 +597,14 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
-    """A falling function of r = g / g_max: min(high, scale / max(r^exponent, floor))."""
+class PowerLaw:
+    """A falling function of r = g / g_max: min(high, scale / max(r^exponent, floor)).
+
+    scale: of the numerator.
+    exponent: of r.
+    floor: the least denominator.
+    high: the largest value.
+    """
 
     tag: ClassVar[str] = "power"
     scale: float = limits(0, 10)
@@ -443,8 +614,11 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class Polynomial:
-    """Programming noise of a device, in microsiemens: sum_i microsiemens[i] r^i, r = g / g_max."""
+class NoisePolynomial:
+    """Programming noise of a device: sum_i microsiemens[i] r^i, r = g / g_max.
+
+    microsiemens: coefficients, constant first, in microsiemens.
+    """
 
     tag: ClassVar[str] = "polynomial"
     microsiemens: tuple[float, ...] = limits(-1e3, 1e3)
@@ -454,7 +628,11 @@ class Polynomial:
 class CountPolynomial:
     """Error of a weight in ADC counts, as a polynomial of its magnitude in counts.
 
-    A weight below `zero_below` is exactly zero; `low` holds up to `bound`, `high` above.
+    low: coefficients up to the bound, constant first.
+    high: coefficients above it.
+    bound: the magnitude at which one gives way to the other, in counts.
+    zero_below: a weight of a smaller magnitude, in counts, is exactly zero.
+    full_scale: the magnitude of the largest weight, in counts.
     """
 
     tag: ClassVar[str] = "counts"
@@ -467,13 +645,22 @@ class CountPolynomial:
 
 @dataclass(frozen=True, slots=True)
 class Pcm:
-    """Statistics of the PCM devices that hold one polarity of a weight."""
+    """Statistics of the PCM devices that hold one polarity of a weight.
+
+    programming: noise of programming.
+    drift_mean: mean of the drift exponent over devices.
+    drift_spread: its standard deviation over devices.
+    read_noise: strength q of the 1/f noise, as a share of the conductance.
+    g_max_siemens: the largest conductance that is programmed, in S.
+    t0_seconds: when after programming cells are read first.
+    read_seconds: how long one read lasts, in the 1/f noise's formula.
+    """
 
     pedigree: Pedigree
-    programming: Polynomial | CountPolynomial
+    programming: NoisePolynomial | CountPolynomial
     drift_mean: Curve
     drift_spread: Curve
-    read_noise: Curve | Power
+    read_noise: Curve | PowerLaw
     g_max_siemens: float = limits(1e-9, 1.0)
     t0_seconds: float = limits(1e-6, 1e9)
     read_seconds: float = limits(1e-12, 1.0)
@@ -489,7 +676,12 @@ COMPILED_IN_KEYS = ("effects.current_limit",)
 
 @dataclass(frozen=True, slots=True)
 class ChipSpec:
-    """A chip, whole: the tables above under the names that its TOML uses."""
+    """A chip, whole: the tables above under the names that its TOML uses.
+
+    name: as users choose it.
+    description: one sentence.
+    hypothetical: whether no such chip was built.
+    """
 
     name: str
     description: str
@@ -502,7 +694,7 @@ class ChipSpec:
     fast_noise: FastNoise
     drift_reference: DriftReference
     effects: Effects
-    input: Input
+    input: InputConverter
     adc: Adc
     adc_count: AdcCount
     converter_spread: ConverterSpread

@@ -69,14 +69,20 @@ _SIZE_FUNCTIONS = {name: _bounded(f) for name, f in _SIZE_ARITHMETIC.items()} | 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """An argument that is the result of another operation."""
+    """An argument that is the result of another operation.
+
+    name: of that operation.
+    """
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """An argument that is a torch dtype, by name: `float32`."""
+    """An argument that is a torch dtype.
+
+    name: such as `float32`.
+    """
 
     name: str
 
@@ -86,7 +92,12 @@ Arg = Ref | DType | None | bool | int | float | str | tuple["Arg", ...]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation: `aten.cos.default` or `size.mul`, and its arguments."""
+    """One operation and its arguments.
+
+    op: its name, such as `aten.cos.default` or `size.mul`.
+    args: by position.
+    kwargs: name and value of each.
+    """
 
     op: str
     args: tuple[Arg, ...]

@@ -13,13 +13,10 @@ from torch import Tensor
 
 from hermes_sim import flicker, pcm
 from hermesrt.chip.spec import ChipSpec, Pcm
-from hermesrt.chip.stuck_devices import StuckDevices
+from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.seeds import generator
-
-DeviceSiemens = Float[Tensor, "devices polarity rows columns"]
-PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 class Core:

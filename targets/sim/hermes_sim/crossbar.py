@@ -1,6 +1,6 @@
 """The signal chain of one layer: input code, analog sums, counters, LDPU, output code.
 
-All constants are folded into the stored weights once (`Stage`), so an MVM is: quantise, product,
+All constants are folded into the stored weights once (`RowBlock`), so an MVM is: quantise, product,
 noise, round, scale. `layer_mvm` is the one place where values flow, and so the one to replace by a
 faster kernel. All column tiles of a row block share one product, for only row blocks have
 converters of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output
@@ -22,7 +22,7 @@ Sums = Float[Tensor, "vectors columns"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RowBlock:
     """One row block of a layer, all its columns, in ADC counts for each step of the input code.
 
     rows: of the layer.
@@ -93,7 +93,7 @@ class LayerArrays:
 
     converters: Converters
     input_scale: float
-    stages: tuple[Stage, ...]
+    stages: tuple[RowBlock, ...]
     output_step: float
     relu: bool
 
@@ -101,6 +101,7 @@ class LayerArrays:
 Noise = Callable[[int, Tensor], Tensor]
 
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
+_SURELY = 1 - 1e-4  # of a limit: more than the round-off of a sum
 
 
 @cache
@@ -114,7 +115,7 @@ def variance_type() -> torch.dtype:
 class Workspace:
     """Temporaries of a call, used again for each chunk: fresh memory costs more than arithmetic."""
 
-    def __init__(self, stages: tuple[Stage, ...], rows: int, inputs: int) -> None:
+    def __init__(self, stages: tuple[RowBlock, ...], rows: int, inputs: int) -> None:
         columns = stages[0].scale.shape[0]
         noisy = [s.variance for s in stages if s.variance is not None]
         self.codes = torch.empty(rows, inputs)
@@ -172,7 +173,7 @@ def input_codes(converters: Converters, scale: float, x: Vectors, out: Tensor) -
 
 def stage_counts(
     converters: Converters,
-    stage: Stage,
+    stage: RowBlock,
     codes: Vectors,
     noise: Noise,
     index: int,
@@ -200,7 +201,7 @@ def stage_counts(
     return counts.round_() if converters.count_code else counts
 
 
-def read_deviation(stage: Stage, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
+def read_deviation(stage: RowBlock, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
     """Standard deviation of the noise of each count, in the workspace."""
     squares = work.squares[: codes.numel()].view(codes.shape)
     summed = work.variance[: codes.shape[0]]
@@ -217,28 +218,38 @@ def read_deviation(stage: Stage, variance: Tensor, codes: Vectors, work: Workspa
     return deviation.sqrt_()
 
 
-def core_counts(converters: Converters, stage: Stage, codes: Vectors, noise: Noise) -> Sums:
-    """The counts of one Stage alone."""
+def core_counts(converters: Converters, stage: RowBlock, codes: Vectors, noise: Noise) -> Sums:
+    """The counts of one RowBlock alone."""
     work = Workspace((stage,), codes.shape[0], 0)
     counts = codes.new_empty(codes.shape[0], stage.gain.shape[0])
     return stage_counts(converters, stage, codes, noise, 0, counts, work)
 
 
-def stop_phases(converters: Converters, stage: Stage, codes: Vectors, counts: Tensor) -> None:
+def stop_phases(converters: Converters, stage: RowBlock, codes: Vectors, counts: Tensor) -> None:
     """Replace the counts of those vectors that saturate a line.
 
     Most stay far below the limit: by the Cauchy-Schwarz inequality no phase of a line counts more
-    than the norm of the inputs of that sign times that of the line's conductances.
+    than the norm of the inputs of that sign times that of the line's conductances. Of the others,
+    the product of all magnitudes with all conductances is the sum of both counters and `counts`
+    their difference, so each counter is known; neither of its two phases counts more than it.
     """
     limit = stage.safe_norm
     if limit == float("inf") or float(torch.linalg.vector_norm(codes, dim=1).amax()) <= limit:
         return
     positive = torch.linalg.vector_norm(codes.clamp(min=0), dim=1)
     negative = torch.linalg.vector_norm(codes.clamp(max=0), dim=1)
-    suspect = torch.maximum(positive, negative) > limit
-    if bool(suspect.any()):
-        total = four_phases(converters, codes[suspect] * stage.unit, stage.pair)
-        counts[suspect] = torch.addcmul(stage.zero, total, stage.gain)
+    suspect = (torch.maximum(positive, negative) > limit).nonzero()[:, 0]
+    if not len(suspect):
+        return
+    driven = codes[suspect] * stage.unit
+    both = driven.abs() @ stage.pair.sum(0)
+    apart = (counts[suspect] - stage.zero).div_(stage.gain).abs_()
+    most = both.add_(apart).amax(1).div_(2)
+    limit = min(converters.phase_limit, converters.counter_limit)
+    over = most > limit * _SURELY
+    if bool(over.any()):
+        total = four_phases(converters, driven[over], stage.pair)
+        counts[suspect[over]] = torch.addcmul(stage.zero, total, stage.gain)
 
 
 def four_phases(

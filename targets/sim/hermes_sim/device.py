@@ -230,12 +230,13 @@ class SimulatedDevice:
         """The exact product, block by block as the cascade adds it."""
         matrix = self._held.matrices[step.matrix]
         total: Tensor | None = None
-        exact = tensor_of(self._held, step.matrix).to(x.dtype)
+        wide = x.float() if x.itemsize < 4 else x
+        exact = tensor_of(self._held, step.matrix).to(wide.dtype)
         for rows in matrix.row_ranges:
-            part = x[:, slice(*rows)] @ exact[slice(*rows)]
+            part = wide[:, slice(*rows)] @ exact[slice(*rows)]
             total = part if total is None else total + part
         assert total is not None
-        return epilogue(self._held, step, total)
+        return epilogue(self._held, step, total).to(x.dtype)
 
     def _layer(self, step: MvmStep, copy: int) -> LayerArrays:
         if (step.name, copy) not in self._layers:

@@ -12,7 +12,13 @@ from hermesrt.workload import HostWork
 
 @dataclass(frozen=True, slots=True)
 class VectorWork:
-    """Elements that a digital step computes, by kind."""
+    """Elements that a digital step computes, by kind.
+
+    elements: of additions and the like.
+    functions: of exp, cos and the like.
+    norms: of softmax, layer norm and the like.
+    macs: multiply-adds of activations.
+    """
 
     elements: int = 0
     functions: int = 0

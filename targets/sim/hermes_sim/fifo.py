@@ -23,11 +23,17 @@ Bits = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A stream that a job waits for: `delay` after the end of its job, or after its start.
+    """A stream that a job waits for, and which of its jobs.
 
-    Which one: job i of a stream as long; the last one where it is needed whole; with
-    `each_feeds` = v the job i // v; with `every` = v the job first + v i; with `at` the job at[i],
-    none where that is -1.
+    source: the stream.
+    delay: from its job's end, or start, to the end of the waiting, ps.
+    cause: what the delay is booked to.
+    from_start: whether the delay counts from the start of the source's job.
+    whole: whether the source's last job is waited for; else job i waits for the source's job i.
+    each_feeds: with v, job i waits for i // v.
+    every: with v, job i waits for first + v i.
+    first: see `every`.
+    at: job i waits for at[i], [jobs]; for none where that is -1.
     """
 
     source: "Track"
@@ -65,7 +71,13 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One job that must wait for another one, beside its feeds: a resource or a buffer is taken."""
+    """One job that must wait for another one, beside its feeds: a resource or a buffer is taken.
+
+    job: the one that waits, by number.
+    time: until when, ps.
+    source: the other one's stream.
+    source_job: its number there.
+    """
 
     job: int
     time: int
@@ -75,10 +87,22 @@ class Hold:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """A stream of `count` jobs of `service` each; `times` are their ends, until forgotten.
+    """A stream of jobs on one resource.
 
-    Of streams that were dealt to several servers and put in order again, `dealt` are the servers'
-    and `leading` the place, in the order before, of what each job waited for.
+    cause: what its time is booked to.
+    service: of each job, ps.
+    count: of its jobs.
+    feeds: what its jobs wait for.
+    holds: single jobs that wait for more.
+    times: the jobs' ends, [count], ps; None once forgotten.
+    starts: whether each job began without waiting for the one before, a bit a job.
+    latest: for each feed, whether it was the last to come, a bit a job.
+    dealt: the servers' streams, where jobs were dealt to several and put in order again.
+    leading: the place, in the order before, of what each job of a dealt stream waited for.
+    first: start of the first job, ps.
+    last: end of the last job, ps.
+    before_last: end of the one before, ps; None without one.
+    head: ends of the first jobs, ps.
     """
 
     cause: str

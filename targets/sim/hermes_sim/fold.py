@@ -1,7 +1,7 @@
 """From a core's cells to the numbers that its signal chain multiplies with.
 
-Everything that does not change from vector to vector is folded into a Stage once: conductance per
-count, the converters' spread, the drift compensation, the LDPU's scale, bias and correction.
+Everything that does not change from vector to vector is folded into a RowBlock once: conductance
+per count, the converters' spread, the drift compensation, the LDPU's scale, bias and correction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermes_sim import crossbar
 from hermes_sim.core import Core
-from hermes_sim.crossbar import Converters, LayerArrays, Stage
+from hermes_sim.crossbar import Converters, LayerArrays, RowBlock
 from hermes_sim.noise import ReadNoise
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, Tile
 from hermesrt.chip.conductance import column_max
@@ -84,7 +84,7 @@ class Fold:
         value: Float[Tensor, " columns"],
         bias: Float[Tensor, " columns"] | None,
         carry: float,
-    ) -> Stage:
+    ) -> RowBlock:
         chip = self.chip
         copy, index = place
         rows = slice(*matrix.row_ranges[index])
@@ -135,8 +135,8 @@ class Fold:
         rows: slice,
         duty: Float[Tensor, " rows"],
         age_s: float,
-    ) -> Stage:
-        """The analog part of a Stage."""
+    ) -> RowBlock:
+        """The analog part of a RowBlock."""
         parts = [
             columns_of(self.cores[t.core], self._cells(t, age_s, duty), t.place[1]) for t in tiles
         ]
@@ -228,15 +228,15 @@ def stage_of(
     variance: Float[Tensor, "rows columns"],
     gain: Float[Tensor, " columns"],
     zero: Float[Tensor, " columns"],
-) -> Stage:
-    """A Stage whose LDPU passes counts on as they are."""
+) -> RowBlock:
+    """A RowBlock whose LDPU passes counts on as they are."""
     unit = 1 / (chip.adc_count.count_siemens * chip.input_levels)
     counts = gain * unit
     read = None
     once = chip.read_statistics.drawn == "once"  # then only cells under programming have some
     if chip.effects.read_noise and not (once and not bool(variance.any())):
         read = (variance * counts.square()).to(crossbar.variance_type())
-    return Stage(
+    return RowBlock(
         rows=rows,
         weights=(pair[0] - pair[1]).mul_(counts),
         pair=pair,

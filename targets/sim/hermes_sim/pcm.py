@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import CountPolynomial, Curve, Pcm, Polynomial, Power
+from hermesrt.chip.spec import CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
+from hermesrt.chip.stuck_devices import PolaritySiemens
 
 _MICRO = 1e-6
 _SMALLEST_RATIO = 1e-7
 
 Siemens = Float[Tensor, "*devices rows columns"]
-PolaritySiemens = Float[Tensor, "polarity rows columns"]
 
 
 def curve(c: Curve, r: Tensor, log_r: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def polynomial(coefficients: tuple[float, ...], r: Tensor) -> Tensor:
     return total
 
 
-def power(c: Power, r: Tensor) -> Tensor:
+def power(c: PowerLaw, r: Tensor) -> Tensor:
     """min(high, scale / max(r^exponent, floor)). Source: aihwkit PCMLikeNoiseModel."""
     return (c.scale / r.pow(c.exponent).clamp_(min=c.floor)).clamp_(max=c.high)
 
@@ -49,7 +49,7 @@ def program(
     holds already, and that reads will add; it is taken out.
     """
     match pcm.programming:
-        case Polynomial():
+        case NoisePolynomial():
             read = read_noise(pcm, g_target, g_target, within) if within else None
             return program_devices(pcm.programming, pcm.g_max_siemens, g_target, generator, read)
         case CountPolynomial():
@@ -57,7 +57,7 @@ def program(
 
 
 def program_devices(
-    noise: Polynomial,
+    noise: NoisePolynomial,
     g_max: float,
     g_target: PolaritySiemens,
     generator: torch.Generator,
@@ -135,7 +135,7 @@ def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, logarithm: float) ->
     match pcm.read_noise:
         case Curve():
             q = curve(pcm.read_noise, r, r.log())
-        case Power():
+        case PowerLaw():
             q = power(pcm.read_noise, r)
     return q.mul_(g_drift).mul_(math.sqrt(logarithm))
 

@@ -43,7 +43,12 @@ _Uses = list[Use]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One step that was run: its result, and the resources it used."""
+    """One step that was run.
+
+    work: what it had to do.
+    done: its result's stream.
+    uses: the resources it used, and its streams on them.
+    """
 
     work: MvmWork | HostWork
     done: Track

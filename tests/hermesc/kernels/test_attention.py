@@ -163,6 +163,7 @@ def test_heads_are_taken_apart_and_joined() -> None:
     assert torch.allclose(layer(x), layer.output(torch.cat(heads, -1)), atol=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("make", "message"),
     [

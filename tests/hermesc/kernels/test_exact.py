@@ -83,6 +83,7 @@ def test_the_form_by_products_is_the_same_kernel(kernel: Kernel) -> None:
     assert torch.allclose(kernel.of_products(x @ y.T, *squares), kernel.exact(x, y), rtol=1e-9)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("make", "message"),
     [

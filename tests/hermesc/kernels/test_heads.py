@@ -81,6 +81,7 @@ def test_a_head_is_an_ordinary_module_after_a_map(z: Tensor, labels: Tensor) -> 
     assert not any(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("fit", [fit_ridge_classifier, fit_svm])
 @pytest.mark.parametrize(
     ("labels", "message"),
@@ -100,6 +101,7 @@ def test_labels_that_do_not_serve_are_told(
         fit(z, labels)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_targets_and_strengths_that_do_not_serve_are_told(z: Tensor) -> None:
     with pytest.raises(InputError, match="targets are missing"):
         fit_ridge(z, None)

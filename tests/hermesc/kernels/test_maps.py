@@ -224,6 +224,7 @@ def test_any_number_of_inputs_and_features_does(inputs: int) -> None:
 DATA = torch.ones(10, 4)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

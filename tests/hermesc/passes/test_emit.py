@@ -36,6 +36,12 @@ def emitted(mvm_graph, tiled_of):
     return make
 
 
+def test_without_a_map_of_defects_a_program_says_nothing_of_lines(emitted, chip):
+    artifact = emitted(chip, torch.ones(4, 3))
+    assert not any(name.startswith("wiring:") for name in artifact.tensors)
+    assert artifact.manifest.defects == ()
+
+
 def _rounded(value):
     if isinstance(value, float):
         return float(f"{value:.5g}")
@@ -85,5 +91,5 @@ def test_labels_are_kept_beside_the_examples(chip, emitted):
 
 
 def test_a_dtype_that_no_file_holds_is_refused(chip, emitted):
-    with pytest.raises(ModelError, match=r"w0 has the dtype torch.bfloat16.*model.float\(\)"):
-        emitted(chip, torch.ones(4, 2, dtype=torch.bfloat16))
+    with pytest.raises(ModelError, match=r"w0 has the dtype torch.float8_e4m3fn.*model.float\(\)"):
+        emitted(chip, torch.ones(4, 2).to(torch.float8_e4m3fn))

@@ -36,7 +36,11 @@ def _written(tmp_path: Path, text: str) -> Path:
 
 
 def _map(**fields) -> DefectMap:
-    return DefectMap("hermes", 64, 256, 256, **{k: np.array(v) for k, v in fields.items()})
+    arrays = {
+        name: np.array(values, dtype=np.float32 if name == "siemens" else np.int32)
+        for name, values in fields.items()
+    }
+    return DefectMap("hermes", 64, 256, 256, **arrays)
 
 
 def _arrays(path: Path, **changes) -> Path:
@@ -84,6 +88,12 @@ def test_a_map_reads_back_as_it_was_written(tmp_path, chip, suffix):
     back = read_defects(path, chip)
     for name in ("dead_cores", "dead_rows", "dead_columns", "stuck", "siemens"):
         assert np.array_equal(getattr(back, name), getattr(checked, name)), name
+
+
+def test_a_map_too_large_for_toml_is_refused_before_it_is_written(tmp_path, chip):
+    with pytest.raises(ChipError, match=r"as TOML; at most \d+ are read; write it to a .npz file"):
+        write_defects(random_defects(chip, 0.08, 0), tmp_path / "map.toml")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_random_map_has_about_the_share_asked_for_and_repeats(chip):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from hermesrt.ops.call import Arg, Call, Ref, run
-from hermesrt.ops.streams import Operand, Stream, Windowed, follow, of_mvm, of_window
+from hermesrt.ops.streams import follow, of_mvm, of_window
 from hermesrt.ops.table import ROWS
+from hermesrt.ops.tokens import Operand, Stream, Windowed
 from hermesrt.ops.window import Window
 
 IMAGE = (1, 4, 6, 5)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from hermesrt.ops.call import Arg, Call, DType, Ref, resolve, run
-from hermesrt.ops.streams import Operand, Stream, follow
+from hermesrt.ops.streams import follow
 from hermesrt.ops.table import REASONS, ROWS, SIZE_ROWS, OpClass, row_of
+from hermesrt.ops.tokens import Operand, Stream
 
 SHAPE, TOKENS = (2, 5, 6), 5
 X, Y = Ref("x"), Ref("y")
@@ -111,6 +112,51 @@ CALLS: Mapping[str, tuple[Arg, ...]] = {
     "conj.default": (X,),
     "resolve_conj.default": (X,),
     "resolve_neg.default": (X,),
+    "broadcast_tensors.default": ((X, Y),),
+    "view_as_real.default": (Ref("complex"),),
+    "view_as_complex.default": (Ref("pairs"),),
+    "mH.default": (X,),
+    "matrix_H.default": (Ref("flat"),),
+    "linalg_diagonal.default": (X,),
+    "hsplit.int": (X, 5),
+    "vsplit.int": (X, 2),
+    "dsplit.int": (X, 2),
+    "lift.default": (X,),
+    "unsafe_chunk.default": (X, 2, 2),
+    "unsafe_split.Tensor": (X, 3, 2),
+    "unsafe_split_with_sizes.default": (X, (4, 2), 2),
+    "channel_shuffle.default": (Ref("image"), 2),
+    "native_channel_shuffle.default": (Ref("image"), 2),
+    "diagflat.default": (Ref("line"),),
+    "diagonal_scatter.default": (Ref("flat"), Ref("line")),
+    "narrow_copy.default": (X, 2, 1, 3),
+    "pad_sequence.default": ((Ref("flat"), Ref("matrix")),),
+    "row_stack.default": ((X, Y),),
+    "reflection_pad3d.default": (Ref("image"), (1, 1, 1, 1, 0, 0)),
+    "replication_pad3d.default": (Ref("image"), (1, 1, 1, 1, 0, 0)),
+    "fft_fftshift.default": (X,),
+    "fft_ifftshift.default": (X,),
+    "alias_copy.default": (X,),
+    "detach_copy.default": (X,),
+    "diagonal_copy.default": (X,),
+    "expand_copy.default": (X, (3, 2, 5, 6)),
+    "permute_copy.default": (X, (1, 2, 0)),
+    "select_copy.int": (X, 2, 0),
+    "slice_copy.Tensor": (X, 2, 1, 4),
+    "split_copy.Tensor": (X, 3, 2),
+    "split_with_sizes_copy.default": (X, (4, 2), 2),
+    "t_copy.default": (Ref("flat"),),
+    "transpose_copy.int": (X, 1, 2),
+    "unbind_copy.int": (X, 2),
+    "unfold_copy.default": (X, 1, 2, 1),
+    "unsqueeze_copy.default": (X, 1),
+    "view_as_real_copy.default": (Ref("complex"),),
+    "view_as_complex_copy.default": (Ref("pairs"),),
+    "view_copy.default": (X, (2, 5, 3, 2)),
+    "flatten_dense_tensors.default": ((X, Y),),
+    "unflatten_dense_tensors.default": (Ref("line"), (Ref("one"), Ref("four"))),
+    "special_softmax.default": (X, 2),
+    "special_log_softmax.default": (X, 2),
     "prelu.default": (X, Ref("one")),
     "glu.default": (X, 2),
     "cumsum.default": (X, 1),
@@ -179,6 +225,8 @@ CALLS: Mapping[str, tuple[Arg, ...]] = {
 MORE = {
     "line": torch.rand(5, generator=torch.Generator().manual_seed(10)),
     "wide": torch.rand(6, 3, generator=torch.Generator().manual_seed(6)),
+    "pairs": torch.rand(3, 2, generator=torch.Generator().manual_seed(11)),
+    "four": torch.rand(4, generator=torch.Generator().manual_seed(12)),
     "image": torch.rand(1, 4, 2, 2, generator=torch.Generator().manual_seed(7)),
     "complex": torch.rand(3, dtype=torch.complex64, generator=torch.Generator().manual_seed(8)),
 }

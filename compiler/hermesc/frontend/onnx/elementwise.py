@@ -155,7 +155,8 @@ def _arg(function: Callable[..., Tensor]) -> OnnxOp:
     def run(node: OnnxNode, x: Tensor) -> Tensor:
         axis, keep = node.get("axis", 0), bool(node.get("keepdims", 1))
         if node.get("select_last_index", 0):  # the last of equal values is the first from behind
-            return x.shape[axis] - 1 - function(x.flip(axis), axis, keepdim=keep)
+            last: Tensor = x.shape[axis] - 1 - function(x.flip(axis), axis, keepdim=keep)
+            return last
         return function(x, axis, keepdim=keep)
 
     return on_tensors(run, "axis", "keepdims", "select_last_index")

@@ -28,11 +28,11 @@ def check_memory(run: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
             return
 
 
-class _Bounded(TorchDispatchMode):
+class _Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the results of all operations: the graph keeps them until its end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._left = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
     def __torch_dispatch__(

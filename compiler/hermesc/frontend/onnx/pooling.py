@@ -53,7 +53,8 @@ def _mean_pool(node: OnnxNode, x: Tensor) -> Tensor:
     else:
         counted = F.pad(counted, widths(needed))
     sums: Tensor = pool(F.pad(x, widths(needed)), kernel, strides)
-    return sums / pool(counted, kernel, strides)
+    counts: Tensor = pool(counted, kernel, strides)
+    return sums / counts
 
 
 def _kernel(node: OnnxNode, x: Tensor) -> list[int]:

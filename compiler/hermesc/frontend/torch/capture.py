@@ -12,12 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
+from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
+from hermesc.frontend.torch.branches import select_branches
+from hermesc.frontend.torch.expand import expand
+from hermesc.frontend.torch.location import places_in, restore_places
 from hermesrt.errors import ModelError
+
+_USER_INPUT = InputKind.USER_INPUT
+_STACKED = "the example is one sample without a batch; the program takes the batch first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class Capture:
     eager_outputs: what the model itself returned there.
     model: what is called.
     input_names: names of its arguments, where they are known (torch.export writes small letters).
+    notes: sentences for the program's report.
+    arguments: what it is called with; None for an exported program, which takes tensors.
     """
 
     exported: ExportedProgram
@@ -36,6 +46,8 @@ class Capture:
     eager_outputs: tuple[Tensor, ...]
     model: nn.Module
     input_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    arguments: Arguments | None = None
 
     def in_fp64(self) -> tuple[Tensor, ...] | None:
         """The model's outputs in FP64; None where it does not run so, or does not return the same
@@ -44,22 +56,34 @@ class Capture:
         try:
             model = copy.deepcopy(self.model)
             with _evaluation(model), quiet(), torch.no_grad():
-                again = _run(model, self.example_inputs)
-                pairs = zip(again, self.eager_outputs, strict=True)
-                if not all(torch.allclose(a, b, equal_nan=True) for a, b in pairs):
-                    return None
-                return _run(model.double(), tuple(wide))
+                return self._in_fp64(model, tuple(wide))
         except Exception:  # user code that asks for FP32, or cannot be copied
             return None
 
+    def _in_fp64(self, model: nn.Module, wide: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if self.arguments is None:
+            return self._again(model, wide)
+        with _on_tensors(model, self.arguments):
+            return self._again(model, wide)
+
+    def _again(self, model: nn.Module, wide: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        pairs = zip(_run(model, self.example_inputs), self.eager_outputs, strict=True)
+        if not all(torch.allclose(a, b, equal_nan=True) for a, b in pairs):
+            return None
+        return _run(model.double(), wide)
+
 
 def capture(
-    model: nn.Module | ExportedProgram, example_inputs: Sequence[Tensor], dynamic_shapes: Any = None
+    model: nn.Module | ExportedProgram,
+    example_inputs: Sequence[Tensor],
+    dynamic_shapes: Any = None,
+    arguments: Arguments | None = None,
 ) -> Capture:
     """Run the model once as it is, then export it in evaluation mode; an exported program is taken
     as it is.
 
-    `dynamic_shapes` marks further symbolic sizes, as in torch.export. The graph is the one before
+    `dynamic_shapes` marks further symbolic sizes, as in torch.export; `arguments` say what the
+    inputs are, where the model is not called with them by position. The graph is the one before
     decompositions, unless the model writes in place: then it is made functional.
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
@@ -68,10 +92,94 @@ def capture(
     if isinstance(model, ExportedProgram):
         return _captured_before(model, inputs)
     with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
-        inputs, outputs = _run_on_two(model, inputs)
-        exported = _export(model, inputs, dynamic_shapes)
+        arguments = arguments or _by_position(model, inputs)
+        with _on_tensors(model, arguments) as results:
+            inputs, outputs = _run_on_two(model, inputs)
+            exported, seen = _export(model, inputs, dynamic_shapes, arguments)
+            if stacked := _without_batch(model, exported, inputs, outputs):
+                inputs, outputs = stacked
+                exported, seen = _export(model, inputs, dynamic_shapes, arguments)
+    notes = [*seen, *results[-1].notes(), *_argument_notes(arguments)]
+    if stacked:
+        notes.append(_STACKED)
+    return Capture(exported, inputs, outputs, model, arguments.names, tuple(notes), arguments)
+
+
+def _by_position(model: nn.Module, inputs: tuple[Tensor, ...]) -> Arguments:
     names = tuple(inspect.signature(model.forward).parameters)[: len(inputs)]
-    return Capture(exported, inputs, outputs, model, names)
+    paths = tuple((name,) for name in names)
+    return Arguments(inputs, {}, names, paths, inputs)
+
+
+def _argument_notes(arguments: Arguments) -> Iterator[str]:
+    if arguments.batch_dim:
+        yield (
+            f"the program takes and gives the batch first; in the model it is dimension "
+            f"{arguments.batch_dim}"
+        )
+    if arguments.kwargs.get("use_cache") is False:
+        yield "the model is called with use_cache=False; give its cache as an input to keep it"
+
+
+@contextlib.contextmanager
+def _on_tensors(model: nn.Module, arguments: Arguments) -> Iterator[list[Results]]:
+    """The model takes and returns tensors alone for the while; what it really returned is kept."""
+    seen: list[Results] = []
+    own = model.__dict__.get("forward")
+    original = model.forward
+
+    def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
+        seen.append(arguments.call(original, tensors))
+        return seen[-1].tensors
+
+    forward.__signature__ = _signature(original, arguments)  # type: ignore[attr-defined]
+    model.forward = forward
+    try:
+        yield seen
+    finally:
+        del model.forward
+        if own is not None:
+            model.forward = own
+
+
+def _signature(original: Any, arguments: Arguments) -> inspect.Signature:
+    """The model's own where it is called by position, so that its names stay."""
+    if not arguments.kwargs and arguments.args is arguments.tensors:
+        return inspect.signature(original)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in arguments.names])
+
+
+def _without_batch(
+    model: nn.Module, exported: ExportedProgram, inputs: tuple[Tensor, ...], outputs: Sequence[Any]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None:
+    """Two of the examples as a batch, where they are one sample each and the model takes both."""
+    places = {s.arg.name for s in exported.graph_signature.input_specs if s.kind is _USER_INPUT}
+    nodes = [n for n in exported.graph.nodes if n.op == "placeholder" and n.name in places]
+    fixed = all(_is_fixed(size) for n in nodes for size in n.meta["val"].shape)
+    if not fixed or any(t.dim() != 1 or not t.is_floating_point() for t in inputs):
+        return None
+    twice = tuple(torch.stack([t, t]) for t in inputs)
+    with contextlib.suppress(ModelError):
+        found = _run(model, twice)
+        pairs = zip(found, outputs, strict=True)
+        if all(a.shape == (2, *b.shape) and torch.allclose(a[0], b, 1e-4, 1e-5) for a, b in pairs):
+            return twice, found
+    return None
+
+
+def _is_fixed(size: int | torch.SymInt) -> bool:
+    """Also a symbol that the model's own code tied to one value."""
+    return isinstance(size, int) or size.node.maybe_as_int() is not None
+
+
+def called_on_tensors(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The model's outputs in evaluation mode.
+
+    Raises: ModelError where it fails.
+    """
+    with _evaluation(model), quiet(), torch.no_grad():
+        return _run(model, tuple(inputs))
 
 
 def _check_kind(model: nn.Module | ExportedProgram) -> None:
@@ -87,15 +195,14 @@ def _check_kind(model: nn.Module | ExportedProgram) -> None:
 
 def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Capture:
     with quiet(), torch.no_grad():
-        _refuse_autocast(program)
         try:
             module = program.module(check_guards=False)
-            functional = program.run_decompositions({}) if _writes_in_place(program) else program
+            functional, notes = _functional(program)
         except Exception as error:
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(functional, inputs, _run(module, inputs), module)
+        return Capture(functional, inputs, _run(module, inputs), module, notes=notes)
 
 
 def _run_on_two(
@@ -113,30 +220,25 @@ def _run_on_two(
 def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     try:
         result = model(*(t.clone() for t in inputs))
+    except ModelError:
+        raise
     except Exception as error:
         shapes = ", ".join(str(tuple(t.shape)) for t in inputs)
         raise ModelError(
             f"the model fails on its own example_inputs, of shape {shapes}: {describe(error)}"
         ) from error
-    leaves = torch.utils._pytree.tree_leaves(result)
-    for leaf in leaves:
-        if not isinstance(leaf, Tensor):
-            raise ModelError(
-                f"the model returns a {type(leaf).__name__}; return tensors only, alone or in a "
-                "tuple, list or dict"
-            )
-    if not leaves:
-        raise ModelError("the model returns nothing; return at least one tensor")
-    return tuple(leaf.detach().clone() for leaf in leaves)
+    return tuple(leaf.detach().clone() for leaf in read_results(result).tensors)
 
 
-def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> ExportedProgram:
+def _export(
+    model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, arguments: Arguments
+) -> tuple[ExportedProgram, tuple[str, ...]]:
+    if shapes is not None and arguments.args is not arguments.tensors:
+        shapes = tuple(arguments.marks(shapes))
     wanted = _dynamic_shapes(model, inputs, shapes)
     try:
         exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
-        _refuse_autocast(exported)
-        if _writes_in_place(exported):
-            exported = exported.run_decompositions({})
+        exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
         raise ModelError(
@@ -150,7 +252,18 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Export
             f"torch.export cannot capture the model: {describe(error)}; try "
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
-    return exported
+    return exported, notes
+
+
+def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """The program without control flow, writing in place and operations that no program holds, as
+    far as torch knows how, and notes."""
+    exported, notes = select_branches(exported)
+    if _writes_in_place(exported):
+        places = places_in(exported.graph_module)
+        exported = exported.run_decompositions({})
+        restore_places(exported.graph, places)
+    return expand(exported), notes
 
 
 def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
@@ -176,16 +289,6 @@ def _with_batch(marks: Any) -> Any:
     if marks is None:
         return {0: Dim.AUTO}
     return {0: Dim.AUTO} | marks if isinstance(marks, dict) else marks
-
-
-def _refuse_autocast(exported: ExportedProgram) -> None:
-    """Raises: ModelError where a part of the model runs in torch.autocast."""
-    for node in exported.graph.nodes:
-        if node.op == "call_function" and "autocast" in getattr(node.target, "__name__", ""):
-            raise ModelError(
-                "the model runs a part in torch.autocast, and the chip takes FP32; take the "
-                "`with torch.autocast(...)` out of its forward"
-            )
 
 
 def _writes_in_place(exported: ExportedProgram) -> bool:

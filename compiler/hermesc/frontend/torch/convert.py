@@ -1,7 +1,6 @@
 """From an exported program to our graph; all that cannot be run anywhere is refused at once."""
 
-import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,19 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx import Node
 
+from hermesc.frontend.torch.branches import near
+from hermesc.frontend.torch.expand import is_pure, op_name
 from hermesc.frontend.torch.location import location_of
 from hermesc.ir.graph import Captured, Graph, Removed
 from hermesc.ir.ops import Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
+from hermesrt.ops.absent import REASONS, absence_of
 from hermesrt.ops.call import Arg, Call, DType, Ref, dtype_names, resolve
+from hermesrt.ops.table import base_name
 from hermesrt.shown import is_utf8, shown
 
+_SIZED = REASONS["sized"]
 # Torch's own checks on sizes and dtypes: they were made while capturing and compute nothing.
 _CHECKS = ("_assert", "sym_constrain_range", "_check")
 # The graph writes nothing in place, so a view may as well be a copy where strides ask for one.
@@ -30,6 +34,14 @@ _VIEWS = {
 }
 # What run_decompositions makes of a batch norm in evaluation; its further results are empty.
 _NORM = "aten._native_batch_norm_legit_no_training.default"
+# Nothing has written to these yet; where the model does so before it reads, zeros are as good.
+_EMPTY = {
+    "aten.empty.memory_format": "aten.zeros.default",
+    "aten.empty_like.default": "aten.zeros_like.default",
+    "aten.new_empty.default": "aten.new_zeros.default",
+}
+_WRITES = ("copy", "slice_scatter", "select_scatter", "diagonal_scatter", "index_put", "fill")
+_PARTS = ("slice", "select", "view", "reshape", "transpose", "permute", "unsqueeze", "squeeze")
 # Arguments that say where or how a tensor lies in memory; the host decides that.
 _PLACEMENT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
@@ -120,7 +132,7 @@ class _Converter:
         return Constant(node.name, name, _tensor_type(value))
 
     def _call(self, node: Node) -> Iterator[Op]:
-        name = _op_name(node)
+        name = op_name(node)
         location = location_of(node, self._folder)
         self._captured.append(Captured(node.name, name, location))
         if _is_check(name):
@@ -139,10 +151,12 @@ class _Converter:
                 node.name, Call("aten.batch_norm.default", given), kind, node.name, location
             )
             return
-        if name == "size.getitem" and _op_name(node.all_input_nodes[0]) == _NORM:
+        if name == "size.getitem" and op_name(node.all_input_nodes[0]) == _NORM:
             call = Call("aten.alias.default", args[:1])
         elif name in _VIEWS:
             call = Call(_VIEWS[name], args)
+        elif name in _EMPTY:
+            call = Call(_EMPTY[name], args, kwargs)
         elif _is_move(name):
             dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
             call = Call("aten.to.dtype", (args[0], dtype))
@@ -205,31 +219,62 @@ def _fixed_nodes(exported: ExportedProgram) -> set[Node]:
 
 
 def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> Iterator[Refusal]:
+    """Each root cause once: what only follows from a refused operation is counted there."""
+    causes: dict[Node, Node] = {}
+    found: dict[Node, str] = {}
     for node in exported.graph.nodes:
         if node.op != "call_function":
             continue
-        name = _op_name(node)
-        if node in fixed and resolve(name) is None and _is_pure(node):
+        name = op_name(node)
+        if node in fixed and resolve(name) is None and is_pure(node):
             continue
         fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
+        fine = fine or (name in _EMPTY and _is_overwritten(node))
         reason = None if fine else _why_not(node, name)
+        cause = next((causes[n] for n in node.all_input_nodes if n in causes), node)
+        if reason is None or (reason != _SIZED and cause is not node):
+            cause = node
         if reason:
-            yield Refusal(name, location_of(node, folder), reason)
+            causes[node] = cause
+            found.setdefault(cause, reason)
+    for node, reason in found.items():
+        more = sum(cause is node for cause in causes.values()) - 1
+        behind = f"; so does that of {more} operation{'s' if more > 1 else ''} behind it"
+        text = reason + behind if more else reason
+        yield Refusal(_shown(op_name(node)), location_of(near(node), folder), text)
+
+
+def _shown(name: str) -> str:
+    """The name that a user knows it by."""
+    control = name.startswith("python.")
+    return f"torch.{name.removeprefix('python.')}" if control else name
 
 
 def _why_not(node: Node, name: str) -> str | None:
     if isinstance(node.target, torch._ops.HigherOrderOperator):
-        return "control flow inside the model is not supported"
+        return _why_no_control(name)
     if isinstance(node.target, torch._ops.OpOverload):
         if torch.Tag.nondeterministic_seeded in node.target.tags and not _draws_nothing(node):
-            return "draws random numbers; draw them once, in __init__, and keep them in a buffer"
+            return REASONS["random"]
         if torch.Tag.data_dependent_output in node.target.tags or _unbacked(node):
-            return "the size of its result depends on the data"
+            return _SIZED
     if resolve(name) is None:
-        return "not among the operations that the host runs"
+        known = isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "aten"
+        absence = absence_of(node.target) if known else None
+        return REASONS[absence] if absence else "not among the operations that the host runs"
     if any(isinstance(a, complex) for a in node.args):
         return "complex numbers are not supported"
     return None
+
+
+def _why_no_control(name: str) -> str:
+    """A cond is written as a selection before; what is left are loops."""
+    if name in ("python.while_loop", "python.scan", "python.map_impl", "python.associative_scan"):
+        return (
+            "a loop inside the model, which a program does not hold; write it as a Python loop "
+            "of a fixed number of steps, or move it out of the model"
+        )
+    return "control flow inside the model is not supported"
 
 
 def _unbacked(node: Node) -> bool:
@@ -249,7 +294,16 @@ def _is_check(name: str) -> bool:
 
 def _is_move(name: str) -> bool:
     """A move to another device is no work here: only a new dtype counts."""
-    return name in ("aten.to.device", "aten.to.other")
+    return name in ("aten.to.device", "aten.to.other", "aten.to.dtype_layout", "aten._to_cpu")
+
+
+def _is_overwritten(node: Node) -> bool:
+    """Whether the model only writes to it, in whole or in parts."""
+    for user in node.users:
+        base = base_name(op_name(user)) if user.op == "call_function" else ""
+        if base not in _WRITES and not (base in _PARTS and _is_overwritten(user)):
+            return False
+    return True
 
 
 def _is_idle_dropout(node: Node, name: str) -> bool:
@@ -270,32 +324,6 @@ def _draws_nothing(node: Node) -> bool:
     if node.target._opname in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return arguments["train"] is False or arguments["dropout"] == 0.0
     return arguments.get("dropout_p") == 0.0
-
-
-def _is_pure(node: Node) -> bool:
-    target = node.target
-    return (
-        isinstance(target, torch._ops.OpOverload)
-        and not target._schema.is_mutable
-        and torch.Tag.nondeterministic_seeded not in target.tags
-    )
-
-
-def _op_name(node: Node) -> str:
-    target = node.target
-    if isinstance(target, torch._ops.OpOverload):
-        return f"{target.namespace}.{target._opname}.{target._overloadname}"
-    if target is operator.getitem:
-        return "size.getitem"
-    name = getattr(target, "__name__", str(target)).removeprefix("_")
-    known = isinstance(target, Callable) and getattr(target, "__module__", "") in (  # type: ignore[arg-type]
-        "_operator",
-        "math",
-        "torch",
-        "torch.fx.experimental.sym_node",
-        "torch.sym_node",
-    )
-    return f"size.{name}" if known else f"python.{name}"
 
 
 def _arg(value: Any) -> Arg:

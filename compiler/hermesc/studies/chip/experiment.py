@@ -1,6 +1,5 @@
 """What an experiment did with a data set, as data: a TOML table for each, with kind and source."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from hermesc.studies.experiment.measure import Setup
 from hermesrt.chip.spec import limits, one_of
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
+from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode
 
 BUILT_IN = Path(__file__).with_name("experiment.toml")
@@ -56,8 +56,8 @@ def read_experiment(path: Path = BUILT_IN) -> Experiment:
     Raises: InputError that names the file and the key.
     """
     try:
-        tables = tomllib.loads(read_file(path, "file of an experiment's settings").decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tables = parse_toml(read_file(path, "file of an experiment's settings").decode("utf-8"))
+    except ValueError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     return {
         name: decode(DatasetSettings, table, f"{path}: [{name}]", InputError)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hermesc.studies.data.datasets import Arrays
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 
-Arrays = Mapping[str, NDArray[Any]]
 _LETTER_TRAINING = 16_000  # of 20,000, by the description that comes with the data
 _IJCNN1_INDICATORS = 10
 

@@ -7,13 +7,14 @@ from itertools import pairwise
 from hermesrt.artifact.module_graph import Box, DrawnGraph, View, graph_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.report.figures.floorplan import figure_title
-from hermesrt.report.figures.layered import Edge, Point, Size, layered
+from hermesrt.report.figures.layered import Edge, Size, layered
 from hermesrt.report.figures.svg import (
     DIGITAL,
     INK,
     MUTED,
     PANEL,
     PAPER,
+    Point,
     document,
     fill,
     fitted,

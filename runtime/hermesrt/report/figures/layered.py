@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-Point = tuple[float, float]
+from hermesrt.report.figures.svg import Point
+
 Size = tuple[float, float]
 Edge = tuple[str, str, str | None]  # from, to, and what tells parallel edges apart
 

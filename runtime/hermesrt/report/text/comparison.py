@@ -9,7 +9,7 @@ from hermesrt.roofline import MachineEstimate
 from hermesrt.units import percent, si
 
 _NS, _NJ = 1e-9, 1e-9
-Row = tuple[str, str, str, str, str, str]
+ComparisonRow = tuple[str, str, str, str, str, str]
 
 
 def comparison_text(cost: Cost, found: Sequence[MachineEstimate]) -> str:
@@ -25,7 +25,7 @@ def comparison_text(cost: Cost, found: Sequence[MachineEstimate]) -> str:
     )
 
 
-def machine_cells(c: MachineComparison) -> tuple[Row, Row]:
+def machine_cells(c: MachineComparison) -> tuple[ComparisonRow, ComparisonRow]:
     """A machine at its utilisation and at its peak."""
     e = c.estimate
     used = percent(e.utilisation)

@@ -38,15 +38,22 @@ def test_a_run_beyond_the_machine_is_refused(function):
         check_memory(program, [torch.randn(6, 16)])
 
 
-def test_what_is_freed_or_only_viewed_does_not_add_up():
-    step = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 5 // 6 // 16 // 4
+FIFTH = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 5 // 6 // 16 // 4
 
-    def function(x):
+
+def test_what_is_freed_or_only_viewed_does_not_add_up_as_what_is_kept_does():
+    def freed(x):
         for _ in range(8):
-            x = x.repeat(step, 1).view(-1, 6, 16)[0].clone()
+            x = x.repeat(FIFTH, 1).view(-1, 6, 16)[0].clone()
         return x
 
-    check_memory(exported(function), [torch.randn(6, 16)])
+    def kept(x):
+        large = [x.repeat(FIFTH, 1) for _ in range(8)]
+        return sum(part.sum() for part in large)
+
+    check_memory(exported(freed), [torch.randn(6, 16)])
+    with pytest.raises(ModelError, match="give smaller example_inputs"):
+        check_memory(exported(kept), [torch.randn(6, 16)])
 
 
 def test_sizes_that_depend_on_data_are_refused():
@@ -55,4 +62,7 @@ def test_sizes_that_depend_on_data_are_refused():
 
 
 def test_inputs_that_do_not_fit_are_left_to_the_run():
-    check_memory(exported(torch.relu), [torch.randn(1), torch.randn(1)])
+    program, inputs = exported(torch.relu), [torch.randn(1), torch.randn(1)]
+    check_memory(program, inputs)
+    with pytest.raises(ValueError, match="number and type of args"):
+        program.module()(*inputs)

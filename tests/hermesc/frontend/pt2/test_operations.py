@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from hermesc.frontend.pt2.rewrite import rewrite
 from hermesrt.errors import ModelError, UnsupportedOpError
@@ -72,7 +73,8 @@ def log_softmax(dtype):
 @pytest.mark.parametrize("dtype", [{"as_none": True}, {"as_scalar_type": 8}])
 def test_dtypes_fit_where_dtypes_belong(dtype, path, edit_json):
     edit_json(log_softmax(dtype))
-    rewrite(path)
+    program = torch.export.load(rewrite(path).archive)
+    assert "aten.log_softmax.int" in program.graph_module.print_readable(print_output=False)
 
 
 @pytest.mark.parametrize("dtype", [{"as_int": -1}, {"as_layout": 7}, {"as_bool": True}])

@@ -28,9 +28,11 @@ def test_a_jit_model_is_refused(make) -> None:  # type: ignore[no-untyped-def]
         hermesc.compile(make(nn.Linear(8, 4), x), x)
 
 
-def test_autocast_in_the_model_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"runs a part in torch\.autocast"):
-        hermesc.compile(Mixed(), torch.randn(4, 8))
+def test_autocast_in_the_model_keeps_its_dtype_on_the_host() -> None:
+    model, x = Mixed().eval(), torch.randn(4, 8)
+    chip = hermesc.compile(model, x).deploy(hermesc.simulate()).configure(ideal=True)
+    with torch.no_grad():
+        torch.testing.assert_close(chip(x), model(x), rtol=2e-2, atol=2e-2)
 
 
 def test_autocast_around_the_compiler_is_refused() -> None:

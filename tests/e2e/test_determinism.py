@@ -1,0 +1,122 @@
+"""What docs/chip.md promises of repetition: each line is a test here."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import hermesc
+from hermesrt.program import Chip, Program
+
+
+@pytest.fixture(scope="module")
+def x() -> Tensor:
+    """More rows than one block takes."""
+    return torch.randn(1200, 24, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def program(x: Tensor) -> Program:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(24, 40), nn.ReLU(), nn.Linear(40, 8)).eval()
+    return hermesc.compile(model, x[:16])
+
+
+def fresh(program: Program, seed: int = 0) -> Chip:
+    return program.deploy(hermesc.simulate(seed=seed))
+
+
+@pytest.fixture(scope="module")
+def y(program: Program, x: Tensor) -> Tensor:
+    """What the first call of a fresh chip gives."""
+    return fresh(program)(x)
+
+
+def test_a_new_chip_of_the_same_seed_repeats_the_first_calls(
+    program: Program, x: Tensor, y: Tensor
+) -> None:
+    first, second = fresh(program), fresh(program)
+    assert torch.equal(first(x), y)
+    assert torch.equal(second(x), y)
+    assert torch.equal(first(x[:9]), second(x[:9]))
+
+
+def test_another_seed_is_another_chip(program: Program, x: Tensor, y: Tensor) -> None:
+    assert not torch.equal(fresh(program, 1)(x), y)
+
+
+def test_each_call_has_fresh_noise_until_rewind(program: Program, x: Tensor, y: Tensor) -> None:
+    chip = fresh(program)
+    assert torch.equal(chip(x), y)
+    assert not torch.equal(chip(x), y)
+    assert torch.equal(chip.rewind()(x), y)
+
+
+def test_a_report_is_a_call(program: Program, x: Tensor, y: Tensor) -> None:
+    called, reported = fresh(program), fresh(program)
+    called(x[:16])
+    reported.report(x[:16])
+    after = reported(x)
+    assert torch.equal(called(x), after)
+    assert not torch.equal(after, y)
+
+
+def test_two_reports_of_the_same_calls_are_the_same(program: Program, x: Tensor) -> None:
+    first, second = (fresh(program).report(x[:50]) for _ in range(2))
+    assert first.to_json() == second.to_json()
+
+
+@pytest.mark.parametrize("rows", [1, 100, 1100])
+def test_rows_that_follow_change_nothing(program: Program, x: Tensor, y: Tensor, rows: int) -> None:
+    assert torch.equal(fresh(program)(x[:rows]), y[:rows])
+
+
+def test_a_batch_in_two_calls_has_other_noise_in_the_second(
+    program: Program, x: Tensor, y: Tensor
+) -> None:
+    chip = fresh(program)
+    assert torch.equal(chip(x[:8]), y[:8])
+    assert not torch.equal(chip(x[8:16]), y[8:16])
+
+
+def test_noise_belongs_to_the_place_in_the_batch(program: Program, x: Tensor, y: Tensor) -> None:
+    turned = fresh(program)(x[:64].flip(0)).flip(0)
+    assert not torch.equal(turned, y[:64])
+
+
+def test_age_and_mode_leave_the_count_of_calls(program: Program, x: Tensor) -> None:
+    aged = fresh(program).configure(age_s=3600.0)
+    called = fresh(program)
+    called(x)
+    called.configure(age_s=3600.0)
+    first = aged(x)
+    assert not torch.equal(called(x), first)
+    assert torch.equal(called.rewind()(x), first)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_change_nothing_on_crossbars(program: Program, x: Tensor, y: Tensor) -> None:
+    assert torch.equal(fresh(program)(x), y)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_change_nothing_in_programming(program: Program) -> None:
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(program.deploy(hermesc.simulate(), method="oneshot").device.state().arrays)
+    assert all((found[0][name] == found[1][name]).all() for name in found[0])
+
+
+def test_an_ideal_chip_has_no_noise(program: Program, x: Tensor) -> None:
+    chip = fresh(program).configure(ideal=True)
+    assert torch.equal(chip(x), chip(x))
+    torch.testing.assert_close(chip(x[:3]), chip(x)[:3])
