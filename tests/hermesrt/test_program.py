@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import hermesc
 from hermesrt import program as program_module
 from hermesrt.artifact.schema import HostStep
-from hermesrt.errors import ArtifactError, InputError, ModelError, OptionError
+from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.program import Program, block_rows
 
 
@@ -140,14 +140,13 @@ def test_the_users_model_is_given_back_as_it_was(inputs: Tensor) -> None:
     assert model[1].training
 
 
-def test_half_precision_compiles_and_bfloat16_is_refused_by_name() -> None:
-    x = torch.randn(8, 16, generator=torch.Generator().manual_seed(0))
-    half = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).half()
-    chip = hermesc.compile(half, x.half()).deploy(hermesc.simulate()).configure(ideal=True)
+@pytest.mark.parametrize(("dtype", "step"), [(torch.float16, 0.01), (torch.bfloat16, 0.05)])
+def test_half_precision_compiles_and_keeps_its_dtype(dtype: torch.dtype, step: float) -> None:
+    x = torch.randn(8, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    half = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).to(dtype)
+    chip = hermesc.compile(half, x).deploy(hermesc.simulate()).configure(ideal=True)
     with torch.no_grad():
-        torch.testing.assert_close(chip(x.half()), half(x.half()), rtol=0.01, atol=0.01)
-    with pytest.raises(ModelError, match=r"bfloat16.*model\.float\(\)"):
-        hermesc.compile(nn.Linear(16, 4).bfloat16(), x.bfloat16())
+        torch.testing.assert_close(chip(x), half(x), rtol=step, atol=step)
 
 
 def test_writing_into_a_new_tensor_compiles(inputs: Tensor) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SHARES = {"pt2.py": 0.25, "hermes.py": 0.25, "onnx.py": 0.1, "names.py": 0.1, "data.py": 0.3}
+SHARES = {"pt2.py": 0.25, "hermes.py": 0.25, "onnx_models.py": 0.1, "names.py": 0.1, "data.py": 0.3}
 
 
 def main() -> int:

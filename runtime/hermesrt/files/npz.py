@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 
+LARGE = 2**30  # bytes of an unpacked array; a larger one may not be packed much smaller
+DENSEST = 100  # times that a large array may be smaller in the file
 _WIDEST = {"f": 8, "c": 16}  # bytes of the largest numbers that torch has
 
 
@@ -24,6 +26,7 @@ def read_arrays(path: Path, what: str = "file of inputs") -> dict[str, NDArray[A
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise InputError(f"{path}: not an .npz file; write one with np.savez(path, name=array)")
     try:
+        _check_sizes(data, path)
         with warnings.catch_warnings(), np.load(io.BytesIO(data), allow_pickle=False) as archive:
             warnings.simplefilter("ignore")
             names = archive.files
@@ -34,6 +37,18 @@ def read_arrays(path: Path, what: str = "file of inputs") -> dict[str, NDArray[A
     except Exception as error:  # a damaged file ends in whatever zipfile, zlib and numpy raise
         text = str(error).split("\n")[0][:200] or type(error).__name__
         raise InputError(f"{path}: not a readable .npz file of plain arrays: {text}") from None
+
+
+def _check_sizes(data: bytes, path: Path) -> None:
+    """No array is a bomb: a few bytes that unpack to more than the machine can hold."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for part in archive.infolist():
+            if part.file_size > max(LARGE, DENSEST * part.compress_size):
+                raise InputError(
+                    f"{path}: {part.filename!r} unpacks to {part.file_size:,} bytes from "
+                    f"{part.compress_size:,}; an array of more than {LARGE:,} bytes may not be "
+                    f"packed more than {DENSEST} times smaller: write it with np.savez, unpacked"
+                )
 
 
 def _check_names(names: list[str], path: Path) -> None:

@@ -100,3 +100,14 @@ def test_a_changed_byte_is_read_or_refused(where: int, tmp_path: Path) -> None:
         assert isinstance(read_arrays(path), dict)
     except InputError as error:
         assert "x.npz" in str(error)
+
+
+def test_a_large_array_may_not_be_packed_into_almost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hermesrt.files.npz.LARGE", 10_000)
+    zeros = npy(np.zeros(10_000, np.float32))
+    bomb = zipped(tmp_path / "bomb.npz", {"x.npy": zeros}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match=r"'x.npy' unpacks to 40,128 bytes .* than 100 times"):
+        read_arrays(bomb)
+    assert read_arrays(zipped(tmp_path / "plain.npz", {"x.npy": zeros}))["x"].shape == (10_000,)

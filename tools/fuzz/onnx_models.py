@@ -1,7 +1,7 @@
 """Compile mutants of ONNX models: each ends in a program or in one sentence, and no code runs.
 
-python tools/fuzz/onnx.py --seconds 60 --seed 0
-python tools/fuzz/onnx.py --seconds 60 --seed 0 --keep FOLDER     keeps the mutants with findings
+python tools/fuzz/onnx_models.py --seconds 60 --seed 0
+python tools/fuzz/onnx_models.py --seconds 60 --keep FOLDER   keeps the mutants with findings
 
 A child process reads the mutants, one of a seed and a number each, so that one can be made again.
 The parent sees a crash or a hang of the child and begins another behind that mutant.
