@@ -7,11 +7,6 @@ A child process reads the mutants, one of a seed and a number each, so that one 
 The parent sees a crash or a hang of the child and begins another behind that mutant.
 """
 
-import sys
-
-# This folder comes last: a script in it is called as the package `onnx`.
-sys.path.append(sys.path.pop(0))
-
 import argparse
 import faulthandler
 import json
@@ -19,6 +14,7 @@ import os
 import random
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 import traceback
