@@ -86,7 +86,7 @@ def _child(options: argparse.Namespace) -> int:
         for data in models:  # so that all is imported
             path.write_bytes(data)
             hermesc.compile(path)
-        canary, number, end = Canary(), options.child, time.monotonic() + options.seconds
+        canary, number, end = Canary(names=True), options.child, time.monotonic() + options.seconds
         while time.monotonic() < end:
             rng = random.Random(f"{options.seed} {number}")
             data = mutant(rng.choice(models), rng)

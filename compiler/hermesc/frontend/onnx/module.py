@@ -69,11 +69,17 @@ def _find(node: OnnxNode) -> OnnxOp | None:
 
 
 def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> OnnxNode:
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    domain = "" if proto.domain == "ai.onnx" else _words(proto.domain)
     attributes = {a.name: _attribute(a) for a in proto.attribute}
-    name = str(proto.name) or f"{proto.op_type}_{index}"
+    op = _words(proto.op_type)
+    name = _words(proto.name) or f"{op}_{index}"
     version = opsets.get(domain, 1)
-    return OnnxNode(name, proto.op_type, domain, version, attributes, len(proto.output))
+    return OnnxNode(name, op, domain, version, attributes, len(proto.output))
+
+
+def _words(text: str | bytes) -> str:
+    """A name; protobuf gives bytes where a file holds no UTF-8."""
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def _attribute(proto: AttributeProto) -> Any:

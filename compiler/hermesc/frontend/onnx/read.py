@@ -33,8 +33,9 @@ def read_model(path: Path) -> ModelProto:
         raise ModelError(f"{path}: not an ONNX file, or a damaged one; export it again") from None
     if not model.HasField("graph"):
         raise ModelError(f"{path}: not an ONNX file: it holds no graph")
-    for tensor in outside_tensors(model):
-        load_outside(tensor, path)
+    with damaged(f"{path}: "):
+        for tensor in outside_tensors(model):
+            load_outside(tensor, path)
     return model
 
 

@@ -536,3 +536,11 @@ def test_weights_of_any_dtype_are_read():
     graph = helper.make_graph([node, product], "g", [x], [y], [half])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     assert hermesc.compile(model, X).artifact.mvms
+
+
+def test_a_node_whose_operation_is_no_text_is_refused(tmp_path):
+    data = one_node("Relu", [X]).SerializeToString()
+    assert data.count(b"Relu") == 1
+    (tmp_path / "m.onnx").write_bytes(data.replace(b"Relu", b"Re\xffu"))
+    with pytest.raises(InputError, match=r"Re\\xffu: no such operation is read"):
+        hermesc.compile(tmp_path / "m.onnx")
