@@ -29,9 +29,8 @@ def _lstm(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    y, h, c = torch.lstm(
-        x, hx, weights, biases, layers, dropout, train, bidirectional, batch_first
-    )  # fmt: skip
+    flags = (biases, layers, dropout, train, bidirectional, batch_first)
+    y, h, c = torch.lstm(x, list(hx), list(weights), *flags)
     return y, h, c
 
 
@@ -61,9 +60,8 @@ def _one_state(name: str) -> Callable[..., tuple[Tensor, Tensor]]:
         bidirectional: bool,
         batch_first: bool,
     ) -> tuple[Tensor, Tensor]:
-        y, h = torchs_own(
-            x, hx, weights, biases, layers, dropout, train, bidirectional, batch_first
-        )  # fmt: skip
+        flags = (biases, layers, dropout, train, bidirectional, batch_first)
+        y, h = torchs_own(x, hx, weights, *flags)
         return y, h
 
     def blank(x: Tensor, hx: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
