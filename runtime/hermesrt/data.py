@@ -81,7 +81,8 @@ def check_samples(
                 f"{where}: there is no array for the input {spec.name!r} {_shape(spec)}; it has "
                 f"{', '.join(arrays) or 'none'}"
             )
-        inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where)
+        masks = _is_mask(artifact.examples.get(spec.name))
+        inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where, masks=masks)
     named = any(isinstance(c, str) for c in artifact.manifest.classes)
     if labels is not None and labels.dtype.kind not in ("U" if named else "fiub"):
         kind = f"names, such as {artifact.manifest.classes[0]}" if named else "numbers"
@@ -121,7 +122,9 @@ def _check_size(spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int], 
         raise InputError(f"{place} has the shape {shape}; the program takes {_shape(spec)}")
 
 
-def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str) -> Tensor:
+def _tensor(
+    spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str, *, masks: bool
+) -> Tensor:
     place = f"{where}: input {spec.name!r}"
     _check_size(spec, array.shape, sizes, place)
     if array.size == 0:
@@ -129,7 +132,8 @@ def _tensor(spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: 
     if not _castable(array.dtype, spec.dtype):
         raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
     tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
-    if tensor.is_floating_point() and not (_all_finite(tensor) or _is_mask(tensor)):
+    masked = masks and _is_mask(array)
+    if tensor.is_floating_point() and not (masked or _all_finite(tensor)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
@@ -143,10 +147,13 @@ def _all_finite(tensor: Tensor) -> bool:
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
 
 
-def _is_mask(values: Tensor) -> bool:
-    """Whether it can be what is added to attention's scores: nothing above 0, minus infinity for
-    what is not to be seen."""
-    return bool((values <= 0).all()) and bool((values == 0).any())
+def _is_mask(values: NDArray[Any] | None) -> bool:
+    """Whether it is what is added to attention's scores: nothing above 0, and minus infinity for
+    what is not to be seen. Only an input that is one in the program's examples may be one in runs,
+    for there it reached no crossbar."""
+    if values is None or values.dtype.kind != "f":
+        return False
+    return bool((values <= 0).all() and np.isneginf(values).any())
 
 
 def array_of(value: Tensor) -> NDArray[Any]:

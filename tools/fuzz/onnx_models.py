@@ -1,16 +1,11 @@
 """Compile mutants of ONNX models: each ends in a program or in one sentence, and no code runs.
 
 python tools/fuzz/onnx_models.py --seconds 60 --seed 0
-python tools/fuzz/onnx_models.py --seconds 60 --seed 0 --keep FOLDER     keeps the mutants with findings
+python tools/fuzz/onnx_models.py --seconds 60 --keep FOLDER   keeps the mutants with findings
 
 A child process reads the mutants, one of a seed and a number each, so that one can be made again.
 The parent sees a crash or a hang of the child and begins another behind that mutant.
 """
-
-import sys
-
-# This folder comes last: a script in it is called as the package `onnx`.
-sys.path.append(sys.path.pop(0))
 
 import argparse
 import faulthandler
@@ -19,6 +14,7 @@ import os
 import random
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 import traceback

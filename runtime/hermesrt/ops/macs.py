@@ -1,10 +1,10 @@
 """Multiply-adds of products that torch's own counter does not know.
 
 Transforms and decompositions of matrices have no exact count, for it depends on the library; these
-are the leading terms.
-Source: Golub and Van Loan 2013, Matrix Computations, sections 1.4, 3.2, 4.2, 5.2, 8.3 and 8.6; a
-multiply-add is two of their operations. A fast Fourier transform of n complex numbers is taken as
-5 n log2(n) operations (ibid., section 1.4), and half of that where one side is real.
+are assumed: the usual leading terms of dense algorithms, a multiply-add being two of their
+operations. A fast Fourier transform of n complex numbers is taken as 5 n log2(n) operations, and
+half of that where one side is real. Iterative ones (eigenvalues, singular values, a matrix's
+exponential) are rough, within a small factor.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

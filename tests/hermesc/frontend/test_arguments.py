@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.frontend.arguments import read_arguments, read_results
-from hermesrt.errors import ModelError
+from hermesrt.errors import InputError, ModelError
 from hermesrt.executor import execute, reference_mvm
 from hermesrt.program import Program
 
@@ -222,6 +222,33 @@ def test_a_mask_of_the_tokens_is_the_same_for_all_samples(kind):
     x = random(4, 5, 16)
     with torch.no_grad():
         assert torch.allclose(reference(program, x, mask)[0], model(x, mask), atol=1e-5)
+
+
+@pytest.mark.parametrize("example", [random(3, 4), -random(3, 4).abs(), torch.zeros(3, 4)])
+def test_minus_infinity_is_refused_where_the_examples_were_no_mask(example):
+    program = hermesc.compile(nn.Linear(4, 2), example)
+    chip = program.deploy(hermesc.simulate())
+    wrong = -torch.rand(3, 4)
+    wrong[0, 0], wrong[1, 1] = float("-inf"), 0.0
+    with pytest.raises(InputError, match="1 values that are NaN or infinite"):
+        chip(wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_mask_holds_no_other_infinity(value):
+    class Added(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x, mask):
+            return (self.layer(x) + mask).softmax(-1)
+
+    mask = torch.zeros(4).masked_fill(torch.tensor([0, 0, 0, 1]).bool(), float("-inf"))
+    chip = hermesc.compile(Added(), (random(3, 4), mask)).deploy(hermesc.simulate())
+    assert torch.isfinite(chip(random(3, 4), mask)).all()
+    with pytest.raises(InputError, match="NaN or infinite"):
+        chip(random(3, 4), mask.masked_fill(mask == 0, value))
 
 
 def test_unknown_keywords_are_refused_by_name():
