@@ -79,6 +79,8 @@ def _plain(name: str, shapes: Sequence[Shape], made: int) -> int:
             return made * shapes[0][-1]
         case "_grouped_mm":
             return made * shapes[0][-1]
+        case "lstm" | "gru" | "rnn_tanh" | "rnn_relu" if len(shapes[0]) == 3:
+            return prod(shapes[0][:2]) * sum(prod(s) for s in shapes[1:] if len(s) == 2)
         case "lstm_cell" | "gru_cell" | "rnn_tanh_cell" | "rnn_relu_cell":
             return shapes[0][0] * sum(prod(s) for s in shapes[1:] if len(s) == 2 and s[0] > s[1])
     return 0

@@ -22,6 +22,7 @@ from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.location import places_in, restore_places
+from hermesc.frontend.torch.recurrence import whole_recurrences
 from hermesrt.errors import ModelError
 
 _USER_INPUT = InputKind.USER_INPUT
@@ -237,7 +238,8 @@ def _export(
         shapes = tuple(arguments.marks(shapes))
     wanted = _dynamic_shapes(model, inputs, shapes)
     try:
-        exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
+        with whole_recurrences():
+            exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")

@@ -8,6 +8,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.fx import Node
 
+from hermesc.frontend.torch.recurrence import NAMESPACE
 from hermesrt.ops.call import resolve
 
 
@@ -26,6 +27,8 @@ def op_name(node: Node) -> str:
     """The name of a node's operation as a program writes it."""
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
+        if target.namespace == NAMESPACE:
+            return f"aten.{target._opname}.input"
         return f"{target.namespace}.{target._opname}.{target._overloadname}"
     if target is operator.getitem:
         return "size.getitem"

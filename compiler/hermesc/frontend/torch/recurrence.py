@@ -1,0 +1,100 @@
+"""Recurrent layers while a model is captured: one operation, whose length stays symbolic.
+
+Torch's own fake kernels of `lstm`, `gru` and `rnn_*` run over the example's time steps, and so fix
+the length without a word. For the while they are replaced by operations of ours, with the same
+arguments and results and kernels that only say shapes; `expand.op_name` calls them by torch's names
+again. Packed sequences stay as they are.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import _VF, Tensor
+
+NAMESPACE = "hermesc_capture"
+_ONE_STATE = ("gru", "rnn_tanh", "rnn_relu")
+
+
+@torch.library.custom_op(f"{NAMESPACE}::lstm", mutates_args=())
+def _lstm(
+    x: Tensor,
+    hx: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    biases: bool,
+    layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    flags = (biases, layers, dropout, train, bidirectional, batch_first)
+    y, h, c = torch.lstm(x, list(hx), list(weights), *flags)
+    return y, h, c
+
+
+@_lstm.register_fake
+def _(x: Tensor, hx: Any, *others: Any) -> tuple[Tensor, Tensor, Tensor]:
+    y, h = _shaped(x, hx[0], bidirectional=others[5])
+    return y, h, x.new_empty(hx[1].shape)
+
+
+def _shaped(x: Tensor, h: Tensor, *, bidirectional: bool) -> tuple[Tensor, Tensor]:
+    """Blank results of a layer on x, whose last states are like h."""
+    y = x.new_empty((*x.shape[:2], h.shape[-1] * (2 if bidirectional else 1)))
+    return y, x.new_empty(h.shape)
+
+
+def _one_state(name: str) -> Callable[..., tuple[Tensor, Tensor]]:
+    torchs_own = getattr(torch, name)
+
+    def run(
+        x: Tensor,
+        hx: Tensor,
+        weights: Sequence[Tensor],
+        biases: bool,
+        layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool,
+    ) -> tuple[Tensor, Tensor]:
+        flags = (biases, layers, dropout, train, bidirectional, batch_first)
+        y, h = torchs_own(x, hx, weights, *flags)
+        return y, h
+
+    def blank(x: Tensor, hx: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+        return _shaped(x, hx, bidirectional=others[5])
+
+    made = torch.library.custom_op(f"{NAMESPACE}::{name}", run, mutates_args=())
+    made.register_fake(blank)
+    return made
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "lstm": _lstm,
+    **{name: _one_state(name) for name in _ONE_STATE},
+}
+
+
+@contextlib.contextmanager
+def whole_recurrences() -> Iterator[None]:
+    """Recurrent layers are captured as operations of ours for the while."""
+    kept = {name: getattr(_VF, name) for name in _OPERATIONS}
+    for name, own in _OPERATIONS.items():
+        setattr(_VF, name, _replacement(own, kept[name]))
+    try:
+        yield
+    finally:
+        for name, original in kept.items():
+            setattr(_VF, name, original)
+
+
+def _replacement(own: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        padded = isinstance(args[3], bool)  # a packed sequence has its weights there
+        trains = padded and args[5] > 0 and args[6]  # with dropout
+        return original(*args) if not padded or trains else own(*args)
+
+    return call
