@@ -18,6 +18,9 @@ from hermesrt.files.atomic import write_atomically
 from hermesrt.files.npz import read_arrays
 
 _LABELS = "labels"
+_ARRAY_FLOATS = (
+    torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,16 @@ def _is_mask(values: NDArray[Any] | None) -> bool:
 
 
 def array_of(value: Tensor) -> NDArray[Any]:
-    """A tensor as an array; no array holds bfloat16, which is exact in FP32."""
-    value = value.detach()
-    return (value.float() if value.dtype is torch.bfloat16 else value).numpy()
+    """A tensor as an array; formats that no array holds are exact in FP32, complex ones in two."""
+    value = value.detach().resolve_conj().resolve_neg()
+    return value.to(_wider(value.dtype)).numpy()
+
+
+def _wider(dtype: torch.dtype) -> torch.dtype:
+    """What an array can hold: bfloat16, the 8-bit floats and half complex numbers are unknown to it."""
+    if dtype in _ARRAY_FLOATS or not (dtype.is_floating_point or dtype.is_complex):
+        return dtype
+    return torch.complex64 if dtype.is_complex else torch.float32
 
 
 def _castable(found: np.dtype[Any], wanted: str) -> bool:

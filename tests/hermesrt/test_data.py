@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from hermesrt.data import read_samples, write_outputs
 from hermesrt.errors import InputError
@@ -90,3 +91,21 @@ def test_outputs_are_written_beside_their_references(tmp_path: Path) -> None:
     with np.load(path) as archive:
         assert sorted(archive.files) == ["output_0", "reference_0"]
         assert archive["output_0"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.ones(2).to(dtype)
+        for dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.complex32)
+    ]
+    + [torch.ones(2, dtype=torch.complex64).conj(), torch.ones(2, dtype=torch.complex64).imag],
+    ids=str,
+)
+def test_a_tensor_that_no_array_holds_is_written_in_a_wider_format(
+    value: Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "y.npz"
+    write_outputs(path, {"output_0": value}, {})
+    with np.load(path) as archive:
+        assert archive["output_0"].real.tolist() == value.to(torch.complex64).real.tolist()
