@@ -166,7 +166,7 @@ def array_of(value: Tensor) -> NDArray[Any]:
 
 
 def _wider(dtype: torch.dtype) -> torch.dtype:
-    """What an array can hold: bfloat16, the 8-bit floats and half complex numbers are unknown to it."""
+    """What an array can hold: not bfloat16, 8-bit floats or half complex numbers."""
     if dtype in _ARRAY_FLOATS or not (dtype.is_floating_point or dtype.is_complex):
         return dtype
     return torch.complex64 if dtype.is_complex else torch.float32

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,7 +23,7 @@ class RelativeError:
 
     def add(self, y: Tensor, reference: Tensor) -> None:
         """Take one block of rows."""
-        y, reference = y.double(), reference.double()
+        y, reference = _real(y), _real(reference)
         finite = reference.isfinite()
         difference = (y - reference)[finite]
         self._error += float(difference.square().nan_to_num(float("inf")).sum())
@@ -34,6 +35,13 @@ class RelativeError:
         if self._norm == 0:
             return 0.0 if self._error == 0 else float("inf")
         return float((self._error / self._norm) ** 0.5)
+
+
+def _real(values: Tensor) -> Tensor:
+    """As FP64; complex numbers as pairs, so that the imaginary part counts too."""
+    if values.is_complex():
+        return torch.view_as_real(values.resolve_conj().to(torch.complex128))
+    return values.double()
 
 
 def nonfinite_rows(values: Tensor) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from hermesrt.data import read_samples, write_outputs
 from hermesrt.errors import InputError
@@ -93,19 +92,23 @@ def test_outputs_are_written_beside_their_references(tmp_path: Path) -> None:
         assert archive["output_0"].tolist() == [1, 1]
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
 @pytest.mark.parametrize(
-    "value",
-    [
-        torch.ones(2).to(dtype)
-        for dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.complex32)
-    ]
-    + [torch.ones(2, dtype=torch.complex64).conj(), torch.ones(2, dtype=torch.complex64).imag],
-    ids=str,
+    "dtype", (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.complex32), ids=str
 )
 def test_a_tensor_that_no_array_holds_is_written_in_a_wider_format(
-    value: Tensor, tmp_path: Path
+    dtype: torch.dtype, tmp_path: Path
 ) -> None:
     path = tmp_path / "y.npz"
-    write_outputs(path, {"output_0": value}, {})
+    write_outputs(path, {"output_0": torch.ones(2).to(dtype)}, {})
     with np.load(path) as archive:
-        assert archive["output_0"].real.tolist() == value.to(torch.complex64).real.tolist()
+        assert archive["output_0"].tolist() == [1, 1]
+
+
+def test_a_conjugate_view_is_written_as_it_reads(tmp_path: Path) -> None:
+    path = tmp_path / "y.npz"
+    view = torch.tensor([1 + 2j]).conj()
+    write_outputs(path, {"output_0": view, "output_1": view.imag}, {})
+    with np.load(path) as archive:
+        assert archive["output_0"].tolist() == [1 - 2j]
+        assert archive["output_1"].tolist() == [-2]

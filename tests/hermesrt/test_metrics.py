@@ -15,6 +15,12 @@ def test_error_gathers_over_blocks() -> None:
     assert error.value == pytest.approx(5 / 4)
 
 
+def test_an_imaginary_part_counts_as_the_real_one_does() -> None:
+    error = RelativeError()
+    error.add(torch.tensor([3 + 4j]), torch.tensor([3 + 0j]))
+    assert error.value == pytest.approx(4 / 3)
+
+
 def test_error_of_nothing_is_zero_and_of_something_against_nothing_is_infinite() -> None:
     error = RelativeError()
     error.add(torch.zeros(2), torch.zeros(2))
