@@ -73,15 +73,20 @@ def count(
 ) -> Counts:
     """What a step does, whenever it does it."""
     if isinstance(work, HostWork):
-        if chip.vector_unit is None:
-            return Counts(host_operations=digital.operations(work, chip))
-        done = digital.vector_work(work)
-        return Counts(
-            elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
-        )
+        return _digital(work, chip)
     copies = per_vector[work.step.matrix]
     dealt = [len(range(copy, work.vectors, len(copies))) for copy in range(len(copies))]
-    return sum((one * some for one, some in zip(copies, dealt, strict=True)), Counts())
+    parts = (one * some for one, some in zip(copies, dealt, strict=True))
+    return sum(parts, _digital(work, chip) if work.steps else Counts())
+
+
+def _digital(work: MvmWork | HostWork, chip: ChipSpec) -> Counts:
+    if chip.vector_unit is None:
+        return Counts(host_operations=digital.operations(work, chip))
+    done = digital.vector_work(work)
+    return Counts(
+        elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
+    )
 
 
 def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:

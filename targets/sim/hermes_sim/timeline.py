@@ -15,21 +15,23 @@ while the LDPU makes them. A link that is busy holds a stream of partial sums ba
 A step's vectors are dealt to the copies of its matrix in turn, and its results taken in order.
 An output of a window waits for the last input that it sees, so that rows of an image follow each
 other through the layers.
+A time step of a recurrence waits for the gates of the one before it, and so finds all resources
+idle but at the first; its gates are the digital unit's.
 On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
 the ports of the other chips over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hermes_sim import digital
-from hermes_sim.fifo import Feed, Hold, Track, collect, join, serve
+from hermes_sim.fifo import Feed, Hold, Track, collect, join, loop_of, replayed, serve
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
@@ -61,31 +63,53 @@ class _Core:
 
     port_in: Track | None = None
     array: Track | None = None
-    array_before: Track | None = None
     ldpu: Track | None = None
     port_out: Track | None = None
+    mvms: tuple[Hold, ...] = ()  # the last MVM, as the next one but one sees it, and the one before
 
-    def buffer(self) -> Iterator[Hold]:
+    def buffer(self) -> tuple[Hold, ...]:
         """The input buffer's two places may be taken: by the last MVM and the one before."""
-        if self.array is None:
-            return
-        last = self.array.count - 1
-        yield Hold(1, self.array.last, self.array, last)
-        if self.array.before_last is not None:
-            yield Hold(0, self.array.before_last, self.array, last - 1)
-        elif self.array_before is not None:
-            before = self.array_before
-            yield Hold(0, before.last, before, before.count - 1)
+        return self.mvms
 
     def run(self, array: Track) -> None:
         """An MVM stream more."""
-        self.array_before, self.array = self.array, array
+        last, before = array.count - 1, [replace(hold, job=0) for hold in self.mvms[:1]]
+        if array.before_last is not None:
+            before = [Hold(0, array.before_last, array, last - 1)]
+        self.array = array
+        self.mvms = (Hold(1, array.last, array, last), *before)
+
+    def repeat(self, once: "_Core", repeated: Callable[[Track], Track]) -> None:
+        """What the core does in one round of a loop, in all rounds after the first."""
+        names = ("port_in", "array", "ldpu", "port_out")
+        found = {name: track for name in names if (track := getattr(once, name)) is not None}
+        if "array" not in found:
+            return
+        for name, track in found.items():
+            setattr(self, name, repeated(track))
+        self.mvms = (*_repeated_mvms(once.mvms, self.mvms, repeated),)
 
     def state(self, now: int) -> tuple[int, ...]:
         """All that decides when a stream that comes `now` gets its turn."""
         tracks = (self.port_in, self.array, self.ldpu, self.port_out)
         ends = [t.last if t else 0 for t in tracks] + [h.time for h in self.buffer()]
         return tuple(max(end, now) for end in ends)
+
+
+def _repeated_mvms(
+    once: tuple[Hold, ...], first: tuple[Hold, ...], repeated: Callable[[Track], Track]
+) -> Iterator[Hold]:
+    """The last two MVMs of a core, from those of one round, and of the first round."""
+    for hold in once:
+        track = repeated(hold.source)
+        assert track.times is not None, "they were made just now"
+        number = track.count - hold.source.count + hold.source_job
+        yield Hold(hold.job, int(track.times[number]), track, number)
+    if len(once) == 1:  # the round before holds the other one
+        track, before = repeated(once[0].source), [replace(hold, job=0) for hold in first[:1]]
+        if track.before_last is not None:
+            before = [Hold(0, track.before_last, track, track.count - 2)]
+        yield from before
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,7 @@ class Timeline:
 
     def __init__(self, chip: ChipSpec, workload: Workload, mode: Mode | None) -> None:
         self._chip = chip
+        self._workload = workload
         self._artifact: Artifact = workload.artifact
         self._mode = mode
         self._times = _Times(chip)
@@ -116,7 +141,10 @@ class Timeline:
 
     def run(self, work: MvmWork | HostWork) -> Ran:
         """The next step of the program."""
-        ran = self._mvm(work) if isinstance(work, MvmWork) else self._host(work)
+        if isinstance(work, HostWork):
+            ran = self._host(work)
+        else:
+            ran = self._recur(work) if work.steps else self._mvm(work)
         self._values[work.step.name] = ran.done
         for _, track in ran.uses:
             if track is not ran.done:
@@ -176,6 +204,54 @@ class Timeline:
             done = join(served.size, [Feed(done, at=np.cumsum(served) - 1)])
         arrival.forget()
         return Ran(work, done, tuple(uses))
+
+    def _recur(self, work: MvmWork) -> Ran:
+        """The first time step meets resources as they are, each later one idle ones."""
+        steps, split = work.steps, work.vectors // work.steps
+        there = join(steps, self._needs(work.needs))
+        uses: _Uses = []
+        first = self._time_step(work, join(split, [Feed(there, at=np.zeros(split, np.int64))]), uses)
+        done = first
+        if steps > 1:
+            scratch, pattern = Timeline(self._chip, self._workload, self._mode), _Uses()
+            once = scratch._time_step(work, join(split, ()), pattern)
+            feeds = [Feed(there, at=np.arange(1, steps))]
+            loop = loop_of(once, steps - 1, feeds, [Hold(0, first.last, first, 0)])
+            uses += self._repeat(scratch, pattern, loop)
+            after = [Feed(first, whole=True), Feed(loop, at=np.arange(steps) - 1)]
+            done = join(steps, after)
+        if work.needs.tokens != steps:
+            done = join(1, [Feed(done, whole=True)])
+        return Ran(work, done, tuple(uses))
+
+    def _time_step(self, work: MvmWork, arrival: Track, uses: _Uses) -> Track:
+        """One time step's vectors, and then their gates."""
+        matrix = self._artifact.matrices[work.step.matrix]
+        sums = join(1, self._copy(matrix, 0, arrival, arrival.count, uses))
+        service = digital.time_ps(work, self._chip)
+        if not service:
+            return sums
+        turn = _turn(self._digital)
+        done = serve(digital.cause(self._chip), service, 1, [Feed(sums)], turn)
+        self._digital = done
+        uses.append((Lane("digital", ()), done))
+        return done
+
+    def _repeat(self, scratch: "Timeline", pattern: _Uses, loop: Track) -> Iterator[Use]:
+        """The streams of one round in all rounds of a loop; the resources are theirs now."""
+        made: dict[int, Track] = {}
+
+        def repeated(once: Track) -> Track:
+            if id(once) not in made:
+                made[id(once)] = replayed(once, loop)
+            return made[id(once)]
+
+        for number, core in scratch._cores.items():
+            self._cores[number].repeat(core, repeated)
+        self._links |= {link: repeated(track) for link, track in scratch._links.items()}
+        if scratch._digital is not None:
+            self._digital = repeated(scratch._digital)
+        return ((lane, repeated(track)) for lane, track in pattern)
 
     def _copy(
         self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses
