@@ -151,13 +151,20 @@ class Reference:
             token = 0 if whole else step
             needs = self.inputs(work.needs, token) + [(e, 0) for e in results[-1:]]
             once = replace(work, vectors=split, needs=Needs(), steps=0)
-            done = self.all_of([(e, 0) for e in self.mvm(once, needs)])
+            gated = work.step.recurrence.unit == "gdpu"
+            done = self.all_of([(e, 0) for e in self.mvm(once, needs, gated=gated)])
             if gates:
                 done = self.add("digital", gates, [(done, 0)]).done
             results.append(done)
         return results[-1:] if whole else results
 
-    def mvm(self, work: MvmWork, given: list[tuple[Event, int]] | None = None) -> list[Event]:
+    def mvm(
+        self,
+        work: MvmWork,
+        given: list[tuple[Event, int]] | None = None,
+        *,
+        gated: bool = False,
+    ) -> list[Event]:
         chip, artifact = self.chip, self.workload.artifact
         matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
         served = [t for t in range(tokens) if not idle(work, t)]
@@ -203,9 +210,11 @@ class Reference:
                     needs.append((begin, lag if len(path) > 1 else delay))
                 jobs[i] = self.add(("ldpu", tile.core), ldpu_ps, needs)
                 if tile.stage == last:
-                    port_ps = to_ps(byte_ns * columns)
-                    left = self.add(("out", tile.core), port_ps, [(jobs[i].began, stage_ps)])
-                    sent[i] += [left.done, self.after(jobs[i].done, stage_ps)]
+                    port_ps = to_ps(byte_ns * (columns // 4 if gated else columns))
+                    gate_ps = to_ps(chip.gdpu.latency_ns) if gated else 0
+                    began = self.after(jobs[i].began, stage_ps)
+                    left = self.add(("out", tile.core), port_ps, [(began, gate_ps)])
+                    sent[i] += [left.done, self.after(jobs[i].done, stage_ps + gate_ps)]
             ldpus[tile.copy, tile.columns, tile.stage] = jobs
         results: list[Event] = []
         for t in range(tokens):  # results are taken in order

@@ -16,7 +16,8 @@ A step's vectors are dealt to the copies of its matrix in turn, and its results 
 An output of a window waits for the last input that it sees, so that rows of an image follow each
 other through the layers.
 A time step of a recurrence waits for the gates of the one before it, and so finds all resources
-idle but at the first; its gates are the digital unit's.
+idle but at the first; its gates are the digital unit's, or the chip's own for LSTMs, which stands
+between the last LDPUs and their ports.
 On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
 the ports of the other chips over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
@@ -35,6 +36,7 @@ from hermes_sim.fifo import Feed, Hold, Track, collect, join, loop_of, replayed,
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.window import Places
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
@@ -114,12 +116,14 @@ def _repeated_mvms(
 
 @dataclass(frozen=True, slots=True)
 class _TileRun:
-    """The streams of one tile; only a cascade's last one sends to its port."""
+    """The streams of one tile; only a cascade's last one sends to its port, and to the chip's own
+    gates, which have all sums of a vector at the times of `gates`."""
 
     port_in: Track
     array: Track
     ldpu: Track
     port_out: Track | None
+    gates: Track | None
 
 
 class Timeline:
@@ -190,7 +194,7 @@ class Timeline:
         arrival = join(work.vectors, self._needs(work.needs, split, served))
         uses: _Uses = []
         if matrix.copies == 1:
-            feeds = self._copy(matrix, 0, arrival, split, uses)
+            feeds = self._copy(matrix, 0, arrival, split, uses, gated=False)
             done = join(tokens, feeds)
         else:
             copies = min(matrix.copies, work.vectors)
@@ -198,7 +202,8 @@ class Timeline:
             for copy in range(copies):
                 count = len(range(copy, work.vectors, copies))
                 mine = join(count, [Feed(arrival, every=copies, first=copy)])
-                servers.append(join(count, self._copy(matrix, copy, mine, 1, uses)))
+                sent = self._copy(matrix, copy, mine, 1, uses, gated=False)
+                servers.append(join(count, sent))
             done = collect(servers, split)
         if served is not None:  # what sees only padding is there with the token before it
             done = join(served.size, [Feed(done, at=np.cumsum(served) - 1)])
@@ -210,7 +215,9 @@ class Timeline:
         steps, split = work.steps, work.vectors // work.steps
         there = join(steps, self._needs(work.needs))
         uses: _Uses = []
-        first = self._time_step(work, join(split, [Feed(there, at=np.zeros(split, np.int64))]), uses)
+        first = self._time_step(
+            work, join(split, [Feed(there, at=np.zeros(split, np.int64))]), uses
+        )
         done = first
         if steps > 1:
             scratch, pattern = Timeline(self._chip, self._workload, self._mode), _Uses()
@@ -227,7 +234,9 @@ class Timeline:
     def _time_step(self, work: MvmWork, arrival: Track, uses: _Uses) -> Track:
         """One time step's vectors, and then their gates."""
         matrix = self._artifact.matrices[work.step.matrix]
-        sums = join(1, self._copy(matrix, 0, arrival, arrival.count, uses))
+        assert work.step.recurrence is not None
+        gated = work.step.recurrence.unit == "gdpu"
+        sums = join(1, self._copy(matrix, 0, arrival, arrival.count, uses, gated=gated))
         service = digital.time_ps(work, self._chip)
         if not service:
             return sums
@@ -254,9 +263,10 @@ class Timeline:
         return ((lane, repeated(track)) for lane, track in pattern)
 
     def _copy(
-        self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses
+        self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses, *, gated: bool
     ) -> list[Feed]:
-        """The vectors of one copy; what the results wait for."""
+        """The vectors of one copy, `gated` through the chip's own gates; what the results wait
+        for."""
         alike: dict[object, _TileRun] = {}
         alike_links: dict[object, Track] = {}
         stages: dict[tuple[tuple[int, int], int], _TileRun] = {}
@@ -267,7 +277,7 @@ class Timeline:
                 sums = (
                     self._partial_sums(matrix, tile, before, alike_links, uses) if before else None
                 )
-                ran = self._tile(matrix, tile, arrival, sums, alike)
+                ran = self._tile(matrix, tile, arrival, sums, alike, gated=gated)
                 stages[tile.columns, stage] = ran
                 uses += self._occupy(tile.core, ran)
         ends = {id(r): r for (_, stage), r in stages.items() if stage == last}
@@ -280,6 +290,8 @@ class Timeline:
         arrival: Track,
         sums: Feed | None,
         alike: dict[object, _TileRun],
+        *,
+        gated: bool,
     ) -> _TileRun:
         core, times = self._cores[tile.core], self._times
         rows, columns = (b - a for a, b in (tile.rows, tile.columns))
@@ -296,11 +308,14 @@ class Timeline:
         array = serve("array", mvm, count, [Feed(port_in)], _turn(core.array))
         waits = [Feed(array), sums] if sums else [Feed(array)]
         ldpu = serve("ldpu", times.ldpu(columns), count, waits, _turn(core.ldpu))
-        port_out = None
+        port_out = gates = None
         if tile.stage == len(matrix.row_ranges) - 1:
-            leaves = Feed(ldpu, times.stage, "links", from_start=True)
-            port_out = serve(port.cause, port.time(columns), count, [leaves], _turn(core.port_out))
-        alike[key] = _TileRun(port_in, array, ldpu, port_out)
+            leaves, sent = Feed(ldpu, times.stage, "links", from_start=True), columns
+            if gated:
+                gates = join(count, [Feed(ldpu, times.stage, "links")])
+                leaves, sent = Feed(join(count, [leaves]), times.gdpu, "gdpu"), columns // GATES
+            port_out = serve(port.cause, port.time(sent), count, [leaves], _turn(core.port_out))
+        alike[key] = _TileRun(port_in, array, ldpu, port_out, gates)
         return alike[key]
 
     def _occupy(self, number: int, ran: _TileRun) -> Iterator[Use]:
@@ -318,7 +333,10 @@ class Timeline:
     def _outputs(self, ran: _TileRun, split: int) -> Iterator[Feed]:
         """A vector is there when its last byte has left, not before the LDPU has made it."""
         assert ran.port_out is not None
-        if ran.ldpu.service >= ran.port_out.service:
+        if ran.gates is not None:
+            gdpu = self._times.gdpu
+            yield Feed(ran.gates, gdpu, "gdpu", every=split, first=split - 1)
+        elif ran.ldpu.service >= ran.port_out.service:
             yield Feed(ran.ldpu, self._times.stage, "links", every=split, first=split - 1)
         yield Feed(ran.port_out, every=split, first=split - 1)
 
@@ -362,6 +380,10 @@ class _Times:
     @property
     def hop(self) -> int:
         return to_ps(self.chip.hop_time.hop_ns)
+
+    @property
+    def gdpu(self) -> int:
+        return 0 if self.chip.gate_unit is None else to_ps(self.chip.gate_unit.latency_ns)
 
     def ldpu(self, columns: int) -> int:
         return to_ps(self.chip.ldpu_time.output_interval_ns * columns)
