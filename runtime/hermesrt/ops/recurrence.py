@@ -90,11 +90,14 @@ class GateWork:
     macs: int = 0
 
 
+NO_GATES = GateWork(0, 0)
+
+
 def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
     """What the gates of one vector take beside the chip's own unit."""
     hidden = recurrence.hidden
     if recurrence.unit == "gdpu":
-        return GateWork(0, 0)
+        return NO_GATES
     match recurrence.kind:
         case "lstm":
             macs = hidden * outputs if recurrence.projection is not None else 0
@@ -104,7 +107,7 @@ def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
         case "rnn_tanh":
             return GateWork(0, hidden)
         case "rnn_relu":
-            return GateWork(0, 0)
+            return NO_GATES
 
 
 def advance(
