@@ -217,7 +217,7 @@ class _Writer:
             self._removed.append(Removed(op.origin, "one of the results of a recurrent layer"))
 
     def _stacks(self, names: Sequence[str], count: int) -> list[Digital]:
-        """The operations that put all these beside each other in a new first or second dimension."""
+        """What puts all these beside each other in a new first or second dimension."""
         if len(names) < count:
             return []
         wanted = tuple(Ref(name) for name in names)

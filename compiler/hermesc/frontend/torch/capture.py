@@ -317,8 +317,8 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 
 
 def _without_shape_cache() -> contextlib.AbstractContextManager[object]:
-    """Torch's memory of the shapes that operations make: where sizes are symbols, it costs more than
-    to make them again."""
+    """Without torch's memory of the shapes that operations make: where sizes are symbols, it costs
+    more than to make them again."""
     name = "fake_tensor_cache_enabled"
     if not hasattr(torch._dynamo.config, name):
         return contextlib.nullcontext()
