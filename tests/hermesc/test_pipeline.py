@@ -201,7 +201,7 @@ def test_what_calibration_shows_is_noted(chip):
         (
             "partition.biass",
             "host",
-            "there is no such option; there are convolve.groups, partition.bias, partition.dig",
+            "there is no such option; there are convolve.groups, gates.unit, partition.bias, part",
         ),
         ("bias", "host", "there is no such option"),
         ("partition.bias", "gpu", "--set partition.bias=gpu: must be one of ldpu, host"),
