@@ -29,6 +29,7 @@ from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
+from hermesc.passes.recur import recur
 from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
@@ -94,6 +95,8 @@ def compile_model(
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
+    graph, weights = step("recur", recur, graph, weights)
+    verify.verify_graph(graph, weights, "recur")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,7 +49,7 @@ from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
-_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
+_PART_BITS = 40  # of a block's number; what is above numbers its images' parts or time steps
 
 
 @dataclass(frozen=True, repr=False)
@@ -282,6 +283,7 @@ class Chip:
         spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
         digital = reference_mvm(artifact)
         shapes: dict[str, tuple[int, ...]] = {}
+        times: Counter[str] = Counter()  # that a recurrence was called
         if max(copies.values(), default=1) > 1:
             sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
             shapes = sample_shapes(artifact, sizes)
@@ -293,7 +295,9 @@ class Chip:
                 return self._windowed(step, x, block, copies[step.matrix], shapes)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
-                y = self.device.mvm(step, vectors, block)
+                number = block + (times[step.name] << _PART_BITS)  # each call has its own noise
+                times[step.name] += 1
+                y = self.device.mvm(step, vectors, number)
             else:
                 turns = places(tuple(x.shape), shapes[step.name]) % several
                 columns = artifact.matrices[step.matrix].columns

@@ -70,10 +70,12 @@ class MvmWorkload:
 
     vectors: how many it serves.
     dependences: the MVMs from whose results its input is made.
+    steps: of time, one after the other, that its vectors belong to in a recurrence; 0 without one.
     """
 
     vectors: int
     dependences: tuple[Dependence, ...]
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

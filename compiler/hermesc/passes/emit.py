@@ -114,6 +114,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
                     window=op.window,
+                    recurrence=op.recurrence,
                 )
             case Input():
                 pass

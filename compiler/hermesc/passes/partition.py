@@ -66,9 +66,9 @@ def _keep_digital(
     kept = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.label in labels:
-            spelled, kernel = in_torch(op, weights[op.matrix])
+            spelled, values = in_torch(op, weights)
             ops += spelled
-            kept |= kernel
+            kept |= values
         else:
             ops.append(op)
     return replace(graph, ops=tuple(ops)), kept
@@ -148,6 +148,8 @@ class _Fuser:
             for name in self._parts(op):
                 beside[name] = op
         for mvm in self._graph.mvms:
+            if mvm.recurrence is not None:  # its gates follow at once
+                continue
             joined = beside.get(mvm.name)
             parts = (mvm.name,) if joined is None else self._parts(joined)
             if mvm.name != parts[0]:
@@ -362,7 +364,7 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
             "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
         )
     if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-        return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
+        return "a recurrent layer whose weights are not fixed, so there is nothing to store in PCM"
     if "batch_norm" in base and _is_fixed_norm(op):
         return "a fixed scale and shift for each channel, which an LDPU has only behind a product"
     kind = op_class(name) or op_class(op.call.op)

@@ -14,6 +14,7 @@ from hermesc.placement.options import PlaceOptions
 from hermesc.placement.tiling import plan
 from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
 from hermesrt.chip.spec import ChipSpec
+from hermesrt.errors import MappingError
 
 
 def tile(
@@ -46,6 +47,11 @@ def tile(
         chosen = fixed[layer].cut if layer in fixed else cut
         cascades = tuple(tuple(Block(rows, c) for rows in chosen.rows) for c in chosen.columns)
         used_by = tuple(op.name for op in ops)
+        if chosen.copies > 1 and any(op.recurrence for op in ops):
+            raise MappingError(
+                f"layer {layer}: {chosen.copies} copies of a recurrent layer's matrix, where one "
+                "time step waits for the other; place it once"
+            )
         matrices.append(
             TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, chosen.mode)
         )

@@ -174,6 +174,9 @@ class _Checker:
             self._need(fault is None, f"{step.name}: {fault}")
             whole = matrix.rows % step.window.taps == 0
             self._need(whole, f"{step.name}: its window has other taps than its matrix has rows")
+        if step.recurrence is not None:
+            fault = self._recurrence_fault(step, matrix)
+            self._need(fault is None, f"{step.name}: {fault}")
         codes = self._artifact.tensors.get(step.calibration)
         fits = codes is not None and codes.ndim == 2 and codes.shape[1] == matrix.rows
         fits = fits and codes is not None and codes.dtype == np.int8
@@ -183,6 +186,28 @@ class _Checker:
         self._need(all(r > 0 for r in ranges), f"{step.name}: a range is not above 0")
         whole = len(step.output_max) == len(matrix.row_ranges)
         self._need(whole, f"{step.name}: one output range for each row block")
+
+    def _recurrence_fault(self, step: MvmStep, matrix: Matrix) -> str | None:
+        recurrence = step.recurrence
+        assert recurrence is not None
+        if step.window is not None:
+            return "a recurrence has no window"
+        if matrix.columns != recurrence.columns:
+            return "its matrix has other columns than its gates"
+        outputs = recurrence.hidden
+        if recurrence.projection is not None:
+            tensor = self._artifact.tensors.get(recurrence.projection)
+            sound = tensor is not None and tensor.ndim == 2 and _finite(tensor)
+            if tensor is None or not sound or tensor.shape[0] != recurrence.hidden:
+                return f"{recurrence.projection} is no projection of its hidden values"
+            outputs = tensor.shape[1]
+        if matrix.rows <= outputs:
+            return "its matrix has no rows for its input"
+        if matrix.copies > 1:
+            return "one time step waits for the other, so copies of its matrix serve nothing"
+        if recurrence.unit == "gdpu" and any(t.columns[0] % 4 for t in matrix.tiles):
+            return "a tile parts the gates of a value"
+        return recurrence.fault()
 
     def _routes(self, manifest: Manifest) -> None:
         """One route for each stage after the first of each cascade, over links of the chip."""
