@@ -9,6 +9,7 @@ CAUSES: Mapping[str, str] = {
     "array": "array",
     "ldpu": "LDPU",
     "links": "links",
+    "gdpu": "GDPU",
     "hops": "forwarding",
     "host_link": "host link",
     "host": "host",

@@ -54,15 +54,17 @@ class Counts:
         return self.one_phase_mvms + self.four_phase_mvms
 
 
-def tile_counts(rows: int, columns: int, mode: Mode, *, last: bool, own_transport: bool) -> Counts:
+def tile_counts(
+    rows: int, columns: int, mode: Mode, *, leaving: int, own_transport: bool
+) -> Counts:
     """What one vector through one tile takes, but for links.
 
     rows, columns: size of the tile
     mode: how its array is read
-    last: whether it is the last of its cascade, whose outputs leave the core
+    leaving: results that leave for the host; none but for the last tile of a cascade
     own_transport: whether bytes come and go over the chip's own transport, not the host link
     """
-    moved = rows + (columns if last else 0)
+    moved = rows + leaving
     return Counts(
         one_phase_mvms=int(mode == "1-phase"),
         four_phase_mvms=int(mode == "4-phase"),
@@ -137,6 +139,7 @@ def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
         hops=[chip.hop_time.pedigree],
         host_link=[chip.host_link_time.pedigree],
         host=[chip.host_time.pedigree],
+        **({} if chip.gate_unit is None else {"gdpu": [chip.gate_unit.pedigree]}),
     )
 
 

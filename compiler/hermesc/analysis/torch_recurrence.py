@@ -90,8 +90,12 @@ class _Writer:
         _, batch, hidden = kind.dims
         c = self._add("c", "size.getitem", (Ref(layer), 2), kind.dims)
         c = self._add("c_first", "aten.transpose.int", (Ref(c), 0, 1), (batch, 1, hidden))
-        like = self._add("like", "aten.slice.Tensor", (Ref(h), 2, 0, 1), (*self._op.type.dims[:2], 1))
-        none = self._add("none", "aten.zeros_like.default", (Ref(like),), (*self._op.type.dims[:2], 1))
+        like = self._add(
+            "like", "aten.slice.Tensor", (Ref(h), 2, 0, 1), (*self._op.type.dims[:2], 1)
+        )
+        none = self._add(
+            "none", "aten.zeros_like.default", (Ref(like),), (*self._op.type.dims[:2], 1)
+        )
         dims = (*self._op.type.dims[:2], hidden)
         c = self._add("c_all", "aten.add.Tensor", (Ref(c), Ref(none)), dims)
         joined = (Ref(h), Ref(c))

@@ -107,7 +107,14 @@ class _Builder:
         return h, tuple(last)
 
     def _mvm(
-        self, op: Digital, layer: Layer, number: int, x: str, states: tuple[str, ...], *, cells: bool
+        self,
+        op: Digital,
+        layer: Layer,
+        number: int,
+        x: str,
+        states: tuple[str, ...],
+        *,
+        cells: bool,
     ) -> str:
         matrix, bias = layer.matrix(), layer.bias()
         stored = self._store(f"mvm:{layer.label}", matrix)
@@ -170,7 +177,9 @@ class _Builder:
         kind = self._type(names[0])
         if len(names) == 1:
             dims = (1, *kind.dims)
-            return self._digital(op, suffix, "aten.unsqueeze.default", (Ref(names[0]), 0), dims, kind)
+            return self._digital(
+                op, suffix, "aten.unsqueeze.default", (Ref(names[0]), 0), dims, kind
+            )
         refs = tuple(Ref(name) for name in names)
         dims = (len(names), *kind.dims)
         return self._digital(op, suffix, "aten.stack.default", (refs, 0), dims, kind)

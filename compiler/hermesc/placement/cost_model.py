@@ -215,7 +215,8 @@ class CostModel:
         tiles = (
             tile_counts(
                 rows[1] - rows[0], columns[1] - columns[0], cut.mode,
-                last=stage == last, own_transport=self._own_transport,
+                leaving=columns[1] - columns[0] if stage == last else 0,
+                own_transport=self._own_transport,
             )
             for stage, rows in enumerate(cut.rows)
             for columns in cut.columns

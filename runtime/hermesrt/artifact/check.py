@@ -19,6 +19,7 @@ from hermesrt.artifact.schema import (
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import op_class
 
 
@@ -203,11 +204,27 @@ class _Checker:
             outputs = tensor.shape[1]
         if matrix.rows <= outputs:
             return "its matrix has no rows for its input"
+        if recurrence.fault() is not None:
+            return recurrence.fault()
         if matrix.copies > 1:
             return "one time step waits for the other, so copies of its matrix serve nothing"
-        if recurrence.unit == "gdpu" and any(t.columns[0] % 4 for t in matrix.tiles):
-            return "a tile parts the gates of a value"
-        return recurrence.fault()
+        return self._gate_fault(matrix) if recurrence.unit == "gdpu" else None
+
+    def _gate_fault(self, matrix: Matrix) -> str | None:
+        """What keeps the chip's gate unit from a layer's results."""
+        chip, last = self._artifact.chip, len(matrix.row_ranges) - 1
+        if chip.gate_unit is None:
+            return "the chip has no gate unit"
+        ends = [t for t in matrix.tiles if t.stage == last]
+        places = [divmod(t.core % chip.cores, chip.grid.columns) for t in ends]
+        unit = chip.gate_unit
+        behind = all(row == unit.row - 1 and column < unit.slices for row, column in places)
+        if not behind or len(set(places)) < len(places):
+            return "it does not end in cores in front of the gate unit"
+        widths = [t.columns[1] - t.columns[0] for t in ends]
+        if any(t.columns[0] % GATES for t in ends) or max(widths) > unit.inputs:
+            return "its tiles are not those of the gate unit's slices"
+        return None
 
     def _routes(self, manifest: Manifest) -> None:
         """One route for each stage after the first of each cascade, over links of the chip."""

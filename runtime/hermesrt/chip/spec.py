@@ -451,6 +451,34 @@ class VectorUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class Gdpu:
+    """A digital unit for the gates of LSTMs, behind one row of cores.
+
+    slices: how many, the first one behind the first column of cores.
+    row: the row of cores that feeds them, counted from 1.
+    inputs: sums that a slice takes, four for each cell state that it keeps.
+    latency_ns: from the last sum to the last output.
+    """
+
+    pedigree: Pedigree
+    slices: int = limits(1, 1024)
+    row: int = limits(1, 1024)
+    inputs: int = limits(4, 2**20)
+    latency_ns: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class GdpuTanh:
+    """The table of that unit's tanh.
+
+    bins: parts of the curve, each a straight line, the two outer ones flat.
+    """
+
+    pedigree: Pedigree
+    bins: int = limits(3, 2**16)
+
+
+@dataclass(frozen=True, slots=True)
 class ProgrammingPulses:
     """Pulses and reads of the chip's own program-and-verify.
 
@@ -728,6 +756,17 @@ class ChipSpec:
     pcm_like: Pcm
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
+    gdpu: Gdpu | None = None
+    gdpu_tanh: GdpuTanh | None = None
+
+    @property
+    def gate_unit(self) -> Gdpu | None:
+        """The unit for LSTMs' gates, if the chip has one and no vector unit, which is for all."""
+        gdpu = self.gdpu
+        if gdpu is None or self.gdpu_tanh is None or self.vector_unit is not None:
+            return None
+        fits = gdpu.row <= self.grid.rows and gdpu.slices <= self.grid.columns
+        return gdpu if fits else None
 
     @property
     def cores(self) -> int:

@@ -19,6 +19,7 @@ Kind = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
 States = tuple[Tensor, ...]
 Product = Callable[[Float[Tensor, "batch rows"]], Float[Tensor, "batch columns"]]
 Gates = Callable[[Float[Tensor, "batch columns"], States], States]
+GATES = 4  # of an LSTM
 _PARTS = {"lstm": 4, "gru": 4, "rnn_tanh": 1, "rnn_relu": 1}
 
 
@@ -90,8 +91,10 @@ class GateWork:
 
 
 def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
-    """What the gates of one vector take, wherever they are made."""
+    """What the gates of one vector take beside the chip's own unit."""
     hidden = recurrence.hidden
+    if recurrence.unit == "gdpu":
+        return GateWork(0, 0)
     match recurrence.kind:
         case "lstm":
             macs = hidden * outputs if recurrence.projection is not None else 0
@@ -129,7 +132,7 @@ def lstm_gates(recurrence: Recurrence, sums: Tensor) -> tuple[Tensor, Tensor, Te
     if recurrence.unit == "host":
         enter, forget, cell, out = sums.chunk(4, -1)
     else:
-        enter, cell, forget, out = sums.unflatten(-1, (-1, 4)).unbind(-1)
+        enter, cell, forget, out = sums.unflatten(-1, (-1, GATES)).unbind(-1)
     return enter, forget, cell, out
 
 
