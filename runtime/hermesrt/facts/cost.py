@@ -33,6 +33,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
             cores,
         ),
+        *_mvms_alone(cost),
         *_line_buffers(cost),
         Fact("Not analog", f"{digital}, listed by `hermesc inspect`", digital),
         Fact(
@@ -42,6 +43,18 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             assumed,
         ),
     )
+
+
+def _mvms_alone(cost: Cost) -> Iterator[Fact]:
+    """The scope of publications that count crossbars alone, to lay the two beside each other."""
+    alone = cost.mvms_alone
+    if alone.time_ps:
+        energy, time = si(alone.energy_pj * _PJ, "J"), si(alone.time_ps * _PS, "s")
+        text = (
+            f"{energy} and {time} a sample, {alone.tops:.3g} TOPS, {alone.tops_per_watt:.3g} "
+            "TOPS/W: crossbars and converters without LDPUs, links and host, as publications count"
+        )
+        yield Fact("MVMs alone", text, energy)
 
 
 def _line_buffers(cost: Cost) -> Iterator[Fact]:
@@ -70,6 +83,13 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
         "energy_nj": cost.energy_pj / _PJ_PER_NJ,
         "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
         "energy_by": {k: v / _PJ_PER_NJ for k, v in cost.energy_by.items()},
+        "mvms_alone": {
+            "operations": cost.mvms_alone.operations,
+            "time_ns": cost.mvms_alone.time_ps / PS_PER_NS,
+            "energy_nj": cost.mvms_alone.energy_pj / _PJ_PER_NJ,
+            "tops": cost.mvms_alone.tops,
+            "tops_per_watt": cost.mvms_alone.tops_per_watt,
+        },
         "assumed_share": cost.assumed_share,
         "cores_used": len(artifact.cores),
         "utilisation": artifact.utilisation,
