@@ -107,6 +107,26 @@ class MvmsAlone:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A sample's cost with the digital part in one place.
+
+    place: `host` or `vector_unit`.
+    latency_ps: from first input to last output.
+    interval_ps: between samples that follow each other closely.
+    energy_pj: of one sample.
+    assumed_latency: share of the latency that rests on assumed constants.
+    assumed_energy: share of the energy that does.
+    """
+
+    place: str
+    latency_ps: int
+    interval_ps: int
+    energy_pj: float
+    assumed_latency: float
+    assumed_energy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """Costs of one sample.
 
@@ -122,6 +142,8 @@ class Cost:
     layers: one share a step, in order.
     spans: of all resources, for timelines.
     mvms_alone: what a publication that counts nothing else would compare with.
+    bounds: with the digital part on the host and in a unit on the chip; none where the chip's
+        description has no prices for the latter.
     """
 
     samples: int
@@ -134,6 +156,7 @@ class Cost:
     layers: tuple[LayerCost, ...]
     spans: tuple[Span, ...]
     mvms_alone: MvmsAlone
+    bounds: tuple[Bound, ...] = ()
 
     @property
     def energy_pj(self) -> float:
