@@ -432,6 +432,7 @@ class VectorUnit:
     byte_ns: transport's time of one byte.
     latency_ns: transport's latency for each vector on its way to a core.
     byte_pj: transport's energy of one byte.
+    idle_mw: power that it draws whatever it does.
 
     It serves one operation at a time.
     """
@@ -448,6 +449,7 @@ class VectorUnit:
     byte_ns: float = limits(0, 1e9)
     latency_ns: float = limits(0, 1e9)
     byte_pj: float = limits(0, 1e9)
+    idle_mw: float = limits(0, 1e9, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -709,6 +711,8 @@ class ChipSpec:
     name: as users choose it.
     description: one sentence.
     hypothetical: whether no such chip was built.
+    on_chip_bound: the vector unit by whose prices reports bound the digital part from below, where
+        the chip has none.
     """
 
     name: str
@@ -756,6 +760,7 @@ class ChipSpec:
     pcm_like: Pcm
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
+    on_chip_bound: VectorUnit | None = None
     gdpu: Gdpu | None = None
     gdpu_tanh: GdpuTanh | None = None
 
