@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hermesrt.artifact.schema import Artifact
+from hermesrt.chip.scaling import extrapolated
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.cost import CAUSES, Cost
 from hermesrt.facts.fact import Fact
 from hermesrt.units import PS_PER_NS, percent, plural, si
@@ -41,7 +43,14 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
             assumed,
         ),
+        *extrapolation_facts(artifact.chip),
     )
+
+
+def extrapolation_facts(chip: ChipSpec) -> tuple[Fact, ...]:
+    """That the chip is not where its numbers were measured; nothing where it is."""
+    told = extrapolated(chip)
+    return (Fact("Chip numbers", told, "extrapolated"),) if told else ()
 
 
 def _line_buffers(cost: Cost) -> Iterator[Fact]:
@@ -71,6 +80,7 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
         "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
         "energy_by": {k: v / _PJ_PER_NJ for k, v in cost.energy_by.items()},
         "assumed_share": cost.assumed_share,
+        "extrapolated": extrapolated(artifact.chip) or None,
         "cores_used": len(artifact.cores),
         "utilisation": artifact.utilisation,
         "mvms": cost.core_mvms,
