@@ -37,5 +37,5 @@ def _headline(chip: ChipSpec, mode: Mode) -> Headline:
     operations, ns = _OPERATIONS * chip.cells_per_core * chip.cores, chip.mvm_ns[mode]
     nj = chip.cores * chip.mvm_nj[mode] + chip.idle_power.chip_mw * ns / 1000
     tops = operations / ns / 1000
-    area = chip.area and tops / (chip.cores * chip.area.mvm_mm2)
+    area = None if chip.area is None else tops / (chip.cores * chip.area.mvm_mm2)
     return Headline(mode, tops, operations / nj / 1000, area)
