@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         program,
         run,
         simulate,
+        spread,
         view,
     )
     from hermesc.studies.attention.study import study_attention
@@ -46,6 +47,7 @@ __all__ = [
     "program",
     "run",
     "simulate",
+    "spread",
     "study_attention",
     "study_chip",
     "study_kernels",

@@ -6,9 +6,9 @@ The compiler's placer and the simulator both count here, and multiply by the chi
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesrt.chip.spec import ChipSpec, Kind, Mode, Pedigree
+from hermesrt.chip.fields import Kind, Pedigree, weakest
+from hermesrt.chip.spec import ChipSpec, Mode
 
-_STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
@@ -185,7 +185,4 @@ def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
     if chip.vector_unit is not None:
         unit = [chip.vector_unit.pedigree]
         pedigrees |= {"transport": unit, "vector_unit": unit}
-    return {
-        cause: max((p.kind for p in tables), key=_STRENGTH.index)
-        for cause, tables in pedigrees.items()
-    }
+    return {cause: weakest(*(p.kind for p in tables)) for cause, tables in pedigrees.items()}

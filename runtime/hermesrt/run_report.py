@@ -107,8 +107,9 @@ class RunReport:
         """What ran, how, and how good the outputs are."""
         artifact, count = self.artifact, f"{self.samples:,}"
         program = f"{artifact.manifest.name} on {artifact.chip.name}"
+        one = "" if self.ideal else "; one chip, --draws 20 shows how chips differ"
         return (
-            Fact("Program", f"{program}, seed {self.seed}", program),
+            Fact("Program", f"{program}, seed {self.seed}{one}", program),
             self._weights(),
             Fact("Samples", count, count),
             *self._accuracy(),

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from hermesrt.chip.scaling import follow_laws
 from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
@@ -73,17 +74,18 @@ def chip_from_tables(tables: object, origin: str) -> ChipSpec:
         table = getattr(chip, name)
         if table.read_seconds >= table.t0_seconds:
             raise ChipError(f"{where}: `{name}.read_seconds` must be below `t0_seconds`")
-    return chip
+    return follow_laws(chip, where)
 
 
 def chip_tables(chip: ChipSpec) -> Table:
     """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
-    tables: Table = {name: getattr(chip, name) for name in _HEADER}
-    for field in dataclasses.fields(ChipSpec):
-        value = getattr(chip, field.name)
-        if field.name not in _HEADER and value is not None:
-            table = encode(value)
-            tables[field.name] = table.pop("pedigree") | table
+    given = {f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)} | dict(chip.nominal)
+    tables: Table = {name: given.pop(name) for name in _HEADER}
+    for name, value in given.items():
+        if name == "nominal" or not value:
+            continue
+        table = encode(value)
+        tables[name] = table if name == "laws" else table.pop("pedigree") | table
     return tables
 
 
@@ -124,13 +126,22 @@ def _read_file(path: Path) -> Table:
             f"chip {path}: `base` is {base!r}; it must be one of {', '.join(chip_names())}"
         )
     known = _read(base)
-    return known | {key: _taken(known, value) for key, value in tables.items()}
+    return _with_laws(known, {key: _taken(known, value) for key, value in tables.items()})
 
 
 def _taken(known: Table, value: Any) -> Any:
     """A table, or that of the base which is named instead."""
     named = known.get(value) if isinstance(value, str) else None
     return named if isinstance(named, dict) else value
+
+
+def _with_laws(base: Table, own: Table) -> Table:
+    """Own tables beside those of the base; laws of the base hold for its own tables alone."""
+    laws, more = base.get("laws", []), own.get("laws", [])
+    if not all(isinstance(found, list) for found in (laws, more)):
+        return base | own  # the check of all keys says what is wrong
+    kept = [law for law in laws if str(dict(law).get("scales")).partition(".")[0] not in own]
+    return base | own | {"laws": [*kept, *more]}
 
 
 def _parse(path: Path) -> Table:

@@ -6,38 +6,17 @@ allowed range.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["quoted", "derived", "assumed"]
+from hermesrt.chip.fields import Kind as Kind
+from hermesrt.chip.fields import Pedigree as Pedigree
+from hermesrt.chip.fields import limits as limits
+from hermesrt.chip.fields import one_of as one_of
+from hermesrt.chip.laws import Area, Clock, Law, Measured
+
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
-
-
-def limits(low: float, high: float, default: Any = MISSING) -> Any:
-    """A dataclass field whose value must lie within [low, high]."""
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-def one_of(*choices: str, default: str | None = None) -> Any:
-    """A dataclass field whose value must be one of the given words."""
-    if default is None:
-        return field(metadata={"choices": choices})
-    return field(default=default, metadata={"choices": choices})
-
-
-@dataclass(frozen=True, slots=True)
-class Pedigree:
-    """Where the numbers of one table come from.
-
-    kind: quoted, derived or assumed.
-    source: the publication and its place in it, or the file.
-    note: the arithmetic of what is derived, the reason of what is assumed.
-    """
-
-    kind: Kind
-    source: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -713,6 +692,7 @@ class ChipSpec:
     hypothetical: whether no such chip was built.
     on_chip_bound: the vector unit by whose prices reports bound the digital part from below, where
         the chip has none.
+    nominal: the tables that its laws changed, as its file gives them; see `scaling`.
     """
 
     name: str
@@ -763,6 +743,11 @@ class ChipSpec:
     on_chip_bound: VectorUnit | None = None
     gdpu: Gdpu | None = None
     gdpu_tanh: GdpuTanh | None = None
+    clock: Clock | None = None
+    area: Area | None = None
+    measured: Measured | None = None
+    laws: tuple[Law, ...] = ()
+    nominal: tuple[tuple[str, Any], ...] = field(default=(), metadata={"in_file": False})
 
     @property
     def gate_unit(self) -> Gdpu | None:
