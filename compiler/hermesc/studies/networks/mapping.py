@@ -92,7 +92,8 @@ def _text(*sizes: int) -> Tensor:
 
 NETWORKS: Sequence[Network] = (
     Network(
-        "ResNet-9", "an image of 32x32", 1_866_536, 40, ResNet9, lambda: (torch.randn(2, 3, 32, 32),)
+        "ResNet-9", "an image of 32x32", 1_866_536, 40, ResNet9,
+        lambda: (torch.randn(2, 3, 32, 32),),
     ),
     Network(
         "PTB character LSTM", f"{_STEPS} characters", 1_299_312, 26, CharacterLSTM,
