@@ -34,6 +34,7 @@ from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesc.passes.recur import recur
 from hermesc.passes.remap import remap
+from hermesc.passes.roll import roll
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
@@ -101,6 +102,8 @@ def compile_model(
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
+    graph, weights = step("roll", roll, graph, weights)
+    verify.verify_graph(graph, weights, "roll")
     graph, weights = step("recur", recur, graph, weights)
     verify.verify_graph(graph, weights, "recur")
     graph, weights = step("decompose", decompose, graph, weights)

@@ -106,21 +106,20 @@ def _recur(
 ) -> Tensor:
     recurrence, outputs = step.recurrence, state_width(artifact, step)
     assert recurrence is not None
-    x, *given = (values[name] for name in step.takes)
-    if not all(isinstance(v, Tensor) for v in (x, *given)) or not x.is_floating_point():
-        raise TypeError("its input, first states and lengths are not tensors of real numbers")
+    taken = [values[name] for name in step.takes]
+    if not all(isinstance(v, Tensor) and v.is_floating_point() for v in taken):
+        raise TypeError("its input and first states are not tensors of real numbers")
+    x, *states = taken
     rows = artifact.matrices[step.matrix].rows
-    fault = fault_of_inputs(recurrence, rows, outputs, x, given)
+    fault = fault_of_inputs(recurrence, rows, outputs, x, states)
     if fault is not None:
         raise TypeError(fault)
     if device == "meta":
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
-    states, lengths = given[: len(recurrence.states)], given[len(recurrence.states) :]
     y = recur(
         recurrence,
         x.float() if x.itemsize < 4 else x,
         states,
-        lengths[0] if lengths else None,
         lambda vectors: mvm(step, vectors),
         lambda sums, now: gates(step, sums, now),
     )

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesrt.executor import state_width
 from hermesrt.ops.macs import macs_of
-from hermesrt.ops.recurrence import GateWork, gate_work
+from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work
 from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
 from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
@@ -70,7 +70,7 @@ class MvmWork:
     needs: Needs
     sizes: tuple[int, ...] = ()
     steps: int = 0
-    gates: GateWork = GateWork(0, 0)
+    gates: GateWork = NO_GATES
 
     @property
     def macs(self) -> int:
@@ -210,7 +210,7 @@ def _followed(
     step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
 ) -> Followed:
     if isinstance(step, MvmStep):
-        return of_mvm(step.window, step.recurrence, operands[step.input], result)
+        return of_mvm(step.window, operands[step.input], result, step.recurrence)
     return Followed() if result is None else follow(step.call, operands, result)
 
 

@@ -1,19 +1,15 @@
 """Recurrences in time: the timeline against the reference, and schedules made by hand."""
 
-import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.export import Dim
 
 import hermesc
-from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
 from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
-from hermesrt.chip.spec import ChipSpec
 
 from .reference import Reference
 

@@ -85,7 +85,7 @@ class _Walk:
         values: Mapping[str, Any],
     ) -> None:
         if isinstance(op, Mvm):
-            followed = of_mvm(op.window, op.recurrence, operands[op.input], shape)
+            followed = of_mvm(op.window, operands[op.input], shape, op.recurrence)
         else:
             followed = Followed() if shape is None else follow(op.call, operands, shape)
         sources: dict[int, bool] = {}

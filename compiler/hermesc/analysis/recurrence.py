@@ -182,9 +182,13 @@ def _layer(
     biases = (more[0][1], more[1][1]) if has_biases else None
     rest = more[2:] if has_biases else more
     projection = rest[0] if rest else None
-    return Layer(_label(name), kind, from_x, from_h, biases, projection, reverse)
+    label = _label(name)
+    if reverse and not label.endswith("reverse"):
+        label += "_reverse"
+    return Layer(label, kind, from_x, from_h, biases, projection, reverse)
 
 
 def _label(weight: str) -> str:
     """`lstm.l0` of `lstm.weight_ih_l0`, `cell` of `cell.weight_ih`."""
-    return re.sub(r"weight_ih_|\.weight_ih$", "", weight) or "recurrence"
+    name = weight.partition("~")[0]
+    return re.sub(r"weight_ih_|\.?weight_ih$", "", name) or "recurrence"

@@ -69,7 +69,7 @@ def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
 def _recur(
     op: Mvm, weights: Weights, taken: Sequence[Tensor], observe: MvmObserver | None
 ) -> Tensor:
-    recurrence, (x, *given) = op.recurrence, taken
+    recurrence, (x, *states) = op.recurrence, taken
     assert recurrence is not None
     wide = x.float() if x.itemsize < 4 else x
     projection = None
@@ -77,12 +77,11 @@ def _recur(
         projection = weights[recurrence.projection].to(wide.dtype)
     outputs = recurrence.hidden if projection is None else projection.shape[1]
     matrix = weights[op.matrix].to(wide.dtype)
-    fault = fault_of_inputs(recurrence, matrix.shape[0], outputs, x, given)
+    fault = fault_of_inputs(recurrence, matrix.shape[0], outputs, x, states)
     if fault is not None:
         raise ValueError(fault)
     if x.is_meta:
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
-    states, lengths = given[: len(recurrence.states)], given[len(recurrence.states) :]
     seen: list[Tensor] = []
 
     def product(vectors: Tensor) -> Tensor:
@@ -93,7 +92,7 @@ def _recur(
     def gates(sums: Tensor, now: States) -> States:
         return advance(recurrence, sums, now, projection)
 
-    y = recur(recurrence, wide, states, lengths[0] if lengths else None, product, gates)
+    y = recur(recurrence, wide, states, product, gates)
     if observe is not None:
         observe(op, torch.stack(seen))
     return y.to(x.dtype)

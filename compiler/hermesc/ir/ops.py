@@ -105,7 +105,7 @@ def takes(op: Op) -> tuple[str, ...]:
         case Digital():
             return op.call.refs()
         case Mvm():
-            return (op.input, *(op.recurrence.takes if op.recurrence else ()))
+            return (op.input, *(op.recurrence.states if op.recurrence else ()))
         case Input() | Constant():
             return ()
 

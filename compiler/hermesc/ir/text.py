@@ -107,7 +107,6 @@ def _recurrence(recurrence: Recurrence) -> str:
     parts = [recurrence.kind, *(f"%{name}" for name in recurrence.states)]
     parts += ["reverse"] if recurrence.reverse else []
     parts += ["cells"] if recurrence.cells else []
-    parts += [f"lengths %{recurrence.lengths}"] if recurrence.lengths else []
     parts += [f"projection {recurrence.projection}"] if recurrence.projection else []
     parts += [recurrence.unit] if recurrence.unit != "host" else []
     return f"<{', '.join(parts)}>"

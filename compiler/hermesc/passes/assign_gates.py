@@ -93,7 +93,7 @@ def _core(chip: ChipSpec, which: int, row: int, column: int) -> int:
 def _suits(op: Mvm, graph: Graph, weights: Weights) -> bool:
     """Whether the unit can make a layer's gates, wherever it lies."""
     r = op.recurrence
-    if r is None or r.kind != "lstm" or r.projection is not None or r.lengths is not None:
+    if r is None or r.kind != "lstm" or r.projection is not None:
         return False
     return not r.cells and _is_zero(r.states[1], {op.name: op for op in graph.ops}, weights)
 

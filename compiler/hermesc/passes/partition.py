@@ -383,6 +383,7 @@ def _is_number(value: Arg) -> TypeGuard[float]:
 def _assign(graph: Graph, kept: Mapping[str, str]) -> tuple[NodeAssignment, ...]:
     """What became of each captured node; `kept` says of some why their product stays digital."""
     removed = {r.name: r for r in graph.removed}
+    by_name = {n.name: n for n in graph.captured}
     analog: dict[str, list[str]] = {}
     for op in graph.mvms:
         analog.setdefault(op.origin, []).append(op.label)
@@ -392,6 +393,9 @@ def _assign(graph: Graph, kept: Mapping[str, str]) -> tuple[NodeAssignment, ...]
     stays = {r.name: r.reason for r in graph.stays}
 
     def fate(node: Captured) -> tuple[Unit, str]:
+        if node.name in removed and removed[node.name].into:
+            unit, reason = fate(by_name[removed[node.name].into])
+            return unit, f"{reason}; {removed[node.name].reason}"
         if node.name in analog:
             return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:

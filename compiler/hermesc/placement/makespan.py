@@ -3,7 +3,8 @@
 A resource that serves a stream of n vectors, each for a time s, ends with the later of two: n s
 after it could begin, or s after the last vector came. Resources serve MVMs in the program's order.
 This is the timing engine's arithmetic with two times a stream in place of all, without the input
-buffer's limit and without forwarding over links; a recurrence takes its steps' time. Cost: linear in tiles and dependences.
+buffer's limit and without forwarding over links; a recurrence takes its steps' time. Cost: linear
+in tiles and dependences.
 """
 
 from collections.abc import Mapping

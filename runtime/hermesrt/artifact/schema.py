@@ -121,7 +121,7 @@ class MvmStep:
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
-        return (self.input, *(self.recurrence.takes if self.recurrence else ()))
+        return (self.input, *(self.recurrence.states if self.recurrence else ()))
 
 
 Step = ConstantStep | HostStep | MvmStep

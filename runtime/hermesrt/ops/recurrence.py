@@ -33,8 +33,6 @@ class Recurrence:
     states: names of the first h, [batch, outputs], and of an LSTM's first c, [batch, hidden].
     reverse: whether it begins with the last time step.
     cells: whether an LSTM's c lies behind h in the result; it is that of the step.
-    lengths: name of the number of time steps that count, [batch]; None for all. Later steps leave
-        the state as it is.
     projection: name of a weight, [hidden, outputs], that makes h on the host; None for none.
     unit: who makes the gates: the host, or the chip's gate unit, whose columns are the four gates
         of one hidden value beside each other: input, cell, forget, output.
@@ -45,7 +43,6 @@ class Recurrence:
     states: tuple[str, ...]
     reverse: bool = False
     cells: bool = False
-    lengths: str | None = None
     projection: str | None = None
     unit: Literal["host", "gdpu"] = "host"
     hidden: int = field(default=1, metadata={"low": 1, "high": 2**24})
@@ -54,11 +51,6 @@ class Recurrence:
     def columns(self) -> int:
         """Of its matrix."""
         return self.hidden * _PARTS[self.kind]
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Names of the results that it takes beside x."""
-        return (*self.states, *(() if self.lengths is None else (self.lengths,)))
 
     def width(self, outputs: int) -> int:
         """Of its result."""
@@ -90,11 +82,14 @@ class GateWork:
     macs: int = 0
 
 
+NO_GATES = GateWork(0, 0)
+
+
 def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
     """What the gates of one vector take beside the chip's own unit."""
     hidden = recurrence.hidden
     if recurrence.unit == "gdpu":
-        return GateWork(0, 0)
+        return NO_GATES
     match recurrence.kind:
         case "lstm":
             macs = hidden * outputs if recurrence.projection is not None else 0
@@ -104,7 +99,7 @@ def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
         case "rnn_tanh":
             return GateWork(0, hidden)
         case "rnn_relu":
-            return GateWork(0, 0)
+            return NO_GATES
 
 
 def advance(
@@ -140,7 +135,6 @@ def recur(
     recurrence: Recurrence,
     x: Float[Tensor, "batch time inputs"],
     states: Sequence[Tensor],
-    lengths: Tensor | None,
     product: Product,
     gates: Gates,
 ) -> Float[Tensor, "batch time width"]:
@@ -149,25 +143,20 @@ def recur(
     steps = range(x.shape[1])
     found = []
     for step in reversed(steps) if recurrence.reverse else steps:
-        made = gates(product(torch.cat((x[:, step], now[0]), 1)), now)
-        if lengths is not None:
-            counts = (lengths > step).unsqueeze(1)
-            made = tuple(torch.where(counts, a, b) for a, b in zip(made, now, strict=True))
-        now = made
+        now = gates(product(torch.cat((x[:, step], now[0]), 1)), now)
         found.append(torch.cat(now, 1) if recurrence.cells else now[0])
     return torch.stack(found[::-1] if recurrence.reverse else found, 1)
 
 
 def fault_of_inputs(
-    recurrence: Recurrence, rows: int, outputs: int, x: Tensor, given: Sequence[Tensor]
+    recurrence: Recurrence, rows: int, outputs: int, x: Tensor, states: Sequence[Tensor]
 ) -> str | None:
-    """What is wrong with an input, first states and lengths, in the order of `takes`."""
+    """What is wrong with an input and the first states."""
     if x.dim() != 3 or x.shape[2] != rows - outputs or x.shape[1] < 1:
         return f"its input is {list(x.shape)} and not time steps of {rows - outputs} numbers"
     batch = x.shape[0]
     wanted = [(batch, outputs), (batch, recurrence.hidden)][: len(recurrence.states)]
-    wanted += [] if recurrence.lengths is None else [(batch,)]
-    if [tuple(t.shape) for t in given] != wanted:
-        found = [list(t.shape) for t in given]
-        return f"its first states and lengths are {found} and not {list(map(list, wanted))}"
+    if [tuple(s.shape) for s in states] != wanted:
+        found = [list(s.shape) for s in states]
+        return f"its first states are {found} and not {list(map(list, wanted))}"
     return None

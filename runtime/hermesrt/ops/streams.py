@@ -43,7 +43,10 @@ def of_vectors(operand: Operand) -> Followed:
 
 
 def of_mvm(
-    window: Window | None, recurrence: Recurrence | None, operand: Operand, result: Shape | None
+    window: Window | None,
+    operand: Operand,
+    result: Shape | None,
+    recurrence: Recurrence | None = None,
 ) -> Followed:
     """What an MVM does to the stream of its input, at every position of a window or time step of a
     recurrence if it has one."""

@@ -74,8 +74,8 @@ def vector_work(work: HostWork | MvmWork) -> VectorWork:
 
 
 def operations(work: HostWork | MvmWork, chip: ChipSpec) -> int:
-    """Operations of one host step, or of all gates of a recurrence: a multiply-add is two, an elementwise function or a value that
-    is copied one, exp and the like some.
+    """Operations of one host step, or of all gates of a recurrence: a multiply-add is two, an
+    elementwise function or a value that is copied one, exp and the like some.
 
     Reductions and norms count the elements they take. Views, and what makes constants, cost
     nothing. A product that torch does not count uses each element it takes once at least; the
