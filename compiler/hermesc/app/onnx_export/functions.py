@@ -79,23 +79,23 @@ def layer_facts(matrix: Matrix) -> dict[str, str]:
     """What the chip does with a layer, as text by name."""
     cores = sorted({tile.core for tile in matrix.tiles})
     return {
-        "hermesc.layer": matrix.label,
-        "hermesc.matrix": f"{matrix.rows}x{matrix.columns}",
-        "hermesc.cores": ", ".join(map(str, cores)),
-        "hermesc.tiles": json.dumps([asdict(tile) for tile in matrix.tiles]),
-        "hermesc.g_max_siemens": json.dumps(matrix.g_max_siemens),
-        "hermesc.mode": matrix.mode,
+        "ai.hermesc.layer": matrix.label,
+        "ai.hermesc.matrix": f"{matrix.rows}x{matrix.columns}",
+        "ai.hermesc.cores": ", ".join(map(str, cores)),
+        "ai.hermesc.tiles": json.dumps([asdict(tile) for tile in matrix.tiles]),
+        "ai.hermesc.g_max_siemens": json.dumps(matrix.g_max_siemens),
+        "ai.hermesc.mode": matrix.mode,
     }
 
 
 def step_facts(artifact: Artifact, step: MvmStep) -> dict[str, str]:
     """The same with what belongs to one use of the layer."""
     return layer_facts(artifact.matrices[step.matrix]) | {
-        "hermesc.unit": "analog",
-        "hermesc.step": step.name,
-        "hermesc.location": str(step.location),
-        "hermesc.input_max": repr(step.input_max),
-        "hermesc.output_max": json.dumps(step.output_max),
+        "ai.hermesc.unit": "analog",
+        "ai.hermesc.step": step.name,
+        "ai.hermesc.location": str(step.location),
+        "ai.hermesc.input_max": repr(step.input_max),
+        "ai.hermesc.output_max": json.dumps(step.output_max),
     }
 
 

@@ -244,20 +244,20 @@ def _host_facts(artifact: Artifact, node: NodeProto) -> Mapping[str, str]:
     numbers = _STEP.findall(scopes)
     step = artifact.manifest.steps[int(numbers[-1])] if numbers else None
     if not isinstance(step, HostStep):
-        return {"hermesc.unit": "digital"}
+        return {"ai.hermesc.unit": "digital"}
     return {
-        "hermesc.unit": "digital",
-        "hermesc.step": step.name,
-        "hermesc.location": str(step.location),
+        "ai.hermesc.unit": "digital",
+        "ai.hermesc.step": step.name,
+        "ai.hermesc.location": str(step.location),
     }
 
 
 def _facts(artifact: Artifact) -> dict[str, str]:
     return {
-        "hermesc.program": artifact.manifest.name,
-        "hermesc.chip": artifact.chip.name,
-        "hermesc.cores": str(len(artifact.cores)),
-        "hermesc.tiles": str(artifact.tiles),
+        "ai.hermesc.program": artifact.manifest.name,
+        "ai.hermesc.chip": artifact.chip.name,
+        "ai.hermesc.cores": str(len(artifact.cores)),
+        "ai.hermesc.tiles": str(artifact.tiles),
     }
 
 

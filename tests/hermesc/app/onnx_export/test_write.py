@@ -128,17 +128,17 @@ def test_metadata_say_tile_core_and_line(exported):
     tiles = {m.label: m.tiles for m in artifact.manifest.matrices}
     for function in found.proto.functions:
         facts = {p.key: p.value for p in function.metadata_props}
-        stored = json.loads(facts["hermesc.tiles"])
-        wanted = tiles[facts["hermesc.layer"]]
+        stored = json.loads(facts["ai.hermesc.tiles"])
+        wanted = tiles[facts["ai.hermesc.layer"]]
         assert [t["core"] for t in stored] == [t.core for t in wanted]
         assert [t["core_rows"] for t in stored] == [list(t.core_rows) for t in wanted]
-        assert facts["hermesc.cores"] == ", ".join(map(str, sorted({t.core for t in wanted})))
+        assert facts["ai.hermesc.cores"] == ", ".join(map(str, sorted({t.core for t in wanted})))
     locations = {step.name: str(step.location) for step in artifact.mvms}
     for node in found.proto.graph.node:
         facts = {p.key: p.value for p in node.metadata_props}
         if node.domain == DOMAIN:
-            assert facts["hermesc.location"] == locations[facts["hermesc.step"]]
-        assert facts["hermesc.unit"] == ("analog" if node.domain == DOMAIN else "digital")
+            assert facts["ai.hermesc.location"] == locations[facts["ai.hermesc.step"]]
+        assert facts["ai.hermesc.unit"] == ("analog" if node.domain == DOMAIN else "digital")
         assert not any(key.startswith("pkg.") for key in facts)
 
 
