@@ -1,13 +1,12 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
-import hashlib
 import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +60,11 @@ class Program:
     """A compiled model.
 
     artifact: what is in its file.
-    sha256: of its file.
+    read_sha256: of the file that it was read from; None of one that was not.
     """
 
     artifact: Artifact
-    sha256: str
+    read_sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_operations(self.artifact)
@@ -77,7 +76,12 @@ class Program:
     @classmethod
     def of(cls, artifact: Artifact) -> "Program":
         """The program of an artifact that has not been written yet."""
-        return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
+        return cls(artifact)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its file, whether that has been written or not."""
+        return self.read_sha256 or io.sha256_of(self.artifact)
 
     @classmethod
     def load(cls, path: str | Path, chip_settings: Settings = ()) -> "Program":
@@ -91,7 +95,9 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
-        io.save(self.artifact, Path(path))
+        written = io.save(self.artifact, Path(path))
+        if self.read_sha256 is None:
+            self.__dict__["sha256"] = written  # which spares another pass over the weights
 
     def deploy(self, device: Device, method: Method = "published") -> "Chip":
         """Write the weights into a device."""
