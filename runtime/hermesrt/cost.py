@@ -79,7 +79,7 @@ class LayerCost:
     buffered: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cost:
     """Costs of one sample.
 
@@ -107,6 +107,9 @@ class Cost:
     assumed_energy: tuple[str, ...]
     layers: tuple[LayerCost, ...]
     spans: tuple[Span, ...]
+
+    def __repr__(self) -> str:
+        return f"<Cost of a sample: {self.latency_ps / 1000:g} ns, {self.energy_pj / 1000:.6g} nJ>"
 
     @property
     def energy_pj(self) -> float:

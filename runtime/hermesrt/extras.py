@@ -12,6 +12,8 @@ _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "scipy": ("scipy", "sklearn"),
         "onnx": ("onnx", "onnx"),
         "matplotlib": ("matplotlib", "plots"),
+        "pandas": ("pandas", "frames"),
+        "pyarrow": ("pyarrow", "frames"),
         "distributed": ("distributed", "cluster"),
     }
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
+    from hermesc.api.schemas import schema
     from hermesc.api.spreading import spread
     from hermesc.api.viewing import view
 
@@ -28,6 +29,7 @@ __all__ = [
     "load",
     "program",
     "run",
+    "schema",
     "simulate",
     "spread",
     "view",
@@ -38,6 +40,7 @@ _HOMES = {
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
+    "schemas": ("schema",),
     "spreading": ("spread",),
     "viewing": ("view",),
 }

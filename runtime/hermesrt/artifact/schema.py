@@ -315,7 +315,7 @@ class Manifest:
     classes: tuple[int | float | str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A program.
 
@@ -329,6 +329,9 @@ class Artifact:
     tensors: Mapping[str, NDArray[Any]]
     examples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.manifest.name}, {len(self.manifest.matrices)} matrices>"
 
     @cached_property
     def chip(self) -> ChipSpec:
