@@ -4,13 +4,17 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermesrt.facts.cost import cost_facts, cost_json
 from hermesrt.facts.fact import Fact
+from hermesrt.frame import frame
 from hermesrt.run_report import RunReport
 from hermesrt.spread import Interval, Spread, share_interval, spread_of
 from hermesrt.units import percent
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _NONE = float("inf")
 
@@ -51,6 +55,18 @@ class SpreadReport:
     def __repr__(self) -> str:
         name = self.first.artifact.manifest.name
         return f"<SpreadReport {name}, {len(self.runs)} chips at {len(self.runs[0])} ages>"
+
+    def _repr_html_(self) -> str:
+        from hermesrt.report.notebook import text_html  # views stand above
+
+        return text_html(str(self))
+
+    def to_frame(self) -> "DataFrame":
+        """One line a chip and age.
+
+        Raises: InputError without pandas.
+        """
+        return frame(self.rows())
 
     @property
     def first(self) -> RunReport:

@@ -99,6 +99,7 @@ PROCESSES = {
     "view": ("net.hermes -o alone.svg", "alone.svg"),
     "chips": ("", "hermes-dpu"),
     "study": ("--help", "kernels"),
+    "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
 

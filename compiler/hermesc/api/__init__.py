@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
+    from hermesc.api.schemas import schema
     from hermesc.api.spreading import spread
     from hermesc.api.viewing import view
 
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "program",
     "run",
+    "schema",
     "simulate",
     "spread",
     "view",
@@ -41,6 +43,7 @@ _HOMES = {
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
+    "schemas": ("schema",),
     "spreading": ("spread",),
     "viewing": ("view",),
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
-from hermesrt.chip.load import Settings
+from hermesc.api.notebook import Chip, Program
+from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
 from hermesrt.data import Samples, example_samples, read_samples
@@ -13,7 +14,7 @@ from hermesrt.device import Method
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.measurement import RunSettings, measure
-from hermesrt.program import Chip, OutputBlock, Program
+from hermesrt.program import OutputBlock
 from hermesrt.run_report import RunReport
 from hermesrt.spread_report import SpreadReport
 from hermesrt.units import age_of
@@ -37,7 +38,7 @@ def spread(
     csv: str | Path | None = None,
     plot: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    chip_settings: Settings = (),
+    chip_settings: GivenSettings = (),
 ) -> SpreadReport:
     """How chips differ: accuracy and error of several, each programmed once and read at each age.
 
@@ -65,7 +66,7 @@ def spread(
         raise OptionError(f"--plot {picture}: the picture is one of {', '.join(PICTURES)}")
     compiled = program_of(program, chip_settings)
     samples = read_samples(compiled.artifact, data) if data else example_samples(compiled.artifact)
-    runs = []
+    runs: list[tuple[RunReport, ...]] = []
     exact = _Reference(samples)
     for draw in range(draws):
         chip = Chip(compiled, simulate(compiled.artifact.chip, first + draw, defects))

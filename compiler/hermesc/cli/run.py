@@ -112,7 +112,7 @@ def run_command(
       hermesc run P.hermes --draws 20 --ages 0,1h,1d,30d,1y      how 20 chips differ, and age
     """
     chip_settings = only_chip(settings)
-    several = {"draws": draws, "ages": ages, "csv": csv, "plot": plot}
+    several: dict[str, Any] = {"draws": draws, "ages": ages, "csv": csv, "plot": plot}
     if any(value is not None for value in several.values()):
         _only_several({"age": age, **beside, **others})
         from hermesc.api.spreading import spread

@@ -17,6 +17,7 @@ from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
+from hermesrt.nearest import did_you_mean
 
 _GROUP = "hermesc.chips"
 _HEADER = ("name", "description", "hypothetical")
@@ -26,6 +27,7 @@ _SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
 Settings = Sequence[tuple[str, str]]  # such as ("effects.read_noise", "off")
+GivenSettings = Settings | Mapping[str, Any]  # {"effects.read_noise": "off"} too
 
 
 def chip_names() -> tuple[str, ...]:
@@ -39,6 +41,27 @@ def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     Raises: ChipError, OptionError.
     """
     return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
+
+
+def settings_of(given: GivenSettings) -> Settings:
+    """Pairs as --set has them, from a mapping: {"adc.counter_bits": 6}; `chip.` may stand before.
+
+    Raises: OptionError for anything else.
+    """
+    pairs = list(given.items()) if isinstance(given, Mapping) else list(given)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise OptionError(
+            f"chip_settings is {given!r:.80}; give a mapping such as "
+            '{"adc.counter_bits": 6}, or pairs such as ("adc.counter_bits", "6")'
+        )
+    return [(str(key).removeprefix("chip."), word(value)) for key, value in pairs]
+
+
+def word(value: Any) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def chip_from_tables(tables: object, origin: str) -> ChipSpec:
@@ -171,7 +194,8 @@ def _override(tables: Table, key: str, text: str) -> None:
         known = [f"{t}.{f}" for t, v in tables.items() if isinstance(v, dict) for f in v]
         known = [k for k in known if not k.endswith((".kind", ".source", ".note"))]
         raise OptionError(
-            f"--set chip.{key}: the chip has no such key; it has {', '.join(sorted(known))}"
+            f"--set chip.{key}: the chip has no such key{did_you_mean(key, known)}; it has "
+            f"{', '.join(sorted(known))}"
         )
     old = table[field]
     if isinstance(old, dict):

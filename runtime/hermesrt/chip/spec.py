@@ -683,7 +683,7 @@ COMPILED_IN = (
 COMPILED_IN_KEYS = ("effects.current_limit",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ChipSpec:
     """A chip, whole: the tables above under the names that its TOML uses.
 
@@ -748,6 +748,10 @@ class ChipSpec:
     measured: Measured | None = None
     laws: tuple[Law, ...] = ()
     nominal: tuple[tuple[str, Any], ...] = field(default=(), metadata={"in_file": False})
+
+    def __repr__(self) -> str:
+        size = f"{self.crossbar.rows}x{self.crossbar.columns}"
+        return f"<ChipSpec {self.name}, {self.cores} cores of {size}>"
 
     @property
     def gate_unit(self) -> Gdpu | None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hermesrt.errors import InputError, OptionError
+from hermesrt.nearest import did_you_mean
 
 T = TypeVar("T")
 
@@ -51,8 +52,8 @@ def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
     for key, text in settings:
         if key not in known:
             raise OptionError(
-                f"--set {key}: there is no such option; there are {', '.join(sorted(known))}, and "
-                "chip.TABLE.KEY for the chip's numbers"
+                f"--set {key}: there is no such option{did_you_mean(key, known)}; there are "
+                f"{', '.join(sorted(known))}, and chip.TABLE.KEY for the chip's numbers"
             )
         group, option = known[key]
         hint = get_type_hints(groups[group])[option.name]
@@ -91,8 +92,8 @@ class _Decoder:
         fields = {_key(f): f for f in _stored(cls)}
         for name in data:
             if name not in fields:
-                known = ", ".join(sorted(fields))
-                raise self._fail(_join(key, name), f"is not a known key; known are {known}")
+                known = f"{did_you_mean(name, fields)}; known are {', '.join(sorted(fields))}"
+                raise self._fail(_join(key, name), f"is not a known key{known}")
         values = {}
         if cls not in self._hints:
             self._hints[cls] = get_type_hints(cls)
