@@ -22,7 +22,7 @@ def in_torch(op: Mvm, weights: Weights) -> tuple[tuple[Op, ...], dict[str, Tenso
         constant = Constant(f"{op.name}.matrix", op.matrix, _type(op, matrix))
         call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))
         return (constant, Digital(op.name, call, op.type, op.origin, op.location)), {}
-    kernel, name = _kernel(op.window, matrix), f"{op.matrix}~kernel"
+    kernel, name = kernel_of(op.window, matrix), f"{op.matrix}~kernel"
     constant = Constant(f"{op.name}.kernel", name, _type(op, kernel))
     return (constant, *_convolution(op, op.window, constant)), {name: kernel}
 
@@ -31,7 +31,7 @@ def _type(op: Mvm, weight: Tensor) -> TensorType:
     return TensorType(tuple(weight.shape), op.type.dtype)
 
 
-def _kernel(window: Window, matrix: Tensor) -> Tensor:
+def kernel_of(window: Window, matrix: Tensor) -> Tensor:
     """The matrix as torch's kernel: [out, in, *taps], or [in, out, *taps] of a transposed one."""
     kernel = matrix.reshape(*window.kernel, -1, matrix.shape[1]).movedim((-1, -2), (0, 1))
     if max(window.spread) > 1:

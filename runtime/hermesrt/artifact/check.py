@@ -1,5 +1,6 @@
 """The rules of a program read from a file: it may come from anywhere, so nothing is believed."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -23,19 +24,21 @@ from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import op_class
 
 
-def check(artifact: Artifact, where: str) -> None:
+def check(artifact: Artifact, where: str, release: Callable[[], None]) -> None:
     """Every name is defined before use, every tensor has its shape, every tile lies inside its
     core's array and overlaps no other, every operation is on the allow-list.
 
+    `release` gives back the memory that looking at a large tensor took.
     Raises: ArtifactError.
     """
-    _Checker(artifact, where).run()
+    _Checker(artifact, where, release).run()
 
 
 class _Checker:
-    def __init__(self, artifact: Artifact, where: str) -> None:
+    def __init__(self, artifact: Artifact, where: str, release: Callable[[], None]) -> None:
         self._artifact = artifact
         self._where = where
+        self._release = release
 
     def run(self) -> None:
         manifest = self._artifact.manifest
@@ -78,6 +81,7 @@ class _Checker:
         self._need(fits, f"matrix {m.name} is not a stored {m.rows}x{m.columns} tensor")
         assert tensor is not None
         self._need(_finite(tensor), f"matrix {m.name} does not hold finite numbers")
+        self._release()
         self._covers(m.row_ranges, m.rows, m.name)
         self._need(len(m.g_max_siemens) == len(m.row_ranges), f"{m.name}: g_max of each row block")
         limit = chip.pcm.g_max_siemens * (1 + 1e-6)

@@ -320,7 +320,7 @@ class Manifest:
     classes: tuple[int | float | str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A program.
 
@@ -334,6 +334,9 @@ class Artifact:
     tensors: Mapping[str, NDArray[Any]]
     examples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.manifest.name}, {len(self.manifest.matrices)} matrices>"
 
     @cached_property
     def chip(self) -> ChipSpec:
