@@ -15,6 +15,7 @@ from hermesc.analysis.model_inputs import (
     named_inputs,
 )
 from hermesc.analysis.mvm_workload import mvm_workloads
+from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_sequence_first
 from hermesc.frontend.torch.capture import capture
@@ -128,6 +129,7 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
 
+    predicted = predicted_errors(placed.quantized, weights, calibration, independent, chip)
     notes = input_notes(graph, examples, calibrated=source.calibration is not None)
     info = ProgramInfo(
         name=source.name,
@@ -136,6 +138,7 @@ def compile_model(
         rows_independent=independent,
         notes=(*source.notes, *captured.notes, *cancelled, *notes),
         classes=source.classes,
+        predicted=predicted,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact

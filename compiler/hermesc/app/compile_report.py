@@ -6,6 +6,7 @@ from typing import Any
 
 from hermesc.app.digital_fallback import DigitalFallback
 from hermesc.app.stage_log import StageSeconds
+from hermesrt.facts.errors import layer_errors
 from hermesrt.facts.placement import placement_json
 from hermesrt.program import Program
 from hermesrt.report.text.terminal import account_table, compile_summary
@@ -50,6 +51,10 @@ class CompileReport:
                     "clipped_share": step.clipped_share,
                 }
                 for step in artifact.mvms
+            ],
+            "predicted_errors": [
+                {"label": layer.label, "drowns": layer.drowns} | asdict(layer.found)
+                for layer in layer_errors(artifact)
             ],
             "defects": [asdict(layer) for layer in artifact.manifest.defects],
             "notes": list(artifact.manifest.notes),

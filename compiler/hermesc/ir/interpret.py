@@ -11,6 +11,7 @@ from hermesrt.ops.call import last_uses, run
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]
+MvmProduct = Callable[[Mvm, Tensor], Tensor]
 OpObserver = Callable[[Op, Mapping[str, Any], Any], None]
 
 
@@ -21,9 +22,11 @@ def interpret(
     observe: MvmObserver | None = None,
     watch: OpObserver | None = None,
     device: str = "cpu",
+    product: MvmProduct | None = None,
 ) -> tuple[Tensor, ...]:
     """The graph's outputs; `observe` sees each MVM with its input before it runs, `watch` every
-    operation with all values and its own after it ran."""
+    operation with all values and its own after it ran; `product` computes MVMs, exactly if it is
+    not given."""
     values: dict[str, Any] = {}
     dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
@@ -37,7 +40,8 @@ def interpret(
             case Mvm():
                 if observe is not None:
                     observe(op, values[op.input])
-                values[op.name] = mvm(op, weights, values[op.input])
+                x = values[op.input]
+                values[op.name] = product(op, x) if product else mvm(op, weights, x)
         if watch is not None:
             watch(op, values, values[op.name])
         for name in done:

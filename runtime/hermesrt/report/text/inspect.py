@@ -5,6 +5,7 @@ from typing import Any
 from hermesrt.artifact.assignments import node_groups
 from hermesrt.artifact.contents import CoreContents, core_contents
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
+from hermesrt.facts.errors import error_text
 from hermesrt.facts.fact import aligned
 from hermesrt.facts.program import program_facts
 from hermesrt.files.typed import encode
@@ -117,11 +118,12 @@ def _tiles(artifact: Artifact) -> str:
 
 def _ranges(artifact: Artifact) -> str:
     rows = []
+    errors = {found.mvm: error_text(found) for found in artifact.manifest.predicted}
     for s in artifact.mvms:
         label = artifact.matrices[s.matrix].label
         cells = range_cells(s.name, label, s.input_max, s.clipped_share, s.output_max)
-        rows.append((*cells, str(s.location)))
-    return table((*RANGE_HEADER, "where"), rows)
+        rows.append((*cells, errors.get(s.name, "unknown"), str(s.location)))
+    return table((*RANGE_HEADER, "expected error", "where"), rows)
 
 
 def _routes(artifact: Artifact) -> str:
