@@ -64,7 +64,12 @@ class CompileReport:
 
     def _refusals(self) -> list[dict[str, str]]:
         return [
-            {"op": a.op, "location": str(a.location), "reason": a.reason}
+            {
+                "op": a.op,
+                "location": str(a.location),
+                "module": a.location.module,
+                "reason": a.reason,
+            }
             for a in self.program.artifact.manifest.account
             if a.unit == "digital"
         ]

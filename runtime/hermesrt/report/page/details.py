@@ -123,7 +123,7 @@ def _layer(number: int, spent: MatrixCost, expected: str) -> LayerRow:
 
 
 def _places(steps: Sequence[MvmStep]) -> tuple[Detail, ...]:
-    places = dict.fromkeys((str(s.location), s.location.code.strip()) for s in steps)
+    places = dict.fromkeys((s.location.place, s.location.code.strip()) for s in steps)
     return tuple(Detail("Source", place, code) for place, code in places)
 
 
@@ -152,7 +152,7 @@ def step_details(account: NodeAssignment | None, layer: LayerCost | None) -> tup
     if account is not None:
         shown += [
             Detail("Digital", account.reason),
-            Detail("Source", str(account.location), account.location.code.strip()),
+            Detail("Source", account.location.place, account.location.code.strip()),
         ]
     return tuple(shown)
 

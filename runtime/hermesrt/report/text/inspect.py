@@ -122,7 +122,7 @@ def _ranges(artifact: Artifact) -> str:
     for s in artifact.mvms:
         label = artifact.matrices[s.matrix].label
         cells = range_cells(s.name, label, s.input_max, s.clipped_share, s.output_max)
-        rows.append((*cells, errors.get(s.name, "unknown"), str(s.location)))
+        rows.append((*cells, errors.get(s.name, "unknown"), s.location.place))
     return table((*RANGE_HEADER, "expected error", "where"), rows)
 
 
@@ -136,10 +136,12 @@ def _steps(artifact: Artifact) -> str:
     for step in artifact.manifest.steps:
         match step:
             case HostStep():
-                rows.append((step.name, "host", step.op, ", ".join(step.takes), str(step.location)))
+                rows.append(
+                    (step.name, "host", step.op, ", ".join(step.takes), step.location.place)
+                )
             case MvmStep():
                 label = artifact.matrices[step.matrix].label
-                rows.append((step.name, "mvm", label, step.input, str(step.location)))
+                rows.append((step.name, "mvm", label, step.input, step.location.place))
             case _:
                 rows.append((step.name, "constant", step.tensor, "", ""))
     return table(("step", "kind", "what", "takes", "where"), rows)
