@@ -17,7 +17,7 @@ from hermesc.analysis.model_inputs import (
 from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
-from hermesc.frontend.torch.batch_place import refuse_sequence_first
+from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -107,7 +107,7 @@ def compile_model(
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     if not independent and source.batch_dim is None and source.arguments is None:
-        refuse_sequence_first(captured.model, captured.example_inputs)
+        refuse_ambiguous(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
 
     def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:
