@@ -98,6 +98,7 @@ PROCESSES = {
     "view": ("net.hermes -o alone.svg", "alone.svg"),
     "chips": ("", "hermes-dpu"),
     "study": ("--help", "kernels"),
+    "sweep": ("--help", "kind = "),
     "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
