@@ -1,12 +1,12 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
-import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,14 +23,18 @@ from hermesrt.data import Samples, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import (
+    GatesFunction,
     MvmFunction,
     check_operations,
+    exact_gates,
     execute,
     idle_result,
     reference_mvm,
 )
 from hermesrt.facts.fact import Fact
 from hermesrt.measurement import RunSettings, measure
+from hermesrt.ops.gate_unit import gate_unit_states
+from hermesrt.ops.recurrence import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (
@@ -52,7 +56,7 @@ C = TypeVar("C", bound="Chip")
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
-_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
+_PART_BITS = 40  # of a block's number; what is above numbers its images' parts or time steps
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,11 +64,11 @@ class Program:
     """A compiled model.
 
     artifact: what is in its file.
-    sha256: of its file.
+    read_sha256: of the file that it was read from; None of one that was not.
     """
 
     artifact: Artifact
-    sha256: str
+    read_sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_operations(self.artifact)
@@ -76,7 +80,12 @@ class Program:
     @classmethod
     def of(cls: type[P], artifact: Artifact) -> P:
         """The program of an artifact that has not been written yet."""
-        return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
+        return cls(artifact)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its file, whether that has been written or not."""
+        return self.read_sha256 or io.sha256_of(self.artifact)
 
     @classmethod
     def load(cls: type[P], path: str | Path, chip_settings: GivenSettings = ()) -> P:
@@ -90,7 +99,9 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
-        io.save(self.artifact, Path(path))
+        written = io.save(self.artifact, Path(path))
+        if self.read_sha256 is None:
+            self.__dict__["sha256"] = written  # which spares another pass over the weights
 
     def deploy(self, device: Device, method: Method = "published") -> "Chip":
         """Write the weights into a device."""
@@ -300,7 +311,8 @@ class Chip:
             self._blocks_run += 1
 
             with torch.no_grad():
-                outputs = execute(artifact, part, self._mvm(samples, block, exact))
+                mvm, gates = self._mvm(samples, block, exact), self._gates(exact)
+                outputs = execute(artifact, part, mvm, gates=gates)
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
@@ -311,6 +323,7 @@ class Chip:
         spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
         digital = reference_mvm(artifact)
         shapes: dict[str, tuple[int, ...]] = {}
+        times: Counter[str] = Counter()  # that a recurrence was called
         if max(copies.values(), default=1) > 1:
             sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
             shapes = sample_shapes(artifact, sizes)
@@ -322,7 +335,9 @@ class Chip:
                 return self._windowed(step, x, block, copies[step.matrix], shapes)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
-                y = self.device.mvm(step, vectors, block)
+                number = block + (times[step.name] << _PART_BITS)  # each call has its own noise
+                times[step.name] += 1
+                y = self.device.mvm(step, vectors, number)
             else:
                 turns = places(tuple(x.shape), shapes[step.name]) % several
                 columns = artifact.matrices[step.matrix].columns
@@ -331,6 +346,21 @@ class Chip:
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
         return mvm
+
+    def _gates(self, exact: frozenset[str]) -> GatesFunction:
+        """The gates of recurrent layers, as the chip's own unit makes them where it does."""
+        artifact, table = self.compiled.artifact, self.device.chip.gdpu_tanh
+        digital = exact_gates(artifact)
+
+        def gates(step: MvmStep, sums: Tensor, states: States) -> States:
+            recurrence = step.recurrence
+            assert recurrence is not None
+            spared = self.settings.ideal or artifact.matrices[step.matrix].label in exact
+            if spared or recurrence.unit == "host" or table is None:
+                return digital(step, sums, states)
+            return gate_unit_states(recurrence, sums, states, table.bins)
+
+        return gates
 
     def _windowed(
         self,

@@ -93,6 +93,7 @@ PROCESSES = {
     "run": ("net.hermes", "Accuracy"),
     "cost": ("net.hermes", "Latency"),
     "defects": ("--random 0.01 -o alone.npz", "alone.npz"),
+    "export": ("net.hermes -o alone.onnx", "alone.onnx: opset"),
     "inspect": ("net.hermes", "omega"),
     "diff": ("net.hermes net.hermes", "are the same"),
     "view": ("net.hermes -o alone.svg", "alone.svg"),
@@ -528,6 +529,10 @@ BAD = {
     "diff of a program and a report": ("diff net.hermes report.json", "give two programs"),
     "diff of nothing": ("diff net.hermes none.hermes", "cannot read the file"),
     "view of nothing": ("view none.hermes", "cannot read the program"),
+    "export of nothing": ("export none.hermes", "cannot read the program"),
+    "export of another file": ("export x.npz -o x.onnx", "not a file of hermesc"),
+    "export to text": ("export net.hermes -o net.txt", "exported to an .onnx file"),
+    "export to nowhere": ("export net.hermes -o no/net.onnx", "there is no folder"),
     "view to gif": ("view net.hermes -o v.gif", "the page is an .html file"),
     "view in two formats": ("view net.hermes --format svg -o v.png", "the two differ"),
     "view of one figure as a page": ("view net.hermes --figure plan -o v.html", "the page has all"),
@@ -640,6 +645,15 @@ def test_a_placement_is_exported_and_read_back(folder: Path) -> None:
     again = succeed("inspect", "two.hermes", "--export", "hermes-json", cwd=folder)
     assert again == (folder / "one.json").read_text()
     assert list(json.loads(again)) == ["omega", "head"]
+
+
+def test_a_program_is_exported_to_onnx_and_compiles_again(folder: Path) -> None:
+    said = succeed_json("export", "net.hermes", "-o", "net.onnx", cwd=folder)
+    assert said == {
+        "output": "net.onnx", "functions": 2, "analog_nodes": 2, "digital_nodes": 3, "opset": 20,
+    }  # fmt: skip
+    again = succeed_json("compile", "net.onnx", "--calibration", "x.npz", cwd=folder)
+    assert again["analog_ops"] == 2
 
 
 def test_a_mapping_of_another_model_is_refused_by_layer(folder: Path) -> None:

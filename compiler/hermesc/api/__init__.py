@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hermesc.api.compiling import compile, digital_fallback
     from hermesc.api.costing import cost
+    from hermesc.api.exporting import export
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
@@ -24,6 +25,7 @@ __all__ = [
     "defects",
     "diff",
     "digital_fallback",
+    "export",
     "export_mapping",
     "inspect",
     "load",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "compiling": ("compile", "digital_fallback"),
     "costing": ("cost",),
+    "exporting": ("export",),
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),

@@ -103,7 +103,7 @@ def cost(
     artifact = program_of(program, chip_settings).artifact
     sizes = _sizes(artifact, shapes or {})
     work = workload(artifact, sizes)
-    found = engine.cost(artifact.chip, work, mode)
+    found = engine.bounded_cost(artifact.chip, work, mode)
     more = beside(work, mode, compare, moved=sensitivity)
     if trace is not None:
         write_atomically(Path(trace), trace_json(artifact, found).encode())

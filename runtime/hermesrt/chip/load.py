@@ -1,8 +1,9 @@
 """Read a chip: a name that is installed, a TOML file, or a folder of TOML files.
 
 A file may start from another chip with `base = "hermes"` and give only the tables that differ, each
-whole and with its own `kind` and `source`. Everything is checked: an unknown, missing or
-out-of-range key is a ChipError that names file and key.
+whole and with its own `kind` and `source`, or by the name of a table of the base that it takes.
+Everything is checked: an unknown, missing or out-of-range key is a ChipError that names file and
+key.
 """
 
 import dataclasses
@@ -147,7 +148,14 @@ def _read_file(path: Path) -> Table:
         raise ChipError(
             f"chip {path}: `base` is {base!r}; it must be one of {', '.join(chip_names())}"
         )
-    return _with_laws(_read(base), tables)
+    known = _read(base)
+    return _with_laws(known, {key: _taken(known, value) for key, value in tables.items()})
+
+
+def _taken(known: Table, value: Any) -> Any:
+    """A table, or that of the base which is named instead."""
+    named = known.get(value) if isinstance(value, str) else None
+    return named if isinstance(named, dict) else value
 
 
 def _with_laws(base: Table, own: Table) -> Table:

@@ -411,6 +411,7 @@ class VectorUnit:
     byte_ns: transport's time of one byte.
     latency_ns: transport's latency for each vector on its way to a core.
     byte_pj: transport's energy of one byte.
+    idle_mw: power that it draws whatever it does.
 
     It serves one operation at a time.
     """
@@ -427,6 +428,35 @@ class VectorUnit:
     byte_ns: float = limits(0, 1e9)
     latency_ns: float = limits(0, 1e9)
     byte_pj: float = limits(0, 1e9)
+    idle_mw: float = limits(0, 1e9, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gdpu:
+    """A digital unit for the gates of LSTMs, behind one row of cores.
+
+    slices: how many, the first one behind the first column of cores.
+    row: the row of cores that feeds them, counted from 1.
+    inputs: sums that a slice takes, four for each cell state that it keeps.
+    latency_ns: from the last sum to the last output.
+    """
+
+    pedigree: Pedigree
+    slices: int = limits(1, 1024)
+    row: int = limits(1, 1024)
+    inputs: int = limits(4, 2**20)
+    latency_ns: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class GdpuTanh:
+    """The table of that unit's tanh.
+
+    bins: parts of the curve, each a straight line, the two outer ones flat.
+    """
+
+    pedigree: Pedigree
+    bins: int = limits(3, 2**16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -660,6 +690,8 @@ class ChipSpec:
     name: as users choose it.
     description: one sentence.
     hypothetical: whether no such chip was built.
+    on_chip_bound: the vector unit by whose prices reports bound the digital part from below, where
+        the chip has none.
     nominal: the tables that its laws changed, as its file gives them; see `scaling`.
     """
 
@@ -708,6 +740,9 @@ class ChipSpec:
     pcm_like: Pcm
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
+    on_chip_bound: VectorUnit | None = None
+    gdpu: Gdpu | None = None
+    gdpu_tanh: GdpuTanh | None = None
     clock: Clock | None = None
     area: Area | None = None
     endurance: Endurance | None = None
@@ -718,6 +753,15 @@ class ChipSpec:
     def __repr__(self) -> str:
         size = f"{self.crossbar.rows}x{self.crossbar.columns}"
         return f"<ChipSpec {self.name}, {self.cores} cores of {size}>"
+
+    @property
+    def gate_unit(self) -> Gdpu | None:
+        """The unit for LSTMs' gates, if the chip has one and no vector unit, which is for all."""
+        gdpu = self.gdpu
+        if gdpu is None or self.gdpu_tanh is None or self.vector_unit is not None:
+            return None
+        fits = gdpu.row <= self.grid.rows and gdpu.slices <= self.grid.columns
+        return gdpu if fits else None
 
     @property
     def cores(self) -> int:
