@@ -13,7 +13,7 @@ from hermesrt.chip.fields import Kind as Kind
 from hermesrt.chip.fields import Pedigree as Pedigree
 from hermesrt.chip.fields import limits as limits
 from hermesrt.chip.fields import one_of as one_of
-from hermesrt.chip.laws import Area, Clock, Law, Measured
+from hermesrt.chip.laws import Area, Clock, Endurance, Law, Measured
 
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
@@ -769,6 +769,7 @@ class ChipSpec:
     gdpu_tanh: GdpuTanh | None = None
     clock: Clock | None = None
     area: Area | None = None
+    endurance: Endurance | None = None
     measured: Measured | None = None
     laws: tuple[Law, ...] = ()
     nominal: tuple[tuple[str, Any], ...] = field(default=(), metadata={"in_file": False})
