@@ -52,7 +52,7 @@ __all__ = [
     "study_programming",
     "view",
 ]
-_MODULES = ("kernels", "sklearn")
+_MODULES = ("kernels", "sklearn", "training")
 
 
 def __dir__() -> list[str]:

@@ -62,7 +62,9 @@ class Core:
         chip, pair = self.chip, self.target.pair
         stream = generator(self._seed, "program", self.target.core)
         exact = end_state == "ideal" or not chip.effects.programming_noise
-        written = pair.clone() if exact else pcm.program(chip.pcm, pair, stream, self._within())
+        written = (
+            pair.clone() if exact else pcm.program(chip.pcm, pair, stream, logarithm_within(chip))
+        )
         self.conductance = written[None]
         wanted = pair[None]
         if chip.statistics.model == "hermes-msf" and chip.unit_cell.devices_per_polarity == 2:
@@ -226,13 +228,6 @@ class Core:
         chip = self.chip
         return chip.effects.read_noise and chip.read_statistics.read_noise == "split"
 
-    def _within(self) -> float:
-        """The logarithm of the read noise that the published spread holds and reads add."""
-        chip = self.chip
-        if not chip.effects.read_noise or chip.read_statistics.read_noise == "added":
-            return 0.0
-        return chip.fast_noise.logarithm if self._split else flicker.logarithm(chip.pcm, 0.0)
-
     def _wandered(self, aged: DeviceSiemens, age_s: float) -> DeviceSiemens:
         """With the slow noise from t0 to an age; the same devices wander the same way."""
         statistics = self.statistics
@@ -266,3 +261,11 @@ class Core:
 def _total(cells: DeviceSiemens) -> Float[Tensor, "polarity rows columns"]:
     """The devices of each polarity together."""
     return cells[0] if len(cells) == 1 else cells[0] + cells[1]
+
+
+def logarithm_within(chip: ChipSpec) -> float:
+    """The logarithm of the read noise that the published spread holds and reads add."""
+    if not chip.effects.read_noise or chip.read_statistics.read_noise == "added":
+        return 0.0
+    split = chip.read_statistics.read_noise == "split"
+    return chip.fast_noise.logarithm if split else flicker.logarithm(chip.pcm, 0.0)
