@@ -122,7 +122,7 @@ def harden(
     example_inputs: Any,
     *,
     chip: str | ChipSpec = "hermes",
-    recipe: str | Recipe = "chip",
+    recipe: str | Recipe = "rasch",
     calibration: Any = None,
     seed: int = 0,
     options: Options | Mapping[str, Any] | None = None,

@@ -7,35 +7,29 @@ seeded cannot be traced by torch.compile.
 """
 
 import hashlib
-import math
 
 import torch
 from torch import Tensor
 
-from hermes_sim import flicker, pcm
-from hermes_sim.core import logarithm_within
 from hermes_sim.noise import ReadNoise
+from hermesc.training.device_curves import AGES, ChipCurves, draw_error, polynomial
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
-_CHIPS: dict[str, ChipSpec] = {}  # operations take numbers, texts and tensors alone
+_CHIPS: dict[str, ChipCurves] = {}  # operations take numbers, texts and tensors alone
 
 
 def known_chip(chip: ChipSpec) -> str:
     """The name under which operations find a chip's description: a digest of it."""
     key = hashlib.blake2b(repr(chip).encode(), digest_size=16).hexdigest()
-    _CHIPS[key] = chip
+    _CHIPS.setdefault(key, ChipCurves(chip))
     return key
 
 
 @torch.library.custom_op("hermesc_training::normal", mutates_args=())
 def normal(like: Tensor, step: Tensor, seed: int, layer: int, use: str) -> Tensor:
     """Standard normal numbers of a tensor's shape."""
-    out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
-    name = ("training", int(step), layer, use)
-    if out.device.type == "cpu" and out.dtype == torch.float32:
-        return ReadNoise(seed, *name)(0, out)
-    return out.normal_(generator=_on_device(out, seed, *name))
+    return _normal(like, seed, "training", int(step), layer, use)
 
 
 @normal.register_fake
@@ -57,19 +51,16 @@ def programming_error(
     """What programming, and drift up to a random age, change in each weight.
 
     Weights are conductances as `hermesrt.chip.conductance` says; `largest` is what g_max stands
-    for. The age's logarithm is uniform between a second and `oldest_s`; drift compensation is the
-    factor that fits the matrix best, as the chip's `drift_reference` of products.
+    for. The age's logarithm is uniform between a second and `oldest_s`.
     """
-    spec = _CHIPS[chip]
-    stream = generator(seed, "training", int(step), layer, "programming")
-    share = (weight.float() / largest).nan_to_num_(0.0).cpu()
-    target = torch.stack([share.clamp(min=0), (-share).clamp(min=0)]).mul_(g_max_siemens)
-    cells = target.flatten(1)[:, None, :]  # [polarity, rows, columns] for the device statistics
-    held = pcm.program(spec.pcm, cells, stream, logarithm_within(spec))
+    age_s = 0.0
     if oldest_s > 0:
-        held = _aged(spec, cells, held, oldest_s, stream)
-    error = (held[0] - held[1] - (cells[0] - cells[1])).div_(g_max_siemens).view(weight.shape)
-    return (error.to(weight.device) * largest).to(weight.dtype)
+        stream = generator(seed, "training", int(step), layer, "age")
+        point = int(torch.randint(AGES, (), generator=stream)) / (AGES - 1)
+        age_s = max(oldest_s, 1.0) ** point
+    curves = _CHIPS[chip].at(age_s, g_max_siemens)
+    drawn = _normal(weight, seed, "training", int(step), layer, "programming")
+    return draw_error(curves, weight, largest, drawn)
 
 
 @programming_error.register_fake
@@ -77,27 +68,12 @@ def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
     return weight.new_empty(weight.shape)
 
 
-def _aged(
-    chip: ChipSpec, target: Tensor, held: Tensor, oldest_s: float, stream: torch.Generator
-) -> Tensor:
-    """The cells at an age, multiplied with the compensation's factor."""
-    drawn = float(torch.rand((), generator=stream))
-    age_s = math.exp(drawn * math.log(max(oldest_s, 1.0)))
-    exponent = pcm.drift_exponent(chip.pcm, target, stream)
-    aged = pcm.drift(chip.pcm, held, exponent, age_s)
-    young, old = held[0] - held[1], aged[0] - aged[1]
-    return aged * float((young * old).sum() / old.square().sum().clamp(min=1e-30))
-
-
 @torch.library.custom_op("hermesc_training::read_variance", mutates_args=())
 def read_variance(weight: Tensor, largest: Tensor, chip: str, g_max_siemens: float) -> Tensor:
     """Variance of one read of each weight, in squares of the weight's unit."""
-    spec = _CHIPS[chip]
-    siemens = (weight.float() / largest).nan_to_num_(0.0).abs_().mul_(g_max_siemens)
-    split = spec.read_statistics.read_noise == "split"
-    spread = spec.fast_noise.logarithm if split else flicker.logarithm(spec.pcm, 0.0)
-    deviation = pcm.read_noise(spec.pcm, siemens, siemens, spread).div_(g_max_siemens)
-    return (deviation * largest).square_().to(weight.dtype)
+    curves = _CHIPS[chip].at(0.0, g_max_siemens)
+    share = (weight.abs() / largest).nan_to_num_(0.0)
+    return polynomial(curves.read_variance, share).clamp_(min=0).mul_(largest).mul_(largest)
 
 
 @read_variance.register_fake
@@ -105,6 +81,9 @@ def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
     return weight.new_empty(weight.shape)
 
 
-def _on_device(out: Tensor, seed: int, *name: str | int) -> torch.Generator:
+def _normal(like: Tensor, seed: int, *name: str | int) -> Tensor:
+    out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+    if out.device.type == "cpu" and out.dtype == torch.float32:
+        return ReadNoise(seed, *name)(0, out)
     state = generator(seed, *name).initial_seed()
-    return torch.Generator(out.device).manual_seed(state)
+    return out.normal_(generator=torch.Generator(out.device).manual_seed(state))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hermesc.training.codes import batch_range, input_code, output_code
 from hermesc.training.noise import normal, programming_error, read_variance
-from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, ProductPlan
+from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, Labels, ProductPlan
 from hermesc.training.recipes import Recipe, WeightNoise
 from hermesrt.chip.spec import ChipSpec
 
@@ -60,17 +60,31 @@ class NoisyWeight(nn.Module):
         super().__init__()
         self._plan, self._recipe, self._device, self._layer = plan, recipe, device, layer
 
-    def forward(self, weight: Tensor, step: Tensor) -> Tensor:
-        """The weights of this step."""
-        noise, _device = self._recipe.weights, self._device
+    def forward(self, weight: Tensor, largest: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights of this step, and what their errors add to the result of the mean input."""
+        noise, none = self._recipe.weights, weight.new_zeros(())
         if noise is None or noise.size == 0:
-            return weight
-        return weight + self._error(noise, weight.detach(), step)
+            return weight, none
+        error = self._error(noise, weight.detach(), largest, step)
+        chip = noise.kind == "chip" and self._device.centred
+        return weight + error, self._of_mean(error) if chip else none
 
-    def _error(self, noise: WeightNoise, weight: Tensor, step: Tensor) -> Tensor:
+    def _of_mean(self, error: Tensor) -> Tensor:
+        """What the errors add on the mean of the calibration inputs, [columns] or [matrices,
+        columns]; a zero where dimensions are not known."""
+        labels, mean = self._plan.labels, self._plan.mean_input
+        several = len(mean) != 1
+        if labels is None or len(labels.summed) != 1 or mean.numel() == 0:
+            return error.new_zeros(())
+        if several and len(labels.grouped) != 1:
+            return error.new_zeros(())
+        of_mean = labels.grouped * several + labels.summed
+        matrix, value = _matrix(error, labels.weight), (mean if several else mean[0]).to(error)
+        return torch.einsum(f"{labels.weight},{of_mean}->{_columns(labels)}", matrix, value)
+
+    def _error(self, noise: WeightNoise, weight: Tensor, largest: Tensor, step: Tensor) -> Tensor:
         device, plan = self._device, self._plan
         if noise.kind == "chip":
-            largest = column_largest(weight, plan)
             error: Tensor = programming_error(
                 weight, largest, step, device.seed, self._layer, device.key, mean_g_max(plan),
                 noise.oldest_s,
@@ -79,9 +93,9 @@ class NoisyWeight(nn.Module):
         if noise.kind == "own":
             size = weight.abs() * noise.size
         elif noise.by_column:
-            size = column_largest(weight, plan) * noise.size
+            size = largest * noise.size
         else:
-            size = weight.abs().amax() * noise.size
+            size = largest.amax() * noise.size
         drawn: Tensor = normal(weight, step, device.seed, self._layer, "weights")
         return drawn * size
 
@@ -105,8 +119,21 @@ class ChipProduct(nn.Module):
         self.observe: Callable[[int, Tensor], None] | None = None
         self._dims = _row_dims(plan) if _has_stages(plan, recipe) else None
 
-    def forward(self, limit: Tensor, step: Tensor, clean: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The operation's result on the chip; `clean` are the weights without noise."""
+    def forward(
+        self,
+        limit: Tensor,
+        step: Tensor,
+        clean: Tensor,
+        largest: Tensor,
+        of_mean: Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """The operation's result on the chip.
+
+        `clean` are the weights without noise, `largest` those of their columns, `of_mean` what
+        noise adds to the result of the mean input, which the LDPU's offset takes out.
+        """
         recipe, device = self._recipe, self._device
         x, weight = _at(args, self._x), _at(args, self._weight)
         if self.observe is not None:
@@ -118,7 +145,19 @@ class ChipProduct(nn.Module):
             relative = code.relative
             x = input_code(x, wide, device.input_levels, code.decay, code.inside, relative=relative)
         y = self._run(args, kwargs, x, weight)
-        return self._noisy(y, limit, step, clean, weight, x, args, kwargs)
+        if of_mean.dim():
+            labels = self._plan.labels
+            assert labels is not None
+            y = y - _spread(of_mean, _columns(labels), labels.out, y)
+        if recipe.read_noise:
+            variance = read_variance(clean.detach(), largest, device.key, mean_g_max(self._plan))
+            square = x.detach().square()
+            spread = self._call(args, kwargs, square, variance, bias=False).clamp(min=0).sqrt()
+            y = y + spread * normal(y.detach(), step, device.seed, self._layer, "reads")
+        if recipe.output_noise is not None and recipe.output_noise.size > 0:
+            size = self._by_column(largest, y) * (recipe.output_noise.size * limit.detach().amax())
+            y = y + size * normal(y.detach(), step, device.seed, self._layer, "outputs")
+        return y
 
     def _limit(self, limit: Tensor, x: Tensor) -> Tensor:
         """The range of each matrix against x: as learned, or the largest of the batch, as the
@@ -172,34 +211,7 @@ class ChipProduct(nn.Module):
         result: Tensor = self._target(*given, **kwargs)
         return result
 
-    def _noisy(
-        self,
-        y: Tensor,
-        limit: Tensor,
-        step: Tensor,
-        clean: Tensor,
-        weight: Tensor,
-        x: Tensor,
-        args: Any,
-        kwargs: Any,
-    ) -> Tensor:
-        recipe, plan, device = self._recipe, self._plan, self._device
-        fixed = clean.detach()
-        if recipe.weights is not None and recipe.weights.kind == "chip" and device.centred:
-            y = self._centred(y, weight.detach() - fixed)
-        if recipe.read_noise:
-            largest = column_largest(fixed, plan)
-            variance = read_variance(fixed, largest, device.key, mean_g_max(plan))
-            square = x.detach().square()
-            spread = self._call(args, kwargs, square, variance, bias=False).clamp(min=0).sqrt()
-            y = y + spread * normal(y.detach(), step, device.seed, self._layer, "reads")
-        if recipe.output_noise is not None and recipe.output_noise.size > 0:
-            size = self._columns(column_largest(fixed, plan), y)
-            size = size * (recipe.output_noise.size * limit.detach().amax())
-            y = y + size * normal(y.detach(), step, device.seed, self._layer, "outputs")
-        return y
-
-    def _columns(self, largest: Tensor, y: Tensor) -> Tensor:
+    def _by_column(self, largest: Tensor, y: Tensor) -> Tensor:
         """A value for each column of the matrix against the result."""
         plan = self._plan
         if largest.numel() == 1:
@@ -209,30 +221,26 @@ class ChipProduct(nn.Module):
         if plan.op in TRANSPOSED or plan.labels is None:
             return largest.amax()
         labels = plan.labels
-        kept = "".join(d for d in labels.weight if d not in labels.summed)
         summed = [labels.weight.index(d) for d in labels.summed]
         values = _matrix(largest, labels.weight).squeeze(summed)
-        return _spread(values, kept, labels.out, y)
-
-    def _centred(self, y: Tensor, error: Tensor) -> Tensor:
-        """Without what the errors add on the mean of the calibration inputs, as the LDPU's offset
-        takes it out."""
-        labels, mean = self._plan.labels, self._plan.mean_input
-        if labels is None or len(labels.summed) != 1 or mean.numel() == 0:
-            return y
-        if len(mean) != 1 and len(labels.grouped) != 1:
-            return y
-        of_mean = labels.summed if len(mean) == 1 else labels.grouped + labels.summed
-        kept = "".join(d for d in labels.weight if d != labels.summed)
-        value = mean[0] if len(mean) == 1 else mean
-        equation = f"{labels.weight},{of_mean}->{kept}"
-        offset = torch.einsum(equation, _matrix(error, labels.weight), value.to(error))
-        return y - _spread(offset, kept, labels.out, y)
+        return _spread(values, _columns(labels), labels.out, y)
 
     def kept_dims(self) -> tuple[int, ...]:
         """The dimensions of the result that different matrices make."""
         labels = self._plan.labels
         return () if labels is None else tuple(labels.out.index(d) for d in labels.grouped)
+
+
+class Largest(nn.Module):
+    """The largest magnitude of each column, broadcast against the operand."""
+
+    def __init__(self, plan: ProductPlan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """It, of the whole operand where its dimensions are not known."""
+        return column_largest(weight.detach(), self._plan)
 
 
 class ChipOutput(nn.Module):
@@ -249,9 +257,7 @@ class ChipOutput(nn.Module):
 
 
 def column_largest(weight: Tensor, plan: ProductPlan) -> Tensor:
-    """The largest magnitude of each column, broadcast against the operand; of the whole operand
-    where its dimensions are not known."""
-    size = weight.abs()
+    """The largest magnitude of each column, without a copy of the operand."""
     if plan.op in CONVOLUTIONS:
         over = list(range(1, weight.dim()))
     elif plan.op in TRANSPOSED:
@@ -260,8 +266,13 @@ def column_largest(weight: Tensor, plan: ProductPlan) -> Tensor:
         labels = plan.labels
         over = [labels.weight.index(d) - len(labels.weight) for d in labels.summed]
     else:
-        over = []
-    return size.amax(over, keepdim=True) if over else size.amax()
+        over = list(range(weight.dim()))
+    return torch.maximum(weight.amax(over, keepdim=True), -weight.amin(over, keepdim=True))
+
+
+def _columns(labels: Labels) -> str:
+    """The dimensions of the weights that the result has too."""
+    return "".join(d for d in labels.weight if d not in labels.summed)
 
 
 def mean_g_max(plan: ProductPlan) -> float:

@@ -9,6 +9,7 @@ the same parameters and buffers; several such are taken in order.
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import getitem
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch.fx import GraphModule, Node
 
 from hermesc.frontend.torch.expand import op_name
 from hermesc.training.plan import ProductPlan, elements, leaves, operands_of
-from hermesc.training.product import ChipOutput, ChipProduct, Device, NoisyWeight
+from hermesc.training.product import ChipOutput, ChipProduct, Device, Largest, NoisyWeight
 from hermesc.training.recipes import Recipe
 from hermesrt.errors import ModelError
 from hermesrt.ops.table import base_name
@@ -113,17 +114,16 @@ class _Site:
 
     def write(self, limit: Node, step: Node) -> None:
         """Put the converters and the noise around it."""
-        noisy, clean = self._weights(step)
+        noisy, largest, of_mean = self._weights(step)
         product = ChipProduct(
             self._plan, self._recipe, self._device, self._layer, self._node.target, self._x,
             self._place,
         )  # fmt: skip
         graph, node = self._node.graph, self._node
-        args = _replaced(node.args, self._place, noisy)
+        args = (limit, step, self._operand, largest, of_mean)
+        args += _replaced(node.args, self._place, noisy)
         with graph.inserting_before(node):
-            new = self._module(
-                f"hermesc_product_{self._layer}", product, (limit, step, clean, *args)
-            )
+            new = self._module(f"hermesc_product_{self._layer}", product, args)
             new.kwargs = node.kwargs
         end = _end(node, self._plan)
         node.replace_all_uses_with(new)
@@ -133,21 +133,27 @@ class _Site:
         if self._recipe.outputs is not None:
             self._output(end, product.kept_dims() if end is new else ())
 
-    def _weights(self, step: Node) -> tuple[Node, Node]:
-        """The operand with noise and without; where the model spreads it over a batch, noise comes
-        before that, for there is one matrix."""
-        operand, source = self._operand, self._operand
+    def _weights(self, step: Node) -> tuple[Node, Node, Node]:
+        """The operand with noise, the largest weights of its columns, and what noise adds to the
+        mean; where the model spreads it over a batch, noise comes before that, for there is one
+        matrix."""
+        operand, source, layer = self._operand, self._operand, self._layer
         while elements(source) != self._plan.weight_size and _spreads(source):
             source = source.all_input_nodes[0]
         if elements(source) != self._plan.weight_size:
             source = operand
-        graph = operand.graph
-        noise = NoisyWeight(self._plan, self._recipe, self._device, self._layer)
-        with graph.inserting_before(self._node):
-            noisy = self._module(f"hermesc_weight_{self._layer}", noise, (source, step))
+        noise = NoisyWeight(self._plan, self._recipe, self._device, layer)
+        with operand.graph.inserting_before(self._node):
+            largest = of_source = self._module(
+                f"hermesc_largest_{layer}", Largest(self._plan), (operand,)
+            )
+            if source is not operand:
+                of_source = operand.graph.call_module(f"hermesc_largest_{layer}", (source,))
+            both = self._module(f"hermesc_weight_{layer}", noise, (source, of_source, step))
+            noisy, of_mean = (operand.graph.call_function(getitem, (both, i)) for i in (0, 1))
             for link in _chain(operand, source):
                 noisy = _copied(link, noisy)
-        return noisy, operand
+        return noisy, largest, of_mean
 
     def _output(self, end: Node, kept: tuple[int, ...]) -> None:
         with end.graph.inserting_after(end):
