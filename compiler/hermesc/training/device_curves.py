@@ -79,8 +79,9 @@ def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
     if age_s > 0 and chip.effects.drift:
         nu = pcm.drift_exponent(chip.pcm, target, stream)
         aged = pcm.drift(chip.pcm, held, nu, age_s)
-        young, old = ((g[0] - g[1]).mean(1).double().numpy() for g in (held, aged))
-        held = aged * float((likely * young * old).sum() / (likely * old * old).sum())
+        young, old = held[0] - held[1], aged[0] - aged[1]
+        both, own = ((old * g).mean(1).double().numpy() for g in (young, old))
+        held = aged * float((likely * both).sum() / (likely * own).sum())
     error = (held[0] - held[1] - target[0]).div_(largest).double()
     reads = np.zeros_like(share)
     if chip.effects.read_noise:
