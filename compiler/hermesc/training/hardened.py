@@ -161,7 +161,9 @@ def harden(
     spec = load_chip(chip) if isinstance(chip, str) else chip
     args, kwargs = _by_place(example_inputs)
     source = replace(make_source(request), model=copy.deepcopy(model))
-    return _harden(source, args, kwargs, spec, recipe_of(recipe), settings_of(options)[0], seed)
+    return _harden(
+        source, args, kwargs, spec, recipe_of(recipe), settings_of(options).options, seed
+    )
 
 
 def _harden(

@@ -11,8 +11,8 @@ from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec, Kind
 from hermesrt.cost import Cost, LayerCost
-from hermesrt.pricing import FunctionPrice, function_prices
 from hermesrt.facts.errors import error_text, layer_errors
+from hermesrt.pricing import FunctionPrice, function_prices
 from hermesrt.report.figures.breakdown import amount_text
 from hermesrt.report.figures.svg import swatch_svg
 from hermesrt.units import percent, plural, si
