@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures"
 # the same on every machine, in seconds
-QUICK = ("defects", "demo", "goals", "kernels", "published", "table1", "walk")
+QUICK = ("defects", "demo", "goals", "kernels", "mapping", "published", "table1", "walk")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 PYTHON = "python"
 TOLERANCE = 0.02
@@ -142,6 +142,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "table1": lambda: script("table1.py"),
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
+        "mapping": lambda: after(study_output("networks", "--only", "mapping"), "weights:\n"),
         "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
@@ -158,12 +159,14 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
+    networks = ("networks", *words, "--seeds", "2")
     mappings = str(Path(data).resolve() / "hermes_mappings")
     studies: dict[str, Callable[[], str]] = {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
+        "networks": lambda: after(study_output(*networks), "not levels:\n"),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
     }
     return made | studies | last
