@@ -1,12 +1,10 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
 import hashlib
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +37,17 @@ from hermesrt.programming.loop import (
     phases_of,
     program,
 )
+from hermesrt.reads import GOLDEN, Keys, ReadCounter, mix, varying_steps, vector_keys
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport
-from hermesrt.shapes import check_run
+from hermesrt.shapes import Shape, batched_inputs, check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.units import age_of
 from hermesrt.workload import HostWork, Workload, workload
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
-_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
+_CONSTANT = np.zeros(1, np.uint64)  # read of what does not follow from the samples
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,8 +128,8 @@ class OutputBlock:
 class Chip:
     """A device that holds a program: call it like the model itself.
 
-    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them, as this
-    one does after `rewind`.
+    A sample that is given again is read again, with fresh noise; a new Chip of the same seed
+    repeats all reads, as this one does after `rewind`.
     """
 
     def __init__(self, program: Program, device: Device) -> None:
@@ -139,8 +138,12 @@ class Chip:
         self.method: Method = "published"
         self.iterations: tuple[Iteration, ...] = ()
         self.settings = ReadSettings()
-        self._blocks_run = 0
-        self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
+        self._reads = ReadCounter()
+        self._batched = batched_inputs(program.artifact)
+        self._varying = varying_steps(program.artifact, self._batched)
+        self._rows_at_once: dict[tuple[Shape, ...], int] = {}
+        self._sample_shapes: dict[tuple[Shape, ...], dict[str, Shape]] = {}
+        self._checked: set[tuple[Shape, ...]] = set()
         device.load(program.artifact)
         device.configure(self.settings)
 
@@ -207,16 +210,16 @@ class Chip:
         return self
 
     def rewind(self) -> "Chip":
-        """Go back to the first read noise, so that the calls that follow repeat the first ones."""
-        self._blocks_run = 0
+        """Forget which samples were read, so that each is read with its first noise again."""
+        self._reads.forget()
         return self
 
     def __call__(self, *inputs: Tensor | NDArray[Any]) -> Any:
         """The outputs of tensors or numpy arrays: a tensor, or a tuple where there are several.
 
-        The read noise of a row follows from the chip's seed, the number of calls before and the
-        row's place in the batch. So another batch split or another order of rows gives other
-        bits; rows that follow, and the number of threads, do not change those of a crossbar.
+        The read noise of a row follows from the chip's seed, the row itself and how often the chip
+        has read it. So neither the split into calls nor the order of different rows nor the number
+        of threads changes a bit on crossbars, and a call with the same rows has fresh noise.
         Raises: InputError when the inputs do not fit the program.
         """
         blocks = self.run(self._samples(inputs), references=False)
@@ -228,7 +231,7 @@ class Chip:
     ) -> RunReport:
         """Accuracy, latency and energy on the inputs, or on the program's own examples.
 
-        It runs them, so it counts as a call: it takes the next read noise.
+        It runs them, so it counts as a call: a later one reads them with fresh noise.
         """
         artifact = self.compiled.artifact
         samples = self._samples(inputs) if inputs else example_samples(artifact)
@@ -262,75 +265,95 @@ class Chip:
             )
         self.device.configure(self.settings)
         blocks = self._row_blocks(samples)
-        check_run(
-            artifact, {n: tuple(_rows(t, blocks[0]).shape) for n, t in samples.inputs.items()}
-        )
+        self._check(samples, blocks[0])
         for rows in blocks:
             part = {n: _rows(t, rows) for n, t in samples.inputs.items()}
-            block = self._blocks_run
-            self._blocks_run += 1
-
+            reads = self._sample_keys(part)
             with torch.no_grad():
-                outputs = execute(artifact, part, self._mvm(samples, block, exact))
+                outputs = execute(artifact, part, self._mvm(samples, reads, exact))
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
-    def _mvm(self, samples: Samples, block: int, exact: frozenset[str]) -> MvmFunction:
+    def _check(self, samples: Samples, rows: slice) -> None:
+        shapes = {n: tuple(_rows(t, rows).shape) for n, t in samples.inputs.items()}
+        known = tuple(shapes.values())
+        if known not in self._checked:
+            check_run(self.compiled.artifact, shapes)
+            self._checked.add(known)
+
+    def _sample_keys(self, part: Mapping[str, Tensor]) -> Keys:
+        """A key for the read of each sample of a block; rows that belong together are one."""
+        if not self.compiled.artifact.manifest.rows_independent:
+            return self._reads.keys(part, (), 1)
+        return self._reads.keys(part, self._batched, Samples(part, None).count)
+
+    def _mvm(self, samples: Samples, reads: Keys, exact: frozenset[str]) -> MvmFunction:
         """MVMs of a block on the device, each vector on its copy of the matrix."""
         artifact = self.compiled.artifact
         copies = {m.name: m.copies for m in artifact.manifest.matrices}
         spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
         digital = reference_mvm(artifact)
-        shapes: dict[str, tuple[int, ...]] = {}
-        if max(copies.values(), default=1) > 1:
-            sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
-            shapes = sample_shapes(artifact, sizes)
+        shapes: Mapping[str, Shape] = {}
+        if len(reads) > 1 or max(copies.values(), default=1) > 1:
+            shapes = self._shapes(samples)
 
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
             if step.matrix in spared:
                 return digital(step, x)
+            known = reads if step.input in self._varying else _CONSTANT
+            shape = tuple(x.shape)
+            own = shapes.get(step.name, shape)
             if step.window is not None:
-                return self._windowed(step, x, block, copies[step.matrix], shapes)
-            vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
+                return self._windowed(step, x, known, copies[step.matrix], own)
+            vectors, several = x.reshape(-1, shape[-1]), copies[step.matrix]
+            keys = vector_keys(known, shape[:-1], own[:-1])
             if several == 1:
-                y = self.device.mvm(step, vectors, block)
+                y = self.device.mvm(step, vectors, keys)
             else:
-                turns = places(tuple(x.shape), shapes[step.name]) % several
-                columns = artifact.matrices[step.matrix].columns
-                serve = partial(self._serve, step, block)
-                y = dispatch(vectors, turns, several, columns, serve)
-            return y.reshape(*x.shape[:-1], y.shape[-1])
+                turns = places(shape, own) % several
+                y = self._dealt(step, vectors, keys, turns, several)
+            return y.reshape(*shape[:-1], y.shape[-1])
 
         return mvm
 
     def _windowed(
-        self,
-        step: MvmStep,
-        x: Tensor,
-        block: int,
-        copies: int,
-        shapes: Mapping[str, tuple[int, ...]],
+        self, step: MvmStep, x: Tensor, reads: Keys, copies: int, sample: Shape
     ) -> Tensor:
-        """An MVM at every position of a window, some at a time; each time has its own noise."""
+        """An MVM at every position of a window, some at a time."""
         artifact, window = self.compiled.artifact, step.window
         assert window is not None
-        columns = artifact.matrices[step.matrix].columns
-        sizes = tuple(x.shape[-window.rank :])
-        sample = shapes.get(step.name, x.shape)[: -window.rank - 1]
-        own = math.prod(sample) * served_count(window, sizes)
-        parts = itertools.count()
+        lead, columns = window.rank + 1, artifact.matrices[step.matrix].columns
+        served = served_count(window, tuple(x.shape[-window.rank :]))
+        own = math.prod(sample[:-lead]) * served
+        images = vector_keys(reads, tuple(x.shape[:-lead]), sample[:-lead])
 
         def at(vectors: Tensor, places: Tensor) -> Tensor:
-            number = block + (next(parts) << _PART_BITS)
+            image, position = np.divmod(places.numpy(), served)
+            keys = mix(images[image]) + position.astype(np.uint64) * GOLDEN
             if copies == 1:
-                return self.device.mvm(step, vectors, number)
-            serve = partial(self._serve, step, number)
-            return dispatch(vectors, places % own % copies, copies, columns, serve)
+                return self.device.mvm(step, vectors, keys)
+            return self._dealt(step, vectors, keys, places % own % copies, copies)
 
         return convolve(window, x, columns, at, idle_result(artifact, step, x))
 
-    def _serve(self, step: MvmStep, block: int, vectors: Tensor, copy: int) -> Tensor:
-        return self.device.mvm(step, vectors, block, copy)
+    def _dealt(
+        self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor, copies: int
+    ) -> Tensor:
+        """Each vector on its own copy of the matrix."""
+
+        def serve(mine: Tensor, copy: int) -> Tensor:
+            return self.device.mvm(step, mine, keys[(turns == copy).numpy()], copy)
+
+        columns = self.compiled.artifact.matrices[step.matrix].columns
+        return dispatch(vectors, turns, copies, columns, serve)
+
+    def _shapes(self, samples: Samples) -> Mapping[str, Shape]:
+        """The shape of each MVM step's input for one sample."""
+        sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
+        known = tuple(sizes.values())
+        if known not in self._sample_shapes:
+            self._sample_shapes[known] = sample_shapes(self.compiled.artifact, sizes)
+        return self._sample_shapes[known]
 
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""

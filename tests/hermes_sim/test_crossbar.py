@@ -40,7 +40,7 @@ FREE = Converters(
 NARROW = replace(FREE, phase_limit=60.0, counter_limit=90.0)
 
 
-def silent(_: int, out: Tensor) -> Tensor:
+def silent(_: int, __: int, out: Tensor) -> Tensor:
     return out.zero_()
 
 
@@ -270,7 +270,7 @@ def test_a_cascade_carries_the_code_of_the_stage_before(converters: Converters, 
     assert any(v < 0 for row in wanted for v in row) != relu
 
 
-def normal(_: int, out: Tensor) -> Tensor:
+def normal(_: int, __: int, out: Tensor) -> Tensor:
     return out.normal_(generator=torch.Generator().manual_seed(0))
 
 
@@ -297,11 +297,11 @@ def test_a_variance_in_bf16_gives_the_deviation_to_a_third_of_a_percent(
     found = {}
     for kind in (torch.float32, torch.bfloat16):
         stage = stage_of(torch.zeros(2, 60, 40), variance=variance.to(kind), white=also)
-        found[kind] = core_counts(UNROUNDED, stage, codes, lambda _, out: out.fill_(1.0))
+        found[kind] = core_counts(UNROUNDED, stage, codes, lambda _, __, out: out.fill_(1.0))
     torch.testing.assert_close(found[torch.bfloat16], found[torch.float32], rtol=3e-3, atol=0)
     assert not torch.equal(found[torch.bfloat16], found[torch.float32])
     parts = [
-        core_counts(UNROUNDED, stage, c, lambda _, out: out.fill_(1.0)) for c in codes[:, None]
+        core_counts(UNROUNDED, stage, c, lambda _, __, out: out.fill_(1.0)) for c in codes[:, None]
     ]
     assert torch.equal(torch.cat(parts), found[torch.bfloat16])
 
@@ -318,12 +318,10 @@ def test_white_noise_adds_to_the_read_noise(read_variance: float | None) -> None
 
 def test_each_stage_has_noise_of_its_own_and_each_vector_too() -> None:
     """Noise that says where it is meant for: 1000 x stage + a number for each value."""
-    used = [0, 0]
 
-    def numbered(stage: int, out: Tensor) -> Tensor:
-        first = used[stage]
-        used[stage] += out.numel()
-        return out.copy_(torch.arange(first, used[stage]).view(out.shape) + 1000.0 * stage)
+    def numbered(stage: int, first: int, out: Tensor) -> Tensor:
+        place = torch.arange(out.numel()).view(out.shape) + first * out.shape[1]
+        return out.copy_(place + 1000.0 * stage)
 
     wide = replace(UNROUNDED, rounding=None, output_levels=10**9)
     stages = [

@@ -9,7 +9,7 @@ step and is not modelled.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float
@@ -98,7 +98,7 @@ class LayerArrays:
     relu: bool
 
 
-Noise = Callable[[int, Tensor], Tensor]
+Noise = Callable[[int, int, Tensor], Tensor]
 
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
 _SURELY = 1 - 1e-4  # of a limit: more than the round-off of a sum
@@ -131,7 +131,7 @@ class Workspace:
 def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     """What the last LDPU of the cascade sends out for inputs x.
 
-    `noise(stage, out)` fills `out` with normal numbers, in each stage row after row.
+    `noise(stage, first, out)` fills `out` with the normal numbers of the vectors from `first` on.
     Source: Le Gallo 2023 (8-bit PWM, two counters a line, LDPU in FP16 with an INT8 partial sum
     from the core before); the output code is the chip file's `ldpu_code`, inferred.
     """
@@ -141,9 +141,14 @@ def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     work = Workspace(layer.stages, min(rows, x.shape[0]), x.shape[1])
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
-        codes = output_codes(layer, x[part], noise, work, result[part])
+        own = partial(_from, noise, start)
+        codes = output_codes(layer, x[part], own, work, result[part])
         codes.mul_(layer.output_step)
     return result
+
+
+def _from(noise: Noise, start: int, stage: int, first: int, out: Tensor) -> Tensor:
+    return noise(stage, start + first, out)
 
 
 def output_codes(layer: LayerArrays, x: Vectors, noise: Noise, work: Workspace, out: Sums) -> Sums:
@@ -195,9 +200,9 @@ def stage_counts(
         counts.clamp_(-limit, limit)
     if stage.variance is not None:
         deviation = read_deviation(stage, stage.variance, codes, work)
-        counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), deviation)
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), deviation)
     elif stage.white is not None:
-        counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), stage.white.sqrt())
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), stage.white.sqrt())
     return counts.round_() if converters.count_code else counts
 
 

@@ -19,7 +19,7 @@ from hermes_sim.fold import (
     stream_name,
     through_wires,
 )
-from hermes_sim.noise import ReadNoise
+from hermes_sim.noise import ReadNoise, stream
 from hermesrt.artifact.line_map import lines_of
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.defects import DefectMap, check_defects
@@ -30,6 +30,7 @@ from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import epilogue, tensor_of
 from hermesrt.programming.targets import CoreTarget, targets
+from hermesrt.reads import Keys, numbered
 from hermesrt.workload import Workload
 
 _MOST = 10.0  # above any conductance in siemens, any variance and any drift exponent
@@ -149,7 +150,7 @@ class SimulatedDevice:
         counts = columns_of(held, cells, slice(None))
         stage = stage_of(chip, converters, slice(None), *counts)
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
-        noise = ReadNoise(self._seed, "core", core, index)
+        noise = ReadNoise((stream(self._seed, "core", core, index),), numbered(x.shape[0]))
         return crossbar.core_counts(converters, stage, codes, noise)
 
     def settle(self, method: Method) -> None:
@@ -166,13 +167,18 @@ class SimulatedDevice:
             self._changed()
 
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], reads: Keys, copy: int = 0
     ) -> Float[Tensor, "vectors columns"]:
-        """One MVM step on one copy; read noise depends on seed, step, block and copy alone."""
+        """One MVM step on one copy; a vector's noise depends on seed, step, copy and its number in
+        `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        noise = ReadNoise(self._seed, "read", *stream_name(step, copy), block)
-        return crossbar.layer_mvm(self._layer(step, copy), x.float(), noise).to(x.dtype)
+        layer = self._layer(step, copy)
+        name = ("read", *stream_name(step, copy))
+        noise = ReadNoise(
+            tuple(stream(self._seed, *name, stage) for stage in range(len(layer.stages))), reads
+        )
+        return crossbar.layer_mvm(layer, x.float(), noise).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read

@@ -1,0 +1,94 @@
+"""The numbers of reads: by content and count, for vectors by sample and place."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hermesc
+from hermesrt.reads import ReadCounter, digest, mix, numbered, varying_steps, vector_keys
+
+
+def keys(*rows, counter=None):
+    counter = counter or ReadCounter()
+    return counter.keys({"x": torch.tensor(rows)}, ("x",), len(rows)).tolist()
+
+
+def test_keys_follow_from_content_and_not_from_order_or_split():
+    whole = keys([1.0, 2.0], [3.0, 4.0], [5.0, 6.0])
+    assert len(set(whole)) == 3
+    assert keys([5.0, 6.0], [1.0, 2.0], [3.0, 4.0]) == [whole[2], whole[0], whole[1]]
+    counter = ReadCounter()
+    parts = [keys([1.0, 2.0], counter=counter), keys([3.0, 4.0], [5.0, 6.0], counter=counter)]
+    assert parts[0] + parts[1] == whole
+
+
+def test_content_that_comes_again_has_its_next_key():
+    counter = ReadCounter()
+    first = keys([1.0], [1.0], [2.0], counter=counter)
+    second = keys([1.0], [2.0], counter=counter)
+    assert len({*first, *second}) == 5
+    assert keys([1.0], [1.0], [1.0])[:2] == first[:2]
+    assert keys([1.0], [1.0], [1.0])[2] == second[0]
+    counter.forget()
+    assert keys([1.0], [1.0], [2.0], counter=counter) == first
+
+
+def test_all_inputs_count_and_those_of_all_samples_too():
+    x, y, mask = torch.rand(3, 2), torch.arange(3), torch.rand(4, 4)
+
+    def found(**inputs):
+        return ReadCounter().keys(inputs, ("x", "y"), 3)
+
+    same = found(x=x, y=y, mask=mask)
+    assert (found(x=x.clone(), y=y, mask=mask) == same).all()
+    for other in ({"y": y + 1}, {"x": -x}, {"mask": mask + 1}):
+        assert (found(**{"x": x, "y": y, "mask": mask} | other) != same).all()
+
+
+DTYPES = [np.float32, np.float64, np.int64, np.uint8, np.bool_, np.float16]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_contents_of_every_dtype_are_told_apart(dtype):
+    rows = np.eye(300, 301).astype(dtype)  # odd sizes; few bits of a word are set
+    assert len(set(digest(rows, 300).tolist())) == 300
+    assert (digest(rows[:7], 7) == digest(rows, 300)[:7]).all()
+    assert len(digest(rows, 1)) == 1
+
+
+def test_digests_differ_in_all_bits():
+    rows = np.random.RandomState(0).rand(5000, 16).astype(np.float32)
+    bits = mix(digest(rows, 5000))[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+    assert abs(bits.mean(0) - 0.5).max() < 0.05
+
+
+@pytest.mark.parametrize("words", [1, 40_000])
+def test_samples_longer_than_a_block_have_digests_too(words):
+    rows = np.arange(3 * words, dtype=np.uint32).reshape(3, words)
+    assert digest(rows, 3).tolist() == [digest(row[None], 1)[0] for row in rows]
+
+
+def test_a_vector_is_known_by_its_sample_and_its_place():
+    samples = mix(numbered(3))
+    first = vector_keys(samples, (3, 4), (1, 4)).reshape(3, 4)
+    assert len(set(first.ravel().tolist())) == 12
+    assert (first == [vector_keys(samples[i : i + 1], (1, 4), (1, 4)) for i in range(3)]).all()
+    assert (vector_keys(samples, (12,), (4,)) == first.ravel()).all()
+    assert (vector_keys(samples, (4, 3), (4, 1)).reshape(4, 3) == first.T).all()
+    assert (vector_keys(samples, (3,), (1,)) == samples).all()
+
+
+def test_steps_that_no_sample_reaches_are_read_once_for_all():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.linear(x) + 1
+
+    artifact = hermesc.compile(Model(), torch.randn(8, 4)).artifact
+    names = {step.name for step in artifact.manifest.steps if step.takes}
+    assert varying_steps(artifact, ("x",)) >= names | {"x"}
+    assert varying_steps(artifact, ()) == frozenset()
