@@ -285,27 +285,6 @@ def test_read_noise_has_the_variance_of_its_devices() -> None:
     assert counts.std().item() == pytest.approx((9 + 9 + 4 * 4) ** 0.5, rel=0.03)
 
 
-@pytest.mark.parametrize("white", [None, 40.0])
-def test_a_variance_in_bf16_gives_the_deviation_to_a_third_of_a_percent(
-    white: float | None,
-) -> None:
-    """The same bits again, and for any part of the vectors."""
-    draw = torch.Generator().manual_seed(0)
-    variance = torch.rand(60, 40, generator=draw)
-    codes = torch.randint(-127, 128, (300, 60), generator=draw).float()
-    also = None if white is None else torch.full((40,), white)
-    found = {}
-    for kind in (torch.float32, torch.bfloat16):
-        stage = stage_of(torch.zeros(2, 60, 40), variance=variance.to(kind), white=also)
-        found[kind] = core_counts(UNROUNDED, stage, codes, lambda _, __, out: out.fill_(1.0))
-    torch.testing.assert_close(found[torch.bfloat16], found[torch.float32], rtol=3e-3, atol=0)
-    assert not torch.equal(found[torch.bfloat16], found[torch.float32])
-    parts = [
-        core_counts(UNROUNDED, stage, c, lambda _, __, out: out.fill_(1.0)) for c in codes[:, None]
-    ]
-    assert torch.equal(torch.cat(parts), found[torch.bfloat16])
-
-
 @pytest.mark.parametrize("read_variance", [None, 9.0])
 def test_white_noise_adds_to_the_read_noise(read_variance: float | None) -> None:
     variance = None if read_variance is None else torch.full((1, 2), read_variance)

@@ -8,15 +8,14 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from hermes_sim.noise import MEAN, POLYNOMIAL, SHARE, ReadNoise, row_keys, stream
+from hermes_sim.noise import MEAN, POLYNOMIAL, SHARE, ReadNoise, normals, row_keys, stream
 from hermesrt.reads import Keys, mix, numbered
 
 ROWS, COLUMNS = 10_000, 256
 
 
 def drawn(name: str, reads: Keys, columns: int = COLUMNS) -> Tensor:
-    out = torch.empty(len(reads), columns)
-    return ReadNoise((stream(0, name),), reads)(0, 0, out).double()
+    return normals(*row_keys(stream(0, name), reads), torch.empty(len(reads), columns)).double()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from hermes_sim import crossbar, engine
 from hermes_sim.core import Core
-from hermes_sim.crossbar import LayerArrays
 from hermes_sim.fold import (
     Fold,
     columns_of,
@@ -19,6 +18,8 @@ from hermes_sim.fold import (
     stream_name,
     through_wires,
 )
+from hermes_sim.kernel.load import kernel
+from hermes_sim.layers import Run, runner
 from hermes_sim.noise import ReadNoise, stream
 from hermesrt.artifact.line_map import lines_of
 from hermesrt.artifact.schema import Artifact, MvmStep
@@ -52,7 +53,7 @@ class SimulatedDevice:
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[tuple[str, int], LayerArrays] = {}
+        self._layers: dict[tuple[str, int], Run] = {}
         self._fold: Fold | None = None
 
     @property
@@ -173,12 +174,7 @@ class SimulatedDevice:
         `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        layer = self._layer(step, copy)
-        name = ("read", *stream_name(step, copy))
-        noise = ReadNoise(
-            tuple(stream(self._seed, *name, stage) for stage in range(len(layer.stages))), reads
-        )
-        return crossbar.layer_mvm(layer, x.float(), noise).to(x.dtype)
+        return self._layer(step, copy)(x.float(), reads).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read
@@ -244,11 +240,14 @@ class SimulatedDevice:
         assert total is not None
         return epilogue(self._held, step, total).to(x.dtype)
 
-    def _layer(self, step: MvmStep, copy: int) -> LayerArrays:
+    def _layer(self, step: MvmStep, copy: int) -> Run:
         if (step.name, copy) not in self._layers:
             settings = self._settings
             self._fold = self._fold or Fold(
                 self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
             )
-            self._layers[step.name, copy] = self._fold.layer(step, copy)
+            layer = self._fold.layer(step, copy)
+            name = ("read", *stream_name(step, copy))
+            streams = tuple(stream(self._seed, *name, i) for i in range(len(layer.stages)))
+            self._layers[step.name, copy] = runner(layer, streams, kernel())
         return self._layers[step.name, copy]

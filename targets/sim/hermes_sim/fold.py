@@ -237,7 +237,7 @@ def stage_of(
     read = None
     once = chip.read_statistics.drawn == "once"  # then only cells under programming have some
     if chip.effects.read_noise and not (once and not bool(variance.any())):
-        read = (variance * counts.square()).to(crossbar.variance_type())
+        read = variance * counts.square()
     return RowBlock(
         rows=rows,
         weights=(pair[0] - pair[1]).mul_(counts),
