@@ -7,9 +7,11 @@ place in the batch would change with the order; noise by content alone would be 
 samples, and an average over calls would not fall.)
 """
 
+import ctypes
 import math
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.data import array_of
+from hermesrt.native import build
 
 Keys = NDArray[np.uint64]
 
@@ -26,28 +29,76 @@ _WORDS = 2**14  # of samples at once, so that all of them stay in the processor'
 
 
 class ReadCounter:
-    """The keys of samples; how often each was seen is kept, in about 100 bytes a sample."""
+    """The keys of samples. How often each was seen is kept: in 32 to 128 bytes a sample by the C
+    functions, in about as many without them."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, int] = {}
+        self._seen: _Table | dict[int, int] = {}
+        self.forget()
 
     def forget(self) -> None:
         """As if no sample had been seen."""
-        self._seen.clear()
+        c = functions()
+        self._seen = {} if c is None else _Table(c)
 
     def keys(self, inputs: Mapping[str, Tensor], batched: tuple[str, ...], samples: int) -> Keys:
         """One key a sample; inputs that are not in `batched` are the same for all of them."""
         contents = np.zeros(samples, np.uint64)
         for name, tensor in inputs.items():
             apart = name in batched and tensor.dim() > 0
-            contents = mix(contents * GOLDEN + digest(array_of(tensor), samples if apart else 1))
-        seen, turns = self._seen, np.zeros(samples, np.uint64)
-        for i, content in enumerate(contents.tolist()):
-            turn = seen.get(content, 0)
-            seen[content] = turn + 1
-            if turn:
-                turns[i] = turn
-        return mix(contents + turns * GOLDEN)
+            add_digests(array_of(tensor), samples if apart else 1, contents)
+        if isinstance(self._seen, dict):
+            return _read(self._seen, contents)
+        return self._seen.read(contents)
+
+
+@cache
+def functions() -> ctypes.CDLL | None:
+    """Those of `native/reads.c`; None without."""
+    found = build.best(Path(build.__file__).with_name("reads.c"))
+    if found is None:
+        return None
+    pointer, number, library = ctypes.c_void_p, ctypes.c_int64, found[1]
+    library.hermes_digest.argtypes = (pointer, number, number, pointer, pointer, number)
+    library.hermes_turns.argtypes = (pointer, number, pointer, pointer, number)
+    library.hermes_move.argtypes = (pointer, pointer, number, pointer, pointer, number)
+    library.hermes_digest.restype = library.hermes_move.restype = None
+    library.hermes_turns.restype = number
+    return library
+
+
+class _Table:
+    """How often contents were seen: a hash table of `hermes_turns`, half full at most."""
+
+    def __init__(self, c: ctypes.CDLL) -> None:
+        self._c, self._taken = c, 0
+        self._make(2**10)
+
+    def read(self, contents: Keys) -> Keys:
+        """Replace contents by the keys of their next reads."""
+        wanted = 2 * (self._taken + len(contents))
+        if wanted > self._size:
+            old, places = self._held, self._places
+            self._make(1 << (2 * wanted - 1).bit_length())
+            self._c.hermes_move(*places, *self._places)
+            del old
+        self._taken += self._c.hermes_turns(contents.ctypes.data, len(contents), *self._places)
+        return contents
+
+    def _make(self, size: int) -> None:
+        self._size, self._held = size, np.zeros((2, size), np.uint64)
+        seen = self._held.ctypes.data
+        self._places = (seen, seen + self._held.nbytes // 2, size)
+
+
+def _read(seen: dict[int, int], contents: Keys) -> Keys:
+    """The keys of the next reads of contents."""
+    turns = np.zeros(len(contents), np.uint64)
+    for i, content in enumerate(contents.tolist()):
+        turn = seen.get(content, 0)
+        seen[content] = turn + 1
+        turns[i] = turn
+    return mix(contents + turns * GOLDEN)
 
 
 def mix(keys: Keys) -> Keys:
@@ -62,15 +113,29 @@ def numbered(count: int) -> Keys:
     return np.arange(count, dtype=np.uint64)
 
 
-def digest(array: NDArray[Any], rows: int) -> Keys:
-    """64 bits of the content of each of so many equal parts: two products with fixed random odd
-    numbers, modulo 2^32. Samples that collide (one in 10^12 pairs) are taken for equal ones."""
-    data = np.ascontiguousarray(array).view(np.uint8).reshape(rows, -1)
-    if data.shape[1] % 4:
+def add_digests(array: NDArray[Any], rows: int, contents: Keys) -> None:
+    """Mix the digests of so many equal parts of an array into the contents of samples; that of a
+    single part into all of them."""
+    data = np.ascontiguousarray(array)
+    if data.dtype.itemsize % 4 or data.dtype.kind not in "fiuc":
+        data = data.view(np.uint8).reshape(rows, -1)
         data = np.pad(data, ((0, 0), (0, -data.shape[1] % 4)))
-    words = data.view(np.uint32)
-    factors, found = _factors(words.shape[1]), np.empty((2, rows), np.uint32)
-    step = max(1, _WORDS // max(1, words.shape[1]))
+    width, c = data.nbytes // 4 // rows, functions()
+    factors = _factors(width)
+    if c is None:
+        found = digest(data.view(np.uint32).reshape(rows, width))
+        contents[:] = mix(contents * GOLDEN + found)
+        return
+    addresses = data.ctypes.data, factors.ctypes.data, contents.ctypes.data
+    c.hermes_digest(addresses[0], rows, width, *addresses[1:], len(contents))
+
+
+def digest(words: NDArray[np.uint32]) -> Keys:
+    """64 bits of each row: two products with fixed random odd numbers, modulo 2^32. Samples that
+    collide (one in 10^12 pairs) are taken for equal ones."""
+    rows, width = words.shape
+    factors, found = _factors(width), np.empty((2, rows), np.uint32)
+    step = max(1, _WORDS // max(1, width))
     for start in range(0, rows, step):
         part = words[start : start + step]
         mixed = part ^ (part >> np.uint32(16))  # numbers whose low bits are all zero are many

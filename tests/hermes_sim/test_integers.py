@@ -13,11 +13,11 @@ from torch import Tensor
 from hermes_sim import crossbar, integers
 from hermes_sim.crossbar import Converters, LayerArrays, RowBlock, safe_norm
 from hermes_sim.integers import IntegerBlock, IntegerLayer, TorchLayer, integer_layer, squared
-from hermes_sim.kernel import build
 from hermes_sim.kernel.layer import KernelLayer
-from hermes_sim.kernel.load import Kernel, load, runs
+from hermes_sim.kernel.load import Kernel, load
 from hermes_sim.layers import runner
 from hermes_sim.noise import ReadNoise, normals, row_keys
+from hermesrt.native.build import INSTRUCTIONS, runs
 from hermesrt.reads import mix, numbered
 
 FREE = Converters(
@@ -253,7 +253,7 @@ def test_outputs_are_those_in_fp32_but_for_ties(case: str) -> None:
 # The kernel
 
 
-@pytest.fixture(params=list(build.INSTRUCTIONS))
+@pytest.fixture(params=list(INSTRUCTIONS))
 def kernel(request: pytest.FixtureRequest) -> Kernel:
     if not runs(request.param):
         pytest.skip(f"the processor has no {request.param}")
@@ -299,7 +299,7 @@ def threads() -> Iterator[None]:
 @pytest.mark.parametrize("compiled", [True, False])
 def test_threads_splits_and_orders_change_no_bit(compiled: bool) -> None:
     layer, x, reads = arrays(STOPPED, (256, 130), 200), inputs(500, 386), mix(numbered(500))
-    found = next((load(name) for name in build.INSTRUCTIONS if runs(name)), None)
+    found = next((load(name) for name in INSTRUCTIONS if runs(name)), None)
     run = runner(layer, STREAMS[:2], found if compiled else None)
     whole = run(x, reads)
     order = torch.randperm(500, generator=torch.Generator().manual_seed(0))
@@ -336,7 +336,7 @@ def test_layers_that_are_not_in_whole_numbers_run_in_fp32(kernel: Kernel) -> Non
 @pytest.mark.parametrize("compiled", [True, False])
 def test_the_noise_of_outputs_has_the_mean_and_variance_of_its_equations(compiled: bool) -> None:
     """counts = sum + zero + normal sqrt(c^2 V + white), of reads, rows, columns and stages."""
-    found = next((load(name) for name in build.INSTRUCTIONS if runs(name)), None)
+    found = next((load(name) for name in INSTRUCTIONS if runs(name)), None)
     bare = replace(FREE, count_code=False, rounding=None)
     layer = replace(arrays(bare, (256,), 40), output_step=1.0)
     run = runner(layer, STREAMS[:1], found if compiled else None)

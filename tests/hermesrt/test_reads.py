@@ -6,7 +6,15 @@ import torch
 from torch import nn
 
 import hermesc
-from hermesrt.reads import ReadCounter, digest, mix, numbered, varying_steps, vector_keys
+from hermesrt import reads
+from hermesrt.reads import (
+    ReadCounter,
+    add_digests,
+    mix,
+    numbered,
+    varying_steps,
+    vector_keys,
+)
 
 
 def keys(*rows, counter=None):
@@ -49,24 +57,66 @@ def test_all_inputs_count_and_those_of_all_samples_too():
 DTYPES = [np.float32, np.float64, np.int64, np.uint8, np.bool_, np.float16]
 
 
+@pytest.fixture(params=["compiled", "numpy"])
+def way(request, monkeypatch):
+    """With and without the C functions."""
+    if request.param == "numpy":
+        monkeypatch.setattr(reads, "functions", lambda: None)
+    elif reads.functions() is None:
+        pytest.skip("there is no C compiler")
+
+
+def digests(rows, count=None):
+    contents = np.zeros(len(rows), np.uint64)
+    add_digests(rows, count or len(rows), contents)
+    return contents.tolist()
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_contents_of_every_dtype_are_told_apart(dtype):
     rows = np.eye(300, 301).astype(dtype)  # odd sizes; few bits of a word are set
-    assert len(set(digest(rows, 300).tolist())) == 300
-    assert (digest(rows[:7], 7) == digest(rows, 300)[:7]).all()
-    assert len(digest(rows, 1)) == 1
+    found = digests(rows)
+    assert len(set(found)) == 300
+    assert digests(rows[:7]) == found[:7]
+    assert len(set(digests(rows, 1))) == 1
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40_000), (500, 17), (70, 3, 5)])
+def test_keys_are_the_same_with_and_without_the_c_functions(dtype, shape, monkeypatch):
+    if reads.functions() is None:
+        pytest.skip("there is no C compiler")
+    x = torch.from_numpy((np.random.RandomState(0).randn(*shape) * 9).astype(dtype))
+    x[-1] = x[0]
+    inputs, found = {"x": x, "mask": torch.rand(4)}, []
+    for _ in range(2):
+        counter = ReadCounter()
+        found.append([counter.keys(inputs, ("x",), len(x)).tolist() for _ in range(3)])
+        monkeypatch.setattr(reads, "functions", lambda: None)
+    assert found[0] == found[1]
+    assert len({key for keys in found[0] for key in keys}) == 3 * len(x)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_counter_grows_and_remembers():
+    counter, rows = ReadCounter(), torch.arange(30_000.0)[:, None]
+
+    def read(part):
+        return counter.keys({"x": part}, ("x",), len(part)).tolist()
+
+    first = [key for part in rows.split(700) for key in read(part)]
+    again = read(rows)
+    assert len({*first, *again}) == 60_000
+    counter.forget()
+    assert read(rows.flip(0)) == first[::-1]
+
+
+@pytest.mark.usefixtures("way")
 def test_digests_differ_in_all_bits():
     rows = np.random.RandomState(0).rand(5000, 16).astype(np.float32)
-    bits = mix(digest(rows, 5000))[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
-    assert abs(bits.mean(0) - 0.5).max() < 0.05
-
-
-@pytest.mark.parametrize("words", [1, 40_000])
-def test_samples_longer_than_a_block_have_digests_too(words):
-    rows = np.arange(3 * words, dtype=np.uint32).reshape(3, words)
-    assert digest(rows, 3).tolist() == [digest(row[None], 1)[0] for row in rows]
+    bits = np.array(digests(rows), np.uint64)[:, None] >> np.arange(64, dtype=np.uint64)
+    assert abs((bits & np.uint64(1)).mean(0) - 0.5).max() < 0.05
 
 
 def test_a_vector_is_known_by_its_sample_and_its_place():

@@ -3,19 +3,16 @@
 import ctypes
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from hermes_sim.kernel import build
+from hermesrt.native import build
 from hermesrt.reads import Keys
 
 _P, _L, _F, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_int32
-_NEEDED = {  # what torch calls the instructions that a kernel uses
-    "avx512-vnni": ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_vnni"),
-    "avx2": ("avx2",),
-}
+SOURCE = Path(__file__).with_name("layer.c")
 
 
 class StageFields(ctypes.Structure):
@@ -62,25 +59,17 @@ class Kernel:
 @cache
 def kernel() -> Kernel | None:
     """The best kernel that this processor runs and that is or can be compiled; None without."""
-    found = (load(name) for name in build.INSTRUCTIONS if runs(name))
-    return next((one for one in found if one is not None), None)
-
-
-def runs(instructions: str) -> bool:
-    """Whether this processor has the instructions."""
-    has = torch.cpu.get_capabilities()
-    return all(has.get(name, False) for name in _NEEDED[instructions])
+    found = build.best(SOURCE)
+    return None if found is None else _kernel(*found)
 
 
 def load(instructions: str) -> Kernel | None:
-    """The kernel for an instruction set that the processor has."""
-    path = build.library(instructions)
-    if path is None:
-        return None
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError:  # of another system, or on a file system without the right to run
-        return None
+    """The kernel for instructions that the processor has."""
+    found = build.load(SOURCE, instructions)
+    return None if found is None else _kernel(instructions, found)
+
+
+def _kernel(instructions: str, library: ctypes.CDLL) -> Kernel:
     library.hermes_layer.argtypes = (_P, _P, _P, _L, _P)
     library.hermes_normals.argtypes = (ctypes.c_uint64, _P, _L, _L, _P)
     library.hermes_normals.restype = None
