@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -46,7 +46,7 @@ class ReadCounter:
         contents = np.zeros(samples, np.uint64)
         for name, tensor in inputs.items():
             apart = name in batched and tensor.dim() > 0
-            add_digests(array_of(tensor), samples if apart else 1, contents)
+            add_digests(tensor, samples if apart else 1, contents)
         if isinstance(self._seen, dict):
             return _read(self._seen, contents)
         return self._seen.read(contents)
@@ -113,28 +113,27 @@ def numbered(count: int) -> Keys:
     return np.arange(count, dtype=np.uint64)
 
 
-def add_digests(array: NDArray[Any], rows: int, contents: Keys) -> None:
-    """Mix the digests of so many equal parts of an array into the contents of samples; that of a
+def add_digests(tensor: Tensor, rows: int, contents: Keys) -> None:
+    """Mix the digests of so many equal parts of a tensor into the contents of samples; that of a
     single part into all of them."""
-    data = np.ascontiguousarray(array)
-    if data.dtype.itemsize % 4 or data.dtype.kind not in "fiuc":
-        data = data.view(np.uint8).reshape(rows, -1)
-        data = np.pad(data, ((0, 0), (0, -data.shape[1] % 4)))
-    width, c = data.nbytes // 4 // rows, functions()
-    factors = _factors(width)
+    c = functions()
+    if tensor.itemsize % 4 or not tensor.is_contiguous() or tensor.is_complex():
+        data = np.ascontiguousarray(array_of(tensor)).view(np.uint8).reshape(rows, -1)
+        tensor = torch.from_numpy(np.pad(data, ((0, 0), (0, -data.shape[1] % 4))))
+    width = tensor.nbytes // 4 // rows
     if c is None:
-        found = digest(data.view(np.uint32).reshape(rows, width))
-        contents[:] = mix(contents * GOLDEN + found)
+        words = tensor.detach().numpy().view(np.uint32).reshape(rows, width)
+        contents[:] = mix(contents * GOLDEN + digest(words))
         return
-    addresses = data.ctypes.data, factors.ctypes.data, contents.ctypes.data
-    c.hermes_digest(addresses[0], rows, width, *addresses[1:], len(contents))
+    factors = _factors(width)[1]
+    c.hermes_digest(tensor.data_ptr(), rows, width, factors, contents.ctypes.data, len(contents))
 
 
 def digest(words: NDArray[np.uint32]) -> Keys:
     """64 bits of each row: two products with fixed random odd numbers, modulo 2^32. Samples that
     collide (one in 10^12 pairs) are taken for equal ones."""
     rows, width = words.shape
-    factors, found = _factors(width), np.empty((2, rows), np.uint32)
+    factors, found = _factors(width)[0], np.empty((2, rows), np.uint32)
     step = max(1, _WORDS // max(1, width))
     for start in range(0, rows, step):
         part = words[start : start + step]
@@ -145,9 +144,12 @@ def digest(words: NDArray[np.uint32]) -> Keys:
 
 
 @cache
-def _factors(words: int) -> NDArray[np.uint32]:
+def _factors(words: int) -> tuple[NDArray[np.uint32], int]:
+    """For digests, and where in memory."""
     draw = np.random.RandomState(0)
-    return np.stack([draw.randint(0, 2**32, words, np.uint32) | np.uint32(1) for _ in range(2)])
+    factors = [draw.randint(0, 2**32, words, np.uint32) | np.uint32(1) for _ in range(2)]
+    both = np.stack(factors)
+    return both, both.ctypes.data
 
 
 def vector_keys(samples: Keys, shape: tuple[int, ...], own: tuple[int, ...]) -> Keys:

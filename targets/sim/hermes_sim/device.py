@@ -174,7 +174,10 @@ class SimulatedDevice:
         `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        return self._layer(step, copy)(x.float(), reads).to(x.dtype)
+        run = self._layers.get((step.name, copy)) or self._layer(step, copy)
+        if x.dtype == torch.float32:
+            return run(x, reads)
+        return run(x.float(), reads).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read
@@ -241,13 +244,12 @@ class SimulatedDevice:
         return epilogue(self._held, step, total).to(x.dtype)
 
     def _layer(self, step: MvmStep, copy: int) -> Run:
-        if (step.name, copy) not in self._layers:
-            settings = self._settings
-            self._fold = self._fold or Fold(
-                self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
-            )
-            layer = self._fold.layer(step, copy)
-            name = ("read", *stream_name(step, copy))
-            streams = tuple(stream(self._seed, *name, i) for i in range(len(layer.stages)))
-            self._layers[step.name, copy] = runner(layer, streams, kernel())
-        return self._layers[step.name, copy]
+        settings = self._settings
+        self._fold = self._fold or Fold(
+            self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
+        )
+        layer = self._fold.layer(step, copy)
+        name = ("read", *stream_name(step, copy))
+        streams = tuple(stream(self._seed, *name, i) for i in range(len(layer.stages)))
+        run = self._layers[step.name, copy] = runner(layer, streams, kernel())
+        return run
