@@ -17,8 +17,6 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
 FLAGS = (
     "-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno",
     "-fvisibility=hidden",
@@ -46,6 +44,8 @@ def best(source: Path) -> tuple[str, ctypes.CDLL] | None:
 
 def runs(instructions: str) -> bool:
     """Whether this processor has the instructions."""
+    import torch  # not above: building a wheel has no torch
+
     has = torch.cpu.get_capabilities()
     return all(has.get(name, False) for name in _NEEDED[instructions])
 
@@ -97,7 +97,9 @@ def compilers() -> Iterator[list[str]]:
         if found is not None:
             yield [found]
     if find_spec("ziglang") is not None:
-        yield [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-gnu.2.17", "-s"]
+        # without a target it compiles for the build machine's own processor
+        target = ["-target", "x86_64-linux-gnu.2.17"] if sys.platform == "linux" else []
+        yield [sys.executable, "-m", "ziglang", "cc", *target, "-s"]
 
 
 def _own_folder() -> Path:
