@@ -18,7 +18,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("runtime/hermesrt/native/reads.c", "targets/sim/hermes_sim/kernel/layer.c")
+SOURCES = (("runtime", "hermesrt/native/reads.c"), ("targets/sim", "hermes_sim/kernel/layer.c"))
 
 
 class CustomBuildHook(BuildHookInterface):
@@ -31,15 +31,15 @@ class CustomBuildHook(BuildHookInterface):
         build, root = _build(Path(self.root)), Path(self.root)
         room = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, room, ignore_errors=True)
-        for source in map(root.joinpath, SOURCES):
+        made: dict[str, str] = {}
+        for folder, name in SOURCES:
             for instructions in build.INSTRUCTIONS:
-                place = build.shipped(source, instructions)
-                made = Path(room) / place.name
-                if not build.compile_to(made, source, instructions):
+                place = build.shipped(root / folder / name, instructions)
+                compiled = Path(room) / place.name
+                if not build.compile_to(compiled, root / folder / name, instructions):
                     return
-                target = place.relative_to(root / ("runtime" if "runtime" in place.parts else
-                                                   "targets/sim"))  # fmt: skip
-                build_data["force_include"][str(made)] = str(target)
+                made[str(compiled)] = str(place.relative_to(root / folder))
+        build_data["force_include"].update(made)
         build_data["pure_python"] = False
         system = re.sub("[-.]", "_", sysconfig.get_platform())
         build_data["tag"] = f"py3-none-{system}"

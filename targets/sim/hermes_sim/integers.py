@@ -166,12 +166,14 @@ class TorchBlock:
     block: itself.
     high: its weights over 128, rounded down.
     low: what is left of them, 0 to 127.
+    total: the conductances of both polarities; None where nothing saturates.
     read: its variances.
     """
 
     block: IntegerBlock
     high: Float[Tensor, "rows columns"]
     low: Float[Tensor, "rows columns"]
+    total: Float[Tensor, "rows columns"] | None
     read: Float[Tensor, "rows columns"] | None
 
 
@@ -202,7 +204,8 @@ def _torch_block(block: IntegerBlock) -> TorchBlock:
     weights = block.plus.int() - block.minus.int()
     high = weights >> 7
     read = None if block.read is None else block.read.float()
-    return TorchBlock(block, high.float(), (weights - high * 128).float(), read)
+    total = None if block.lines is None else block.plus.float() + block.minus.float()
+    return TorchBlock(block, high.float(), (weights - high * 128).float(), total, read)
 
 
 def _outputs(held: TorchLayer, x: Vectors, noise: crossbar.Noise, first: int, out: Sums) -> None:
@@ -239,8 +242,8 @@ def _counts(
     sums = _product(one, codes)
     if converters.asymmetry:
         sums.add_(_product(one, codes.clamp(min=0)).mul_(converters.asymmetry))
-    if block.lines is not None:
-        _stop_phases(block, block.lines, codes, sums)
+    if block.lines is not None and one.total is not None:
+        _stop_phases(block, block.lines, one.total, codes, sums)
     counts = sums.mul_(block.count).add_(block.zero)
     if not converters.four_phase:
         limit = min(converters.phase_limit, converters.counter_limit)
@@ -282,13 +285,26 @@ def squared(codes: Vectors) -> tuple[Vectors, Float[Tensor, "vectors 1"]]:
 
 
 def _stop_phases(
-    block: IntegerBlock, lines: Float[Tensor, "kind polarity columns"], codes: Vectors, sums: Sums
+    block: IntegerBlock,
+    lines: Float[Tensor, "kind polarity columns"],
+    total: Float[Tensor, "rows columns"],
+    codes: Vectors,
+    sums: Sums,
 ) -> None:
     """Replace the sums of vectors that may saturate a line by those of four stopped phases: what
-    did not saturate has the same bits as before."""
+    did not saturate has the same bits as before.
+
+    Few vectors pass the first bound by chance. For those, the product of all magnitudes with all
+    conductances is the sum of both counters and `sums` their difference; no phase counts more than
+    its counter.
+    """
     worst = lines.amax((1, 2)).tolist()
     taken = [_taken(codes.clamp(min=0), worst), _taken(codes.clamp(max=0), worst)]
     suspect = (torch.maximum(*taken) > 1).nonzero()[:, 0]
+    if not len(suspect):
+        return
+    most = (codes[suspect].abs() @ total).add_(sums[suspect].abs()).mul_(_SURELY / 2)
+    suspect = suspect[(most > torch.minimum(block.phase, block.counter)).any(1)]
     if len(suspect):
         sums[suspect] = four_phases(block, codes[suspect])
 
