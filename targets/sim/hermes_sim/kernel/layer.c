@@ -92,17 +92,22 @@ static uint64_t mix(uint64_t key) /* reads.mix */
     return key ^ (key >> 33);
 }
 
-/* noise.normals: of columns first + 1, ..., first + LANES */
-INLINE vf normal(uint32_t low, uint32_t high, int64_t first)
+/* What columns first + 1, ..., first + LANES add to a key. */
+INLINE vi column_words(int64_t first)
 {
 #if LANES == 16
     const vi lane = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
 #else
     const vi lane = _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
 #endif
-    vi column = I(mullo_epi32)(I(add_epi32)(lane, I(set1_epi32)((int)first)),
-                               I(set1_epi32)((int)0x9E3779B1u));
-    vi word = I(add_epi32)(column, I(set1_epi32)((int)low));
+    return I(mullo_epi32)(I(add_epi32)(lane, I(set1_epi32)((int)first)),
+                          I(set1_epi32)((int)0x9E3779B1u));
+}
+
+/* noise.normals: of some columns of a row */
+INLINE vf normal(uint32_t low, uint32_t high, vi columns)
+{
+    vi word = I(add_epi32)(columns, I(set1_epi32)((int)low));
     word = xor_i(word, I(srli_epi32)(word, 16));
     word = I(mullo_epi32)(word, I(set1_epi32)((int)high));
     word = xor_i(word, I(srli_epi32)(word, 15));
@@ -131,7 +136,7 @@ __attribute__((visibility("default"))) void hermes_normals(uint64_t stream, cons
     for (int64_t r = 0; r < rows; r++) {
         uint64_t key = mix(reads[r] ^ stream);
         for (int64_t j = 0; j < columns; j += LANES) {
-            vf z = normal((uint32_t)key, (uint32_t)(key >> 32) | 1, j);
+            vf z = normal((uint32_t)key, (uint32_t)(key >> 32) | 1, column_words(j));
             float *place = out + r * columns + j;
             if (j + LANES <= columns) {
                 F(storeu)(place, z);
@@ -375,42 +380,74 @@ static void stop_phases(const stage_t *stage, const vector_t *vector, const int1
         }
 }
 
-/* From sums to output codes: `value` holds those of the stage before and takes the new ones. */
-INLINE void finish(const layer_t *layer, const stage_t *stage, const vector_t *vector, int64_t column,
-                   int last, const float *sums, const int32_t *variance, float *value)
+typedef struct { /* some rows of a panel, each table [row][PANEL] but for `out` */
+    int count, last;
+    int64_t column, stride; /* of out */
+    const vector_t *vector;
+    const float *sums;
+    const int32_t *variance;
+    float *before, *out;
+} tile_t;
+
+/* From sums to output codes; the flags are those of the layer and the stage. */
+INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage, const tile_t tile,
+                   const int read, const int white, const int count_code, const int rounding,
+                   const int cascade)
 {
+    const vf least = F(set1)(layer->relu && tile.last ? 0 : -layer->output_levels);
+    const vf most = F(set1)(layer->output_levels), unit = F(set1)(layer->output_step);
     for (int h = 0; h < PARTS; h++) {
-        int64_t j = column + h * LANES;
-        vf count = F(add)(F(mul)(F(loadu)(sums + h * LANES), F(loadu)(stage->count + j)),
-                          F(loadu)(stage->zero + j));
-        if (!layer->four_phase)
-            count = F(min)(F(max)(count, F(set1)(-layer->limit)), F(set1)(layer->limit));
-        if (stage->read || stage->white) {
-            vf spread = F(set1)(0);
-            if (stage->read) {
-                spread = F(mul)(I(cvtepi32_ps)(load_i(variance + h * LANES)), F(set1)(vector->step));
-                spread = F(mul)(spread, F(loadu)(stage->read_step + j));
+        int64_t j = tile.column + h * LANES;
+        const vf step = F(loadu)(stage->count + j), zero = F(loadu)(stage->zero + j);
+        const vf scale = F(loadu)(stage->scale + j), offset = F(loadu)(stage->offset + j);
+        const vf spread = read ? F(loadu)(stage->read_step + j) : zero;
+        const vf flat = white ? F(loadu)(stage->white + j) : zero;
+        const vi columns = column_words(j);
+        for (int r = 0; r < tile.count; r++) {
+            int64_t place = r * PANEL + h * LANES;
+            vf count = F(add)(F(mul)(F(loadu)(tile.sums + place), step), zero);
+            if (!layer->four_phase)
+                count = F(min)(F(max)(count, F(set1)(-layer->limit)), F(set1)(layer->limit));
+            if (read || white) {
+                vf variance = flat;
+                if (read) {
+                    variance = I(cvtepi32_ps)(load_i(tile.variance + place));
+                    variance = F(mul)(F(mul)(variance, F(set1)(tile.vector[r].step)), spread);
+                    variance = white ? F(add)(variance, flat) : variance;
+                }
+                vf z = normal(tile.vector[r].low, tile.vector[r].high, columns);
+                count = F(add)(count, F(mul)(z, F(sqrt)(variance)));
             }
-            if (stage->white)
-                spread = F(add)(spread, F(loadu)(stage->white + j));
-            vf noise = F(mul)(normal(vector->low, vector->high, j), F(sqrt)(spread));
-            count = F(add)(count, noise);
+            count = count_code ? round_even(count) : count;
+            vf code = F(add)(F(mul)(count, scale), offset);
+            if (cascade) {
+                vf before = F(loadu)(tile.before + place);
+                code = F(add)(code, F(mul)(before, F(set1)(stage->carry)));
+            }
+            if (rounding) {
+                code = F(min)(F(max)(code, least), most);
+                code = rounding == 1 ? round_zero(code) : round_even(code);
+            } else if (layer->relu && tile.last)
+                code = F(max)(code, F(set1)(0));
+            code = tile.last ? F(mul)(code, unit) : code;
+            F(storeu)(tile.out + r * tile.stride + h * LANES, code);
         }
-        if (layer->count_code)
-            count = round_even(count);
-        vf code = F(add)(F(mul)(count, F(loadu)(stage->scale + j)), F(loadu)(stage->offset + j));
-        if (stage != layer->stage)
-            code = F(add)(code, F(mul)(F(loadu)(value + h * LANES), F(set1)(stage->carry)));
-        if (layer->rounding) {
-            float least = layer->relu && last ? 0 : -layer->output_levels;
-            code = F(min)(F(max)(code, F(set1)(least)), F(set1)(layer->output_levels));
-            code = layer->rounding == 1 ? round_zero(code) : round_even(code);
-        } else if (layer->relu && last)
-            code = F(max)(code, F(set1)(0));
-        if (last)
-            code = F(mul)(code, F(set1)(layer->output_step));
-        F(storeu)(value + h * LANES, code);
     }
+}
+
+/* The default chip's effects apart from all others, for a compiler makes the former twice as fast. */
+static void finish_tile(const layer_t *layer, const stage_t *stage, const tile_t tile)
+{
+    int read = stage->read != 0, white = stage->white != 0, cascade = stage != layer->stage;
+    if (layer->count_code && layer->rounding == 1 && !white && !cascade) {
+        if (read)
+            finish(layer, stage, tile, 1, 0, 1, 1, 0);
+        else
+            finish(layer, stage, tile, 0, 0, 1, 1, 0);
+    } else if (layer->count_code && layer->rounding == 1 && !white && read)
+        finish(layer, stage, tile, 1, 0, 1, 1, 1);
+    else
+        finish(layer, stage, tile, read, white, layer->count_code, layer->rounding, cascade);
 }
 
 typedef struct { /* room of a block of vectors */
@@ -454,19 +491,22 @@ static void prepare(const layer_t *layer, const room_t *room, const float *x, co
     room->bad[row] = bad != 0;
 }
 
+/* The outputs of a panel, to out[row * stride]. */
 static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int64_t panel,
-                     int64_t padded)
+                     int64_t padded, float *out, int64_t stride)
 {
     int32_t sums[TILE * PANEL], more[TILE * PANEL], variance[TILE * PANEL];
     float total[TILE * PANEL];
     int64_t start = 0;
     for (int64_t s = 0; s < layer->stages; s++) {
         const stage_t *stage = layer->stage + s;
+        int last = s == layer->stages - 1;
         int64_t pairs = (stage->rows + 1) / 2, quads = (stage->rows + 3) / 4;
         const int16_t *weight = stage->weight + panel * PANEL * pairs * 2;
         for (int64_t row = 0; row < rows; row += TILE) {
             int count = rows - row < TILE ? (int)(rows - row) : TILE;
             int64_t place = row * room->stride + start;
+            const vector_t *vector = room->vector + s * BLOCK + row;
             word_product(count, room->codes + place, room->stride, weight, pairs, sums);
             for (int i = 0; i < count * PANEL; i += LANES)
                 F(storeu)(total + i, I(cvtepi32_ps)(load_i(sums + i)));
@@ -480,14 +520,17 @@ static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int
             if (stage->read)
                 byte_product(count, room->square + place, room->stride,
                              stage->read + panel * PANEL * quads * 4, quads, variance);
-            for (int r = 0; r < count; r++) {
-                const vector_t *vector = room->vector + s * BLOCK + row + r;
-                if (stage->cells[0] && vector->suspect)
-                    stop_phases(stage, vector, room->codes + place + r * room->stride, panel, padded,
-                                total + r * PANEL);
-                finish(layer, stage, vector, panel * PANEL, s == layer->stages - 1, total + r * PANEL,
-                       variance + r * PANEL, room->value + (row + r) * PANEL);
-            }
+            if (stage->cells[0])
+                for (int r = 0; r < count; r++)
+                    if (vector[r].suspect)
+                        stop_phases(stage, vector + r, room->codes + place + r * room->stride, panel,
+                                    padded, total + r * PANEL);
+            float *before = room->value + row * PANEL;
+            tile_t tile = {.count = count, .last = last, .column = panel * PANEL,
+                           .stride = last ? stride : PANEL, .vector = vector, .sums = total,
+                           .variance = variance, .before = before,
+                           .out = last ? out + row * stride : before};
+            finish_tile(layer, stage, tile);
         }
         start += (stage->rows + 31) / 16 * 16;
     }
@@ -526,12 +569,15 @@ __attribute__((visibility("default"))) int hermes_layer(const layer_t *layer, co
         for (int64_t r = 0; r < rows; r++)
             prepare(layer, &room, x + (first + r) * layer->inputs, reads + first, r);
         for (int64_t panel = 0; panel < panels; panel++) {
-            panel_of(layer, &room, rows, panel, panels * PANEL);
             int64_t width = layer->columns - panel * PANEL;
-            width = width < PANEL ? width : PANEL;
+            float *place = out + first * layer->columns + panel * PANEL;
+            if (width >= PANEL) {
+                panel_of(layer, &room, rows, panel, panels * PANEL, place, layer->columns);
+                continue;
+            }
+            panel_of(layer, &room, rows, panel, panels * PANEL, room.value, PANEL);
             for (int64_t r = 0; r < rows; r++)
-                memcpy(out + (first + r) * layer->columns + panel * PANEL, room.value + r * PANEL,
-                       width * sizeof(float));
+                memcpy(place + r * layer->columns, room.value + r * PANEL, width * sizeof(float));
         }
         for (int64_t r = 0; r < rows; r++)
             if (room.bad[r])
