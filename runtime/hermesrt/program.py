@@ -385,10 +385,11 @@ class Chip:
         if len(inputs) != len(specs):
             names = ", ".join(s.name for s in specs)
             raise InputError(f"{len(inputs)} inputs given; the program takes {len(specs)}: {names}")
-        kinds = tuple([(v.shape, v.dtype, type(v)) for v in inputs if isinstance(v, Tensor)])
-        if kinds in self._taken and all(map(all_finite, inputs)):
-            parts = zip(specs, inputs, strict=True)
-            return Samples({s.name: v.detach().contiguous() for s, v in parts}, None)
+        tensors = [value for value in inputs if isinstance(value, Tensor)]
+        kinds = tuple([(t.shape, t.dtype, t.device) for t in tensors])
+        if kinds in self._taken and all(map(all_finite, tensors)):
+            parts = zip(specs, tensors, strict=True)
+            return Samples({s.name: t.detach().contiguous() for s, t in parts}, None)
         arrays = {}
         for spec, value in zip(specs, inputs, strict=True):
             if not isinstance(value, Tensor | np.ndarray):

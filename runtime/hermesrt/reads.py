@@ -139,8 +139,11 @@ def digest(words: NDArray[np.uint32]) -> Keys:
         part = words[start : start + step]
         mixed = part ^ (part >> np.uint32(16))  # numbers whose low bits are all zero are many
         for half in (0, 1):
-            np.add.reduce(mixed * factors[half], 1, np.uint32, found[half, start : start + step])
-    return found[0].astype(np.uint64) << np.uint64(32) | found[1]
+            products = mixed * factors[half]
+            found[half, start : start + step] = products.sum(1, dtype=np.uint32)
+    high, low = found.astype(np.uint64)
+    keys: Keys = high << np.uint64(32) | low
+    return keys
 
 
 @cache

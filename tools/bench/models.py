@@ -64,7 +64,7 @@ def unit(inputs: int, outputs: int, *more: nn.Module) -> nn.Sequential:
 
 
 def resnet9() -> nn.Module:
-    """ResNet-9 of half the usual width, so that it fits one chip's cores twice."""
+    """ResNet-9 of half the usual width: it fits one chip."""
     return nn.Sequential(
         unit(3, 32), unit(32, 64, nn.MaxPool2d(2)), Residual(unit(64, 64), unit(64, 64)),
         unit(64, 128, nn.MaxPool2d(2)), unit(128, 256, nn.MaxPool2d(2)),
