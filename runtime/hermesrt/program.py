@@ -43,7 +43,7 @@ from hermesrt.programming.loop import (
     phases_of,
     program,
 )
-from hermesrt.reads import GOLDEN, Keys, ReadCounter, mix, varying_steps, vector_keys
+from hermesrt.reads import Keys, ReadCounter, parts_of, varying_steps, vector_keys
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport, read_mode
 from hermesrt.shapes import Shape, batched_inputs, check_run
@@ -355,7 +355,7 @@ class Chip:
                 return self._windowed(step, x, known, copies[step.matrix], own)
             if step.recurrence is not None:  # some vectors of one time step
                 keys = vector_keys(known, shape[:-1], own[:1])
-                keys = mix(keys) + np.uint64(times[step.name]) * GOLDEN
+                keys = parts_of(keys, np.array([times[step.name]], np.uint64))
                 times[step.name] += 1
                 return self.device.mvm(step, x, keys)
             keys, several = vector_keys(known, shape[:-1], own[:-1]), copies[step.matrix]
@@ -399,7 +399,7 @@ class Chip:
 
         def at(vectors: Tensor, places: Tensor) -> Tensor:
             image, position = np.divmod(places.numpy(), served)
-            keys = mix(images[image]) + position.astype(np.uint64) * GOLDEN
+            keys = parts_of(images[image], position.astype(np.uint64))
             if copies == 1:
                 return self.device.mvm(step, vectors, keys)
             return self._dealt(step, vectors, keys, places % own % copies, copies)

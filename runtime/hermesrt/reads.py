@@ -174,6 +174,12 @@ def vector_keys(samples: Keys, shape: tuple[int, ...], own: tuple[int, ...]) -> 
     return samples[owner.ravel() % len(samples)] + place.ravel().astype(np.uint64) * GOLDEN
 
 
+def parts_of(keys: Keys, parts: Keys) -> Keys:
+    """Keys of numbered parts of what has keys: of a recurrence's time steps, of an image's
+    positions."""
+    return mix(keys) + parts * GOLDEN
+
+
 def varying_steps(artifact: Artifact, batched: tuple[str, ...]) -> frozenset[str]:
     """The steps whose values follow from the samples; those of others are read once for all."""
     names = set(batched)

@@ -139,3 +139,60 @@ def test_an_ideal_chip_has_no_noise(program: Program, x: Tensor) -> None:
     chip = fresh(program).configure(ideal=True)
     assert torch.equal(chip(x), chip(x))
     torch.testing.assert_close(chip(x[:3]), chip(x)[:3])
+
+
+class Recurrent(nn.Module):
+    """An LSTM and a head on its last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(6, 10, batch_first=True), nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+class Turned(nn.Module):
+    """Tokens before the batch at its product, and a product of what is no sample's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 9), nn.Linear(9, 4)
+        self.register_buffer("places", torch.randn(5, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x.transpose(0, 1)).transpose(0, 1) + self.first(self.places)
+        return self.second(y.relu()).flatten(1)
+
+
+OF_ALL_SHAPES = {
+    "tokens": (nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4)), (5, 6)),
+    "tokens first": (Turned(), (5, 6)),
+    "images": (
+        nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 3, 3), nn.Flatten()),
+        (2, 7, 6),
+    ),
+    "time steps": (Recurrent(), (5, 6)),
+}
+
+
+@pytest.mark.parametrize("name", OF_ALL_SHAPES)
+def test_a_vector_is_known_by_its_sample_in_whatever_shape(name: str) -> None:
+    model, shape = OF_ALL_SHAPES[name]
+    x = torch.randn(12, *shape, generator=torch.Generator().manual_seed(2))
+    program = hermesc.compile(model.eval(), x[:5])
+    y = fresh(program)(x)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(fresh(program)(x[order]), y[order])
+    for part in (1, 5):
+        chip = fresh(program)
+        assert torch.equal(torch.cat([chip(some) for some in x.split(part)]), y)
+
+
+def test_each_time_step_and_each_token_has_noise_of_its_own() -> None:
+    """The same vector at all of them."""
+    torch.manual_seed(0)
+    linear, alone = nn.Linear(20, 8), torch.randn(1, 1, 20)
+    x = alone.expand(3, 200, -1)
+    y = fresh(hermesc.compile(linear, torch.randn(4, 200, 20)))(x)
+    assert len(y.reshape(-1, 8).unique(dim=0)) > 250
