@@ -41,6 +41,21 @@ class ReadCounter:
         c = functions()
         self._seen = {} if c is None else _Table(c)
 
+    def __getstate__(self) -> tuple[Keys, Keys]:
+        """What was seen and how often, for copies and files; addresses stay here."""
+        if isinstance(self._seen, _Table):
+            return self._seen.held()
+        pairs = np.array(list(self._seen.items()), np.uint64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def __setstate__(self, state: tuple[Keys, Keys]) -> None:
+        """With the C functions of this machine, or without."""
+        self.forget()
+        if isinstance(self._seen, _Table):
+            self._seen.add(*state)
+        else:
+            self._seen.update(zip(*(part.tolist() for part in state), strict=True))
+
     def keys(self, inputs: Mapping[str, Tensor], batched: tuple[str, ...], samples: int) -> Keys:
         """One key a sample; inputs that are not in `batched` are the same for all of them."""
         contents = np.zeros(samples, np.uint64)
@@ -76,14 +91,30 @@ class _Table:
 
     def read(self, contents: Keys) -> Keys:
         """Replace contents by the keys of their next reads."""
-        wanted = 2 * (self._taken + len(contents))
+        self._grow(len(contents))
+        self._taken += self._c.hermes_turns(contents.ctypes.data, len(contents), *self._places)
+        return contents
+
+    def held(self) -> tuple[Keys, Keys]:
+        """Contents that were seen, and how often."""
+        there = self._held[0] != 0
+        return self._held[0, there], self._held[1, there]
+
+    def add(self, contents: Keys, turns: Keys) -> None:
+        """Contents that were seen so often, into an empty table."""
+        self._grow(len(contents))
+        both = np.stack([contents, turns])
+        start, size = both.ctypes.data, both.nbytes // 2
+        self._c.hermes_move(start, start + size, len(contents), *self._places)
+        self._taken = len(contents)
+
+    def _grow(self, more: int) -> None:
+        wanted = 2 * (self._taken + more)
         if wanted > self._size:
             old, places = self._held, self._places
             self._make(1 << (2 * wanted - 1).bit_length())
             self._c.hermes_move(*places, *self._places)
             del old
-        self._taken += self._c.hermes_turns(contents.ctypes.data, len(contents), *self._places)
-        return contents
 
     def _make(self, size: int) -> None:
         self._size, self._held = size, np.zeros((2, size), np.uint64)

@@ -1,5 +1,6 @@
 """What docs/chip.md promises of repetition: each line is a test here."""
 
+import copy
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,13 @@ def test_a_new_chip_of_the_same_seed_repeats_the_first_calls(
     assert torch.equal(first(x), y)
     assert torch.equal(second(x), y)
     assert torch.equal(first(x[:9]), second(x[:9]))
+
+
+def test_a_copy_of_a_chip_goes_on_as_it_does(program: Program, x: Tensor) -> None:
+    chip = fresh(program)
+    chip(x[:20])
+    other = copy.deepcopy(chip)
+    assert torch.equal(other(x[:30]), chip(x[:30]))
 
 
 def test_another_seed_is_another_chip(program: Program, x: Tensor, y: Tensor) -> None:

@@ -1,5 +1,7 @@
 """The numbers of reads: by content and count, for vectors by sample and place."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,19 @@ def test_a_counter_grows_and_remembers():
     assert len({*first, *again}) == 60_000
     counter.forget()
     assert read(rows.flip(0)) == first[::-1]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("rows", [0, 3, 3000])
+def test_a_copy_of_a_counter_goes_on_as_it_does(rows):
+    x = torch.arange(float(rows))[:, None]
+    counter = ReadCounter()
+    for part in (x, x[::2]) if rows else ():
+        counter.keys({"x": part}, ("x",), len(part))
+    other = pickle.loads(pickle.dumps(counter))
+    last = torch.arange(rows + 1.0)[:, None]
+    found = [c.keys({"x": last}, ("x",), rows + 1).tolist() for c in (counter, other)]
+    assert found[0] == found[1]
 
 
 @pytest.mark.usefixtures("way")

@@ -56,6 +56,10 @@ class SimulatedDevice:
         self._layers: dict[tuple[str, int], Run] = {}
         self._fold: Fold | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """For copies and files: what is folded holds addresses, and is folded again."""
+        return self.__dict__ | {"_layers": {}, "_fold": None}
+
     @property
     def chip(self) -> ChipSpec:
         """Its description."""
