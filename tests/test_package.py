@@ -1,11 +1,14 @@
 """What the wheel holds."""
 
+import platform
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
+
+from hermesrt.native import build
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hermesc", "hermesrt", "hermes_chip", "hermes_sim")
@@ -36,3 +39,28 @@ def test_versions_agree() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_wheel_holds_the_libraries_where_there_is_a_compiler(wheel: ZipFile) -> None:
+    """One wheel for all versions of Python; without a compiler it is pure."""
+    (name,) = (n for n in wheel.namelist() if n.endswith("/WHEEL"))
+    text, names = wheel.read(name).decode(), set(wheel.namelist())
+    made = {
+        f"{place}-{instructions}.so"
+        for place in ("hermesrt/native/reads", "hermes_sim/kernel/layer")
+        for instructions in build.INSTRUCTIONS
+    }
+    there = platform.machine() == "x86_64" and any(build.compilers())
+    assert names & made == (made if there else set())
+    assert ("Tag: py3-none-any" in text) != there
+    assert "Tag: py3-none-" in text
+    assert {"hermesrt/native/reads.c", "hermes_sim/kernel/layer.c"} <= names
+
+
+def test_a_shipped_library_is_found_and_loaded(wheel: ZipFile, tmp_path: Path) -> None:
+    if "hermes_sim/kernel/layer-avx2.so" not in wheel.namelist() or not build.runs("avx2"):
+        pytest.skip("the wheel is pure")
+    wheel.extractall(tmp_path)
+    source = tmp_path / "hermes_sim/kernel/layer.c"
+    assert build.library(source, "avx2") == source.with_name("layer-avx2.so")
+    assert build.load(source, "avx2") is not None

@@ -143,7 +143,9 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
         "mapping": lambda: after(study_output("networks", "--only", "mapping"), "weights:\n"),
-        "bench": lambda: script("bench/mvm.py") + "\n\n" + script("bench/programming.py"),
+        "bench": lambda: "\n\n".join(
+            script(f"bench/{name}.py") for name in ("mvm", "models", "programming")
+        ),
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
         "defects": lambda: script("defects.py"),

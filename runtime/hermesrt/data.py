@@ -37,7 +37,7 @@ class Samples:
     @property
     def count(self) -> int:
         """Number of rows, the size of the batch."""
-        return max((t.shape[0] for t in self.inputs.values() if t.dim()), default=1)
+        return max([t.shape[0] for t in self.inputs.values() if t.dim()], default=1)
 
 
 def example_samples(artifact: Artifact) -> Samples:
@@ -91,8 +91,8 @@ def check_samples(
                 f"{where}: there is no array for the input {spec.name!r} {_shape(spec)}; it has "
                 f"{', '.join(arrays) or 'none'}"
             )
-        masks = _is_mask(artifact.examples.get(spec.name))
-        inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where, masks=masks)
+        example = artifact.examples.get(spec.name)
+        inputs[spec.name] = _tensor(spec, arrays[spec.name], sizes, where, example)
     named = any(isinstance(c, str) for c in artifact.manifest.classes)
     if labels is not None and labels.dtype.kind not in ("U" if named else "fiub"):
         kind = f"names, such as {artifact.manifest.classes[0]}" if named else "numbers"
@@ -133,7 +133,11 @@ def _check_size(spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int], 
 
 
 def _tensor(
-    spec: InputSpec, array: NDArray[Any], sizes: dict[str, int], where: str, *, masks: bool
+    spec: InputSpec,
+    array: NDArray[Any],
+    sizes: dict[str, int],
+    where: str,
+    example: NDArray[Any] | None,
 ) -> Tensor:
     place = f"{where}: input {spec.name!r}"
     _check_size(spec, array.shape, sizes, place)
@@ -142,8 +146,7 @@ def _tensor(
     if not _castable(array.dtype, spec.dtype):
         raise InputError(f"{place} has the dtype {array.dtype}; the program takes {spec.dtype}")
     tensor = torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, spec.dtype))
-    masked = masks and _is_mask(array)
-    if tensor.is_floating_point() and not (masked or _all_finite(tensor)):
+    if not all_finite(tensor) and not (_is_mask(example) and _is_mask(array)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             f"{place} holds {bad} values that are NaN or infinite (as {spec.dtype}); clean the "
@@ -152,8 +155,11 @@ def _tensor(
     return tensor
 
 
-def _all_finite(tensor: Tensor) -> bool:
-    """A finite sum has no other parts, and is ten times faster; but it may overflow by itself."""
+def all_finite(tensor: Tensor) -> bool:
+    """Whether it holds neither NaN nor infinity. A finite sum has no other parts, and is ten times
+    faster; but it may overflow by itself."""
+    if not tensor.is_floating_point():
+        return True
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
 
 
@@ -169,7 +175,8 @@ def _is_mask(values: NDArray[Any] | None) -> bool:
 def array_of(value: Tensor) -> NDArray[Any]:
     """A tensor as an array; formats that no array holds are exact in FP32, complex ones in two."""
     value = value.detach().resolve_conj().resolve_neg()
-    return value.to(_wider(value.dtype)).numpy()
+    wide = _wider(value.dtype)
+    return (value if wide == value.dtype else value.to(wide)).numpy()
 
 
 def _wider(dtype: torch.dtype) -> torch.dtype:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
+from hermesrt.reads import Keys
 from hermesrt.workload import Workload
 
 Method = Literal["published", "gdp", "verify", "oneshot", "ideal"]
@@ -71,8 +72,8 @@ class Device(Protocol):
     """A chip of cores with crossbars, converters and LDPUs.
 
     Running a program needs load, configure, mvm and cost; pulse-by-pulse programming needs pulse,
-    read_cells, mvm_core and settle. `index` and `block` number the calls, so that a simulator can
-    draw the same noise again; a chip ignores them.
+    read_cells, mvm_core and settle. `index` numbers the calls and `reads` names the read of each
+    vector, so that a simulator can draw the same noise again; a chip ignores them.
     """
 
     @property
@@ -128,10 +129,10 @@ class Device(Protocol):
         ...
 
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], reads: Keys, copy: int = 0
     ) -> Tensor:
-        """One MVM step for a block of vectors, on one copy of its matrix; read noise depends on
-        seed, step, `block` and copy."""
+        """One MVM step for some vectors, on one copy of its matrix; a vector's noise depends on
+        seed, step, copy and its own number in `reads`, [vectors]."""
         ...
 
     def state(self) -> DeviceState:

@@ -14,7 +14,7 @@ from torch import Tensor
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
-from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.call import run
 from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
@@ -46,8 +46,7 @@ def execute(
     """
     steps = artifact.manifest.steps
     values: dict[str, Any] = dict(inputs)
-    dead = last_uses([(s.name, s.takes) for s in steps], artifact.manifest.outputs)
-    for step, done in zip(steps, dead, strict=True):
+    for step, done in zip(steps, artifact.last_uses, strict=True):
         try:
             values[step.name] = result = _run(artifact, step, values, mvm, device, bounded, gates)
         except (HermescError, KeyboardInterrupt):

@@ -1,12 +1,11 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +18,7 @@ from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.load import GivenSettings, chip_tables, override, settings_of
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
-from hermesrt.data import Samples, array_of, check_samples, example_samples
+from hermesrt.data import Samples, all_finite, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import (
@@ -44,9 +43,10 @@ from hermesrt.programming.loop import (
     phases_of,
     program,
 )
+from hermesrt.reads import Keys, ReadCounter, parts_of, varying_steps, vector_keys
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.run_report import RunReport, read_mode
-from hermesrt.shapes import check_run
+from hermesrt.shapes import Shape, batched_inputs, check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
 from hermesrt.units import age_of, duration
 from hermesrt.workload import HostWork, Workload, workload
@@ -56,7 +56,8 @@ C = TypeVar("C", bound="Chip")
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
-_PART_BITS = 40  # of a block's number; what is above numbers its images' parts or time steps
+_ALL = slice(None)
+_CONSTANT = np.zeros(1, np.uint64)  # read of what does not follow from the samples
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,8 +150,8 @@ class OutputBlock:
 class Chip:
     """A device that holds a program: call it like the model itself.
 
-    Successive calls go on with fresh read noise; a new Chip of the same seed repeats them, as this
-    one does after `rewind`.
+    A sample that is given again is read again, with fresh noise; a new Chip of the same seed
+    repeats all reads, as this one does after `rewind`.
     """
 
     def __init__(self, program: Program, device: Device) -> None:
@@ -159,8 +160,14 @@ class Chip:
         self.method: Method = "published"
         self.iterations: tuple[Iteration, ...] = ()
         self.settings = ReadSettings()
-        self._blocks_run = 0
-        self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
+        self._reads = ReadCounter()
+        self._batched = batched_inputs(program.artifact)
+        self._varying = varying_steps(program.artifact, self._batched)
+        self._rows_at_once: dict[tuple[Shape, ...], int] = {}
+        self._sample_shapes: dict[tuple[Shape, ...], dict[str, Shape]] = {}
+        self._checked: set[tuple[Shape, ...]] = set()
+        self._taken: set[tuple[object, ...]] = set()
+        self._copies = {m.name: m.copies for m in program.artifact.manifest.matrices}
         device.load(program.artifact)
         device.configure(self.settings)
 
@@ -247,16 +254,16 @@ class Chip:
         return self
 
     def rewind(self: C) -> C:
-        """Go back to the first read noise, so that the calls that follow repeat the first ones."""
-        self._blocks_run = 0
+        """Forget which samples were read, so that each is read with its first noise again."""
+        self._reads.forget()
         return self
 
     def __call__(self, *inputs: Tensor | NDArray[Any]) -> Any:
         """The outputs of tensors or numpy arrays: a tensor, or a tuple where there are several.
 
-        The read noise of a row follows from the chip's seed, the number of calls before and the
-        row's place in the batch. So another batch split or another order of rows gives other
-        bits; rows that follow, and the number of threads, do not change those of a crossbar.
+        The read noise of a row follows from the chip's seed, the row itself and how often the chip
+        has read it. So neither the split into calls nor the order of different rows nor the number
+        of threads changes a bit on crossbars, and a call with the same rows has fresh noise.
         Raises: InputError when the inputs do not fit the program.
         """
         blocks = self.run(self._samples(inputs), references=False)
@@ -268,7 +275,7 @@ class Chip:
     ) -> RunReport:
         """Accuracy, latency and energy on the inputs, or on the program's own examples.
 
-        It runs them, so it counts as a call: it takes the next read noise.
+        It runs them, so it counts as a call: a later one reads them with fresh noise.
         """
         artifact = self.compiled.artifact
         samples = self._samples(inputs) if inputs else example_samples(artifact)
@@ -302,48 +309,65 @@ class Chip:
             )
         self.device.configure(self.settings)
         blocks = self._row_blocks(samples)
-        check_run(
-            artifact, {n: tuple(_rows(t, blocks[0]).shape) for n, t in samples.inputs.items()}
-        )
         for rows in blocks:
             part = {n: _rows(t, rows) for n, t in samples.inputs.items()}
-            block = self._blocks_run
-            self._blocks_run += 1
-
+            if rows is blocks[0]:
+                self._check(part)
+            reads = self._sample_keys(part)
             with torch.no_grad():
-                mvm, gates = self._mvm(samples, block, exact), self._gates(exact)
+                mvm, gates = self._mvm(samples, reads, exact), self._gates(exact)
                 outputs = execute(artifact, part, mvm, gates=gates)
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
-    def _mvm(self, samples: Samples, block: int, exact: frozenset[str]) -> MvmFunction:
+    def _check(self, part: Mapping[str, Tensor]) -> None:
+        """Before the first run of each size: what does not fit is known before it is computed."""
+        known = tuple([t.shape for t in part.values()])
+        if known not in self._checked:
+            check_run(self.compiled.artifact, {n: tuple(t.shape) for n, t in part.items()})
+            self._checked.add(known)
+
+    def _sample_keys(self, part: Mapping[str, Tensor]) -> Keys:
+        """A key for the read of each sample of a block; rows that belong together are one."""
+        if not self.compiled.artifact.manifest.rows_independent:
+            return self._reads.keys(part, (), 1)
+        return self._reads.keys(part, self._batched, Samples(part, None).count)
+
+    def _mvm(self, samples: Samples, reads: Keys, exact: frozenset[str]) -> MvmFunction:
         """MVMs of a block on the device, each vector on its copy of the matrix."""
         artifact = self.compiled.artifact
-        copies = {m.name: m.copies for m in artifact.manifest.matrices}
-        spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
-        digital = reference_mvm(artifact)
-        shapes: dict[str, tuple[int, ...]] = {}
+        copies = self._copies
+        matrices = artifact.manifest.matrices if exact else ()
+        spared = {m.name for m in matrices if m.label in exact}
+        digital = reference_mvm(artifact) if exact else None
+        shapes: Mapping[str, Shape] = {}
         times: Counter[str] = Counter()  # that a recurrence was called
-        if max(copies.values(), default=1) > 1:
-            sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
-            shapes = sample_shapes(artifact, sizes)
+        if len(reads) > 1 or max(copies.values(), default=1) > 1:
+            shapes = self._shapes(samples)
 
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
-            if step.matrix in spared:
+            if digital is not None and step.matrix in spared:
                 return digital(step, x)
+            known = reads if step.name in self._varying else _CONSTANT
+            shape = tuple(x.shape)
+            own = shapes.get(step.name, shape)
             if step.window is not None:
-                return self._windowed(step, x, block, copies[step.matrix], shapes)
-            vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
-            if several == 1:
-                number = block + (times[step.name] << _PART_BITS)  # each call has its own noise
+                return self._windowed(step, x, known, copies[step.matrix], own)
+            if step.recurrence is not None:  # some vectors of one time step
+                keys = vector_keys(known, shape[:-1], own[:1])
+                keys = parts_of(keys, np.array([times[step.name]], np.uint64))
                 times[step.name] += 1
-                y = self.device.mvm(step, vectors, number)
+                return self.device.mvm(step, x, keys)
+            keys, several = vector_keys(known, shape[:-1], own[:-1]), copies[step.matrix]
+            if several == 1 and len(shape) == 2:
+                return self.device.mvm(step, x, keys)
+            vectors = x.reshape(-1, shape[-1])
+            if several == 1:
+                y = self.device.mvm(step, vectors, keys)
             else:
-                turns = places(tuple(x.shape), shapes[step.name]) % several
-                columns = artifact.matrices[step.matrix].columns
-                serve = partial(self._serve, step, block)
-                y = dispatch(vectors, turns, several, columns, serve)
-            return y.reshape(*x.shape[:-1], y.shape[-1])
+                turns = places(shape, own) % several
+                y = self._dealt(step, vectors, keys, turns, several)
+            return y.reshape(*shape[:-1], y.shape[-1])
 
         return mvm
 
@@ -363,33 +387,43 @@ class Chip:
         return gates
 
     def _windowed(
-        self,
-        step: MvmStep,
-        x: Tensor,
-        block: int,
-        copies: int,
-        shapes: Mapping[str, tuple[int, ...]],
+        self, step: MvmStep, x: Tensor, reads: Keys, copies: int, sample: Shape
     ) -> Tensor:
-        """An MVM at every position of a window, some at a time; each time has its own noise."""
+        """An MVM at every position of a window, some at a time."""
         artifact, window = self.compiled.artifact, step.window
         assert window is not None
-        columns = artifact.matrices[step.matrix].columns
-        sizes = tuple(x.shape[-window.rank :])
-        sample = shapes.get(step.name, x.shape)[: -window.rank - 1]
-        own = math.prod(sample) * served_count(window, sizes)
-        parts = itertools.count()
+        lead, columns = window.rank + 1, artifact.matrices[step.matrix].columns
+        served = served_count(window, tuple(x.shape[-window.rank :]))
+        own = math.prod(sample[:-lead]) * served
+        images = vector_keys(reads, tuple(x.shape[:-lead]), sample[:-lead])
 
         def at(vectors: Tensor, places: Tensor) -> Tensor:
-            number = block + (next(parts) << _PART_BITS)
+            image, position = np.divmod(places.numpy(), served)
+            keys = parts_of(images[image], position.astype(np.uint64))
             if copies == 1:
-                return self.device.mvm(step, vectors, number)
-            serve = partial(self._serve, step, number)
-            return dispatch(vectors, places % own % copies, copies, columns, serve)
+                return self.device.mvm(step, vectors, keys)
+            return self._dealt(step, vectors, keys, places % own % copies, copies)
 
         return convolve(window, x, columns, at, idle_result(artifact, step, x))
 
-    def _serve(self, step: MvmStep, block: int, vectors: Tensor, copy: int) -> Tensor:
-        return self.device.mvm(step, vectors, block, copy)
+    def _dealt(
+        self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor, copies: int
+    ) -> Tensor:
+        """Each vector on its own copy of the matrix."""
+
+        def serve(mine: Tensor, copy: int) -> Tensor:
+            return self.device.mvm(step, mine, keys[(turns == copy).numpy()], copy)
+
+        columns = self.compiled.artifact.matrices[step.matrix].columns
+        return dispatch(vectors, turns, copies, columns, serve)
+
+    def _shapes(self, samples: Samples) -> Mapping[str, Shape]:
+        """The shape of each MVM step's input for one sample."""
+        sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
+        known = tuple(sizes.values())
+        if known not in self._sample_shapes:
+            self._sample_shapes[known] = sample_shapes(self.compiled.artifact, sizes)
+        return self._sample_shapes[known]
 
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""
@@ -414,17 +448,25 @@ class Chip:
         if len(inputs) != len(specs):
             names = ", ".join(s.name for s in specs)
             raise InputError(f"{len(inputs)} inputs given; the program takes {len(specs)}: {names}")
+        tensors = [value for value in inputs if isinstance(value, Tensor)]
+        kinds = tuple([(t.shape, t.dtype, t.device) for t in tensors])
+        if kinds in self._taken and all(map(all_finite, tensors)):
+            parts = zip(specs, tensors, strict=True)
+            return Samples({s.name: t.detach().contiguous() for s, t in parts}, None)
         arrays = {}
         for spec, value in zip(specs, inputs, strict=True):
             if not isinstance(value, Tensor | np.ndarray):
                 raise InputError(f"input {spec.name!r} is a {type(value).__name__}, not a tensor")
             arrays[spec.name] = array_of(value) if isinstance(value, Tensor) else value
-        return check_samples(self.compiled.artifact, arrays, None, "inputs")
+        samples = check_samples(self.compiled.artifact, arrays, None, "inputs")
+        if [v.dtype for v in inputs] == [t.dtype for t in samples.inputs.values()]:
+            self._taken.add(kinds)  # inputs of these kinds are taken as they are
+        return samples
 
     def _row_blocks(self, samples: Samples) -> list[slice]:
         artifact = self.compiled.artifact
         if not artifact.manifest.rows_independent or samples.count == 1:
-            return [slice(None)]
+            return [_ALL]
         shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
         if shapes not in self._rows_at_once:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
@@ -434,7 +476,8 @@ class Chip:
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:
     """Some rows of an input; one without dimensions is the same for all."""
-    return tensor[rows] if tensor.dim() else tensor
+    whole = rows == _ALL or not tensor.dim()
+    return tensor if whole else tensor[rows]
 
 
 @contextmanager

@@ -1,122 +1,154 @@
-"""Normal numbers for reads: normal, uncorrelated within a call and between calls, repeatable."""
+"""Normal numbers for reads: normal, independent of each other, the same in whatever parts."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
-from hermes_sim.noise import ReadNoise, sequences
+from hermes_sim.noise import MEAN, POLYNOMIAL, SHARE, ReadNoise, normals, row_keys, stream
+from hermesrt.reads import Keys, mix, numbered
 
-CALLS = 10_000
-PERIOD = 2**20
+ROWS, COLUMNS = 10_000, 256
 
 
-def call(number: int, *shape: int) -> Tensor:
-    """What one call, a block of a run, reads."""
-    return ReadNoise(0, "read", "layer", number)(0, torch.empty(shape)).double()
+def drawn(name: str, reads: Keys, columns: int = COLUMNS) -> Tensor:
+    return normals(*row_keys(stream(0, name), reads), torch.empty(len(reads), columns)).double()
 
 
 @pytest.fixture(scope="module")
-def calls() -> Tensor:
-    """[calls, places]: four rows of 64 columns in each of 10,000 calls."""
-    return torch.stack([call(number, 4 * 64) for number in range(CALLS)])
+def values() -> Tensor:
+    """[reads, columns], of reads that are numbered one after the other."""
+    return drawn("read", numbered(ROWS))
 
 
-def test_read_noise_is_normal() -> None:
-    values = torch.cat([call(number, 2**16) for number in range(60)])
-    assert values.mean().item() == pytest.approx(0.0, abs=0.002)
-    assert values.std().item() == pytest.approx(1.0, abs=0.002)
-    assert values.pow(3).mean().item() == pytest.approx(0.0, abs=0.01)
-    assert values.pow(4).mean().item() == pytest.approx(3.0, abs=0.02)
+def slow(stream: int, read: int, column: int) -> float:
+    """The generator in words: one number, with Python's integers."""
+
+    def fold(word: int, shift: int) -> int:
+        return word ^ (word >> shift)
+
+    mixed = int(mix(np.array([read ^ stream], np.uint64))[0])
+    low, high = mixed % 2**32, (mixed >> 32) | 1
+    word = fold((low + (column + 1) * 0x9E3779B1) % 2**32, 16) * high % 2**32
+    word = fold(word, 15) * 0x2C1B3C6D % 2**32
+    first, second = fold(word, 16), fold(word * 0x85EBCA6B % 2**32, 13)
+    total = sum(first.to_bytes(4, "little")) + sum(second.to_bytes(4, "little"))
+    s = np.float32(np.float32(total * 256 + (second >> 24)) - np.float32(MEAN)) * np.float32(SHARE)
+    square, factor = s * s, np.float32(POLYNOMIAL[3])
+    for coefficient in POLYNOMIAL[2::-1]:
+        factor = np.float32(factor * square) + np.float32(coefficient)
+    return float(s * factor)
+
+
+def test_numbers_equal_the_generator_in_words() -> None:
+    reads = mix(numbered(40))
+    fast = drawn("any", reads, 7)
+    for i, read in enumerate(reads.tolist()):
+        assert [slow(stream(0, "any"), read, j) for j in range(7)] == fast[i].tolist()
+
+
+def test_the_polynomial_makes_the_sum_of_eight_bytes_normal() -> None:
+    """The exact distribution of the sum: seven bytes in steps of 256, the last in steps of 257."""
+    seven = np.array([1.0])
+    for _ in range(7):
+        seven = np.convolve(seven, np.full(256, 1 / 256))
+    weights = np.zeros(256 * len(seven) + 257 * 255)
+    for byte in range(256):
+        weights[257 * byte : 257 * byte + 256 * len(seven) : 256] += seven / 256
+    s = (np.arange(len(weights)) - MEAN) * SHARE
+    z = sum(c * s ** (2 * i + 1) for i, c in enumerate(POLYNOMIAL))
+    for power, wanted in ((2, 1), (4, 3), (6, 15), (8, 105)):
+        assert (weights * z**power).sum() == pytest.approx(wanted, rel=1e-3)
+    steps = np.cumsum(weights) - weights / 2
+    assert np.abs(steps - stats.norm.cdf(z))[weights > 0].max() < 2e-4
+    for beyond, within in ((1, 0.003), (2, 0.003), (3, 0.01), (4, 0.01), (4.5, 0.1)):
+        found = weights[np.abs(z) > beyond].sum()
+        assert found == pytest.approx(math.erfc(beyond / math.sqrt(2)), rel=within)
+
+
+def test_read_noise_is_normal(values: Tensor) -> None:
+    chance = 1 / math.sqrt(values.numel())
+    assert abs(values.mean().item()) < 4 * chance
+    assert values.var().item() == pytest.approx(1, abs=4 * math.sqrt(2) * chance)
+    assert values.pow(3).mean().item() == pytest.approx(0, abs=4 * math.sqrt(15) * chance)
+    assert values.pow(4).mean().item() == pytest.approx(3, abs=4 * math.sqrt(96) * chance)
+    assert stats.kstest(values[:2000].flatten().numpy(), "norm").pvalue > 1e-3
     for beyond in (0.5, 1.0, 1.959964, 3.0, 4.0):
         wanted = math.erfc(beyond / math.sqrt(2))
         found = (values.abs() > beyond).double().mean().item()
-        assert found == pytest.approx(wanted, rel=0.05, abs=5e-6)
-    assert 4.5 < values.abs().max().item() < 7.0
+        assert found == pytest.approx(wanted, rel=0.01, abs=4 * math.sqrt(wanted) * chance)
+    assert 4.5 < values.abs().max().item() < 6.6
 
 
-def test_every_place_of_a_call_is_normal_over_many_calls(calls: Tensor) -> None:
-    """Mean, variance and fourth moment within what chance allows 10,000 independent numbers."""
-    chance = 1 / math.sqrt(CALLS)
-    assert calls.mean(0).abs().max().item() < 4.5 * chance
-    assert (calls.var(0) - 1).abs().max().item() < 4.5 * math.sqrt(2) * chance
-    assert (calls.pow(4).mean(0) - 3).abs().max().item() < 6.0 * math.sqrt(96) * chance
-    assert (calls.mean(0) * math.sqrt(CALLS)).std().item() == pytest.approx(1.0, abs=0.15)
+def test_every_column_is_normal_over_many_reads(values: Tensor) -> None:
+    chance = 1 / math.sqrt(ROWS)
+    assert values.mean(0).abs().max().item() < 4.5 * chance
+    assert (values.var(0) - 1).abs().max().item() < 4.5 * math.sqrt(2) * chance
+    assert (values.pow(4).mean(0) - 3).abs().max().item() < 6.0 * math.sqrt(96) * chance
+    assert (values.mean(0) * math.sqrt(ROWS)).std().item() == pytest.approx(1.0, abs=0.15)
 
 
-def test_the_error_of_an_average_falls_with_the_root_of_its_reads(calls: Tensor) -> None:
-    for reads in (10, 100, 1000, CALLS):
-        averages = calls.view(CALLS // reads, reads, -1).mean(1) * math.sqrt(reads)
+@pytest.mark.parametrize("of", ["values", "squares"])
+def test_columns_and_rows_are_uncorrelated(values: Tensor, of: str) -> None:
+    table = values if of == "values" else values.square()
+    for numbers in (table.T, table[:300]):
+        count = numbers.shape[1]
+        correlation = torch.corrcoef(numbers) - torch.eye(len(numbers))
+        limit = 5.5 if of == "values" else 9.0  # squares have long tails
+        assert correlation.abs().max().item() < limit / math.sqrt(count)
+        assert correlation.std().item() == pytest.approx(1 / math.sqrt(count), rel=0.05)
+
+
+def test_the_error_of_an_average_falls_with_the_root_of_its_reads(values: Tensor) -> None:
+    for reads in (10, 100, 1000, ROWS):
+        averages = values.view(ROWS // reads, reads, -1).mean(1) * math.sqrt(reads)
         chance = 1 / math.sqrt(2 * min(averages.numel(), 2000))
         assert averages.std().item() == pytest.approx(1.0, abs=4 * chance), reads
 
 
-def test_the_sum_of_whole_calls_has_the_variance_of_independent_numbers() -> None:
-    """Stretches of different calls overlap; what that adds and takes away cancels."""
-    sums = torch.stack([call(number, 2**16).sum() / 2**8 for number in range(400)])
-    assert sums.std().item() == pytest.approx(1.0, abs=0.12)
-    assert sums.view(20, 20).sum(1).div(20**0.5).std().item() == pytest.approx(1.0, abs=0.5)
+@pytest.mark.parametrize("distance", [1, 2, 3, 50])
+def test_neighbours_are_uncorrelated(values: Tensor, distance: int) -> None:
+    for a, b in (
+        (values[:-distance], values[distance:]),
+        (values[:, :-distance], values[:, distance:]),
+        (values[:-distance, :-1], values[distance:, 1:]),
+    ):
+        assert abs((a * b).mean().item()) * math.sqrt(a.numel()) < 4.5
 
 
-def test_places_of_a_call_are_uncorrelated(calls: Tensor) -> None:
-    """Every pair of 256 places: neighbours, columns, rows."""
-    correlation = torch.corrcoef(calls.T) - torch.eye(calls.shape[1])
-    assert correlation.abs().max().item() < 5.5 / math.sqrt(CALLS)
-    assert correlation.std().item() == pytest.approx(1 / math.sqrt(CALLS), rel=0.03)
+def test_streams_of_other_names_and_stages_are_uncorrelated(values: Tensor) -> None:
+    names = [stream(0, "read", "layer", stage) for stage in (0, 1)] + [stream(1, "read", "layer")]
+    tables = [values]
+    for number in names:
+        out = torch.empty(ROWS, COLUMNS)
+        tables.append(ReadNoise((number,), numbered(ROWS))(0, 0, out).double())
+    for i, a in enumerate(tables):
+        for b in tables[:i]:
+            assert abs((a * b).mean().item()) * math.sqrt(a.numel()) < 4.5
 
 
-def test_successive_calls_are_uncorrelated(calls: Tensor) -> None:
-    for distance in (1, 2, 3, 50):
-        together = calls[:-distance] * calls[distance:]
-        whole = together.mean().item() * math.sqrt(together.numel())
-        assert abs(whole) < 4.5, distance
-        assert together.mean(0).abs().max().item() < 4.5 / math.sqrt(CALLS)
+def test_numbers_follow_from_read_and_column_alone() -> None:
+    reads = mix(numbered(500))
+    whole = drawn("read", reads)
+    order = np.random.RandomState(0).permutation(500)
+    assert torch.equal(drawn("read", reads[order]), whole[order])
+    assert torch.equal(drawn("read", reads, 30), whole[:, :30])
+    noise = ReadNoise((0, stream(0, "read")), reads)
+    assert torch.equal(noise(1, 100, torch.empty(50, COLUMNS)).double(), whole[100:150])
+    assert len(whole.unique()) > 0.7 * whole.numel()
 
 
-def test_streams_of_other_names_and_stages_are_uncorrelated() -> None:
-    def read(name: str, stage: int, number: int) -> Tensor:
-        return ReadNoise(0, name, number)(stage, torch.empty(2**12)).double()
-
-    for name, stage in (("b", 0), ("a", 1)):
-        together = [(read("a", 0, n) * read(name, stage, n)).mean() for n in range(300)]
-        found = torch.stack(together) * math.sqrt(2**12)
-        assert found.mean().item() == pytest.approx(0.0, abs=4 / math.sqrt(300))
+def test_rows_have_two_keys_the_second_one_odd() -> None:
+    low, high = row_keys(7, numbered(1000))
+    assert len(low.unique()) == len(high.unique()) == 1000
+    assert bool((high & 1).all())
+    assert not torch.equal(row_keys(8, numbered(1000))[0], low)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_the_sequences_have_the_spectrum_of_white_noise(which: int) -> None:
-    """No mean, a variance of a half, no correlation at any distance: exactly."""
-    sequence = sequences()[which]
-    assert torch.equal(sequence[PERIOD:], sequence[: len(sequence) - PERIOD])
-    power = torch.fft.rfft(sequence[:PERIOD].double()).abs().square()
-    correlation = torch.fft.irfft(power) / PERIOD
-    assert correlation[0].item() == pytest.approx(0.5, abs=1e-6)
-    assert correlation[1:].abs().max().item() < 1e-6
-    assert power[0].item() < 1e-3
-
-
-def test_each_stage_goes_on_with_its_own_stream() -> None:
-    noise = ReadNoise(5, "read", "layer", 0)
-    first, other, second = (noise(stage, torch.empty(3, 4)).clone() for stage in (0, 1, 0))
-    assert len({tuple(t.flatten().tolist()) for t in (first, other, second)}) == 3
-    again = ReadNoise(5, "read", "layer", 0)
-    assert torch.equal(again(1, torch.empty(3, 4)), other)
-    assert torch.equal(again(0, torch.empty(3, 4)), first)
-    assert torch.equal(again(0, torch.empty(3, 4)), second)
-    assert not torch.equal(ReadNoise(6, "read", "layer", 0)(0, torch.empty(3, 4)), first)
-
-
-@pytest.mark.parametrize("part", [1, 777, 2**16, 100_000])
-def test_a_stream_is_the_same_in_whatever_parts_it_is_taken(part: int) -> None:
-    whole = ReadNoise(0, "a")(0, torch.empty(200_000))
-    noise = ReadNoise(0, "a")
-    count = 200_000 if part > 1 else 300
-    taken = [noise(0, torch.empty(min(part, count - i))) for i in range(0, count, part)]
-    assert torch.equal(torch.cat(taken), whole[:count])
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 7])
-def test_any_number_of_values_is_filled(size: int) -> None:
-    out = torch.full((size,), float("nan"))
-    assert bool(ReadNoise(0, "a")(0, out).isfinite().all())
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (2, 7)])
+def test_any_number_of_values_is_filled(shape: tuple[int, int]) -> None:
+    out = torch.full(shape, float("nan"))
+    assert bool(ReadNoise((1,), numbered(shape[0]))(0, 0, out).isfinite().all())

@@ -1,9 +1,14 @@
 """How benchmarks measure: one thread, CPU time, rounds interleaved, the median."""
 
+import argparse
+import json
 import os
+import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -29,3 +34,48 @@ def _repeats(job: Callable[[], object]) -> int:
     start = time.process_time()
     job()
     return max(1, int(0.1 / max(time.process_time() - start, 1e-6)))
+
+
+def machine() -> dict[str, str]:
+    """What figures hold for: processor, instructions, versions."""
+    import torch
+
+    from hermes_sim import device
+
+    found = device.kernel()
+    return {
+        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.machine())),
+        "torch_instructions": torch.backends.cpu.get_cpu_capability(),
+        "kernel": "torch" if found is None else found.instructions,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "hermesc": version("hermesc"),
+    }
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """Of a benchmark's command line; takes the kernel that it asks for."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--record", type=Path, help="write the figures as JSON")
+    parser.add_argument("--kernel", help="avx512-vnni, avx2 or torch, instead of the best one")
+    found = parser.parse_args()
+    if found.kernel is not None:
+        from hermes_sim import device
+        from hermes_sim.kernel.load import load
+
+        chosen = None if found.kernel == "torch" else load(found.kernel)
+        device.kernel = lambda: chosen  # type: ignore[assignment]
+    return found
+
+
+def machine_line() -> str:
+    """The same in a line."""
+    return ", ".join(f"{name} {value}" for name, value in machine().items())
+
+
+def write_record(path: Path, benchmark: str, rows: Sequence[Mapping[str, str | float]]) -> None:
+    """The figures as JSON, with what they hold for."""
+    record = {"benchmark": benchmark, "machine": machine(), "rows": list(rows)}
+    path.write_text(json.dumps(record, indent=1) + "\n")

@@ -81,12 +81,35 @@ _COMMANDS = {
 }
 
 
+def _be_verbose(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta["hermesc.verbose"] = value
+
+
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"hermesc, version {version('hermesc')}")
+    if context.meta.get("hermesc.verbose"):
+        from hermesc.cli.version import environment
+
+        click.echo(environment())
+    context.exit()
+
+
 @click.group(
     cls=LazyGroup,
     places=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="hermesc")
+@click.option(
+    "--version", is_flag=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_be_verbose,
+    help="With --version: also the processor's kernel and torch's version.",
+)  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def hermesc(debug: bool) -> None:
     """Run PyTorch models on IBM's 64-core HERMES analog chip, simulated.

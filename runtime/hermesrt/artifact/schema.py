@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
-from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.call import Call, from_json, last_uses
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
@@ -377,6 +377,12 @@ class Artifact:
     def mvms(self) -> tuple[MvmStep, ...]:
         """MVM steps in order."""
         return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+
+    @cached_property
+    def last_uses(self) -> list[list[str]]:
+        """After each step, the values that nothing later needs."""
+        manifest = self.manifest
+        return last_uses([(s.name, s.takes) for s in manifest.steps], manifest.outputs)
 
     @property
     def tiles(self) -> int:

@@ -1,15 +1,15 @@
 """The signal chain of one layer: input code, analog sums, counters, LDPU, output code.
 
 All constants are folded into the stored weights once (`RowBlock`), so an MVM is: quantise, product,
-noise, round, scale. `layer_mvm` is the one place where values flow, and so the one to replace by a
-faster kernel. All column tiles of a row block share one product, for only row blocks have
-converters of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output
+noise, round, scale. Here it is in FP32; layers whose inputs are codes run in whole numbers
+(`integers`). All column tiles of a row block share one product, for only row blocks have converters
+of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of its output
 step and is not modelled.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -31,8 +31,7 @@ class RowBlock:
     unit: counts of one siemens.
     gain: of the converters, [columns].
     zero: their offset, [columns], counts.
-    variance: of the read noise, [rows, columns], counts squared, in `variance_type()`; None
-        without.
+    variance: of the read noise, [rows, columns], counts squared; None without.
     white: variance of the noise before the output code, [columns], counts squared; None without.
     safe_norm: an input whose codes stay below it (Euclidean, for each sign) saturates no line.
     scale: output codes of a count, [columns].
@@ -100,18 +99,10 @@ class LayerArrays:
     relu: bool
 
 
-Noise = Callable[[int, Tensor], Tensor]
+Noise = Callable[[int, int, Tensor], Tensor]
 
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
 _SURELY = 1 - 1e-4  # of a limit: more than the round-off of a sum
-
-
-@cache
-def variance_type() -> torch.dtype:
-    """BF16 where the processor multiplies it: four times cheaper, and within 0.3 % of a noise's
-    deviation."""
-    fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.bfloat16 if fast else torch.float32
 
 
 class Workspace:
@@ -119,21 +110,18 @@ class Workspace:
 
     def __init__(self, stages: tuple[RowBlock, ...], rows: int, inputs: int) -> None:
         columns = stages[0].scale.shape[0]
-        noisy = [s.variance for s in stages if s.variance is not None]
+        tall = max((s.variance.shape[0] for s in stages if s.variance is not None), default=0)
         self.codes = torch.empty(rows, inputs)
         self.before = torch.empty(rows if len(stages) > 1 else 0, columns)
         self.noise = torch.empty(rows, columns)
-        self.deviation = torch.empty(rows if noisy else 0, columns)
-        kind = noisy[0].dtype if noisy else torch.float32
-        self.squares = torch.empty(rows * max((v.shape[0] for v in noisy), default=0), dtype=kind)
-        same = kind == self.deviation.dtype
-        self.variance = self.deviation if same else torch.empty_like(self.deviation, dtype=kind)
+        self.deviation = torch.empty(rows if tall else 0, columns)
+        self.squares = torch.empty(rows * tall)
 
 
 def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     """What the last LDPU of the cascade sends out for inputs x.
 
-    `noise(stage, out)` fills `out` with normal numbers, in each stage row after row.
+    `noise(stage, first, out)` fills `out` with the normal numbers of the vectors from `first` on.
     Source: Le Gallo 2023 (8-bit PWM, two counters a line, LDPU in FP16 with an INT8 partial sum
     from the core before); the output code is the chip file's `ldpu_code`, inferred.
     """
@@ -143,9 +131,14 @@ def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     work = Workspace(layer.stages, min(rows, x.shape[0]), x.shape[1])
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
-        codes = output_codes(layer, x[part], noise, work, result[part])
+        own = partial(_from, noise, start)
+        codes = output_codes(layer, x[part], own, work, result[part])
         codes.mul_(layer.output_step)
     return result
+
+
+def _from(noise: Noise, start: int, stage: int, first: int, out: Tensor) -> Tensor:
+    return noise(stage, start + first, out)
 
 
 def output_codes(layer: LayerArrays, x: Vectors, noise: Noise, work: Workspace, out: Sums) -> Sums:
@@ -193,9 +186,9 @@ def stage_counts(
         line_counts(converters, stage, driven, counts)
     if stage.variance is not None:
         deviation = read_deviation(stage, stage.variance, codes, work)
-        counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), deviation)
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), deviation)
     elif stage.white is not None:
-        counts.addcmul_(noise(index, work.noise[: codes.shape[0]]), stage.white.sqrt())
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), stage.white.sqrt())
     if apart:
         return counts.copy_(counted_apart(converters, stage, driven, counts))
     return counts if converters.counting is None else whole(converters.counting, counts)
@@ -254,15 +247,9 @@ def counter(converters: Converters, phases: Sequence[Sums]) -> Sums:
 def read_deviation(stage: RowBlock, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
     """Standard deviation of the noise of each count, in the workspace."""
     squares = work.squares[: codes.numel()].view(codes.shape)
-    summed = work.variance[: codes.shape[0]]
     deviation = work.deviation[: codes.shape[0]]
-    if squares.dtype == codes.dtype:
-        torch.mul(codes, codes, out=squares)
-    else:
-        squares.copy_(codes).mul_(squares)  # whole codes are exact in BF16
-    torch.mm(squares, variance, out=summed)
-    if summed is not deviation:
-        deviation.copy_(summed)
+    torch.mul(codes, codes, out=squares)
+    torch.mm(squares, variance, out=deviation)
     if stage.white is not None:
         deviation.add_(stage.white)
     return deviation.sqrt_()

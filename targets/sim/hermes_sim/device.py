@@ -10,7 +10,6 @@ from torch import Tensor
 
 from hermes_sim import crossbar, engine
 from hermes_sim.core import Core
-from hermes_sim.crossbar import LayerArrays
 from hermes_sim.fold import (
     Fold,
     columns_of,
@@ -19,7 +18,9 @@ from hermes_sim.fold import (
     stream_name,
     through_wires,
 )
-from hermes_sim.noise import ReadNoise
+from hermes_sim.kernel.load import kernel
+from hermes_sim.layers import Run, runner
+from hermes_sim.noise import ReadNoise, stream
 from hermesrt.artifact.line_map import lines_of
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.defects import DefectMap, check_defects
@@ -30,6 +31,7 @@ from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import epilogue, tensor_of
 from hermesrt.programming.targets import CoreTarget, targets
+from hermesrt.reads import Keys, numbered
 from hermesrt.workload import Workload
 
 _MOST = 10.0  # above any conductance in siemens, any variance and any drift exponent
@@ -51,8 +53,12 @@ class SimulatedDevice:
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[tuple[str, int], LayerArrays] = {}
+        self._layers: dict[tuple[str, int], Run] = {}
         self._fold: Fold | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """For copies and files: what is folded holds addresses, and is folded again."""
+        return self.__dict__ | {"_layers": {}, "_fold": None}
 
     @property
     def chip(self) -> ChipSpec:
@@ -149,7 +155,7 @@ class SimulatedDevice:
         counts = columns_of(held, cells, slice(None))
         stage = stage_of(chip, converters, slice(None), *counts)
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
-        noise = ReadNoise(self._seed, "core", core, index)
+        noise = ReadNoise((stream(self._seed, "core", core, index),), numbered(x.shape[0]))
         return crossbar.core_counts(converters, stage, codes, noise)
 
     def settle(self, method: Method) -> None:
@@ -166,13 +172,16 @@ class SimulatedDevice:
             self._changed()
 
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"], block: int, copy: int = 0
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], reads: Keys, copy: int = 0
     ) -> Float[Tensor, "vectors columns"]:
-        """One MVM step on one copy; read noise depends on seed, step, block and copy alone."""
+        """One MVM step on one copy; a vector's noise depends on seed, step, copy and its number in
+        `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        noise = ReadNoise(self._seed, "read", *stream_name(step, copy), block)
-        return crossbar.layer_mvm(self._layer(step, copy), x.float(), noise).to(x.dtype)
+        run = self._layers.get((step.name, copy)) or self._layer(step, copy)
+        if x.dtype == torch.float32:
+            return run(x, reads)
+        return run(x.float(), reads).to(x.dtype)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents, but with the read
@@ -238,11 +247,13 @@ class SimulatedDevice:
         assert total is not None
         return epilogue(self._held, step, total).to(x.dtype)
 
-    def _layer(self, step: MvmStep, copy: int) -> LayerArrays:
-        if (step.name, copy) not in self._layers:
-            settings = self._settings
-            self._fold = self._fold or Fold(
-                self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
-            )
-            self._layers[step.name, copy] = self._fold.layer(step, copy)
-        return self._layers[step.name, copy]
+    def _layer(self, step: MvmStep, copy: int) -> Run:
+        settings = self._settings
+        self._fold = self._fold or Fold(
+            self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
+        )
+        layer = self._fold.layer(step, copy)
+        name = ("read", *stream_name(step, copy))
+        streams = tuple(stream(self._seed, *name, i) for i in range(len(layer.stages)))
+        run = self._layers[step.name, copy] = runner(layer, streams, kernel())
+        return run

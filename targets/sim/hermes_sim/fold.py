@@ -14,12 +14,13 @@ from torch import Tensor
 from hermes_sim import crossbar
 from hermes_sim.core import Core
 from hermes_sim.crossbar import Converters, LayerArrays, RowBlock
-from hermes_sim.noise import ReadNoise
+from hermes_sim.noise import ReadNoise, stream
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, Tile
 from hermesrt.chip.conductance import column_max
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.executor import tensor_of
 from hermesrt.programming.mvm_error import column_fit
+from hermesrt.reads import numbered
 from hermesrt.seeds import generator
 
 _UNLIMITED = float("inf")
@@ -118,7 +119,8 @@ class Fold:
         gain, offset = torch.ones(matrix.columns), torch.zeros(matrix.columns)
         if chip.effects.column_correction:
             part = codes[:, rows]
-            noise = ReadNoise(self.seed, "calibrate", *stream_name(step, copy), index)
+            name = stream(self.seed, "calibrate", *stream_name(step, copy), index)
+            noise = ReadNoise((name,), numbered(part.shape[0]))
             counts = crossbar.core_counts(converters, young, part, noise)
             gain, offset = column_fit(counts, part @ self._exact(tiles))
         now, factor = young, torch.ones(matrix.columns)
@@ -260,7 +262,7 @@ def stage_of(
     read = None
     once = chip.read_statistics.drawn == "once"  # then only cells under programming have some
     if chip.effects.read_noise and not (once and not bool(variance.any())):
-        read = (variance * counts.square()).to(crossbar.variance_type())
+        read = variance * counts.square()
     return RowBlock(
         rows=rows,
         weights=(pair[0] - pair[1]).mul_(counts),

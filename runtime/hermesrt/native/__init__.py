@@ -1,0 +1,1 @@
+"""C functions for what torch and numpy are slow at; all of them have a slower equal in Python."""

@@ -1,0 +1,145 @@
+"""Compile a C file: once for each source and instruction set, into the user's cache.
+
+A wheel brings its libraries with it (`tools/wheel.py`); from a clone the first use compiles them,
+in a second, where there is a C compiler: the system's, or the package index's `ziglang`. A library
+is taken from the cache only if folder and file belong to the user, nobody else can write them, and
+the file has the digest in its name.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+FLAGS = (
+    "-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno",
+    "-fvisibility=hidden",
+)  # fmt: skip
+INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {  # the best one first
+    "avx512-vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"),
+    "avx2": ("-mavx2",),
+}
+_NEEDED: Mapping[str, tuple[str, ...]] = {  # what torch calls the instructions
+    "avx512-vnni": ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_vnni"),
+    "avx2": ("avx2",),
+}
+_SECONDS = 120.0  # of a compiler, at most
+
+
+def best(source: Path) -> tuple[str, ctypes.CDLL] | None:
+    """The library of a C file for the best instructions that the processor has, and their name."""
+    for instructions in INSTRUCTIONS:
+        if runs(instructions):
+            found = load(source, instructions)
+            if found is not None:
+                return instructions, found
+    return None
+
+
+def runs(instructions: str) -> bool:
+    """Whether this processor has the instructions."""
+    import torch  # not above: building a wheel has no torch
+
+    has = torch.cpu.get_capabilities()
+    return all(has.get(name, False) for name in _NEEDED[instructions])
+
+
+def load(source: Path, instructions: str) -> ctypes.CDLL | None:
+    """The library of a C file for these instructions, compiled if need be; None where that is not
+    possible."""
+    path = library(source, instructions)
+    try:
+        return None if path is None else ctypes.CDLL(str(path))
+    except OSError:  # of another system, or on a file system without the right to run
+        return None
+
+
+def shipped(source: Path, instructions: str) -> Path:
+    """Where a wheel has the library."""
+    return source.with_name(f"{source.stem}-{instructions}.so")
+
+
+def library(source: Path, instructions: str) -> Path | None:
+    """The file of the library."""
+    if shipped(source, instructions).exists():
+        return shipped(source, instructions)
+    try:
+        folder = _own_folder()
+        name = _name(source, instructions)
+        return _cached(folder, name) or _compiled(folder, name, source, instructions)
+    except OSError:  # no home, a full disk, a read-only file system
+        return None
+
+
+def compile_to(path: Path, source: Path, instructions: str) -> bool:
+    """Compile to a file by the first compiler that can; whether one could."""
+    for compiler in compilers():
+        command = [*compiler, *FLAGS, *INSTRUCTIONS[instructions], str(source), "-o", str(path)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0 and path.exists():
+            return True
+    return False
+
+
+def compilers() -> Iterator[list[str]]:
+    """The commands of the C compilers that are there."""
+    for name in ("cc", "gcc", "clang"):
+        found = shutil.which(name)
+        if found is not None:
+            yield [found]
+    if find_spec("ziglang") is not None:
+        # without a target it compiles for the build machine's own processor
+        target = ["-target", "x86_64-linux-gnu.2.17"] if sys.platform == "linux" else []
+        yield [sys.executable, "-m", "ziglang", "cc", *target, "-s"]
+
+
+def _own_folder() -> Path:
+    """The user's cache, for this user alone."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "hermesc"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _own(folder):
+        raise PermissionError(f"{folder} belongs to someone else, or others can write it")
+    return folder
+
+
+def _own(path: Path) -> bool:
+    found = path.lstat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def _name(source: Path, instructions: str) -> str:
+    text = "\0".join((*FLAGS, *INSTRUCTIONS[instructions])).encode()
+    digest = hashlib.sha256(text + source.read_bytes()).hexdigest()
+    return f"{source.stem}-{instructions}-{digest[:16]}"
+
+
+def _cached(folder: Path, name: str) -> Path | None:
+    for path in folder.glob(f"{name}-*.so"):
+        if _own(path) and path.is_file() and path.name == f"{name}-{_digest(path)}.so":
+            return path
+    return None
+
+
+def _compiled(folder: Path, name: str, source: Path, instructions: str) -> Path | None:
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        made = Path(room) / "made.so"
+        if not compile_to(made, source, instructions):
+            return None
+        made.chmod(0o600)
+        path = folder / f"{name}-{_digest(made)}.so"
+        made.replace(path)
+    return path
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

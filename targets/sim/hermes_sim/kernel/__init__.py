@@ -1,0 +1,1 @@
+"""The compiled kernel of a layer; without it torch gives the same bits, more slowly."""

@@ -1,0 +1,591 @@
+/* One layer of the simulated chip in one pass: input codes, sums, phases, noise, counts, LDPU, code.
+ *
+ * Compiled once for each instruction set, with -mavx2 or with the AVX-512 and VNNI flags, and with
+ * -ffp-contract=off: its outputs have the bits of `integers.TorchLayer`, which is its definition.
+ *
+ * Rows are taken in blocks that fit the second cache, columns in panels of 16 whose weights stay in
+ * the first. Packed weights are [panel][row / 2][column][row % 2], variances
+ * [panel][row / 4][column][row % 4]; rows and columns are filled up with zeros.
+ */
+#include <immintrin.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PANEL 16  /* columns */
+#define BLOCK 96  /* rows of inputs */
+#define STEPS 127 /* of a square */
+
+typedef struct {
+    int64_t first, rows;   /* inputs of the block */
+    const int16_t *weight; /* g+ - g-, packed */
+    const int16_t *cells[2]; /* g+ and g-, [column][row]; 0 where nothing saturates */
+    const uint8_t *read;   /* variances, packed; 0 without */
+    const float *count, *zero, *read_step, *scale, *offset;
+    const float *white;             /* 0 without */
+    const int32_t *phase, *counter; /* the most steps */
+    const float *lines;             /* [kind][polarity][column] */
+    const uint16_t *dither;         /* of each row */
+    const float *worst;             /* the largest of lines, [panel][polarity][kind] */
+    float all[2];                   /* the largest of worst, [kind] */
+    float carry;
+    uint32_t unused;
+    uint64_t stream;
+} stage_t;
+
+typedef struct {
+    int64_t inputs, columns, stages;
+    const stage_t *stage;
+    const float *output_step; /* [column] */
+    float input_scale, levels, output_levels, asymmetry, limit;
+    int32_t count_code, rounding /* 0 none, 1 toward zero, 2 nearest */, relu, four_phase;
+} layer_t;
+
+typedef struct { /* of one vector in one stage */
+    uint32_t low, high;
+    float step;
+    float mean[2], spread[2]; /* of its positive and of its negative codes */
+    int32_t suspect;
+} vector_t;
+
+#ifdef __AVX512VNNI__
+#define LANES 16
+#define TILE 12
+typedef __m512 vf;
+typedef __m512i vi;
+#define F(name) _mm512_##name##_ps
+#define I(name) _mm512_##name
+#define load_i(p) _mm512_loadu_si512((const void *)(p))
+#define store_i(p, v) _mm512_storeu_si512((void *)(p), v)
+#define round_even(v) _mm512_roundscale_ps(v, 0x08)
+#define round_zero(v) _mm512_roundscale_ps(v, 0x0B)
+#define xor_i _mm512_xor_si512
+static inline vi words(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
+static inline vi bytes(vi sum, vi a, vi b) { return _mm512_dpbusd_epi32(sum, a, b); }
+static inline int over(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+#else
+#define LANES 8
+#define TILE 6
+typedef __m256 vf;
+typedef __m256i vi;
+#define F(name) _mm256_##name##_ps
+#define I(name) _mm256_##name
+#define load_i(p) _mm256_loadu_si256((const __m256i *)(p))
+#define store_i(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define round_even(v) _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define round_zero(v) _mm256_round_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define xor_i _mm256_xor_si256
+static inline vi words(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+static inline vi bytes(vi sum, vi a, vi b) /* of at most 7 bits each */
+{
+    return words(sum, _mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
+}
+static inline int over(vf a, vf b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
+#endif
+
+#define PARTS (PANEL / LANES)
+#define INLINE static inline __attribute__((always_inline))
+
+static uint64_t mix(uint64_t key) /* reads.mix */
+{
+    key = (key ^ (key >> 33)) * 0xFF51AFD7ED558CCDu;
+    key = (key ^ (key >> 33)) * 0xC4CEB9FE1A85EC53u;
+    return key ^ (key >> 33);
+}
+
+/* What columns first + 1, ..., first + LANES add to a key. */
+INLINE vi column_words(int64_t first)
+{
+#if LANES == 16
+    const vi lane = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+#else
+    const vi lane = _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
+#endif
+    return I(mullo_epi32)(I(add_epi32)(lane, I(set1_epi32)((int)first)),
+                          I(set1_epi32)((int)0x9E3779B1u));
+}
+
+/* noise.normals: of some columns of a row */
+INLINE vf normal(uint32_t low, uint32_t high, vi columns)
+{
+    vi word = I(add_epi32)(columns, I(set1_epi32)((int)low));
+    word = xor_i(word, I(srli_epi32)(word, 16));
+    word = I(mullo_epi32)(word, I(set1_epi32)((int)high));
+    word = xor_i(word, I(srli_epi32)(word, 15));
+    word = I(mullo_epi32)(word, I(set1_epi32)((int)0x2C1B3C6Du));
+    vi second = I(mullo_epi32)(word, I(set1_epi32)((int)0x85EBCA6Bu));
+    word = xor_i(word, I(srli_epi32)(word, 16));
+    second = xor_i(second, I(srli_epi32)(second, 13));
+    const vi one = I(set1_epi8)(1);
+    vi sum = I(add_epi16)(I(maddubs_epi16)(word, one), I(maddubs_epi16)(second, one));
+    sum = I(madd_epi16)(sum, I(set1_epi16)(256));
+    sum = I(add_epi32)(sum, I(srli_epi32)(second, 24));
+    vf s = F(mul)(F(sub)(I(cvtepi32_ps)(sum), F(set1)(261247.5f)),
+                  F(set1)((float)(1 / 53535.68399908607)));
+    vf square = F(mul)(s, s);
+    vf factor = F(mul)(square, F(set1)(1.3984690e-05f));
+    factor = F(mul)(F(add)(factor, F(set1)(3.4930709e-05f)), square);
+    factor = F(mul)(F(add)(factor, F(set1)(0.0061149545f)), square);
+    return F(mul)(s, F(add)(factor, F(set1)(0.98091213f)));
+}
+
+/* Normal numbers of whole rows; `out` has room for a multiple of 16 columns in each. */
+__attribute__((visibility("default"))) void hermes_normals(uint64_t stream, const uint64_t *reads,
+                                                           int64_t rows, int64_t columns, float *out)
+{
+    float part[LANES];
+    for (int64_t r = 0; r < rows; r++) {
+        uint64_t key = mix(reads[r] ^ stream);
+        for (int64_t j = 0; j < columns; j += LANES) {
+            vf z = normal((uint32_t)key, (uint32_t)(key >> 32) | 1, column_words(j));
+            float *place = out + r * columns + j;
+            if (j + LANES <= columns) {
+                F(storeu)(place, z);
+                continue;
+            }
+            F(storeu)(part, z);
+            memcpy(place, part, (columns - j) * sizeof(float));
+        }
+    }
+}
+
+/* 16 inputs to 16 codes of 16 bits; returns whether one is no number. */
+INLINE int codes16(const float *x, float scale, float levels, int16_t *out)
+{
+    int bad = 0;
+    vi code[PARTS];
+    for (int i = 0; i < PARTS; i++) {
+        vf y = F(mul)(F(loadu)(x + i * LANES), F(set1)(scale));
+#if LANES == 16
+        bad |= _mm512_cmp_ps_mask(y, y, _CMP_UNORD_Q);
+#else
+        bad |= _mm256_movemask_ps(_mm256_cmp_ps(y, y, _CMP_UNORD_Q));
+#endif
+        y = F(min)(F(max)(y, F(set1)(-levels)), F(set1)(levels));
+        code[i] = I(cvtps_epi32)(y);
+    }
+#if LANES == 16
+    _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi32_epi16(code[0]));
+#else
+    vi both = _mm256_packs_epi32(code[0], code[1]);
+    _mm256_storeu_si256((__m256i *)out, _mm256_permute4x64_epi64(both, 0xD8));
+#endif
+    return bad;
+}
+
+INLINE int32_t sum8(__m256i v)
+{
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
+}
+
+/* How much of what a line may take a vector may take at most. */
+static void bounds(const stage_t *stage, const int16_t *codes, vector_t *vector)
+{
+    const __m256i none = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+    __m256i sums[2] = {none, none}, squares[2] = {none, none};
+    for (int64_t i = 0; i < stage->rows; i += 16) {
+        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
+        __m256i part[2] = {_mm256_max_epi16(code, none), _mm256_min_epi16(code, none)};
+        for (int sign = 0; sign < 2; sign++) {
+            sums[sign] = _mm256_add_epi32(sums[sign], _mm256_madd_epi16(part[sign], one));
+            squares[sign] = _mm256_add_epi32(squares[sign], _mm256_madd_epi16(part[sign], part[sign]));
+        }
+    }
+    vector->suspect = 0;
+    for (int sign = 0; sign < 2; sign++) {
+        int32_t total = sum8(sums[sign]);
+        float mean = (float)abs(total) / (float)stage->rows;
+        float spread = (float)sum8(squares[sign]) - (float)stage->rows * mean * mean;
+        vector->mean[sign] = mean;
+        vector->spread[sign] = spread > 0 ? __builtin_sqrtf(spread) : 0;
+        vector->suspect |=
+            mean * stage->all[0] + vector->spread[sign] * stage->all[1] > 1 - 1e-5f;
+    }
+}
+
+/* integers.squared */
+static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, vector_t *vector)
+{
+    __m256i most = _mm256_setzero_si256();
+    for (int64_t i = 0; i < stage->rows; i += 16) {
+        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
+        most = _mm256_max_epi16(most, _mm256_abs_epi16(code));
+    }
+    int16_t lanes[16];
+    _mm256_storeu_si256((__m256i *)lanes, most);
+    int32_t largest = 0;
+    for (int i = 0; i < 16; i++)
+        largest = lanes[i] > largest ? lanes[i] : largest;
+    int32_t step = (largest * largest + STEPS - 1) / STEPS;
+    step = step > 0 ? step : 1;
+    vector->step = (float)step;
+    const vf one = F(set1)(1 / (float)step), half = F(set1)(0.5f);
+    const __m256i factor = _mm256_set1_epi16((int16_t)step);
+    for (int64_t i = 0; i < stage->rows; i += 16) {
+        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
+        __m256i added = _mm256_loadu_si256((const __m256i *)(stage->dither + i));
+        __m256i square = _mm256_add_epi16(_mm256_mullo_epi16(code, code),
+                                          _mm256_mulhi_epu16(added, factor));
+#if LANES == 16
+        vf wide = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(square));
+        vi steps = _mm512_cvttps_epi32(F(mul)(F(add)(wide, half), one));
+        _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtepi32_epi8(steps));
+#else
+        vi parts[2];
+        for (int h = 0; h < 2; h++) {
+            __m128i narrow = h ? _mm256_extracti128_si256(square, 1) : _mm256_castsi256_si128(square);
+            vf wide = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(narrow));
+            parts[h] = _mm256_cvttps_epi32(F(mul)(F(add)(wide, half), one));
+        }
+        vi both = _mm256_permute4x64_epi64(_mm256_packs_epi32(parts[0], parts[1]), 0xD8);
+        __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
+        _mm_storeu_si128((__m128i *)(out + i), _mm_packus_epi16(low, high));
+#endif
+    }
+}
+
+/* Products of `count` rows of 2 x 16 or 4 x 8 bits with a panel, to sums[count][PANEL]. */
+#define PRODUCT(name, type, group, multiply)                                                       \
+    INLINE void name##_n(const int count, const type *a, int64_t stride, const type *panel,        \
+                         int64_t groups, int32_t *sums)                                            \
+    {                                                                                              \
+        vi sum[TILE][PARTS];                                                                       \
+        _Pragma("GCC unroll 12") for (int r = 0; r < count; r++)                                   \
+            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+                sum[r][h] = I(set1_epi32)(0);                                                      \
+        for (int64_t k = 0; k < groups; k++) {                                                     \
+            vi held[PARTS];                                                                        \
+            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+                held[h] = load_i((const int32_t *)panel + k * PANEL + h * LANES);                  \
+            _Pragma("GCC unroll 12") for (int r = 0; r < count; r++) {                             \
+                int32_t some;                                                                      \
+                memcpy(&some, a + r * stride + k * group, 4);                                      \
+                vi same = I(set1_epi32)(some);                                                     \
+                _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
+                    sum[r][h] = multiply(sum[r][h], same, held[h]);                                \
+            }                                                                                      \
+        }                                                                                          \
+        _Pragma("GCC unroll 12") for (int r = 0; r < count; r++)                                   \
+            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+                store_i(sums + r * PANEL + h * LANES, sum[r][h]);                                  \
+    }                                                                                              \
+    /* of one row: four sums at a time hide the latency of adding */                               \
+    static void name##_1(const type *a, const type *panel, int64_t groups, int32_t *sums)          \
+    {                                                                                              \
+        vi sum[4][PARTS];                                                                          \
+        for (int i = 0; i < 4; i++)                                                                \
+            for (int h = 0; h < PARTS; h++)                                                        \
+                sum[i][h] = I(set1_epi32)(0);                                                      \
+        int64_t k = 0;                                                                             \
+        for (; k + 4 <= groups; k += 4)                                                            \
+            _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {                                  \
+                int32_t some;                                                                      \
+                memcpy(&some, a + (k + i) * group, 4);                                             \
+                _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
+                    sum[i][h] = multiply(sum[i][h], I(set1_epi32)(some),                           \
+                        load_i((const int32_t *)panel + (k + i) * PANEL + h * LANES));             \
+            }                                                                                      \
+        for (; k < groups; k++) {                                                                  \
+            int32_t some;                                                                          \
+            memcpy(&some, a + k * group, 4);                                                       \
+            for (int h = 0; h < PARTS; h++)                                                        \
+                sum[0][h] = multiply(sum[0][h], I(set1_epi32)(some),                               \
+                    load_i((const int32_t *)panel + k * PANEL + h * LANES));                       \
+        }                                                                                          \
+        for (int h = 0; h < PARTS; h++)                                                            \
+            store_i(sums + h * LANES,                                                              \
+                    I(add_epi32)(I(add_epi32)(sum[0][h], sum[1][h]),                               \
+                                 I(add_epi32)(sum[2][h], sum[3][h])));                             \
+    }                                                                                              \
+    static void name(int count, const type *a, int64_t stride, const type *panel, int64_t groups,  \
+                     int32_t *sums)                                                                \
+    {                                                                                              \
+        if (count == TILE)                                                                         \
+            name##_n(TILE, a, stride, panel, groups, sums);                                        \
+        else                                                                                       \
+            while (count > 0) {                                                                    \
+                int part = count >= 4 ? 4 : count >= 2 ? 2 : 1;                                    \
+                if (part == 4)                                                                     \
+                    name##_n(4, a, stride, panel, groups, sums);                                   \
+                else if (part == 2)                                                                \
+                    name##_n(2, a, stride, panel, groups, sums);                                   \
+                else                                                                               \
+                    name##_1(a, panel, groups, sums);                                              \
+                a += part * stride, sums += part * PANEL, count -= part;                           \
+            }                                                                                      \
+    }
+
+PRODUCT(word_product, int16_t, 2, words)
+PRODUCT(byte_product, uint8_t, 4, bytes)
+
+/* One phase of a line: codes of one sign times conductances of one polarity. */
+INLINE int32_t phase_sum(const int16_t *codes, const int16_t *line, int64_t rows, int sign)
+{
+    const __m256i none = _mm256_setzero_si256();
+    __m256i sum = none;
+    for (int64_t i = 0; i < rows; i += 16) {
+        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
+        code = _mm256_max_epi16(sign ? _mm256_sub_epi16(none, code) : code, none);
+        __m256i cell = _mm256_loadu_si256((const __m256i *)(line + i));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(code, cell));
+    }
+    return sum8(sum);
+}
+
+/* The columns of a panel in which a phase of one sign and polarity may saturate. */
+INLINE int suspects(const stage_t *stage, const vector_t *vector, int64_t panel, int64_t columns,
+                    int sign, int polarity)
+{
+    const float *worst = stage->worst + (panel * 2 + polarity) * 2;
+    if (!(vector->mean[sign] * worst[0] + vector->spread[sign] * worst[1] > 1 - 1e-5f))
+        return 0;
+    const float *line = stage->lines + polarity * columns + panel * PANEL;
+    int lanes = 0;
+    for (int h = 0; h < PARTS; h++) {
+        vf mean = F(mul)(F(set1)(vector->mean[sign]), F(loadu)(line + h * LANES));
+        vf spread = F(mul)(F(set1)(vector->spread[sign]), F(loadu)(line + h * LANES + 2 * columns));
+        lanes |= over(F(add)(mean, spread), F(set1)(1 - 1e-5f)) << h * LANES;
+    }
+    return lanes;
+}
+
+/* integers.four_phases, of a vector and a column */
+static float stopped(const stage_t *stage, const int16_t *codes, int64_t column)
+{
+    int64_t length = (stage->rows + 15) / 16 * 16, most = stage->phase[column];
+    int64_t counter = stage->counter[column], count[2];
+    for (int c = 0; c < 2; c++) { /* counter c: sign 0 with polarity c, sign 1 with the other */
+        int64_t up = phase_sum(codes, stage->cells[c] + column * length, length, 0);
+        int64_t down = phase_sum(codes, stage->cells[1 - c] + column * length, length, 1);
+        count[c] = (up < most ? up : most) + (down < most ? down : most);
+        count[c] = count[c] < counter ? count[c] : counter;
+    }
+    return (float)(count[0] - count[1]);
+}
+
+/* Replace the sums of the columns of a panel that a vector saturates. */
+static void stop_phases(const stage_t *stage, const vector_t *vector, const int16_t *codes,
+                        int64_t panel, int64_t columns, float *sums)
+{
+    int64_t length = (stage->rows + 15) / 16 * 16;
+    for (int i = 0; i < 4; i++) /* each sign with each polarity */
+        for (int lanes = suspects(stage, vector, panel, columns, i / 2, i % 2); lanes;
+             lanes &= lanes - 1) {
+            int64_t lane = __builtin_ctz(lanes), column = panel * PANEL + lane;
+            const int16_t *line = stage->cells[i % 2] + column * length;
+            int32_t sum = phase_sum(codes, line, length, i / 2);
+            if (sum > stage->phase[column] || sum > stage->counter[column] / 2)
+                sums[lane] = stopped(stage, codes, column);
+        }
+}
+
+typedef struct { /* some rows of a panel, each table [row][PANEL] but for `out` */
+    int count, last;
+    int64_t column, stride; /* of out */
+    const vector_t *vector;
+    const float *sums;
+    const int32_t *variance;
+    float *before, *out;
+} tile_t;
+
+/* From sums to output codes; the flags are those of the layer and the stage. */
+INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage, const tile_t tile,
+                   const int read, const int white, const int count_code, const int rounding,
+                   const int cascade)
+{
+    const vf least = F(set1)(layer->relu && tile.last ? 0 : -layer->output_levels);
+    const vf most = F(set1)(layer->output_levels);
+    for (int h = 0; h < PARTS; h++) {
+        int64_t j = tile.column + h * LANES;
+        const vf step = F(loadu)(stage->count + j), zero = F(loadu)(stage->zero + j);
+        const vf scale = F(loadu)(stage->scale + j), offset = F(loadu)(stage->offset + j);
+        const vf spread = read ? F(loadu)(stage->read_step + j) : zero;
+        const vf flat = white ? F(loadu)(stage->white + j) : zero;
+        const vf unit = F(loadu)(layer->output_step + j);
+        const vi columns = column_words(j);
+        for (int r = 0; r < tile.count; r++) {
+            int64_t place = r * PANEL + h * LANES;
+            vf count = F(add)(F(mul)(F(loadu)(tile.sums + place), step), zero);
+            if (!layer->four_phase)
+                count = F(min)(F(max)(count, F(set1)(-layer->limit)), F(set1)(layer->limit));
+            if (read || white) {
+                vf variance = flat;
+                if (read) {
+                    variance = I(cvtepi32_ps)(load_i(tile.variance + place));
+                    variance = F(mul)(F(mul)(variance, F(set1)(tile.vector[r].step)), spread);
+                    variance = white ? F(add)(variance, flat) : variance;
+                }
+                vf z = normal(tile.vector[r].low, tile.vector[r].high, columns);
+                count = F(add)(count, F(mul)(z, F(sqrt)(variance)));
+            }
+            count = count_code ? round_even(count) : count;
+            vf code = F(add)(F(mul)(count, scale), offset);
+            if (cascade) {
+                vf before = F(loadu)(tile.before + place);
+                code = F(add)(code, F(mul)(before, F(set1)(stage->carry)));
+            }
+            if (rounding) {
+                code = F(min)(F(max)(code, least), most);
+                code = rounding == 1 ? round_zero(code) : round_even(code);
+            } else if (layer->relu && tile.last)
+                code = F(max)(code, F(set1)(0));
+            code = tile.last ? F(mul)(code, unit) : code;
+            F(storeu)(tile.out + r * tile.stride + h * LANES, code);
+        }
+    }
+}
+
+/* The default chip's effects apart from all others, for a compiler makes the former twice as fast. */
+static void finish_tile(const layer_t *layer, const stage_t *stage, const tile_t tile)
+{
+    int read = stage->read != 0, white = stage->white != 0, cascade = stage != layer->stage;
+    if (layer->count_code && layer->rounding == 1 && !white && !cascade) {
+        if (read)
+            finish(layer, stage, tile, 1, 0, 1, 1, 0);
+        else
+            finish(layer, stage, tile, 0, 0, 1, 1, 0);
+    } else if (layer->count_code && layer->rounding == 1 && !white && read)
+        finish(layer, stage, tile, 1, 0, 1, 1, 1);
+    else
+        finish(layer, stage, tile, read, white, layer->count_code, layer->rounding, cascade);
+}
+
+typedef struct { /* room of a block of vectors */
+    int64_t stride;          /* codes of a vector */
+    int16_t *codes, *positive;
+    uint8_t *square;
+    vector_t *vector; /* [stage][row] */
+    int8_t *bad;
+    float *value; /* [row][PANEL] */
+} room_t;
+
+static void prepare(const layer_t *layer, const room_t *room, const float *x, const uint64_t *reads,
+                    int64_t row)
+{
+    int64_t place = row * room->stride;
+    int bad = 0;
+    for (int64_t s = 0; s < layer->stages; s++) {
+        const stage_t *stage = layer->stage + s;
+        vector_t *vector = room->vector + s * BLOCK + row;
+        int16_t *codes = room->codes + place;
+        int64_t i = 0;
+        for (; i + 16 <= stage->rows; i += 16)
+            bad |= codes16(x + stage->first + i, layer->input_scale, layer->levels, codes + i);
+        if (i < stage->rows) {
+            float rest[16] = {0};
+            memcpy(rest, x + stage->first + i, (stage->rows - i) * sizeof(float));
+            bad |= codes16(rest, layer->input_scale, layer->levels, codes + i);
+        }
+        if (layer->asymmetry != 0)
+            for (int64_t k = 0; k < stage->rows + 15; k++)
+                room->positive[place + k] = codes[k] > 0 ? codes[k] : 0;
+        if (stage->cells[0])
+            bounds(stage, codes, vector);
+        if (stage->read)
+            squares(stage, codes, room->square + place, vector);
+        uint64_t key = mix(reads[row] ^ stage->stream);
+        vector->low = (uint32_t)key;
+        vector->high = (uint32_t)(key >> 32) | 1;
+        place += (stage->rows + 31) / 16 * 16;
+    }
+    room->bad[row] = bad != 0;
+}
+
+/* The outputs of a panel, to out[row * stride]. */
+static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int64_t panel,
+                     int64_t padded, float *out, int64_t stride)
+{
+    int32_t sums[TILE * PANEL], more[TILE * PANEL], variance[TILE * PANEL];
+    float total[TILE * PANEL];
+    int64_t start = 0;
+    for (int64_t s = 0; s < layer->stages; s++) {
+        const stage_t *stage = layer->stage + s;
+        int last = s == layer->stages - 1;
+        int64_t pairs = (stage->rows + 1) / 2, quads = (stage->rows + 3) / 4;
+        const int16_t *weight = stage->weight + panel * PANEL * pairs * 2;
+        for (int64_t row = 0; row < rows; row += TILE) {
+            int count = rows - row < TILE ? (int)(rows - row) : TILE;
+            int64_t place = row * room->stride + start;
+            const vector_t *vector = room->vector + s * BLOCK + row;
+            word_product(count, room->codes + place, room->stride, weight, pairs, sums);
+            for (int i = 0; i < count * PANEL; i += LANES)
+                F(storeu)(total + i, I(cvtepi32_ps)(load_i(sums + i)));
+            if (layer->asymmetry != 0) {
+                word_product(count, room->positive + place, room->stride, weight, pairs, more);
+                for (int i = 0; i < count * PANEL; i += LANES) {
+                    vf part = F(mul)(I(cvtepi32_ps)(load_i(more + i)), F(set1)(layer->asymmetry));
+                    F(storeu)(total + i, F(add)(F(loadu)(total + i), part));
+                }
+            }
+            if (stage->read)
+                byte_product(count, room->square + place, room->stride,
+                             stage->read + panel * PANEL * quads * 4, quads, variance);
+            if (stage->cells[0])
+                for (int r = 0; r < count; r++)
+                    if (vector[r].suspect)
+                        stop_phases(stage, vector + r, room->codes + place + r * room->stride, panel,
+                                    padded, total + r * PANEL);
+            float *before = room->value + row * PANEL;
+            tile_t tile = {.count = count, .last = last, .column = panel * PANEL,
+                           .stride = last ? stride : PANEL, .vector = vector, .sums = total,
+                           .variance = variance, .before = before,
+                           .out = last ? out + row * stride : before};
+            finish_tile(layer, stage, tile);
+        }
+        start += (stage->rows + 31) / 16 * 16;
+    }
+}
+
+/* Outputs [count, columns] of inputs [count, inputs]; returns 0, or 1 without memory. */
+__attribute__((visibility("default"))) int hermes_layer(const layer_t *layer, const float *x,
+                                                        const uint64_t *reads, int64_t count,
+                                                        float *out)
+{
+    int64_t most = count < BLOCK ? count : BLOCK;
+    int64_t panels = (layer->columns + PANEL - 1) / PANEL;
+    room_t room = {.stride = 0};
+    for (int64_t s = 0; s < layer->stages; s++)
+        room.stride += (layer->stage[s].rows + 31) / 16 * 16;
+    int64_t words = layer->asymmetry != 0 ? 2 : 1;
+    size_t sizes[] = {most * room.stride * words * sizeof(int16_t), most * room.stride,
+                      layer->stages * BLOCK * sizeof(vector_t), most * PANEL * sizeof(float), BLOCK};
+    size_t bytes = 64;
+    for (int i = 0; i < 5; i++)
+        bytes += (sizes[i] + 63) / 64 * 64;
+    char *held = malloc(bytes);
+    if (!held)
+        return 1;
+    char *next = (char *)(((uintptr_t)held + 63) / 64 * 64);
+    room.codes = (int16_t *)next;
+    room.positive = room.codes + most * room.stride;
+    room.square = (uint8_t *)(next += (sizes[0] + 63) / 64 * 64);
+    room.vector = (vector_t *)(next += (sizes[1] + 63) / 64 * 64);
+    room.value = (float *)(next += (sizes[2] + 63) / 64 * 64);
+    room.bad = (int8_t *)(next += (sizes[3] + 63) / 64 * 64);
+    memset(room.codes, 0, sizes[0]); /* what fills vectors up is zero */
+    memset(room.square, 0, sizes[1]);
+    for (int64_t first = 0; first < count; first += most) {
+        int64_t rows = count - first < most ? count - first : most;
+        for (int64_t r = 0; r < rows; r++)
+            prepare(layer, &room, x + (first + r) * layer->inputs, reads + first, r);
+        for (int64_t panel = 0; panel < panels; panel++) {
+            int64_t width = layer->columns - panel * PANEL;
+            float *place = out + first * layer->columns + panel * PANEL;
+            if (width >= PANEL) {
+                panel_of(layer, &room, rows, panel, panels * PANEL, place, layer->columns);
+                continue;
+            }
+            panel_of(layer, &room, rows, panel, panels * PANEL, room.value, PANEL);
+            for (int64_t r = 0; r < rows; r++)
+                memcpy(place + r * layer->columns, room.value + r * PANEL, width * sizeof(float));
+        }
+        for (int64_t r = 0; r < rows; r++)
+            if (room.bad[r])
+                for (int64_t j = 0; j < layer->columns; j++)
+                    out[(first + r) * layer->columns + j] = __builtin_nanf("");
+    }
+    free(held);
+    return 0;
+}

@@ -1,0 +1,122 @@
+"""C files are compiled once, and only what is the user's own is taken from the cache."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hermes_sim.kernel import load as kernel_load
+from hermesrt.native import build
+
+SOURCE = "int answer(void) { return 42; }\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "answer.c"
+    path.write_text('__attribute__((visibility("default"))) ' + SOURCE)
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "hermesc"
+
+
+@pytest.fixture
+def compiler() -> None:
+    if not build.runs("avx2") or not list(build.compilers()):
+        pytest.skip("there is no C compiler, or no AVX2")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No C compiler, as far as build can see."""
+    monkeypatch.setattr(build, "compilers", lambda: iter(()))
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_library_is_compiled_once(
+    source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = build.load(source, "avx2")
+    assert found is not None and found.answer() == 42
+    (path,) = cache.glob("*.so")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    refuse(monkeypatch)
+    assert build.library(source, "avx2") == path
+    source.write_text(source.read_text().replace("42", "43"))
+    assert build.library(source, "avx2") is None
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("damage", ["cut", "others write", "folder", "link"])
+def test_a_library_that_may_be_anothers_is_not_loaded(
+    source: Path, cache: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = build.library(source, "avx2")
+    assert path is not None
+    match damage:
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "others write":
+            path.chmod(0o666)
+        case "folder":
+            cache.chmod(0o777)
+        case "link":
+            moved = path.rename(path.with_suffix(".moved"))
+            path.symlink_to(moved)
+            path.with_suffix(".moved").chmod(0o666)
+    refuse(monkeypatch)
+    assert build.library(source, "avx2") is None
+
+
+@pytest.mark.usefixtures("compiler")
+def test_another_owner_is_refused(
+    source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert build.library(source, "avx2") is not None
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert build.library(source, "avx2") is None
+
+
+def test_a_compiler_that_fails_or_is_missing_leaves_nothing(
+    source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = [[sys.executable, "-c", "raise SystemExit(1)"], ["/no/such/compiler"]]
+    monkeypatch.setattr(build, "compilers", lambda: iter(failing))
+    assert build.library(source, "avx2") is None
+    assert build.load(source, "avx2") is None
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_system_that_cannot_be_written_is_no_error(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert build.library(source, "avx2") is None
+
+
+def test_what_is_no_library_is_not_loaded(source: Path) -> None:
+    build.shipped(source, "avx2").write_text("no library")
+    assert build.load(source, "avx2") is None
+
+
+def test_a_shipped_library_comes_first(source: Path) -> None:
+    build.shipped(source, "avx2").write_text("")
+    assert build.library(source, "avx2") == source.with_name("answer-avx2.so")
+
+
+def test_without_instructions_or_compiler_there_is_no_kernel(
+    monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    refuse(monkeypatch)
+    assert build.best(kernel_load.SOURCE) is None
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "aarch64"})
+    assert not any(map(build.runs, build.INSTRUCTIONS))
+    assert build.best(kernel_load.SOURCE) is None
