@@ -1,6 +1,7 @@
 """A program as ONNX: the checker takes it, and onnxruntime computes what torch does."""
 
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -160,7 +161,7 @@ def test_free_sizes_stay_free_and_weights_keep_their_names(exported):
     assert sum(free) == (2 if dynamic else 1)
     labels = {m.label for m in program.artifact.manifest.matrices}
     held = {i.name for i in found.proto.graph.initializer}
-    assert labels <= {name.partition("~")[0] for name in held}
+    assert labels <= {re.sub("~(kernel|x|h|biases):.*", "", name) for name in held}
 
 
 def test_our_own_front_end_reads_it_back(tmp_path, made):
@@ -208,5 +209,5 @@ def test_another_suffix_is_refused(tmp_path):
 def test_an_lstm_with_a_projection_is_refused_with_what_to_do():
     layer = Layers(lambda m, x: m.a(x)[0], a=nn.LSTM(6, 5, proj_size=3, batch_first=True))
     program = hermesc.compile(layer, (torch.randn(2, 4, 6),))
-    with pytest.raises(ModelError, match="partition.digital=a.l0, or leave proj_size out"):
+    with pytest.raises(ModelError, match=r"partition\.digital=a\.l0, or leave proj_size out"):
         onnx_model(program.artifact)
