@@ -151,8 +151,8 @@ def _busy(ran: Sequence[Ran]) -> Counter[Lane]:
 
 
 def _held_gates(ran: Sequence[Ran]) -> int:
-    """The longest that slices of the gate unit keep one sequence's cells, ps: the next sequence waits
-    for its end."""
+    """The longest that slices of the gate unit keep one sequence's cells, ps; the next sequence
+    waits for its end."""
     gated = (
         step
         for step in ran

@@ -164,9 +164,9 @@ def _recurrent(body: Body) -> Iterator[NodeProto]:
     outputs = ["h_all", "h_last", "c_last"] if recurrence.cells else ["h_all"]
     name, more = _LAYERS[recurrence.kind]
     direction = "reverse" if recurrence.reverse else "forward"
-    settings = {"direction": direction, "hidden_size": recurrence.hidden} | more
+    settings: dict[str, Any] = {"direction": direction, "hidden_size": recurrence.hidden}
     taken = ["steps", *weights, "", *firsts]
-    yield helper.make_node(name, taken, outputs, **settings)
+    yield helper.make_node(name, taken, outputs, **settings, **more)
     yield _constant("second", [1])
     yield helper.make_node("Squeeze", ["h_all", "second"], ["h_steps"])
     yield helper.make_node("Transpose", ["h_steps"], ["made"], perm=[1, 0, 2])
