@@ -176,7 +176,7 @@ def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
         hops=[chip.hop_time.pedigree],
         host_link=[chip.host_link_time.pedigree],
         host=[chip.host_time.pedigree],
-        **({} if chip.gate_unit is None else {"gdpu": [chip.gate_unit.pedigree]}),
+        **({} if chip.gdpu is None else {"gdpu": [chip.gdpu.pedigree]}),
     )
 
 

@@ -194,3 +194,15 @@ def test_sequences_of_a_batch_that_the_model_fixes_share_each_time_step() -> Non
         assert done.done.times is not None
         assert done.done.times.tolist() == wanted[done.work.step.name]
         assert sum(critical_path(done.done, done.done.count - 1).values()) == done.done.last
+
+
+def test_a_sequence_waits_for_the_gate_unit_but_not_for_the_host_between_time_steps() -> None:
+    """The unit keeps the cells of one sequence until its end; the host those of many, so that only
+    the busiest resource counts: the array, 4 MVMs of 100 ns."""
+    layer, chip = Outputs(nn.LSTM(3, 2, batch_first=True)), quick_chip()
+    found = []
+    for unit in ("auto", "host"):
+        options = parse_options([("gates.unit", unit)])
+        program = hermesc.compile(layer, (torch.randn(2, 4, 3),), chip=chip, options=options)
+        found.append(cost(chip, program.workload(), "1-phase").interval_ps // 1000)
+    assert found == [4 * (5 + 100 + 8 * 2 + 50 + 60), 400]

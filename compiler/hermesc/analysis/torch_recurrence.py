@@ -9,7 +9,7 @@ from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.types import Dim, TensorType, TupleType
 from hermesrt.ops.call import Arg, Call, Ref
-from hermesrt.ops.recurrence import Recurrence
+from hermesrt.ops.recurrence import Recurrence, lstm_gates
 
 _PARTS = ("from_x", "from_h", "x_bias", "h_bias", "projection")
 
@@ -18,7 +18,10 @@ def layer_in_torch(
     op: Mvm, recurrence: Recurrence, weights: Weights
 ) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
     """Operations with the Mvm's result under its name, and the weights that are new to them."""
-    values = dict(zip(_PARTS, _torchs_weights(op, recurrence, weights), strict=False))
+    bias = None if op.bias is None else weights[op.bias]
+    projection = None if recurrence.projection is None else weights[recurrence.projection]
+    found = torchs_weights(recurrence, weights[op.matrix], bias, projection)
+    values = dict(zip(_PARTS, found, strict=False))
     stored = {f"{op.matrix}~{part}": value for part, value in values.items()}
     constants = [
         Constant(f"{op.name}.{part}", f"{op.matrix}~{part}", _fixed(op, value))
@@ -29,19 +32,25 @@ def layer_in_torch(
     return (*constants, *writer.ops), stored
 
 
-def _torchs_weights(op: Mvm, recurrence: Recurrence, weights: Weights) -> Iterator[Tensor]:
-    """In torch's order: of x, of h, the biases of both, and the projection."""
-    matrix, hidden = weights[op.matrix].t(), recurrence.hidden
-    bias = torch.zeros_like(matrix[:, 0]) if op.bias is None else weights[op.bias]
-    projection = None if recurrence.projection is None else weights[recurrence.projection].t()
-    outputs = hidden if projection is None else projection.shape[0]
-    x, h, none = matrix[:, :-outputs], matrix[:, -outputs:], torch.zeros_like(bias)
+def torchs_weights(
+    recurrence: Recurrence, matrix: Tensor, bias: Tensor | None, projection: Tensor | None
+) -> Iterator[Tensor]:
+    """In torch's order: of x, of h, the biases of both, and the projection if there is one."""
+    hidden, outputs = recurrence.hidden, recurrence.hidden
+    bias = matrix.new_zeros(matrix.shape[1]) if bias is None else bias
+    if recurrence.kind == "lstm":
+        matrix, bias = (torch.cat(lstm_gates(recurrence, w), -1) for w in (matrix, bias))
+    if projection is not None:
+        outputs = projection.shape[1]
+    rows, none = matrix.t(), torch.zeros_like(bias)
+    x, h = rows[:, :-outputs], rows[:, -outputs:]
     if recurrence.kind == "gru":
         both = slice(0, 2 * hidden)
         x, h = x[: 3 * hidden], torch.cat((h[both], h[3 * hidden :]))
         bias, none = bias[: 3 * hidden], torch.cat((none[both], bias[3 * hidden :]))
-    found = (x, h, bias, none) if projection is None else (x, h, bias, none, projection)
-    yield from (value.contiguous() for value in found)
+    yield from (value.contiguous() for value in (x, h, bias, none))
+    if projection is not None:
+        yield projection.t().contiguous()
 
 
 def _fixed(op: Mvm, value: Tensor) -> TensorType:

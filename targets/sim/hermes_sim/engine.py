@@ -67,7 +67,7 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     return Cost(
         samples=samples,
         latency_ps=latency,
-        interval_ps=max(busy.values(), default=0) // samples,
+        interval_ps=max(_held_gates(ran), *busy.values(), 0) // samples,
         latency_by={cause: by.get(cause, 0) for cause in times if cause in energy or cause in by},
         energy_by={cause: value / samples for cause, value in energy.items()},
         assumed_latency=tuple(cause for cause, kind in times.items() if kind == "assumed"),
@@ -148,6 +148,19 @@ def _busy(ran: Sequence[Ran]) -> Counter[Lane]:
         for lane, track in step.uses:
             busy[lane] += track.count * track.service
     return busy
+
+
+def _held_gates(ran: Sequence[Ran]) -> int:
+    """The longest that slices of the gate unit keep one sequence's cells, ps; the next sequence
+    waits for its end."""
+    gated = (
+        step
+        for step in ran
+        if isinstance(step.work, MvmWork)
+        and step.work.step.recurrence is not None
+        and step.work.step.recurrence.unit == "gdpu"
+    )
+    return max((r.done.last - min(t.first for _, t in r.uses) for r in gated), default=0)
 
 
 def _mvms_alone(

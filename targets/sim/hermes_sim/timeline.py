@@ -383,7 +383,7 @@ class _Times:
 
     @property
     def gdpu(self) -> int:
-        return 0 if self.chip.gate_unit is None else to_ps(self.chip.gate_unit.latency_ns)
+        return 0 if self.chip.gdpu is None else to_ps(self.chip.gdpu.latency_ns)
 
     def ldpu(self, columns: int) -> int:
         return to_ps(self.chip.ldpu_time.output_interval_ns * columns)

@@ -8,15 +8,23 @@ same matrix share a function.
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from hermesc.app.onnx_export.module import DOMAIN
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
+_LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lstm": ("LSTM", {}),
+    "gru": ("GRU", {"linear_before_reset": 1}),
+    "rnn_tanh": ("RNN", {"activations": ["Tanh"]}),
+    "rnn_relu": ("RNN", {"activations": ["Relu"]}),
+}
 _PAD_MODES = {"circular": "wrap", "reflect": "reflect", "replicate": "edge"}
 
 
@@ -30,6 +38,7 @@ class Body:
     relu: whether a ReLU follows.
     window: what moves over the input, if anything does.
     half: whether the input is in half precision, and the product in FP32.
+    recurrence: what makes the next time step's vector, if anything does, without its states' names.
     """
 
     matrix: str
@@ -38,13 +47,15 @@ class Body:
     relu: bool
     window: Window | None
     half: bool
+    recurrence: Recurrence | None = None
 
     @classmethod
     def of(cls, step: MvmStep, element_type: int) -> "Body":
         """The body of a step whose input has this ONNX type."""
         half = element_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16)
         scale, bias = step.scale is not None, step.bias is not None
-        return cls(step.matrix, scale, bias, step.relu, step.window, half)
+        recurrence = None if step.recurrence is None else replace(step.recurrence, states=())
+        return cls(step.matrix, scale, bias, step.relu, step.window, half, recurrence)
 
 
 def function_names(bodies: Iterable[tuple[Body, str]]) -> dict[Body, str]:
@@ -62,12 +73,15 @@ def function_names(bodies: Iterable[tuple[Body, str]]) -> dict[Body, str]:
 def function(body: Body, name: str, matrix: Matrix, opset: int) -> FunctionProto:
     """The function of a body, with its layer's tiles and cores."""
     inputs = ["x", "matrix", *["scale"] * body.scale, *["bias"] * body.bias]
+    nodes = _nodes
+    if body.recurrence is not None:
+        inputs, nodes = ["x", *_states(body.recurrence), "from_x", "from_h", "biases"], _recurrent
     made = helper.make_function(
         DOMAIN,
         name,
         inputs,
         ["y"],
-        list(_nodes(body)),
+        list(nodes(body)),
         [helper.make_opsetid("", opset)],
         doc_string=f"{matrix.label}: an analog layer, as an ideal chip computes it",
     )
@@ -123,6 +137,46 @@ def _nodes(body: Body) -> Iterator[NodeProto]:
     if body.relu:
         yield helper.make_node("Relu", [at], ["positive"])
         at = "positive"
+    yield helper.make_node("CastLike", [at, "x"], ["y"])
+
+
+def _states(recurrence: Recurrence) -> tuple[str, ...]:
+    return ("h", "c") if recurrence.kind == "lstm" else ("h",)
+
+
+def _recurrent(body: Body) -> Iterator[NodeProto]:
+    """ONNX's own layer, whose inputs and outputs have the time first; the last result is `y`."""
+    recurrence, like = body.recurrence, "x"
+    assert recurrence is not None
+    if body.half:
+        yield helper.make_node("Cast", ["x"], ["wide"], to=TensorProto.FLOAT)
+        like = "wide"
+    yield _constant("first", [0])
+    given = []
+    for name in (*_states(recurrence), "from_x", "from_h", "biases"):
+        yield helper.make_node("CastLike", [name, like], [f"{name}_like"])
+        given.append(f"{name}_like")
+    states, weights = given[:-3], given[-3:]
+    firsts = [f"{name}_first" for name in states]
+    for name, first in zip(states, firsts, strict=True):
+        yield helper.make_node("Unsqueeze", [name, "first"], [first])
+    yield helper.make_node("Transpose", [like], ["steps"], perm=[1, 0, 2])
+    outputs = ["h_all", "h_last", "c_last"] if recurrence.cells else ["h_all"]
+    name, more = _LAYERS[recurrence.kind]
+    direction = "reverse" if recurrence.reverse else "forward"
+    settings: dict[str, Any] = {"direction": direction, "hidden_size": recurrence.hidden}
+    taken = ["steps", *weights, "", *firsts]
+    yield helper.make_node(name, taken, outputs, **settings, **more)
+    yield _constant("second", [1])
+    yield helper.make_node("Squeeze", ["h_all", "second"], ["h_steps"])
+    yield helper.make_node("Transpose", ["h_steps"], ["made"], perm=[1, 0, 2])
+    at = "made"
+    if recurrence.cells:  # of which the last alone is ever taken
+        yield helper.make_node("Transpose", ["c_last"], ["c_beside"], perm=[1, 0, 2])
+        yield helper.make_node("Shape", ["made"], ["sizes"])
+        yield helper.make_node("Expand", ["c_beside", "sizes"], ["c_all"])
+        yield helper.make_node("Concat", ["made", "c_all"], ["both"], axis=2)
+        at = "both"
     yield helper.make_node("CastLike", [at, "x"], ["y"])
 
 

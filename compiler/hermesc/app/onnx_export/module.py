@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from hermesc.analysis.torch_recurrence import torchs_weights
 from hermesc.analysis.torch_spelling import kernel_of
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, InputSpec, MvmStep
 from hermesrt.executor import tensor_of
@@ -22,6 +23,8 @@ from hermesrt.ops.window import Window
 
 DOMAIN, VERSION = "ai.hermesc", 1
 
+# Places of ONNX's gates among those of torch.
+_GATES: Mapping[str, tuple[int, ...]] = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 # Arithmetic on sizes that torch spells otherwise while they are symbols.
 _OF_SYMBOLS: Mapping[str, Callable[..., Any]] = {
     "getitem": operator.getitem,
@@ -82,6 +85,8 @@ class ProgramModule(nn.Module):
 
 def weights_of(step: MvmStep) -> tuple[str, ...]:
     """The tensors that a product's node takes behind its input."""
+    if step.recurrence is not None:
+        return tuple(f"{step.matrix}~{part}:{step.name}" for part in ("x", "h", "biases"))
     kernel = step.matrix if step.window is None else f"{step.matrix}~kernel:{step.name}"
     return tuple(name for name in (kernel, step.scale, step.bias) if name is not None)
 
@@ -93,11 +98,27 @@ def tensors_of(artifact: Artifact) -> dict[str, Tensor]:
         if isinstance(step, ConstantStep):
             found[step.tensor] = tensor_of(artifact, step.tensor)
         elif isinstance(step, MvmStep):
+            if step.recurrence is not None:
+                found |= zip(weights_of(step), _layer_tensors(artifact, step), strict=True)
+                continue
             first, *others = weights_of(step)
             matrix = tensor_of(artifact, step.matrix)
             found[first] = matrix if step.window is None else kernel_of(step.window, matrix)
             found |= {name: tensor_of(artifact, name) for name in others}
     return found
+
+
+def _layer_tensors(artifact: Artifact, step: MvmStep) -> tuple[Tensor, Tensor, Tensor]:
+    """A recurrent layer's weights of x and of h, and both biases, as ONNX orders gates."""
+    recurrence, bias = (
+        step.recurrence,
+        None if step.bias is None else tensor_of(artifact, step.bias),
+    )
+    assert recurrence is not None
+    found = torchs_weights(recurrence, tensor_of(artifact, step.matrix), bias, None)
+    order = _GATES.get(recurrence.kind, (0,))
+    ordered = [torch.cat([value.chunk(len(order))[place] for place in order]) for value in found]
+    return ordered[0][None], ordered[1][None], torch.cat(ordered[2:])[None]
 
 
 class _Host(nn.Module):
@@ -122,10 +143,13 @@ class _Product(nn.Module):
     def __init__(self, artifact: Artifact, step: MvmStep, number: int) -> None:
         super().__init__()
         self._type = f"{DOMAIN}::{node_type(step, number)}"
-        self._window = step.window
+        self._window, self._recurrence = step.window, step.recurrence
         self._columns = artifact.matrices[step.matrix].columns
 
     def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
+        if self._recurrence is not None:
+            width = self._recurrence.width(self._recurrence.hidden)
+            return self._node((x, *weights), (*x.shape[:2], width))
         if self._window is None:
             return self._node((x, *weights), (*x.shape[:-1], self._columns))
         rank = self._window.rank

@@ -56,6 +56,7 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     operation that torch does not export.
     """
     _check_size(artifact)
+    _check_projections(artifact)
     with quiet():
         exported = _captured(artifact)
         _check_numbers(exported)
@@ -72,6 +73,16 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     nodes = len(proto.graph.node)
     analog = sum(node.domain == DOMAIN for node in proto.graph.node)
     return OnnxModel(proto, len(proto.functions), analog, nodes - analog, _opset(proto))
+
+
+def _check_projections(artifact: Artifact) -> None:
+    for step in artifact.mvms:
+        if step.recurrence is not None and step.recurrence.projection is not None:
+            label = artifact.matrices[step.matrix].label
+            raise ModelError(
+                f"{step.location}: {label} is an LSTM with a projection, which ONNX does not have; "
+                f"keep it digital with --set partition.digital={label}, or leave proj_size out"
+            )
 
 
 def _check_size(artifact: Artifact) -> None:

@@ -22,6 +22,7 @@ from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.location import places_in, restore_places
+from hermesc.frontend.torch.packed import longest_sequences, padded_sequences
 from hermesc.frontend.torch.recurrence import whole_recurrences
 from hermesrt.errors import ModelError
 
@@ -95,7 +96,8 @@ def capture(
     with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
         arguments = arguments or _by_position(model, inputs)
         with _on_tensors(model, arguments) as results:
-            inputs, outputs = _run_on_two(model, inputs)
+            with longest_sequences():
+                inputs, outputs = _run_on_two(model, inputs)
             exported, seen = _export(model, inputs, dynamic_shapes, arguments)
             if stacked := _without_batch(model, exported, inputs, outputs):
                 inputs, outputs = stacked
@@ -238,7 +240,7 @@ def _export(
         shapes = tuple(arguments.marks(shapes))
     wanted = symbolic_sizes(model, inputs, shapes)
     try:
-        with whole_recurrences(), _without_shape_cache():
+        with whole_recurrences(), padded_sequences(), _without_shape_cache():
             exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:

@@ -1,6 +1,7 @@
 """A program as ONNX: the checker takes it, and onnxruntime computes what torch does."""
 
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -64,6 +65,16 @@ MODELS = {
         lambda: Layers(lambda m, x: m.a(x)[0], a=nn.LSTM(6, 5, batch_first=True)),
         (3, 4, 6),
         ({1: Dim("steps", min=2, max=64)},),
+    ),
+    "layers both ways and their last states": (
+        lambda: Layers(
+            lambda m, x: (m.a(x)[0], m.b(x)[1][1][0], m.c(x)[0]),
+            a=nn.GRU(6, 5, 2, bidirectional=True, batch_first=True),
+            b=nn.LSTM(6, 5, batch_first=True),
+            c=nn.RNN(6, 4, nonlinearity="relu", bias=False, batch_first=True),
+        ),
+        (3, 4, 6),
+        None,
     ),
     "FP64": (lambda: nn.Linear(6, 5).double(), (4, 6), None),
 }
@@ -150,7 +161,7 @@ def test_free_sizes_stay_free_and_weights_keep_their_names(exported):
     assert sum(free) == (2 if dynamic else 1)
     labels = {m.label for m in program.artifact.manifest.matrices}
     held = {i.name for i in found.proto.graph.initializer}
-    assert labels <= {name.partition("~kernel")[0] for name in held}
+    assert labels <= {re.sub("~(kernel|x|h|biases):.*", "", name) for name in held}
 
 
 def test_our_own_front_end_reads_it_back(tmp_path, made):
@@ -193,3 +204,10 @@ def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(OptionError, match=r"exported to an \.onnx file"):
         hermesc.export(program, tmp_path / "m.txt")
     assert not any(tmp_path.iterdir())
+
+
+def test_an_lstm_with_a_projection_is_refused_with_what_to_do():
+    layer = Layers(lambda m, x: m.a(x)[0], a=nn.LSTM(6, 5, proj_size=3, batch_first=True))
+    program = hermesc.compile(layer, (torch.randn(2, 4, 6),))
+    with pytest.raises(ModelError, match=r"partition\.digital=a\.l0, or leave proj_size out"):
+        onnx_model(program.artifact)
