@@ -9,6 +9,7 @@ CAUSES: Mapping[str, str] = {
     "array": "array",
     "ldpu": "LDPU",
     "links": "links",
+    "gdpu": "GDPU",
     "hops": "forwarding",
     "host_link": "host link",
     "host": "host",
@@ -126,7 +127,7 @@ class Bound:
     assumed_energy: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cost:
     """Costs of one sample.
 
@@ -157,6 +158,9 @@ class Cost:
     spans: tuple[Span, ...]
     mvms_alone: MvmsAlone
     bounds: tuple[Bound, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Cost of a sample: {self.latency_ps / 1000:g} ns, {self.energy_pj / 1000:.6g} nJ>"
 
     @property
     def energy_pj(self) -> float:

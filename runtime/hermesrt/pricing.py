@@ -6,9 +6,9 @@ The compiler's placer and the simulator both count here, and multiply by the chi
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesrt.chip.spec import ChipSpec, Kind, Mode, Pedigree
+from hermesrt.chip.fields import Kind, Pedigree, weakest
+from hermesrt.chip.spec import ChipSpec, Mode
 
-_STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
@@ -70,15 +70,17 @@ class FunctionPrice:
     pedigree: Pedigree
 
 
-def tile_counts(rows: int, columns: int, mode: Mode, *, last: bool, own_transport: bool) -> Counts:
+def tile_counts(
+    rows: int, columns: int, mode: Mode, *, leaving: int, own_transport: bool
+) -> Counts:
     """What one vector through one tile takes, but for links.
 
     rows, columns: size of the tile
     mode: how its array is read
-    last: whether it is the last of its cascade, whose outputs leave the core
+    leaving: results that leave for the host; none but for the last tile of a cascade
     own_transport: whether bytes come and go over the chip's own transport, not the host link
     """
-    moved = rows + (columns if last else 0)
+    moved = rows + leaving
     return Counts(
         one_phase_mvms=int(mode == "1-phase"),
         four_phase_mvms=int(mode == "4-phase"),
@@ -174,6 +176,7 @@ def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
         hops=[chip.hop_time.pedigree],
         host_link=[chip.host_link_time.pedigree],
         host=[chip.host_time.pedigree],
+        **({} if chip.gate_unit is None else {"gdpu": [chip.gate_unit.pedigree]}),
     )
 
 
@@ -182,7 +185,4 @@ def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
     if chip.vector_unit is not None:
         unit = [chip.vector_unit.pedigree]
         pedigrees |= {"transport": unit, "vector_unit": unit}
-    return {
-        cause: max((p.kind for p in tables), key=_STRENGTH.index)
-        for cause, tables in pedigrees.items()
-    }
+    return {cause: weakest(*(p.kind for p in tables)) for cause, tables in pedigrees.items()}

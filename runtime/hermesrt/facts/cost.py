@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hermesrt.artifact.schema import Artifact
+from hermesrt.chip.scaling import extrapolated
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.cost import CAUSES, Bound, Cost
 from hermesrt.facts.fact import Fact
 from hermesrt.units import PS_PER_NS, percent, plural, si
@@ -43,7 +45,14 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
             assumed,
         ),
+        *extrapolation_facts(artifact.chip),
     )
+
+
+def extrapolation_facts(chip: ChipSpec) -> tuple[Fact, ...]:
+    """That the chip is not where its numbers were measured; nothing where it is."""
+    told = extrapolated(chip)
+    return (Fact("Chip numbers", told, "extrapolated"),) if told else ()
 
 
 def _bounds(artifact: Artifact, cost: Cost) -> Iterator[Fact]:
@@ -122,6 +131,7 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
             for bound in cost.bounds
         },
         "assumed_share": cost.assumed_share,
+        "extrapolated": extrapolated(artifact.chip) or None,
         "cores_used": len(artifact.cores),
         "utilisation": artifact.utilisation,
         "mvms": cost.core_mvms,

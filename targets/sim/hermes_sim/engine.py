@@ -14,6 +14,7 @@ from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Bound, Cost, Lane, LayerCost, MvmsAlone, Span
 from hermesrt.ops.call import last_uses
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import base_name
 from hermesrt.pricing import (
     Counts,
@@ -86,20 +87,25 @@ def per_vector(
         width = route.columns[1] - route.columns[0]
         hops[route.matrix, route.copy] += (len(route.cores) - 1) * width
     found: dict[str, list[Counts]] = {}
+    gated = {s.matrix for s in artifact.mvms if s.recurrence and s.recurrence.unit == "gdpu"}
     for matrix in artifact.manifest.matrices:
         found[matrix.name] = [
             Counts(link_bytes=hops[matrix.name, copy]) for copy in range(matrix.copies)
         ]
         for tile in matrix.tiles:
-            last = tile.stage == len(matrix.row_ranges) - 1
-            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, last)
+            leaving = tile.columns[1] - tile.columns[0]
+            if tile.stage < len(matrix.row_ranges) - 1:
+                leaving = 0
+            elif matrix.name in gated:
+                leaving //= GATES
+            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, leaving)
     return {name: tuple(copies) for name, copies in found.items()}
 
 
-def _tile(chip: ChipSpec, tile: Tile, mode: Mode, last: bool) -> Counts:
+def _tile(chip: ChipSpec, tile: Tile, mode: Mode, leaving: int) -> Counts:
     rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
     own = chip.vector_unit is not None and tile.core < chip.cores
-    return tile_counts(rows, columns, mode, last=last, own_transport=own)
+    return tile_counts(rows, columns, mode, leaving=leaving, own_transport=own)
 
 
 def count(
@@ -107,15 +113,20 @@ def count(
 ) -> Counts:
     """What a step does, whenever it does it."""
     if isinstance(work, HostWork):
-        if chip.vector_unit is None:
-            return Counts(host_operations=digital.operations(work, chip))
-        done = digital.vector_work(work)
-        return Counts(
-            elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
-        )
+        return _digital(work, chip)
     copies = per_vector[work.step.matrix]
     dealt = [len(range(copy, work.vectors, len(copies))) for copy in range(len(copies))]
-    return sum((one * some for one, some in zip(copies, dealt, strict=True)), Counts())
+    parts = (one * some for one, some in zip(copies, dealt, strict=True))
+    return sum(parts, _digital(work, chip) if work.steps else Counts())
+
+
+def _digital(work: MvmWork | HostWork, chip: ChipSpec) -> Counts:
+    if chip.vector_unit is None:
+        return Counts(host_operations=digital.operations(work, chip))
+    done = digital.vector_work(work)
+    return Counts(
+        elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
+    )
 
 
 def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
