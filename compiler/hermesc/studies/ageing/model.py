@@ -72,7 +72,8 @@ class SharedTransformer(nn.Module):
             for part in self.qkv(z).chunk(3, dim=-1)
         )
         weights = torch.softmax(q @ k.transpose(-1, -2) / size**0.5, dim=-1)
-        return (weights @ v).transpose(1, 2).flatten(2)
+        joined: Tensor = (weights @ v).transpose(1, 2).flatten(2)
+        return joined
 
 
 def trained(data: Digits, noise: float, seed: int = 0, epochs: int = _EPOCHS) -> SharedTransformer:
@@ -92,7 +93,7 @@ def trained(data: Digits, noise: float, seed: int = 0, epochs: int = _EPOCHS) ->
     loss = nn.CrossEntropyLoss()
     for _ in range(epochs):
         order = torch.randperm(len(data.train), generator=generator)
-        for rows in order.split(_BATCH):
+        for rows in torch.split(order, _BATCH):  # type: ignore[no-untyped-call]
             shifts = _shifted(model, noise, generator)
             optimiser.zero_grad()
             loss(model(data.train[rows]), data.train_labels[rows]).backward()
