@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures"
+PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 # the same on every machine, in seconds
 QUICK = ("defects", "demo", "goals", "kernels", "mapping", "published", "table1", "walk")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
@@ -148,6 +149,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         ),
         "timing": lambda: script("bench/timing.py"),
         "programming": lambda: study_output("programming"),
+        "ageing": lambda: study_output("ageing", "--seeds", "2", "--chip", str(PCM_14NM)),
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
         "spread": lambda: script("spread.py"),

@@ -427,6 +427,24 @@ def test_compensation_does_not_overshoot_on_any_matrix(
     assert products <= without
 
 
+def test_columns_that_are_fitted_again_have_their_gains_back(
+    deployed: Deployed, matrix: Tensor, x: Tensor
+) -> None:
+    """After a year: the slope of each column's outputs over the exact ones, on the inputs of the
+    fit. One factor a tile leaves what each column drifted, and shrinks what noise grew."""
+    exact = x @ matrix
+
+    def slopes(rule: str) -> Tensor:
+        chip = deployed({"drift_reference.reference": rule, "effects.output_code": "false"})
+        y = chip.configure(age_s=YEAR)(x)
+        return (y * exact).sum(0) / exact.square().sum(0)
+
+    assert float((slopes("columns") - 1).abs().max()) < 0.1
+    assert float((slopes("products") - 1).abs().max()) > 0.1
+    young = deployed({"drift_reference.reference": "columns"})(x)
+    assert torch.equal(young, deployed({})(x)), "at t0 there is nothing to fit again"
+
+
 def test_the_mean_magnitude_overshoots_where_most_cells_hold_no_weight(
     deployed: Deployed, x: Tensor
 ) -> None:

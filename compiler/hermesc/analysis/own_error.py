@@ -180,7 +180,7 @@ def _output_code(ranges: Ranges, chip: ChipSpec) -> float:
     """Of all stages of the cascade, in squares of the output."""
     effects, share = chip.effects, 0.0
     if effects.output_code:
-        share += 1 / 3 if chip.ldpu_code.rounding == "truncate" else 1 / 12
+        share += 1 / 12 if chip.ldpu_code.rounding == "nearest" else 1 / 3
     if effects.output_noise:
         share += chip.output_noise.output_steps**2
     steps = (m * chip.ldpu_code.range_factor / chip.output_levels for m in ranges.output_max)

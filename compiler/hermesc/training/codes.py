@@ -69,6 +69,8 @@ class _OutputCode(torch.autograd.Function):
         step = largest.clamp(min=torch.finfo(y.dtype).tiny) / levels
         if rounding == "truncate":  # ten times faster than trunc_
             codes = torch.div(y, step, rounding_mode="trunc")
+        elif rounding == "floor":
+            codes = (y / step).floor_()
         else:
             codes = (y / step).round_()
         return codes.clamp_(-levels, levels).mul_(step)

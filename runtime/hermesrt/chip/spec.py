@@ -103,16 +103,18 @@ class FastNoise:
 
 @dataclass(frozen=True, slots=True)
 class DriftReference:
-    """What a drift compensation compares at t0 and at an age, for its one factor a tile.
+    """What a drift compensation compares at t0 and at an age.
 
-    reference: one of two.
+    reference: one of three; the first two give one factor a tile.
         `products`: MVMs of known inputs; the factor makes the error of the later ones least. It is
         blind to what cells gather independently of what they held.
         `magnitude`: the mean |g+ - g-| of all cells, which noise of cells without a weight raises.
+        `columns`: gain and zero of every column are fitted again, as the correction of the columns
+        was at t0.
     """
 
     pedigree: Pedigree
-    reference: str = one_of("products", "magnitude")
+    reference: str = one_of("products", "magnitude", "columns")
 
 
 @dataclass(frozen=True, slots=True)

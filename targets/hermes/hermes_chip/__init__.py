@@ -1,4 +1,4 @@
-"""Chips as data with sources: IBM's 64-core HERMES as it was built, and two that were not."""
+"""Chips as data with sources: two of IBM's that were built, and two that were not."""
 
 from pathlib import Path
 
@@ -18,6 +18,11 @@ def dpu() -> Path:
 def mesh2d() -> Path:
     """Hypothetical: the 2-D mesh of 512x512 tiles and compute cores of Jain et al. 2023."""
     return _HERE / "mesh2d.toml"
+
+
+def pcm_14nm() -> Path:
+    """The 34-tile chip on which ALBERT ran (Chen et al. 2025), as far as it is published."""
+    return _HERE / "pcm-14nm.toml"
 
 
 def machines() -> Path:

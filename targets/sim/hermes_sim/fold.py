@@ -115,19 +115,21 @@ class Fold:
         rows = slice(*matrix.row_ranges[index])
         tiles = matrix.at_stage(index, copy)
         duty = codes[:, rows].abs().mean(0) / (2 * chip.input_levels)  # of one sign's phase
-        young = self._counts(converters, tiles, rows, duty, 0.0)
+        now = young = self._counts(converters, tiles, rows, duty, 0.0)
+        if self.age_s > 0:
+            now = self._counts(converters, tiles, rows, duty, self.age_s)
+        factor = torch.ones(matrix.columns)
+        if self.age_s > 0 and chip.effects.drift_compensation:
+            factor = torch.cat([self._compensation(t, duty) for t in tiles])
         gain, offset = torch.ones(matrix.columns), torch.zeros(matrix.columns)
         if chip.effects.column_correction:
             part = codes[:, rows]
             name = stream(self.seed, "calibrate", *stream_name(step, copy), index)
             noise = ReadNoise((name,), numbered(part.shape[0]))
-            counts = crossbar.core_counts(converters, young, part, noise)
+            counts = crossbar.core_counts(converters, now if self._again else young, part, noise)
+            if self._again:
+                counts *= factor
             gain, offset = column_fit(counts, part @ self._exact(tiles))
-        now, factor = young, torch.ones(matrix.columns)
-        if self.age_s > 0:
-            now = self._counts(converters, tiles, rows, duty, self.age_s)
-            if chip.effects.drift_compensation:
-                factor = torch.cat([self._compensation(t, duty) for t in tiles])
         scale = value * gain * factor
         white = None
         if chip.effects.output_noise and chip.output_noise.output_steps > 0:
@@ -135,6 +137,13 @@ class Fold:
             white = torch.where(scale != 0, steps / scale, 0.0).square()
         total = value * offset + (0 if bias is None else bias)
         return replace(now, white=white, scale=scale, offset=total, carry=carry)
+
+    @property
+    def _again(self) -> bool:
+        """Whether columns are corrected by fits at the age, behind a factor a tile, instead of
+        those at t0."""
+        compensated = self.chip.effects.drift_compensation
+        return compensated and self.chip.drift_reference.reference == "columns"
 
     def _calibration(self, step: MvmStep, matrix: Matrix) -> Float[Tensor, "vectors rows"]:
         """The program's calibration vectors, filled up with random ones where they are few."""
