@@ -6,7 +6,7 @@ free in the program stay free. A program that ONNX cannot hold is refused with t
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -238,7 +238,7 @@ def _element_types(proto: ModelProto) -> dict[str, int]:
     return {value.name: value.type.tensor_type.elem_type for value in values}
 
 
-def _host_facts(artifact: Artifact, node: NodeProto) -> Mapping[str, str]:
+def _host_facts(artifact: Artifact, node: NodeProto) -> dict[str, str]:
     """Where a digital node comes from, as far as torch says it."""
     scopes = next((p.value for p in node.metadata_props if p.key == _SCOPES), "")
     numbers = _STEP.findall(scopes)

@@ -196,6 +196,10 @@ def _replace(node: Node, results: Sequence[Any]) -> None:
             user.replace_all_uses_with(chosen)
         else:
             for taker in list(user.users):
-                taker.args = map_arg(taker.args, lambda n, u=user, c=chosen: c if n is u else n)
+                taker.args = map_arg(taker.args, _instead(user, chosen))
         node.graph.erase_node(user)
     node.graph.erase_node(node)
+
+
+def _instead(old: Node, new: Any) -> Callable[[Node], Any]:
+    return lambda node: new if node is old else node
