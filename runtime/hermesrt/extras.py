@@ -13,6 +13,8 @@ _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "onnx": ("onnx", "onnx"),
         "onnxscript": ("onnxscript", "onnx"),
         "matplotlib": ("matplotlib", "plots"),
+        "pandas": ("pandas", "frames"),
+        "pyarrow": ("pyarrow", "frames"),
         "distributed": ("distributed", "cluster"),
     }
 )

@@ -99,6 +99,7 @@ PROCESSES = {
     "view": ("net.hermes -o alone.svg", "alone.svg"),
     "chips": ("", "hermes-dpu"),
     "study": ("--help", "kernels"),
+    "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
 
@@ -685,3 +686,38 @@ def test_layers_are_read_in_their_own_modes_unless_a_run_says_otherwise(folder: 
     four = succeed_json("cost", "e.hermes", "--mode", "4-phase", cwd=folder)
     assert (own["mode"], four["mode"]) == ("1-phase", "4-phase")
     assert own["latency_ns"] < four["latency_ns"]
+
+
+def test_several_chips_are_told_with_their_spread(folder: Path) -> None:
+    words = ("run", "net.hermes", "--draws", "3", "--ages", "0,1h")
+    text = succeed(*words, "--csv", "t.csv", "--plot", "t.svg", cwd=folder)
+    assert "3 chips, seeds 0 to 2" in text
+    assert (folder / "t.csv").read_text().startswith("seed,age_s,accuracy,")
+    found = succeed_json(*words, "--seed", "7", cwd=folder)
+    assert found["seeds"] == [7, 8, 9]
+    assert [age["age_s"] for age in found["ages"]] == [0, 3600]
+    one = succeed_json("run", "net.hermes", "--draws", "1", cwd=folder)
+    assert one["ages"][0]["accuracy"]["interval"] == [None, None]
+
+
+def test_a_single_run_says_that_it_is_one_chip(folder: Path) -> None:
+    assert "one chip, --draws 20 shows how chips differ" in succeed("run", "net.hermes", cwd=folder)
+    assert "one chip" not in succeed("run", "net.hermes", "--ideal", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--draws", "2", "--age", "1d"), "--age is of one chip at one age"),
+        (("--draws", "2", "--ideal"), "--ideal is of one chip"),
+        (("--ages", "0,1d", "--outputs", "y.npz"), "--outputs is of one chip"),
+        (("--draws", "0"), "--draws 0: give from 1"),
+        (("--ages", "0,yesterday"), "yesterday"),
+    ],
+)
+def test_options_of_one_chip_do_not_go_with_several(
+    folder: Path, words: tuple[str, ...], message: str
+) -> None:
+    run = hermesc("run", "net.hermes", *words, cwd=folder)
+    assert run.returncode == 2
+    assert message in run.stderr

@@ -367,7 +367,8 @@ def _spoiled_zip(data: bytes, rng: random.Random) -> bytes:
 
 def _resigned(data: bytes, kind: str, names: tuple[str, ...], rng: random.Random) -> bytes:
     """The container with a part changed and checksums that are right again."""
-    from hermesrt.files.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
+    from hermesrt.files.container import pack, unpack
+    from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 
     parts = unpack(data, kind, names, "whole")
     name = rng.choice(names)
@@ -384,5 +385,5 @@ def _resigned(data: bytes, kind: str, names: tuple[str, ...], rng: random.Random
             arrays[chosen] = new
         if rng.random() < 0.2:
             arrays[rng.choice(("9.nu", "x", chosen + "x"))] = arrays.pop(chosen)
-        parts[name] = tensors_to_bytes(arrays)
+        parts[name] = tensor_chunks(arrays)
     return pack(kind, parts)

@@ -5,14 +5,19 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from hermesc.analysis.torch_recurrence import layer_in_torch
+from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Call, Ref
 from hermesrt.ops.window import Window
 
 
-def in_torch(op: Mvm, matrix: Tensor) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
+def in_torch(op: Mvm, weights: Weights) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
     """Operations with the Mvm's result under its name, and the weights that are new to them."""
+    matrix = weights[op.matrix]
+    if op.recurrence is not None:
+        return layer_in_torch(op, op.recurrence, weights)
     if op.window is None:
         constant = Constant(f"{op.name}.matrix", op.matrix, _type(op, matrix))
         call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
+    from hermesc.api.schemas import schema
+    from hermesc.api.spreading import spread
     from hermesc.api.viewing import view
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "load",
     "program",
     "run",
+    "schema",
     "simulate",
+    "spread",
     "view",
 ]
 _HOMES = {
@@ -39,6 +43,8 @@ _HOMES = {
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
+    "schemas": ("schema",),
+    "spreading": ("spread",),
     "viewing": ("view",),
 }
 

@@ -74,6 +74,7 @@ _COMMANDS = {
     "inspect": "hermesc.cli.show:inspect_command",
     "program": "hermesc.cli.run:program_command",
     "run": "hermesc.cli.run:run_command",
+    "schema": "hermesc.cli.show:schema_command",
     "study": "hermesc.cli.study:study_command",
     "view": "hermesc.cli.view:view_command",
 }

@@ -120,9 +120,9 @@ def _without(
     tensors = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.name in kept:
-            spelled, kernel = in_torch(op, weights[op.matrix])
+            spelled, values = in_torch(op, weights)
             ops += spelled
-            tensors |= kernel
+            tensors |= values
         else:
             ops.append(op)
     return replace(graph, ops=tuple(ops)), tensors
@@ -202,6 +202,8 @@ class _Fuser:
             for name in self._parts(op):
                 beside[name] = op
         for mvm in self._graph.mvms:
+            if mvm.recurrence is not None:  # its gates follow at once
+                continue
             joined = beside.get(mvm.name)
             parts = (mvm.name,) if joined is None else self._parts(joined)
             if mvm.name != parts[0]:
@@ -381,6 +383,7 @@ def _is_number(value: Arg) -> TypeGuard[float]:
 def _assign(graph: Graph, kept: Mapping[str, str]) -> tuple[NodeAssignment, ...]:
     """What became of each captured node; `kept` says of some why their product stays digital."""
     removed = {r.name: r for r in graph.removed}
+    by_name = {n.name: n for n in graph.captured}
     analog: dict[str, list[str]] = {}
     for op in graph.mvms:
         analog.setdefault(op.origin, []).append(op.label)
@@ -390,6 +393,9 @@ def _assign(graph: Graph, kept: Mapping[str, str]) -> tuple[NodeAssignment, ...]
     stays = {r.name: r.reason for r in graph.stays}
 
     def fate(node: Captured) -> tuple[Unit, str]:
+        if node.name in removed and removed[node.name].into:
+            unit, reason = fate(by_name[removed[node.name].into])
+            return unit, f"{reason}; {removed[node.name].reason}"
         if node.name in analog:
             return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:
@@ -416,7 +422,7 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
             "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
         )
     if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-        return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
+        return "a recurrent layer whose weights are not fixed, so there is nothing to store in PCM"
     if "batch_norm" in base and _is_fixed_norm(op):
         return "a fixed scale and shift for each channel, which an LDPU has only behind a product"
     kind = op_class(name) or op_class(op.call.op)

@@ -7,16 +7,20 @@ domain; what is in it is said by `functions`.
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from hermesc.analysis.torch_spelling import kernel_of
+from hermesc.analysis.torch_spelling import in_torch, kernel_of
+from hermesc.ir.ops import Digital, Mvm, Op
+from hermesc.ir.types import TensorType
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, InputSpec, MvmStep
 from hermesrt.executor import tensor_of
 from hermesrt.ops.call import SIZE_ARITHMETIC, Call, run
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import base_name
 from hermesrt.ops.window import Window
 
@@ -62,7 +66,8 @@ class ProgramModule(nn.Module):
             if isinstance(step, HostStep):
                 self.add_module(f"step{number}", _Host(step.call))
             elif isinstance(step, MvmStep):
-                self.add_module(f"step{number}", _Product(artifact, step, number))
+                kind = _Product if step.recurrence is None else _Layer
+                self.add_module(f"step{number}", kind(artifact, step, number))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         manifest = self._artifact.manifest
@@ -75,13 +80,16 @@ class ProgramModule(nn.Module):
                 case HostStep():
                     values[step.name] = self.get_submodule(f"step{number}")(*taken)
                 case MvmStep():
-                    tensors = [self.get_buffer(self._place[n]) for n in weights_of(step)]
+                    names = weights_of(self._artifact, step)
+                    tensors = [self.get_buffer(self._place[n]) for n in names]
                     values[step.name] = self.get_submodule(f"step{number}")(*taken, *tensors)
         return tuple(values[name] for name in manifest.outputs)
 
 
-def weights_of(step: MvmStep) -> tuple[str, ...]:
+def weights_of(artifact: Artifact, step: MvmStep) -> tuple[str, ...]:
     """The tensors that a product's node takes behind its input."""
+    if step.recurrence is not None:
+        return tuple(_recurrent(artifact, step)[1])
     kernel = step.matrix if step.window is None else f"{step.matrix}~kernel:{step.name}"
     return tuple(name for name in (kernel, step.scale, step.bias) if name is not None)
 
@@ -92,8 +100,10 @@ def tensors_of(artifact: Artifact) -> dict[str, Tensor]:
     for step in artifact.manifest.steps:
         if isinstance(step, ConstantStep):
             found[step.tensor] = tensor_of(artifact, step.tensor)
+        elif isinstance(step, MvmStep) and step.recurrence is not None:
+            found |= _recurrent(artifact, step)[1]
         elif isinstance(step, MvmStep):
-            first, *others = weights_of(step)
+            first, *others = weights_of(artifact, step)
             matrix = tensor_of(artifact, step.matrix)
             found[first] = matrix if step.window is None else kernel_of(step.window, matrix)
             found |= {name: tensor_of(artifact, name) for name in others}
@@ -108,12 +118,66 @@ class _Host(nn.Module):
         self._call = call
 
     def forward(self, *taken: Any) -> Any:
-        call, values = self._call, dict(zip(self._call.refs(), taken, strict=True))
-        if not call.op.startswith("size."):
-            return run(call, values)
-        name = base_name(call.op)
-        function = _OF_SYMBOLS.get(name) or SIZE_ARITHMETIC[name]
-        return function(*(values.get(getattr(a, "name", ""), a) for a in call.args))
+        return _called(self._call, dict(zip(self._call.refs(), taken, strict=True)))
+
+
+def _called(call: Call, values: Mapping[str, Any]) -> Any:
+    if not call.op.startswith("size."):
+        return run(call, values)
+    name = base_name(call.op)
+    function = _OF_SYMBOLS.get(name) or SIZE_ARITHMETIC[name]
+    return function(*(values.get(getattr(a, "name", ""), a) for a in call.args))
+
+
+class _Layer(nn.Module):
+    """A recurrent layer, which ONNX has as one operator: no function of ours."""
+
+    def __init__(self, artifact: Artifact, step: MvmStep, number: int) -> None:  # noqa: ARG002
+        super().__init__()
+        self._takes, self._name = step.takes, step.name
+        self._ops = _recurrent(artifact, step)[0]
+
+    def forward(self, *taken: Any) -> Any:
+        given = iter(taken)
+        values: dict[str, Any] = {name: next(given) for name in self._takes}
+        for op in self._ops:
+            if isinstance(op, Digital):
+                values[op.name] = _called(op.call, values)
+            else:
+                values[op.name] = next(given)
+        return values[self._name]
+
+
+def _recurrent(artifact: Artifact, step: MvmStep) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
+    """A recurrent layer as torch's operation, and its weights by name, in the order it takes them;
+    the columns of the chip's gate unit are sorted by gate again."""
+    recurrence = step.recurrence
+    assert recurrence is not None
+    names = (step.matrix, step.bias, recurrence.projection)
+    weights = {name: tensor_of(artifact, name) for name in names if name is not None}
+    if recurrence.unit == "gdpu":
+        for name in (step.matrix, step.bias):
+            if name is not None:
+                weights[name] = by_gate(weights[name])
+    kind = TensorType(("batch", "time", "outputs"), "float32")
+    op = Mvm(
+        step.name,
+        step.input,
+        step.matrix,
+        kind,
+        step.name,
+        step.location,
+        bias=step.bias,
+        recurrence=replace(recurrence, unit="host"),
+    )
+    ops, stored = in_torch(op, weights)
+    return ops, {f"{name}:{step.name}": value for name, value in stored.items()}
+
+
+def by_gate(columns: Tensor) -> Tensor:
+    """Columns (or a bias) of the chip's gate unit as input, forget, cell and output gate."""
+    enter, cell, forget, out = torch.unflatten(columns, -1, (-1, GATES)).unbind(-1)
+    return torch.cat((enter, forget, cell, out), -1)
 
 
 class _Product(nn.Module):

@@ -19,7 +19,7 @@ from hermesc.app.onnx_export.functions import Body, function, function_names, st
 from hermesc.app.onnx_export.module import DOMAIN, captured, node_type, tensors_of
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
-from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.recurrent_shapes import NAMES as RECURRENT
 from hermesrt.ops.table import base_name
@@ -56,6 +56,7 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     operation that torch does not export.
     """
     _check_size(artifact)
+    _check_lengths(artifact)
     with quiet():
         exported = _captured(artifact)
         _check_numbers(exported)
@@ -81,6 +82,30 @@ def _check_size(artifact: Artifact) -> None:
             f"{artifact.manifest.name}: its weights take {size / 2**30:.1f} GiB, and an .onnx file "
             "holds at most 2; export a smaller part of the model"
         )
+
+
+def _check_lengths(artifact: Artifact) -> None:
+    """Torch's exporter writes an RNN out for the example's length, without a word; LSTM and GRU it
+    keeps whole."""
+    rnn = [s for s in artifact.manifest.steps if _kind(s).startswith("rnn")]
+    if rnn and _free_lengths(artifact):
+        raise ModelError(
+            f"{artifact.manifest.name}: an RNN runs over a free number of time steps, which ONNX "
+            "would fix; compile the model for a fixed size, without dynamic_shapes"
+        )
+
+
+def _kind(step: Step) -> str:
+    """Which recurrent layer a step is, such as `lstm`; empty for none."""
+    if isinstance(step, MvmStep):
+        return step.recurrence.kind if step.recurrence else ""
+    if isinstance(step, HostStep) and step.op in RECURRENT:
+        return base_name(step.op)
+    return ""
+
+
+def _free_lengths(artifact: Artifact) -> bool:
+    return any(isinstance(d, str) for spec in artifact.manifest.inputs for d in spec.dims[1:])
 
 
 def _stored(artifact: Artifact) -> Iterator[Any]:
@@ -200,7 +225,7 @@ def _with_functions(artifact: Artifact, proto: ModelProto) -> None:
     steps = {
         node_type(step, number): step
         for number, step in enumerate(artifact.manifest.steps)
-        if isinstance(step, MvmStep)
+        if isinstance(step, MvmStep) and step.recurrence is None
     }
     types = _element_types(proto)
     calls = [(n, steps[n.op_type]) for n in proto.graph.node if n.domain == DOMAIN]
@@ -224,9 +249,7 @@ def _with_functions(artifact: Artifact, proto: ModelProto) -> None:
 def _forget_lengths(artifact: Artifact, proto: ModelProto) -> None:
     """Torch's shapes behind a recurrent layer hold the example's length; where that is free, they
     are left out."""
-    steps = (s for s in artifact.manifest.steps if isinstance(s, HostStep))
-    free = any(isinstance(d, str) for spec in artifact.manifest.inputs for d in spec.dims[1:])
-    if free and any(step.op in RECURRENT for step in steps):
+    if _free_lengths(artifact) and any(map(_kind, artifact.manifest.steps)):
         del proto.graph.value_info[:]
         for output in proto.graph.output:
             for size in output.type.tensor_type.shape.dim:
@@ -239,10 +262,12 @@ def _element_types(proto: ModelProto) -> dict[str, int]:
 
 
 def _host_facts(artifact: Artifact, node: NodeProto) -> dict[str, str]:
-    """Where a digital node comes from, as far as torch says it."""
+    """Where a node of the standard comes from, as far as torch says it."""
     scopes = next((p.value for p in node.metadata_props if p.key == _SCOPES), "")
     numbers = _STEP.findall(scopes)
     step = artifact.manifest.steps[int(numbers[-1])] if numbers else None
+    if isinstance(step, MvmStep):  # a recurrent layer
+        return step_facts(artifact, step)
     if not isinstance(step, HostStep):
         return {"ai.hermesc.unit": "digital"}
     return {

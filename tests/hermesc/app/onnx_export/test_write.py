@@ -117,7 +117,8 @@ def test_the_checker_takes_it_in_full_and_every_mvm_is_a_call_of_a_function(expo
     names = {f.name for f in found.proto.functions}
     calls = Counter(n.op_type for n in found.proto.graph.node if n.domain == DOMAIN)
     assert set(calls) == names
-    assert sum(calls.values()) == len(program.artifact.mvms) == found.analog_nodes
+    products = [step for step in program.artifact.mvms if step.recurrence is None]
+    assert sum(calls.values()) == len(products) == found.analog_nodes
     versions = {o.domain: o.version for o in found.proto.opset_import}
     assert versions == {"": found.opset} | ({DOMAIN: 1} if names else {})
 
@@ -136,9 +137,10 @@ def test_metadata_say_tile_core_and_line(exported):
     locations = {step.name: str(step.location) for step in artifact.mvms}
     for node in found.proto.graph.node:
         facts = {p.key: p.value for p in node.metadata_props}
-        if node.domain == DOMAIN:
+        if node.domain == DOMAIN or node.op_type == "LSTM":
             assert facts["ai.hermesc.location"] == locations[facts["ai.hermesc.step"]]
-        assert facts["ai.hermesc.unit"] == ("analog" if node.domain == DOMAIN else "digital")
+            assert facts["ai.hermesc.unit"] == "analog"
+            assert facts["ai.hermesc.tiles"]
         assert not any(key.startswith("pkg.") for key in facts)
 
 
@@ -148,7 +150,8 @@ def test_free_sizes_stay_free_and_weights_keep_their_names(exported):
     free = [size.HasField("dim_param") for size in sizes]
     assert free == [isinstance(d, str) for d in program.artifact.manifest.inputs[0].dims]
     assert sum(free) == (2 if dynamic else 1)
-    labels = {m.label for m in program.artifact.manifest.matrices}
+    steps = [step for step in program.artifact.mvms if step.recurrence is None]
+    labels = {program.artifact.matrices[step.matrix].label for step in steps}
     held = {i.name for i in found.proto.graph.initializer}
     assert labels <= {name.partition("~kernel")[0] for name in held}
 
@@ -193,3 +196,34 @@ def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(OptionError, match=r"exported to an \.onnx file"):
         hermesc.export(program, tmp_path / "m.txt")
     assert not any(tmp_path.iterdir())
+
+
+RECURRENT = {
+    "GRU": lambda: nn.GRU(6, 5, 2, batch_first=True, bidirectional=True),
+    "LSTM of the chip's gate unit": lambda: nn.LSTM(12, 8, batch_first=True),
+    "RNN": lambda: nn.RNN(6, 5, batch_first=True, nonlinearity="relu"),
+}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers_compute_what_torchs_do(name):
+    torch.manual_seed(0)
+    layer = RECURRENT[name]()
+    model = Layers(lambda m, x: m.a(x)[0], a=layer).eval()
+    program = hermesc.compile(model, (torch.randn(3, 4, layer.input_size),))
+    found = onnx_model(program.artifact)
+    x = torch.randn(5, 4, layer.input_size)
+    np.testing.assert_allclose(_ran(found, x)[0], model(x).detach().numpy(), rtol=1e-5, atol=2e-6)
+    kinds = Counter(n.op_type for n in found.proto.graph.node)
+    steps = program.artifact.mvms
+    assert name == "RNN" or kinds[type(layer).__name__] == len(steps) > 0
+    unit = steps[0].recurrence.unit
+    assert unit == ("gdpu" if "unit" in name else "host")
+
+
+def test_a_free_length_that_onnx_would_fix_is_refused():
+    model = Layers(lambda m, x: m.a(x)[0], a=nn.RNN(6, 5, batch_first=True)).eval()
+    free = ({1: Dim("steps", min=2, max=64)},)
+    program = hermesc.compile(model, (torch.randn(3, 4, 6),), dynamic_shapes=free)
+    with pytest.raises(ModelError, match="an RNN runs over a free number of time steps"):
+        onnx_model(program.artifact)
