@@ -131,8 +131,9 @@ def compile_model(
         tiled = step("tile", tile, parts, own, workloads, arrays, options.place, mapping)
         verify.verify_tiled(tiled, own, arrays)
         quantized = step(
-            "quantize", quantize, tiled, own, calibration, independent, arrays, options.quantize
-        )
+            "quantize", quantize, tiled, own, calibration, independent, arrays,
+            options.quantize, source.input_ranges,
+        )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
         placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
         verify.verify_placed(placed, arrays)

@@ -28,7 +28,7 @@ def interpret(
 ) -> tuple[Tensor, ...]:
     """The graph's outputs; `observe` sees each MVM with its input before it runs (of a recurrence
     with all its vectors, [time, batch, rows], when it has run), `watch` every operation with all
-    values and its own after it ran; `product` computes MVMs, those of a recurrence step by step,
+    values and its own after it ran; `product` computes MVMs (of a recurrence each time step's),
     exactly if it is not given."""
     values: dict[str, Any] = {}
     dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
@@ -93,17 +93,15 @@ def _recur(
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
     seen: list[Tensor] = []
 
-    def sums(vectors: Tensor) -> Tensor:
+    def step(vectors: Tensor) -> Tensor:
         if observe is not None:
             seen.append(vectors)
-        if product is not None:
-            return product(op, vectors)
-        return _product(op, weights, matrix, vectors)
+        return product(op, vectors) if product else _product(op, weights, matrix, vectors)
 
-    def gates(found: Tensor, now: States) -> States:
-        return advance(recurrence, found, now, projection)
+    def gates(sums: Tensor, now: States) -> States:
+        return advance(recurrence, sums, now, projection)
 
-    y = recur(recurrence, wide, states, sums, gates)
+    y = recur(recurrence, wide, states, step, gates)
     if observe is not None:
         observe(op, torch.stack(seen))
     return y.to(x.dtype)
