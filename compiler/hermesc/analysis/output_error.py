@@ -25,6 +25,7 @@ from hermesrt.chip.spec import ChipSpec
 
 _ROWS = 64  # of the calibration data that errors are sent through
 _VECTORS = 256  # of each layer that are compared
+_STEPS = 16  # of a recurrence that are compared
 _MOST = 1e6  # of an error; a larger one says nothing more
 _SEED = 0
 
@@ -83,13 +84,13 @@ def _sent_through(
     fail on such inputs."""
     graph = quantized.graph
     limits = {r.mvm: r.output_max[-1] * chip.ldpu_code.range_factor for r in quantized.ranges}
-    exact: dict[str, Tensor] = {}
-    found: dict[str, float] = {}
+    exact: dict[str, list[Tensor]] = {op.name: [] for op in graph.mvms}
+    found: dict[str, list[Tensor]] = {op.name: [] for op in graph.mvms}
     stream = torch.Generator().manual_seed(_SEED)
 
     def right(op: Mvm, x: Tensor) -> Tensor:
         y = mvm(op, weights, x)
-        exact[op.name] = _sample(op, y)
+        _keep(exact[op.name], op, y)
         return y
 
     def wrong(op: Mvm, x: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ def _sent_through(
         noise = torch.randn(y.shape, generator=stream) * deviation
         limit = limits[op.name] if chip.effects.output_code else float("inf")
         y = (y + noise.to(y.dtype)).clamp(0.0 if op.relu else -limit, limit)
-        found[op.name] = _distance(_sample(op, y), exact[op.name])
+        _keep(found[op.name], op, y)
         return y
 
     try:
@@ -106,13 +107,15 @@ def _sent_through(
         interpret(graph, weights, inputs, product=wrong)
     except (RuntimeError, ValueError, IndexError):
         return {}
-    return found
+    pairs = {n: (torch.cat(ys), torch.cat(exact[n])) for n, ys in found.items()}
+    return {name: _distance(y, wanted) for name, (y, wanted) in pairs.items()}
 
 
-def _sample(op: Mvm, y: Tensor) -> Tensor:
-    """Some output vectors, at equal distances."""
-    vectors = y.movedim(op.channel_dim, -1).reshape(-1, y.shape[op.channel_dim])
-    return vectors[:: max(1, -(-len(vectors) // _VECTORS))].double()
+def _keep(kept: list[Tensor], op: Mvm, y: Tensor) -> None:
+    """Some output vectors, at equal distances; of a recurrence those of its first time steps."""
+    if len(kept) < _STEPS:
+        vectors = y.movedim(op.channel_dim, -1).reshape(-1, y.shape[op.channel_dim])
+        kept.append(vectors[:: max(1, -(-len(vectors) // _VECTORS))].double())
 
 
 def _distance(y: Tensor, exact: Tensor) -> float:

@@ -140,7 +140,8 @@ def _cut_off(chip: ChipSpec, noise: NoisePolynomial, g: Tensor) -> Tensor:
     ratio = g / sigma
     density = ratio.square().div(-2).exp() / math.sqrt(2 * math.pi)
     below = torch.special.ndtr(-ratio)  # the share of devices that end at zero
-    return sigma.square() * (1 - below - ratio * density) + g.square() * below
+    missed: Tensor = sigma.square() * (1 - below - ratio * density) + g.square() * below
+    return missed
 
 
 def _misread(chip: ChipSpec, siemens: Cells) -> Cells:

@@ -79,7 +79,7 @@ def random_projections(graph: Graph) -> frozenset[str]:
 
 
 def _after_product(op: Mvm, before: _Flow, shared: bool) -> _Flow:
-    if not shared:
+    if not shared or op.recurrence is not None:  # whose result is no product
         return _Flow(before.depths, frozenset(), frozenset())
     depth = before.depths.get(op.matrix, 0)
     own = frozenset([_Use(op.matrix, depth, op.name)])

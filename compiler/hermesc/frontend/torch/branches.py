@@ -7,6 +7,7 @@ known while capturing leaves one branch.
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import TensorArgument
 from torch.fx import GraphModule, Node
@@ -22,7 +23,7 @@ def select_branches(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[s
     found = [n for n in graph.nodes if n.op == "call_function" and is_cond(n)]
     both = [_select(exported.graph_module, node) for node in found]
     if found:
-        _name_outputs(exported)
+        settle(exported)
         graph.eliminate_dead_code()
         exported.graph_module.recompile()
     return exported, (BOTH,) if any(both) else ()
@@ -44,7 +45,7 @@ def near(node: Node) -> Node:
 def _select(owner: GraphModule, node: Node) -> bool:
     """Write one selection; whether both branches remain."""
     predicate, *branches, operands = node.args
-    parts = [_inlined(owner, node, branch, operands) for branch in branches]
+    parts = [inlined(owner, node, branch, operands) for branch in branches]
     known = _known(predicate)
     chosen = parts[0 if known else 1] if known is not None else _where(node, predicate, *parts)
     for user in list(node.users):
@@ -56,8 +57,13 @@ def _select(owner: GraphModule, node: Node) -> bool:
     return known is None
 
 
-def _name_outputs(exported: ExportedProgram) -> None:
-    """The signature names the nodes that are given out now."""
+def settle(exported: ExportedProgram) -> None:
+    """The signature names the nodes that are given out now, and constants of inner graphs are the
+    program's."""
+    for node in exported.graph.nodes:
+        value = getattr(exported.graph_module, str(node.target), None)
+        if node.op == "get_attr" and isinstance(value, Tensor):
+            exported.constants[str(node.target)] = value
     given = exported.graph.output_node().args[0]
     assert isinstance(given, tuple | list)
     for spec, node in zip(exported.graph_signature.output_specs, given, strict=True):
@@ -70,7 +76,7 @@ def _known(predicate: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _inlined(owner: GraphModule, node: Node, branch: Any, operands: Any) -> list[Any]:
+def inlined(owner: GraphModule, node: Node, branch: Any, operands: Any) -> list[Any]:
     """The results of a branch, whose operations are written before the node."""
     inner: GraphModule = getattr(owner, branch.target)
     places = [n for n in inner.graph.nodes if n.op == "placeholder"]
@@ -78,20 +84,25 @@ def _inlined(owner: GraphModule, node: Node, branch: Any, operands: Any) -> list
     with owner.graph.inserting_before(node):
         for step in inner.graph.nodes:
             if step.op == "get_attr":
-                owner.register_module(f"{branch.target}_{step.target}", _part(inner, step))
-                values[step] = owner.graph.get_attr(f"{branch.target}_{step.target}")
+                values[step] = _attribute(owner, inner, f"{branch.target}_{step.target}", step)
             elif step.op == "call_function":
                 values[step] = owner.graph.node_copy(step, values.__getitem__)
-                values[step].meta = {**step.meta, **_place(step, node)}
+                values[step].meta = {**step.meta, **placed(step, node)}
             elif step.op == "output":
                 return [values[s] if isinstance(s, Node) else s for s in step.args[0]]
     raise AssertionError("a graph without output")
 
 
-def _part(inner: GraphModule, step: Node) -> GraphModule:
+def _attribute(owner: GraphModule, inner: GraphModule, name: str, step: Node) -> Node:
+    """A graph or a constant of an inner graph, in the outer one under this name."""
     part = getattr(inner, str(step.target))
-    assert isinstance(part, GraphModule)
-    return part
+    if isinstance(part, GraphModule):
+        owner.register_module(name, part)
+    elif not hasattr(owner, name):
+        owner.register_buffer(name, part)
+    made = owner.graph.get_attr(name)
+    made.meta = dict(step.meta)
+    return made
 
 
 def _where(node: Node, predicate: Any, yes: list[Any], no: list[Any]) -> list[Any]:
@@ -99,12 +110,12 @@ def _where(node: Node, predicate: Any, yes: list[Any], no: list[Any]) -> list[An
     with node.graph.inserting_before(node):
         for i, pair in enumerate(zip(yes, no, strict=True)):
             made = node.graph.call_function(torch.ops.aten.where.self, (predicate, *pair))
-            made.meta = {**_place(node, node), "val": node.meta["val"][i]}
+            made.meta = {**placed(node, node), "val": node.meta["val"][i]}
             chosen.append(made)
     return chosen
 
 
-def _place(step: Node, node: Node) -> dict[str, Any]:
-    """Where a step was written, or else where torch.cond was."""
+def placed(step: Node, node: Node) -> dict[str, Any]:
+    """Where a step of an inner graph was written, or else where the node is that holds it."""
     known = step if user_frames(step.meta) else near(node)
     return {k: known.meta[k] for k in ("stack_trace", "nn_module_stack") if k in known.meta}

@@ -22,6 +22,7 @@ from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.location import places_in, restore_places
+from hermesc.frontend.torch.loops import unroll_loops
 from hermesc.frontend.torch.packed import longest_sequences, padded_sequences
 from hermesc.frontend.torch.recurrence import whole_recurrences
 from hermesrt.errors import ModelError
@@ -262,12 +263,23 @@ def _export(
 def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
-    exported, notes = select_branches(exported)
+    exported, notes = _without_control(exported)
     writes = _writes_in_place(exported)
     places = places_in(exported.graph_module) if writes else {}
     exported, more = expand(exported, writes=writes)
     restore_places(exported.graph, places)
     return exported, notes + more
+
+
+def _without_control(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """Loops written out and branches chosen, those within each other too."""
+    notes: dict[str, None] = {}
+    while True:
+        exported, loops = unroll_loops(exported)
+        exported, branches = select_branches(exported)
+        notes |= dict.fromkeys((*loops, *branches))
+        if not loops:
+            return exported, tuple(notes)
 
 
 def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:

@@ -14,6 +14,7 @@ from torch.fx import Node
 from hermesc.frontend.torch.branches import near
 from hermesc.frontend.torch.expand import is_pure, op_name
 from hermesc.frontend.torch.location import location_of
+from hermesc.frontend.torch.loops import MOST_STEPS
 from hermesc.ir.graph import Captured, Graph, Removed
 from hermesc.ir.ops import Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
@@ -268,8 +269,14 @@ def _why_not(node: Node, name: str) -> str | None:
 
 
 def _why_no_control(name: str) -> str:
-    """A cond is written as a selection before; what is left are loops."""
-    if name in ("python.while_loop", "python.scan", "python.map_impl", "python.associative_scan"):
+    """A cond is written as a selection before, and a loop whose length is known step by step."""
+    if name in ("python.while_loop", "python.scan"):
+        return (
+            "a loop whose number of steps depends on the data or on a free size, or is above "
+            f"{MOST_STEPS}; a program is a fixed list of steps: count the steps with a constant, "
+            "fix the size, or move the loop out of the model"
+        )
+    if name in ("python.map_impl", "python.associative_scan"):
         return (
             "a loop inside the model, which a program does not hold; write it as a Python loop "
             "of a fixed number of steps, or move it out of the model"

@@ -1,0 +1,205 @@
+"""torch.while_loop and scan without control flow: their steps are written out one after the other.
+
+A scan has as many steps as its input has rows; a while_loop as many as its condition says, where
+that follows from constants alone, such as a counter. A loop whose number of steps depends on the
+data or on a free size stays, and is refused later at its line: a program is a fixed list of steps.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
+
+from hermesc.frontend.torch.branches import inlined, placed, settle
+from hermesc.frontend.torch.expand import is_pure
+
+MOST_STEPS = 4096
+_LARGEST = 4096  # values of a tensor that is followed to count steps
+
+Known = Mapping[Node, Any]
+
+
+def unroll_loops(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """The program with its loops written out, in place, and notes."""
+    owner, notes = exported.graph_module, []
+    loops = [node for node in owner.graph.nodes if loop_name(node) is not None]
+    known = _constants(exported) if loops else {}
+    for node in loops:
+        name = loop_name(node)
+        written = None
+        if name == "scan":
+            written = _scan(owner, node)
+        elif name == "while_loop":
+            written = _while(owner, node, known)
+        if written is not None:
+            results, count = written
+            _replace(node, results)
+            notes.append(f"torch.{name}: its {count} steps are written out one after the other")
+    if notes:
+        settle(exported)
+        owner.graph.eliminate_dead_code()
+        owner.recompile()
+    return exported, tuple(dict.fromkeys(notes))
+
+
+def loop_name(node: Node) -> str | None:
+    """`scan` or `while_loop`, if a node is one."""
+    loops = torch.ops.higher_order.scan, torch.ops.higher_order.while_loop
+    found = node.op == "call_function" and node.target in loops
+    return str(getattr(node.target, "__name__", "")) if found else None
+
+
+def _scan(owner: GraphModule, node: Node) -> tuple[list[Any], int] | None:
+    """Results of a scan, carried values first, and its number of steps; None where that is free."""
+    combine, start, rows, others = node.args
+    assert isinstance(start, Sequence)
+    assert isinstance(rows, Sequence)
+    assert isinstance(others, Sequence)
+    count = _length(rows)
+    if count is None or count > MOST_STEPS:
+        return None
+    carried: list[Any] = list(start)
+    given: list[list[Any]] = []
+    for step in range(count):
+        with owner.graph.inserting_before(node):
+            parts = [_made(node, torch.ops.aten.select.int, (x, 0, step)) for x in rows]
+        results = inlined(owner, node, combine, (*carried, *parts, *others))
+        carried, own = results[: len(carried)], results[len(carried) :]
+        given.append(own)
+    with owner.graph.inserting_before(node):
+        stacked = [
+            _made(node, torch.ops.aten.stack.default, (list(values), 0), node.meta["val"][place])
+            for place, values in enumerate(zip(*given, strict=True), len(carried))
+        ]
+    return [*carried, *stacked], count
+
+
+def _length(rows: Sequence[Any]) -> int | None:
+    sizes = {x.meta["val"].shape[0] for x in rows}
+    return sizes.pop() if len(sizes) == 1 and all(type(s) is int for s in sizes) else None
+
+
+def _while(owner: GraphModule, node: Node, known: Known) -> tuple[list[Any], int] | None:
+    """Results of a while_loop and its number of steps; None where that is not known."""
+    condition, body, start, others = node.args
+    assert isinstance(condition, Node)
+    assert isinstance(body, Node)
+    assert isinstance(start, Sequence)
+    assert isinstance(others, Sequence)
+    operands = [*start, *others]
+    values = [_value(x, known) for x in operands]
+    plans: list[list[Any]] = []
+    while True:
+        (going,) = _followed(getattr(owner, str(condition.target)), values)
+        if going is _UNKNOWN or len(plans) > MOST_STEPS:
+            return None
+        if not bool(going):
+            break
+        found = _followed(getattr(owner, str(body.target)), values)
+        values = [*found, *values[len(found) :]]
+        plans.append(found)
+    carried: list[Any] = list(start)
+    for found in plans:
+        carried = inlined(owner, node, body, (*carried, *others))
+        numbers = zip(found, carried, strict=True)
+        carried = [v if isinstance(v, int | float) else node_ for v, node_ in numbers]
+    return carried, len(plans)
+
+
+_UNKNOWN = object()
+
+
+def _value(x: Any, known: Known) -> Any:
+    return known.get(x, _UNKNOWN) if isinstance(x, Node) else x
+
+
+def _followed(graph: GraphModule, given: Sequence[Any]) -> list[Any]:
+    """What a graph gives, as far as it follows from what is known of its inputs."""
+    inputs: Iterator[Any] = iter(given)
+    known: dict[Node, Any] = {}
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            value = next(inputs)
+            if value is not _UNKNOWN:
+                known[node] = value
+        elif node.op == "call_function":
+            _follow(node, known)
+        elif node.op == "output":
+            results = node.args[0]
+            several = results if isinstance(results, tuple | list) else (results,)
+            return [_value(r, known) for r in several]
+    raise AssertionError("a graph without output")
+
+
+def _follow(node: Node, known: dict[Node, Any]) -> None:
+    """Compute a node if all that it takes is known and small."""
+    held = [known.get(n, _UNKNOWN) for n in node.all_input_nodes]
+    if any(v is _UNKNOWN for v in held) or not callable(node.target):
+        return
+    if not held and not is_pure(node):
+        return
+    made = node.meta.get("val")
+    if any(isinstance(v, Tensor) and v.numel() > _LARGEST for v in (*held, made)):
+        return
+    target: Callable[..., Any] = node.target
+    args, kwargs = map_arg((node.args, dict(node.kwargs)), lambda n: _own(known[n]))
+    known[node] = target(*args, **kwargs)
+
+
+def _own(value: Any) -> Any:
+    """A copy, for some operations write."""
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _constants(exported: ExportedProgram) -> dict[Node, Any]:
+    """The nodes of the program that follow from its constants."""
+    signature = exported.graph_signature
+    held = {**exported.state_dict, **exported.constants}
+    places = {
+        **signature.inputs_to_lifted_tensor_constants,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_parameters,
+    }
+    known: dict[Node, Any] = {}
+    for node in exported.graph.nodes:
+        if node.op == "placeholder" and places.get(node.name) in held:
+            known[node] = held[places[node.name]]
+        elif node.op == "get_attr" and isinstance(
+            value := getattr(exported.graph_module, str(node.target), None), Tensor
+        ):
+            known[node] = value
+        elif node.op == "call_function" and loop_name(node) is None:
+            _follow(node, known)
+    return known
+
+
+def _made(node: Node, target: Any, args: tuple[Any, ...], value: Any = None) -> Node:
+    """A new node before another one, at its place in the user's code."""
+    made = node.graph.call_function(target, args)
+    first = args[0]
+    value = target(first.meta["val"], *args[1:]) if value is None else value
+    made.meta = {**placed(node, node), "val": value}
+    return made
+
+
+def _replace(node: Node, results: Sequence[Any]) -> None:
+    """Give those that take a loop's results the new ones."""
+    for user in list(node.users):
+        place = user.args[1]
+        assert isinstance(place, int)
+        chosen = results[place]
+        if isinstance(chosen, Node):
+            user.replace_all_uses_with(chosen)
+        else:
+            for taker in list(user.users):
+                taker.args = map_arg(taker.args, _instead(user, chosen))
+        node.graph.erase_node(user)
+    node.graph.erase_node(node)
+
+
+def _instead(old: Node, new: Any) -> Callable[[Node], Any]:
+    return lambda node: new if node is old else node
