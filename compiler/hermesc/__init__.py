@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         load,
         program,
         run,
+        shaped,
         simulate,
         view,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "program",
     "run",
+    "shaped",
     "simulate",
     "study_attention",
     "study_chip",

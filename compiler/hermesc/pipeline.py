@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,15 +20,16 @@ from hermesc.frontend.torch.batch_place import refuse_sequence_first
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
+from hermesc.ir.graph import device_of
 from hermesc.ir.meaning import verify_meaning
-from hermesc.ir.stages import Placed
+from hermesc.ir.stages import Placed, Tiled
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
-from hermesc.passes.quantize import QuantizeOptions, quantize
+from hermesc.passes.quantize import QuantizeOptions, quantize, without_values
 from hermesc.passes.remap import remap
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
@@ -102,7 +103,11 @@ def compile_model(
     verify.verify_partitioned(partitioned)
 
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
-    cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
+    shapes_alone = device_of(weights) == "meta"
+    cancelled: tuple[str, ...] = ()
+    if not shapes_alone:
+        exact = captured.in_fp64
+        cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, exact)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     if not independent and source.batch_dim is None and source.arguments is None:
@@ -112,11 +117,14 @@ def compile_model(
     def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:
         tiled = step("tile", tile, partitioned, weights, workloads, arrays, options.place, mapping)
         verify.verify_tiled(tiled, weights, arrays)
-        quantized = step(
-            "quantize", quantize, tiled, weights, calibration, independent, arrays, options.quantize
-        )
+        if shapes_alone:
+            quantized = step("quantize", without_values, tiled, arrays)
+        else:
+            given = (tiled, weights, calibration, independent, arrays, options.quantize)
+            quantized = step("quantize", quantize, *given)
         verify.verify_quantized(quantized, arrays)
-        placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
+        aim = _on_enough_chips(tiled, arrays, options.place) if shapes_alone else options.place
+        placed: Placed = step("place", place, quantized, arrays, aim, mapping, excluded)
         verify.verify_placed(placed, arrays)
         return placed
 
@@ -128,7 +136,8 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
 
-    notes = input_notes(graph, examples, calibrated=source.calibration is not None)
+    calibrated = source.calibration is not None or shapes_alone
+    notes = input_notes(graph, examples, calibrated=calibrated)
     info = ProgramInfo(
         name=source.name,
         examples=examples,
@@ -139,6 +148,12 @@ def compile_model(
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact
+
+
+def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
+    """As many chips as the tiles need at most."""
+    tiles = sum(m.copies * len(m.cascades) * len(m.row_ranges) for m in tiled.matrices)
+    return replace(options, chips=max(options.chips, -(-tiles // chip.cores)))
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:

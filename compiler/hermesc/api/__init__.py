@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
+    from hermesc.api.shaping import shaped
     from hermesc.api.viewing import view
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "load",
     "program",
     "run",
+    "shaped",
     "simulate",
     "view",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
+    "shaping": ("shaped",),
     "viewing": ("view",),
 }
 

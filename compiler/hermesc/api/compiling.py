@@ -14,12 +14,13 @@ from hermesc.api.making import Defects, known_defects
 from hermesc.app import digital_fallback as fallback
 from hermesc.app.settings import settings_of
 from hermesc.frontend.load import load_model, make_source
+from hermesc.frontend.on_meta import is_on_meta
 from hermesc.frontend.request import ModelRequest
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import InputError, OptionError
+from hermesrt.errors import InputError, ModelError, OptionError
 from hermesrt.files.atomic import read_file
 from hermesrt.files.npz import read_arrays
 from hermesrt.program import Program
@@ -68,6 +69,11 @@ def compile(
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
+    if is_on_meta(source.model):
+        raise ModelError(
+            "the model's weights are on the meta device and have no values; `hermesc cost --meta` "
+            "and hermesc.shaped take shapes alone"
+        )
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:
         return Program.of(compile_model(source, spec, passes, observe, layers, known))
