@@ -11,6 +11,7 @@ CAUSES: Mapping[str, str] = {
     "links": "links",
     "hops": "forwarding",
     "host_link": "host link",
+    "chip_link": "chip links",
     "host": "host",
     "transport": "transport",
     "vector_unit": "vector unit",
