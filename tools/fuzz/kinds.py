@@ -86,7 +86,13 @@ def settings() -> Attempt:
     held = {t: values for t, values in tables.items() if isinstance(values, dict)}
     old = {f"chip.{t}.{f}": value for t, values in held.items() for f, value in values.items()}
     keys = sorted(old)
-    keys += ["partition.bias", "partition.digital", "quantize.range", "quantize.percentile"]
+    keys += [
+        "partition.bias",
+        "partition.digital",
+        "partition.scope",
+        "quantize.range",
+        "quantize.percentile",
+    ]
     keys += ["quantize.deviations", "place.objective", "place.seed", "place.chips", "place.copies"]
     keys += ["chip", "chip.", "chip.name", ".", "=", "x.y", "place.solver"]
 

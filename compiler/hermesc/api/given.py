@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import hermesrt.program as runtime
+from hermesc.api.notebook import Program, as_shown
 from hermesrt.artifact.schema import Artifact
-from hermesrt.chip.load import Settings
+from hermesrt.chip.load import GivenSettings
 from hermesrt.errors import OptionError
-from hermesrt.program import Program
+from hermesrt.program import with_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,32 +30,32 @@ class ShapedProgram:
         return ""
 
 
-GivenProgram = Program | str | Path
+GivenProgram = runtime.Program | str | Path
 GivenShapes = ShapedProgram | GivenProgram
 
 
-def artifact_of(given: GivenShapes, chip_settings: Settings = ()) -> Artifact:
+def artifact_of(given: GivenShapes, chip_settings: GivenSettings = ()) -> Artifact:
     """The program's content, with or without weights.
 
     Raises: InputError, ArtifactError, OptionError.
     """
-    if isinstance(given, ShapedProgram) and not chip_settings:
-        return given.artifact
+    if isinstance(given, ShapedProgram):
+        return with_settings(given.artifact, chip_settings) if chip_settings else given.artifact
     return program_of(given, chip_settings).artifact
 
 
-def program_of(given: GivenShapes, chip_settings: Settings = ()) -> Program:
-    """The program; one that is read may have numbers of its chip replaced.
+def program_of(given: GivenShapes, chip_settings: GivenSettings = ()) -> Program:
+    """The program, with some numbers of its chip replaced.
 
     Raises: InputError, ArtifactError, OptionError.
     """
     if isinstance(given, str | Path):
         return Program.load(given, chip_settings)
-    if chip_settings:
-        raise OptionError("chip_settings belong to a program's file: load it with them")
     if isinstance(given, ShapedProgram):
         raise OptionError("a program without weights has time and energy alone; compile the model")
-    return given
+    if not chip_settings:
+        return as_shown(given)
+    return Program(with_settings(given.artifact, chip_settings), given.sha256)
 
 
 def file_of(given: GivenShapes) -> Path | None:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from hermesc.api.given import ShapedProgram
-from hermesc.app.settings import settings_of
+from hermesc.app.settings import chip_of, settings_of
 from hermesc.frontend.on_meta import shapes_source
 from hermesc.frontend.request import ModelRequest
 from hermesc.pipeline import Options, StageObserver, compile_model
-from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 
 
@@ -32,12 +31,12 @@ def shaped(
     The other arguments are those of `compile`.
     Raises: ModelError, UnsupportedOpError, OptionError, ChipError, CapacityError.
     """
-    passes, _ = settings_of(options)
-    spec = load_chip(chip) if isinstance(chip, str) else chip
+    said = settings_of(options)
+    spec = chip_of(chip, said)
     request = ModelRequest(
         model=str(model) if isinstance(model, Path) else model,
         example_inputs=example_inputs,
         dynamic_shapes=dynamic_shapes,
         name=name or type(model).__name__,
     )
-    return ShapedProgram(compile_model(shapes_source(request), spec, passes, observe))
+    return ShapedProgram(compile_model(shapes_source(request), spec, said.options, observe))

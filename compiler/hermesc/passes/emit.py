@@ -39,6 +39,7 @@ class ProgramInfo:
     rows_independent: whether each output row depends on its own input row alone.
     notes: sentences for the report.
     classes: what the columns of the first output stand for, if the model tells.
+    predicted: errors that are expected of each MVM.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ProgramInfo:
     rows_independent: bool
     notes: tuple[str, ...]
     classes: tuple[int | float | str, ...] = ()
+    predicted: tuple[schema.PredictedError, ...] = ()
 
 
 def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramInfo) -> Artifact:
@@ -76,6 +78,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
         chips=placed.chips,
         defects=remapped.layers,
         classes=info.classes,
+        predicted=info.predicted,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
@@ -116,6 +119,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
                     window=op.window,
+                    recurrence=op.recurrence,
                 )
             case Input():
                 pass
@@ -153,10 +157,10 @@ def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np
     if value.is_meta:
         blank = array_of(torch.zeros((), dtype=value.dtype))
         return as_strided(blank, tuple(value.shape), (0,) * value.dim())  # takes no memory
-    try:
-        return array_of(value.cpu().contiguous())
-    except TypeError:
-        raise ModelError(
-            f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "
-            "with model.float()"
-        ) from None
+    array = array_of(value.cpu().contiguous())
+    if value.dtype in (torch.bfloat16, torch.from_numpy(array).dtype):
+        return array
+    raise ModelError(
+        f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model with "
+        "model.float()"
+    )

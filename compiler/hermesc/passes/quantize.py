@@ -15,8 +15,9 @@ Cost: two passes over the calibration data, two products for each MVM.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -67,13 +68,17 @@ def quantize(
     rows_independent: bool,
     chip: ChipSpec,
     options: QuantizeOptions,
+    learned: Mapping[str, float] = MappingProxyType({}),
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
-    `rows_independent` says that the calibration rows may be run in parts.
+    `rows_independent` says that the calibration rows may be run in parts; `learned` are ranges of
+    inputs, by `Graph.slots`, that come from training.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
     graph = tiled.graph
+    slots = graph.slots()
+    _check_learned(learned, slots.values())
     matrices = {use: m for m in tiled.matrices for use in m.uses}
     parts = _parts(calibration, rows_independent)
     inputs = {op.name: _Inputs(op) for op in graph.mvms}
@@ -86,7 +91,7 @@ def quantize(
             matrices[op.name],
             weights,
             inputs[op.name],
-            inputs[op.name].limit(options),
+            learned.get(slots[op.name]) or inputs[op.name].limit(options),
             options.output_range,
             scratch,
         )
@@ -118,6 +123,19 @@ def without_values(tiled: Tiled, chip: ChipSpec) -> Quantized:
         0,
         ("made of shapes alone: it has no weights, and cannot be run or written",),
     )
+
+
+def _check_learned(learned: Mapping[str, float], known: Collection[str]) -> None:
+    for slot, limit in learned.items():
+        if slot not in known:
+            raise ModelError(
+                f"input_ranges holds {slot!r}, which is no layer on the chip; those are "
+                f"{', '.join(known)}"
+            )
+        if not _SMALLEST <= limit < math.inf:
+            raise ModelError(
+                f"input_ranges[{slot!r}] is {limit}; a range is a number above {_SMALLEST:.3g}"
+            )
 
 
 def _parts(inputs: Mapping[str, Tensor], rows_independent: bool) -> list[Mapping[str, Tensor]]:
