@@ -97,19 +97,19 @@ def _last(works: Sequence[Workload], tokens: int) -> Iterator[MvmWork | HostWork
         once = Needs(1, (), step.needs.names)
         if isinstance(step, MvmWork):
             vectors = [w.vectors for w in of if isinstance(w, MvmWork)]
-            yield replace(step, vectors=_row(vectors, tokens), needs=once)
+            yield replace(step, vectors=last_row(vectors, tokens), needs=once)
         else:
             hosts = [w for w in of if isinstance(w, HostWork)]
             yield replace(
                 step,
-                taken=_row([w.taken for w in hosts], tokens),
-                elements=_row([w.elements for w in hosts], tokens),
-                macs=_row([w.macs for w in hosts], tokens),
+                taken=last_row([w.taken for w in hosts], tokens),
+                elements=last_row([w.elements for w in hosts], tokens),
+                macs=last_row([w.macs for w in hosts], tokens),
                 needs=once,
             )
 
 
-def _row(counts: Sequence[int], tokens: int) -> int:
+def last_row(counts: Sequence[int], tokens: int) -> int:
     """The last token's share of a count for S, S - 1 and S - 2 tokens."""
     if len(set(counts)) == 1:
         return counts[0]

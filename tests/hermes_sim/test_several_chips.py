@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import hermesc
-from hermes_sim.engine import _covered
+from hermes_sim.engine import covered
 from hermesc.pipeline import Options
 from hermesc.placement.options import PlaceOptions
 from hermesrt.chip.load import load_chip
@@ -74,7 +74,7 @@ def test_a_chip_that_is_off_while_the_other_works_saves_its_idle_energy():
 def test_time_in_overlapping_spans_counts_once(spans, before):
     spans = [(first, first + length) for first, length in spans]
     wanted = {t for a, b in spans for t in range(max(0, a - before), b)}
-    assert _covered(spans, before) == len(wanted)
+    assert covered(spans, before) == len(wanted)
 
 
 @pytest.mark.parametrize("chip", ["hermes", "hermes-dpu"])

@@ -10,7 +10,7 @@ from torch import nn
 
 import hermesc
 from hermesrt.errors import OptionError
-from hermesrt.one_more_token import _row, token_works
+from hermesrt.one_more_token import last_row, token_works
 from hermesrt.workload import HostWork, MvmWork
 
 EXAMPLE = Path(__file__).parents[2] / "examples/decoder.py"
@@ -53,7 +53,7 @@ def test_work_of_single_tokens_grows_by_what_a_longer_context_adds(works):
 def test_the_last_row_of_a_square_is_counted_once(a, b, c, tokens):
     counts = [a * s * s + b * s + c for s in (tokens, tokens - 1, tokens - 2)]
     wanted = a * tokens + b if a or b else c
-    assert _row(counts, tokens) == wanted
+    assert last_row(counts, tokens) == wanted
 
 
 def test_a_model_without_a_free_length_is_refused():

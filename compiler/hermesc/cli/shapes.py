@@ -12,7 +12,7 @@ from hermesrt.chip.load import Settings, load_chip
 from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
-    from hermesc.api.shaping import ShapedProgram
+    from hermesc.api.given import ShapedProgram
 
 
 class MetaChoice(TypedDict):

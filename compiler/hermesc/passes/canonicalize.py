@@ -174,14 +174,16 @@ def _look(value: Tensor) -> str:
     """What equal tensors have in common, and others hardly."""
     if value.is_meta:
         return _content(value)
-    return f"{value.dtype} {tuple(value.shape)} {_bytes(value.reshape(-1)[:_LOOKED_AT]).tobytes()}"
+    return (
+        f"{value.dtype} {tuple(value.shape)} {_bytes(value.reshape(-1)[:_LOOKED_AT]).tobytes()!r}"
+    )
 
 
 def _content(value: Tensor) -> str:
     if value.is_meta:  # the same only where it is one tensor
         place = (value.untyped_storage()._cdata, value.storage_offset(), value.stride())
         return f"{value.dtype} {tuple(value.shape)} at {place}"
-    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value)).hexdigest()}"
+    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value).data).hexdigest()}"
 
 
 def _bytes(value: Tensor) -> NDArray[np.uint8]:

@@ -93,13 +93,13 @@ def _idle_pj(chip: ChipSpec, artifact: Artifact, ran: Sequence[Ran], latency: in
     total = 0.0
     for number, spans in works.items():
         cores = sum(core // chip.cores == number for core in artifact.cores)
-        on = _covered(spans, to_ps(gating.wake_ns))
+        on = covered(spans, to_ps(gating.wake_ns))
         total += idle_pj(chip, cores, 1, on)
         total += gating.kept_share * idle_pj(chip, cores, 1, latency - on)
     return total
 
 
-def _covered(spans: Sequence[tuple[int, int]], before: int) -> int:
+def covered(spans: Sequence[tuple[int, int]], before: int) -> int:
     """The time in any of the spans, each begun so much earlier, but not before zero."""
     covered = end = 0
     for first, last in sorted(spans):
