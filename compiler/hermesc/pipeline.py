@@ -23,8 +23,9 @@ from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
+from hermesc.ir.graph import device_of
 from hermesc.ir.meaning import verify_meaning
-from hermesc.ir.stages import Placed
+from hermesc.ir.stages import Placed, Tiled
 from hermesc.passes.assign_gates import GateOptions, assign_gates
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
@@ -32,7 +33,7 @@ from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
-from hermesc.passes.quantize import QuantizeOptions, quantize
+from hermesc.passes.quantize import QuantizeOptions, quantize, without_values
 from hermesc.passes.recur import recur
 from hermesc.passes.remap import remap
 from hermesc.passes.roll import roll
@@ -42,7 +43,7 @@ from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import PlaceOptions
 from hermesrt.artifact.published_mapping import Layers
-from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.schema import Artifact, PredictedError
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError, MappingError
@@ -115,7 +116,11 @@ def compile_model(
     verify.verify_partitioned(partitioned)
 
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
-    cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, captured.in_fp64)
+    shapes_alone = device_of(weights) == "meta"
+    cancelled: tuple[str, ...] = ()
+    if not shapes_alone:
+        exact = captured.in_fp64
+        cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, exact)
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     if not independent and source.batch_dim is None and source.arguments is None:
@@ -130,12 +135,16 @@ def compile_model(
         verify.verify_graph(parts.graph, own, "assign_gates")
         tiled = step("tile", tile, parts, own, workloads, arrays, options.place, mapping)
         verify.verify_tiled(tiled, own, arrays)
-        quantized = step(
-            "quantize", quantize, tiled, own, calibration, independent, arrays,
-            options.quantize, source.input_ranges,
-        )  # fmt: skip
+        if shapes_alone:
+            quantized = step("quantize", without_values, tiled, arrays)
+        else:
+            quantized = step(
+                "quantize", quantize, tiled, own, calibration, independent, arrays,
+                options.quantize, source.input_ranges,
+            )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
-        placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
+        aim = _on_enough_chips(tiled, arrays, options.place) if shapes_alone else options.place
+        placed: Placed = step("place", place, quantized, arrays, aim, mapping, excluded)
         verify.verify_placed(placed, arrays)
         return placed, own
 
@@ -156,8 +165,11 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
 
-    predicted = predicted_errors(placed.quantized, weights, calibration, independent, chip)
-    notes = input_notes(graph, examples, calibrated=source.calibration is not None)
+    predicted: tuple[PredictedError, ...] = ()
+    if not shapes_alone:
+        predicted = predicted_errors(placed.quantized, weights, calibration, independent, chip)
+    calibrated = source.calibration is not None or shapes_alone
+    notes = input_notes(graph, examples, calibrated=calibrated)
     info = ProgramInfo(
         name=source.name,
         examples=examples,
@@ -169,6 +181,12 @@ def compile_model(
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact
+
+
+def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
+    """As many chips as the tiles need at most."""
+    tiles = sum(m.copies * len(m.cascades) * len(m.row_ranges) for m in tiled.matrices)
+    return replace(options, chips=max(options.chips, -(-tiles // chip.cores)))
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:

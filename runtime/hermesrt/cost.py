@@ -12,6 +12,7 @@ CAUSES: Mapping[str, str] = {
     "gdpu": "GDPU",
     "hops": "forwarding",
     "host_link": "host link",
+    "chip_link": "chip links",
     "host": "host",
     "transport": "transport",
     "vector_unit": "vector unit",

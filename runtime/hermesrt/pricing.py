@@ -5,6 +5,7 @@ The compiler's placer and the simulator both count here, and multiply by the chi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from hermesrt.chip.fields import Kind, Pedigree, weakest
 from hermesrt.chip.spec import ChipSpec, Mode
@@ -22,6 +23,7 @@ class Counts:
     ldpu_outputs: outputs of LDPUs.
     link_bytes: over links between cores, each link counted.
     transport_bytes: moved by the chip's own transport.
+    chip_link_bytes: moved over links between chips.
     host_link_bytes: moved over the link to the host.
     host_operations: of the host.
     elements: of additions and the like in a vector unit.
@@ -35,6 +37,7 @@ class Counts:
     ldpu_outputs: int = 0
     link_bytes: int = 0
     transport_bytes: int = 0
+    chip_link_bytes: int = 0
     host_link_bytes: int = 0
     host_operations: int = 0
     elements: int = 0
@@ -54,6 +57,9 @@ class Counts:
         return self.one_phase_mvms + self.four_phase_mvms
 
 
+Way = Literal["transport", "chip_link", "host_link"]
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionPrice:
     """What one value of a function such as cosine takes.
@@ -70,23 +76,22 @@ class FunctionPrice:
     pedigree: Pedigree
 
 
-def tile_counts(
-    rows: int, columns: int, mode: Mode, *, leaving: int, own_transport: bool
-) -> Counts:
+def tile_counts(rows: int, columns: int, mode: Mode, *, leaving: int, way: Way) -> Counts:
     """What one vector through one tile takes, but for links.
 
     rows, columns: size of the tile
     mode: how its array is read
     leaving: results that leave for the host; none but for the last tile of a cascade
-    own_transport: whether bytes come and go over the chip's own transport, not the host link
+    way: how bytes come and go: over the chip's own transport, or a link to others or to the host
     """
     moved = rows + leaving
     return Counts(
         one_phase_mvms=int(mode == "1-phase"),
         four_phase_mvms=int(mode == "4-phase"),
         ldpu_outputs=columns,
-        transport_bytes=moved if own_transport else 0,
-        host_link_bytes=0 if own_transport else moved,
+        transport_bytes=moved if way == "transport" else 0,
+        chip_link_bytes=moved if way == "chip_link" else 0,
+        host_link_bytes=moved if way == "host_link" else 0,
     )
 
 
@@ -107,6 +112,8 @@ def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
     unit = chip.vector_unit
     if unit is None or counts.host_link_bytes:
         by["host_link"] = counts.host_link_bytes * chip.host_link_energy.byte_pj
+    if chip.chip_link is not None and counts.chip_link_bytes:
+        by["chip_link"] = counts.chip_link_bytes * chip.chip_link.byte_pj
     if unit is None:
         return by | {"host": counts.host_operations * chip.host_energy.op_pj}
     return by | {
@@ -155,12 +162,14 @@ def function_prices(chip: ChipSpec) -> tuple[FunctionPrice, ...]:
 
 def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:
     """The pedigree of each cause's price."""
+    gating = chip.gating
+    off = [] if gating is None or gating.idle_chips == "on" else [gating.pedigree]
     return _kinds(
         chip,
         array=[chip.mvm_energy.pedigree],
         ldpu=[chip.ldpu_energy.pedigree],
         links=[chip.link_energy.pedigree],
-        idle=[chip.idle_power.pedigree],
+        idle=[chip.idle_power.pedigree, *off],
         host_link=[chip.host_link_energy.pedigree],
         host=[chip.host_energy.pedigree],
     )
@@ -185,4 +194,6 @@ def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
     if chip.vector_unit is not None:
         unit = [chip.vector_unit.pedigree]
         pedigrees |= {"transport": unit, "vector_unit": unit}
+    if chip.far_link is not None:
+        pedigrees |= {"chip_link": [chip.far_link.pedigree]}
     return {cause: weakest(*(p.kind for p in tables)) for cause, tables in pedigrees.items()}

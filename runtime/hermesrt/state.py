@@ -14,7 +14,7 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.device import Device, DeviceState, Method
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.files.atomic import write_atomically
-from hermesrt.files.container import from_json, pack_into, to_json, unpack
+from hermesrt.files.container import Part, from_json, pack_into, to_json, unpack
 from hermesrt.files.mapped import map_file
 from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
@@ -82,7 +82,7 @@ def save_state(
 ) -> None:
     """Write the state file, whole or not at all."""
     header = StateHeader(program_sha256, state.chip, state.method, state.seed, iterations)
-    parts = {_HEADER: to_json(encode(header)), _CELLS: tensor_chunks(state.arrays)}
+    parts: dict[str, Part] = {_HEADER: to_json(encode(header)), _CELLS: tensor_chunks(state.arrays)}
     write_atomically(path, lambda stream: pack_into(stream.write, "state", parts))
 
 
@@ -114,7 +114,7 @@ def save_checkpoint(
             value: Tensor = getattr(core, name)
             stored = value.to(torch.uint8) if value.dtype == torch.bool else value
             cores[f"{core.target.core}.{name}"] = stored.numpy()
-    parts = {
+    parts: dict[str, Part] = {
         _HEADER: to_json(encode(header)),
         _CELLS: tensor_chunks(state.arrays),
         _HANDS: tensor_chunks(cores),

@@ -181,6 +181,8 @@ class Reference:
             sums = ldpus.get((tile.copy, tile.columns, tile.stage - 1))
             near = chip.vector_unit is not None and tile.core < chip.cores
             byte_ns, wait = chip.host_link_time.byte_ns, 0
+            if chip.far_link is not None and not near:
+                byte_ns, wait = chip.far_link.byte_ns, to_ps(chip.far_link.latency_ns)
             if near:
                 byte_ns, wait = chip.vector_unit.byte_ns, to_ps(chip.vector_unit.latency_ns)
             for i in range(tile.copy, work.vectors, copies):

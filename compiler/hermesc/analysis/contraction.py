@@ -209,7 +209,9 @@ def _without_repeats(c: Contraction) -> Contraction:
     for label in c.matrix_labels:
         axis = c.matrix_labels.index(label)
         first = c.matrix.narrow(axis, 0, 1)
-        if label in c.x_labels and label in c.out_labels and bool((c.matrix == first).all()):
+        if label not in c.x_labels or label not in c.out_labels or c.matrix.is_meta:
+            continue
+        if bool((c.matrix == first).all()):
             rest = c.matrix_labels.replace(label, "")
             c = replace(c, matrix=first.squeeze(axis), matrix_labels=rest)
     return c

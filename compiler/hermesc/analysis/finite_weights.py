@@ -14,7 +14,7 @@ from hermesrt.errors import ModelError
 def check_finite_weights(weights: Weights, trained: Collection[str]) -> None:
     """No weight is NaN, and no trained one infinite; a mask may be."""
     for name, weight in weights.items():
-        if not weight.is_floating_point() or all_finite(weight):
+        if weight.is_meta or not weight.is_floating_point() or all_finite(weight):
             continue
         if bool(weight.isnan().any()):
             raise ModelError(f"the weights of {name} hold NaN; load trained weights first")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
     from hermesc.api.schemas import schema
+    from hermesc.api.shaping import shaped
     from hermesc.api.spreading import spread
     from hermesc.api.viewing import view
 
@@ -32,6 +33,7 @@ __all__ = [
     "program",
     "run",
     "schema",
+    "shaped",
     "simulate",
     "spread",
     "view",
@@ -44,6 +46,7 @@ _HOMES = {
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
     "schemas": ("schema",),
+    "shaping": ("shaped",),
     "spreading": ("spread",),
     "viewing": ("view",),
 }

@@ -14,14 +14,14 @@ from torch import Tensor
 from hermesc.api.making import Defects, known_defects
 from hermesc.api.notebook import Program, as_shown
 from hermesc.app import digital_fallback as fallback
-from hermesc.app.settings import Settings, settings_of
+from hermesc.app.settings import Settings, chip_of, settings_of
 from hermesc.frontend.load import load_model, make_source
+from hermesc.frontend.on_meta import is_on_meta
 from hermesc.frontend.request import ModelRequest
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
-from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import InputError, OptionError
+from hermesrt.errors import InputError, ModelError, OptionError
 from hermesrt.files.atomic import read_file
 from hermesrt.files.npz import read_arrays
 from hermesrt.nearest import did_you_mean
@@ -75,9 +75,14 @@ def compile(
     passes, budget = said.options, said.fallback
     if max_accuracy_drop != inf:
         budget = _budget(max_accuracy_drop)
-    spec = _chip(chip, said)
+    spec = chip_of(chip, said)
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
+    if is_on_meta(source.model):
+        raise ModelError(
+            "the model's weights are on the meta device and have no values; `hermesc cost --meta` "
+            "and hermesc.shaped take shapes alone"
+        )
     source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:
@@ -118,7 +123,7 @@ def digital_fallback(
     said = _settings(options, settings)
     passes, budget = said.options, _budget(max_accuracy_drop)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
-    spec = _chip(chip, said)
+    spec = chip_of(chip, said)
     known = known_defects(defects, spec)
     return fallback.digital_fallback(source, spec, passes, budget, None, progress, known)
 
@@ -137,12 +142,6 @@ def _settings(options: Options | Mapping[str, Any] | None, keywords: Mapping[str
                 f"{', '.join(known)}, and options by keyword: {groups}"
             )
     return settings_of(options, keywords)
-
-
-def _chip(chip: str | ChipSpec, said: Settings) -> ChipSpec:
-    if isinstance(chip, str):
-        return load_chip(chip, said.chip)
-    return changed(chip, said.chip) if said.chip else chip
 
 
 def _budget(max_accuracy_drop: float) -> fallback.FallbackOptions:

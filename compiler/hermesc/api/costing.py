@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim import engine
-from hermesc.api.given import GivenProgram, file_of, program_of
+from hermesc.api.given import GivenShapes, artifact_of, file_of
 from hermesc.app.beside import Beside, beside
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import GivenSettings
@@ -14,10 +14,11 @@ from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
 from hermesrt.data import check_sizes, example_samples
 from hermesrt.errors import OptionError
-from hermesrt.facts.cost import cost_facts, cost_json
+from hermesrt.facts.cost import cost_facts, cost_json, token_facts, tokens_json
 from hermesrt.facts.fact import Fact, aligned
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.frame import frame
+from hermesrt.one_more_token import TokenCost, token_works
 from hermesrt.report.notebook import text_html
 from hermesrt.report.text.terminal import layer_table
 from hermesrt.report.text.trace import trace_json
@@ -39,6 +40,7 @@ class CostReport:
     mode: the read mode in force, or `mixed`.
     cost: time and energy of one sample.
     beside: machines to compare with, and assumed constants moved.
+    tokens: all tokens of the sample, and one more with keys and values kept, if asked for.
     """
 
     artifact: Artifact
@@ -46,6 +48,7 @@ class CostReport:
     mode: str
     cost: Cost
     beside: Beside
+    tokens: tuple[TokenCost, ...] = ()
 
     def __repr__(self) -> str:
         return f"<CostReport {self.artifact.manifest.name}: {self.cost!r}>"
@@ -63,7 +66,8 @@ class CostReport:
     def to_json(self) -> dict[str, Any]:
         """Plain data under the command line's fixed names; times in ns, energies in nJ."""
         found = {"chip": self.artifact.chip.name, "mode": self.mode}
-        return found | cost_json(self.artifact, self.cost) | self.beside.to_json(self.cost)
+        found |= cost_json(self.artifact, self.cost) | self.beside.to_json(self.cost)
+        return found | tokens_json(self.tokens)
 
     def __str__(self) -> str:
         chip, name = self.artifact.chip, self.artifact.manifest.name
@@ -74,18 +78,20 @@ class CostReport:
             Fact("Sample", ", ".join(sizes)),
         ]
         layers = [layer_table(self.cost)] if self.cost.layers else []
-        text = aligned([*head, *cost_facts(self.artifact, self.cost)])
+        facts = cost_facts(self.artifact, self.cost)
+        text = aligned([*head, *facts, *token_facts(self.tokens)])
         return "\n".join([text, *layers, *self.beside.tables(self.cost)])
 
 
 def cost(
-    program: GivenProgram,
+    program: GivenShapes,
     shapes: Sizes | None = None,
     *,
     mode: Mode | None = None,
     trace: str | Path | None = None,
     compare: str | None = None,
     sensitivity: bool = False,
+    tokens: bool = False,
     chip_settings: GivenSettings = (),
 ) -> CostReport:
     """Time and energy of one sample of a program: no values are computed.
@@ -95,12 +101,14 @@ def cost(
     trace: a Chrome trace is written to this file.
     compare: names of digital machines, such as "a100,cpu", or a TOML file of machines.
     sensitivity: also what half and twice each assumed constant makes of the total.
+    tokens: also tokens a second and energy a token of a causal model: of the whole sample, and of
+        one more token when keys and values are kept.
     chip_settings: numbers of the chip to replace, such as ("effects.read_noise", "off").
     Raises: OptionError, InputError, ArtifactError, ChipError.
     """
     if trace is not None:
         check_writable(Path(trace), program=file_of(program))
-    artifact = program_of(program, chip_settings).artifact
+    artifact = artifact_of(program, chip_settings)
     sizes = _sizes(artifact, shapes or {})
     work = workload(artifact, sizes)
     found = engine.bounded_cost(artifact.chip, work, mode)
@@ -109,7 +117,17 @@ def cost(
         write_atomically(Path(trace), trace_json(artifact, found).encode())
     ran = {s.name: sizes[s.name] if not s.dims else (work.samples, *sizes[s.name][1:])
            for s in artifact.manifest.inputs}  # fmt: skip
-    return CostReport(artifact, ran, read_mode(artifact, mode), found, more)
+    each = _of_tokens(artifact, sizes, mode, found) if tokens else ()
+    return CostReport(artifact, ran, read_mode(artifact, mode), found, more, each)
+
+
+def _of_tokens(
+    artifact: Artifact, sizes: Sizes, mode: Mode | None, whole: Cost
+) -> tuple[TokenCost, ...]:
+    """All tokens at once, and the last alone."""
+    count, _, last = token_works(artifact, sizes)
+    one = engine.cost(artifact.chip, last, mode)
+    return TokenCost(count, count, whole), TokenCost(1, count, one)
 
 
 def _sizes(artifact: Artifact, given: Sizes) -> Sizes:

@@ -1,27 +1,63 @@
 """A program as users give it: in hand, or the file of one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import hermesrt.program as runtime
 from hermesc.api.notebook import Program, as_shown
+from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import GivenSettings
+from hermesrt.errors import OptionError
 from hermesrt.program import with_settings
 
+
+@dataclass(frozen=True, repr=False)
+class ShapedProgram:
+    """A program without weights: `hermesc.cost` and `hermesc.inspect` take it.
+
+    artifact: what would be in its file; its tensors take no memory and mean nothing.
+    """
+
+    artifact: Artifact
+
+    def __repr__(self) -> str:
+        manifest = self.artifact.manifest
+        return f"<ShapedProgram {manifest.name} for {self.artifact.chip.name}>"
+
+    @property
+    def sha256(self) -> str:
+        """There is no file."""
+        return ""
+
+
 GivenProgram = runtime.Program | str | Path
+GivenShapes = ShapedProgram | GivenProgram
 
 
-def program_of(given: GivenProgram, chip_settings: GivenSettings = ()) -> Program:
+def artifact_of(given: GivenShapes, chip_settings: GivenSettings = ()) -> Artifact:
+    """The program's content, with or without weights.
+
+    Raises: InputError, ArtifactError, OptionError.
+    """
+    if isinstance(given, ShapedProgram):
+        return with_settings(given.artifact, chip_settings) if chip_settings else given.artifact
+    return program_of(given, chip_settings).artifact
+
+
+def program_of(given: GivenShapes, chip_settings: GivenSettings = ()) -> Program:
     """The program, with some numbers of its chip replaced.
 
     Raises: InputError, ArtifactError, OptionError.
     """
-    if not isinstance(given, runtime.Program):
+    if isinstance(given, str | Path):
         return Program.load(given, chip_settings)
+    if isinstance(given, ShapedProgram):
+        raise OptionError("a program without weights has time and energy alone; compile the model")
     if not chip_settings:
         return as_shown(given)
     return Program(with_settings(given.artifact, chip_settings), given.sha256)
 
 
-def file_of(given: GivenProgram) -> Path | None:
+def file_of(given: GivenShapes) -> Path | None:
     """The file of a program that is to be read, which must not be written over."""
-    return None if isinstance(given, runtime.Program) else Path(given)
+    return Path(given) if isinstance(given, str | Path) else None

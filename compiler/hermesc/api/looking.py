@@ -21,7 +21,7 @@ from hermesrt.report.text.terminal import chip_text
 
 if TYPE_CHECKING:
     from hermesc.api.costing import CostReport
-    from hermesc.api.given import GivenProgram
+    from hermesc.api.given import GivenProgram, GivenShapes
     from hermesc.api.running import RunResult
     from hermesrt.run_report import RunReport
 
@@ -80,7 +80,7 @@ class Inspection:
         return f"{inspect_text(self.artifact, self.file, self.stage)}\n\ncost:\n{text}"
 
 
-def inspect(program: "GivenProgram", stage: StageName | None = None) -> Inspection:
+def inspect(program: "GivenShapes", stage: StageName | None = None) -> Inspection:
     """Where each node of a program runs and why, where each matrix sits; one stage in full, or all.
 
     Raises: InputError, ArtifactError.
@@ -94,7 +94,7 @@ def inspect(program: "GivenProgram", stage: StageName | None = None) -> Inspecti
     return Inspection(artifact, sha256, file, stage, found)
 
 
-def export_mapping(program: "GivenProgram", output: str | Path | None = None) -> str:
+def export_mapping(program: "GivenShapes", output: str | Path | None = None) -> str:
     """The placement as a published mapping file, which `compile` reads; written to `output` if
     given.
 
@@ -196,7 +196,7 @@ def _line(chip: ChipSpec) -> str:
     return f"{chip.name:<12}{chip.cores} cores: {hypothetical}{chip.description}"
 
 
-def _read(program: "GivenProgram") -> tuple[Artifact, str, str]:
+def _read(program: "GivenShapes") -> tuple[Artifact, str, str]:
     """A program, the hash of its file, and the file's name."""
     if isinstance(program, str | Path):
         return (*load(Path(program)), str(program))

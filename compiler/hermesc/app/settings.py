@@ -12,7 +12,8 @@ from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
 from hermesc.placement.options import PlaceOptions
-from hermesrt.chip.load import word
+from hermesrt.chip.load import changed, load_chip, word
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import OptionError
 from hermesrt.files.typed import parse_groups
 
@@ -66,6 +67,16 @@ def settings_of(
     chip = tuple((k.removeprefix("chip."), v) for k, v in pairs if k.startswith("chip."))
     options, fallback = parse_settings([pair for pair in pairs if not pair[0].startswith("chip.")])
     return Settings(options, fallback, chip)
+
+
+def chip_of(chip: str | ChipSpec, said: Settings) -> ChipSpec:
+    """The chip, or the one of that name or file, with the numbers that were said.
+
+    Raises: ChipError, OptionError.
+    """
+    if isinstance(chip, str):
+        return load_chip(chip, said.chip)
+    return changed(chip, said.chip) if said.chip else chip
 
 
 def _dotted(keyword: str) -> str:

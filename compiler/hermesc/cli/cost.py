@@ -14,11 +14,12 @@ from hermesc.cli.options import (
     set_option,
 )
 from hermesc.cli.output import show
-from hermesc.cli.words import only_chip, sizes_of
+from hermesc.cli.shapes import MetaChoice, given_shapes, meta_options
+from hermesc.cli.words import sizes_of
 
 
 @click.command("cost")
-@click.argument("program_file", metavar="P.hermes", type=FILE)
+@click.argument("program_file", metavar="P.hermes|MODEL.py", type=FILE)
 @click.option(
     "--shape",
     "shapes",
@@ -28,6 +29,13 @@ from hermesc.cli.words import only_chip, sizes_of
 )
 @mode_option
 @cost_options
+@click.option(
+    "--tokens",
+    is_flag=True,
+    help="Also tokens a second and energy a token of a causal model: of the whole prompt, and of "
+    "one more token with keys and values kept.",
+)
+@meta_options
 @set_option
 @json_option
 def cost_command(
@@ -35,6 +43,8 @@ def cost_command(
     shapes: tuple[str, ...],
     mode: Any,
     beside: BesideChoice,
+    tokens: bool,
+    meta: MetaChoice,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -43,9 +53,11 @@ def cost_command(
     \b
       hermesc cost P.hermes --shape x=1x1000000x64     a million tokens, in seconds
       hermesc cost P.hermes --compare a100,cpu --sensitivity --trace t.json
+      hermesc cost model.py --meta --tokens            a model of any size, from its shapes alone
     """
     from hermesc.api.costing import cost
 
-    sizes, chip_settings = sizes_of(shapes), only_chip(settings)
-    report = cost(program_file, sizes, mode=mode, **beside, chip_settings=chip_settings)
+    sizes = sizes_of(shapes)
+    program, chip_settings = given_shapes(program_file, meta, settings)
+    report = cost(program, sizes, mode=mode, tokens=tokens, **beside, chip_settings=chip_settings)
     show(report, as_json=as_json)

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from hermesc.cli.options import FILE, json_option
+from hermesc.cli.options import FILE, json_option, set_option
 from hermesc.cli.output import print_json, show
+from hermesc.cli.shapes import MetaChoice, given_shapes, meta_options
 from hermesrt.errors import OptionError
 
 
 @click.command("inspect")
-@click.argument("program_file", metavar="P.hermes", type=FILE)
+@click.argument("program_file", metavar="P.hermes|MODEL.py", type=FILE)
 @click.option(
     "--stage",
     type=click.Choice(
@@ -23,20 +24,32 @@ from hermesrt.errors import OptionError
     "--export", type=click.Choice(["hermes-json"]), help="Write the placement in this format."
 )
 @click.option("-o", "--output", type=FILE, help="Where to export to. [standard output]")
+@meta_options
+@set_option
 @json_option
 def inspect_command(
-    program_file: Path, stage: Any, export: str | None, output: Path | None, as_json: bool
+    program_file: Path,
+    stage: Any,
+    export: str | None,
+    output: Path | None,
+    meta: MetaChoice,
+    settings: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Show what is in P.hermes: where each node runs and why, where each matrix sits."""
+    """Show what is in P.hermes: where each node runs and why, where each matrix sits; or, with
+    --meta, what a compiled MODEL.py would hold, from its shapes alone."""
     from hermesc.api.looking import export_mapping, inspect
 
+    if settings and not meta["meta"]:
+        raise OptionError(f"--set {settings[0]}: a program is compiled; --set goes with --meta")
+    program, _ = given_shapes(program_file, meta, settings)
     if export is not None:
-        text = export_mapping(program_file, output)
+        text = export_mapping(program, output)
         click.echo(text if output is None else f"wrote {output}\n", nl=False)
         return
     if output is not None:
         raise OptionError(f"-o {output}: only --export writes a file")
-    show(inspect(program_file, stage), as_json=as_json)
+    show(inspect(program, stage), as_json=as_json)
 
 
 @click.command("diff")

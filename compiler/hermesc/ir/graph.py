@@ -4,12 +4,25 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from hermesc.ir.ops import Digital, Input, Mvm, Op, takes, weights_of
 from hermesrt.errors import Location
 
 Weights = Mapping[str, Tensor]
+
+
+def device_of(weights: Weights) -> str:
+    """Where the weights are: `meta` where they are shapes alone."""
+    return "meta" if any(weight.is_meta for weight in weights.values()) else "cpu"
+
+
+def is_same(one: Tensor, other: Tensor) -> bool:
+    """Whether two weights of one name are equal; of shapes alone, whether these are."""
+    if one.shape != other.shape:
+        return False
+    return one.is_meta or torch.equal(one, other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesc.ir.graph import Graph, Removed, Weights
+from hermesc.ir.graph import Graph, Removed, Weights, device_of
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Arg, Call, Ref, run
@@ -45,6 +45,7 @@ class _Folder:
         self._source = graph
         self.weights = dict(weights)
         self._ops: list[Op] = []
+        self._device = device_of(weights)
         self._known: dict[str, Any] = {}  # values that do not depend on the inputs
         self._names: dict[str, str] = {}  # dropped result -> the result that stands for it
         self._types = {op.name: op.type for op in graph.ops}
@@ -101,7 +102,7 @@ class _Folder:
             dims = [d for d in result.dims if isinstance(d, int)]
             if len(dims) < len(result.dims) or torch.Size(dims).numel() > _LARGEST_FOLD:
                 return False
-        self._known[op.name] = run(op.call, self._known)
+        self._known[op.name] = run(op.call, self._known, self._device)
         roots = [self._roots[n] for n in op.call.refs() if n in self._roots]
         if roots:
             largest = max(roots, key=lambda r: self.weights[r].numel() if r in self.weights else 0)
@@ -171,11 +172,18 @@ def _merge_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 def _look(value: Tensor) -> str:
     """What equal tensors have in common, and others hardly."""
-    return f"{value.dtype} {tuple(value.shape)} {_bytes(value.reshape(-1)[:_LOOKED_AT]).tobytes()}"
+    if value.is_meta:
+        return _content(value)
+    return (
+        f"{value.dtype} {tuple(value.shape)} {_bytes(value.reshape(-1)[:_LOOKED_AT]).tobytes()!r}"
+    )
 
 
 def _content(value: Tensor) -> str:
-    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value)).hexdigest()}"
+    if value.is_meta:  # the same only where it is one tensor
+        place = (value.untyped_storage()._cdata, value.storage_offset(), value.stride())
+        return f"{value.dtype} {tuple(value.shape)} at {place}"
+    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value).data).hexdigest()}"
 
 
 def _bytes(value: Tensor) -> NDArray[np.uint8]:

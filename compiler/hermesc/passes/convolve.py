@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from hermesc.analysis.convolution import Convolution, ConvolutionFinder
-from hermesc.ir.graph import Graph, Removed, Weights
+from hermesc.ir.graph import Graph, Removed, Weights, is_same
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
 from hermesrt.chip.spec import ChipSpec
@@ -171,7 +170,7 @@ class _Builder:
     def _store(self, name: str, value: Tensor) -> str:
         """Keep a weight beside the graph, under its own name as long as that is free."""
         held = self._weights.get(name)
-        if held is not None and (held.shape != value.shape or not torch.equal(held, value)):
+        if held is not None and not is_same(held, value):
             return self._store(f"{name}'", value)
         self._weights[name] = value
         return name

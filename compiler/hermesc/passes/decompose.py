@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-import torch
 from torch import Tensor
 
 from hermesc.analysis.contraction import Contraction, ContractionFinder
-from hermesc.ir.graph import Graph, Removed, Weights
+from hermesc.ir.graph import Graph, Removed, Weights, is_same
 from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType
 from hermesrt.ops.call import Arg, Call, Ref
@@ -113,7 +112,7 @@ class _Builder:
     def store(self, name: str, value: Tensor) -> str:
         """Keep a matrix beside the graph, under its own name as long as that is free."""
         held = self._weights.get(name)
-        if held is not None and (held.shape != value.shape or not torch.equal(held, value)):
+        if held is not None and not is_same(held, value):
             return self.store(f"{name}'", value)
         self._weights[name] = value
         return name

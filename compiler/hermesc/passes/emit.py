@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
@@ -153,6 +154,9 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
+    if value.is_meta:
+        blank = array_of(torch.zeros((), dtype=value.dtype))
+        return as_strided(blank, tuple(value.shape), (0,) * value.dim())  # takes no memory
     array = array_of(value.cpu().contiguous())
     if value.dtype in (torch.bfloat16, torch.from_numpy(array).dtype):
         return array

@@ -213,7 +213,8 @@ class _Fuser:
             width, dtype = sum(m.shape[1] for m in matrices), matrices[0].dtype
             kind = mvm.type if joined is None else joined.type
             assert isinstance(kind, TensorType)
-            scale, bias = torch.ones(width, dtype=dtype), torch.zeros(width, dtype=dtype)
+            scale = torch.ones(width, dtype=dtype, device=matrices[0].device)
+            bias = torch.zeros_like(scale)
             yield _Epilogue(mvms, kind, scale, bias, joined)
 
     def _parts(self, op: Digital) -> tuple[str, ...]:
@@ -279,7 +280,7 @@ class _Fuser:
                 scale, bias = scale * normal[0], bias * normal[0] + normal[1]
             case _:
                 return False
-        if not bool(torch.isfinite(scale).all() and torch.isfinite(bias).all()):
+        if not scale.is_meta and not bool(scale.isfinite().all() and bias.isfinite().all()):
             return False
         e.scale, e.bias, e.relu = scale, bias, relu
         e.absorbed = (*e.absorbed, op.origin)
@@ -337,7 +338,7 @@ class _Fuser:
             if factor is None:
                 return None
             scale = scale * factor
-        none = torch.zeros(width, dtype=scale.dtype)
+        none = torch.zeros_like(scale)
         shift = none if bias is None else self._by_channel(bias, width)
         return None if shift is None else (scale, shift - known[0] * scale)
 
@@ -350,10 +351,10 @@ class _Fuser:
         parts = zip(e.mvms, names, scales, biases, strict=True)
         for mvm, own, factor, shift in parts:
             scale = bias = None
-            if bool((factor != 1).any()):
+            if factor.is_meta or bool((factor != 1).any()):
                 scale = f"{mvm.label}.ldpu_scale:{own}"
                 self.weights[scale] = factor.contiguous()
-            if bool((shift != 0).any()):
+            if shift.is_meta or bool((shift != 0).any()):
                 bias = f"{mvm.label}.ldpu_bias:{own}"
                 self.weights[bias] = shift.contiguous()
             absorbed = e.absorbed if mvm is e.mvms[0] else ()

@@ -110,6 +110,21 @@ def quantize(
     )
 
 
+def without_values(tiled: Tiled, chip: ChipSpec) -> Quantized:
+    """The same for weights and inputs that are shapes alone: ranges of 1, the largest conductances
+    and no vectors, which neither time nor energy look at."""
+    matrices = {use: m for m in tiled.matrices for use in m.uses}
+    mvms = [(op, matrices[op.name]) for op in tiled.graph.mvms]
+    return Quantized(
+        tiled,
+        tuple(Ranges(op.name, 1.0, tuple(1.0 for _ in m.row_ranges), 0.0) for op, m in mvms),
+        tuple(tuple(g_max_siemens(chip, 0.0) for _ in m.row_ranges) for m in tiled.matrices),
+        tuple(torch.zeros(0, m.rows, dtype=torch.int8) for _, m in mvms),
+        0,
+        ("made of shapes alone: it has no weights, and cannot be run or written",),
+    )
+
+
 def _check_learned(learned: Mapping[str, float], known: Collection[str]) -> None:
     for slot, limit in learned.items():
         if slot not in known:

@@ -17,7 +17,7 @@ import numpy as np
 from hermesc.ir.stages import Dependence, MvmWorkload
 from hermesrt.artifact.cut import Cut, Range
 from hermesrt.chip.spec import ChipSpec, Mode
-from hermesrt.pricing import Counts, dynamic_pj, tile_counts
+from hermesrt.pricing import Counts, Way, dynamic_pj, tile_counts
 from hermesrt.units import to_ps
 
 RESOURCES = ("port_in", "array", "ldpu", "port_out")
@@ -82,9 +82,10 @@ class ServiceTimes:
 
     def port(self, count: int) -> int:
         """Bytes through a core's port; on several chips by the faster of the two ways."""
-        unit, host = self.chip.vector_unit, self.chip.host_link_time.byte_ns
-        own = unit.byte_ns if unit else host
-        return to_ps((own if self.chips == 1 else min(own, host)) * count)
+        unit, link = self.chip.vector_unit, self.chip.far_link
+        far = link.byte_ns if link else self.chip.host_link_time.byte_ns
+        own = unit.byte_ns if unit else far
+        return to_ps((own if self.chips == 1 else min(own, far)) * count)
 
     @property
     def arrival(self) -> int:
@@ -215,8 +216,7 @@ class CostModel:
         tiles = (
             tile_counts(
                 rows[1] - rows[0], columns[1] - columns[0], cut.mode,
-                leaving=columns[1] - columns[0] if stage == last else 0,
-                own_transport=self._own_transport,
+                leaving=columns[1] - columns[0] if stage == last else 0, way=self._way,
             )
             for stage, rows in enumerate(cut.rows)
             for columns in cut.columns
@@ -224,11 +224,14 @@ class CostModel:
         return sum(tiles, Counts(link_bytes=last * width))
 
     @property
-    def _own_transport(self) -> bool:
-        """Whether bytes go over the chip's own transport; of several chips' two ways the cheaper
-        one counts, so that the energy is never too high."""
-        unit, host = self.chip.vector_unit, self.chip.host_link_energy.byte_pj
-        return unit is not None and (self.chips == 1 or unit.byte_pj <= host)
+    def _way(self) -> Way:
+        """How bytes come and go; of several chips' two ways the cheaper one counts, so that the
+        energy is never too high."""
+        unit, link = self.chip.vector_unit, self.chip.far_link
+        far: Way = "chip_link" if link else "host_link"
+        price = link.byte_pj if link else self.chip.host_link_energy.byte_pj
+        own = unit is not None and (self.chips == 1 or unit.byte_pj <= price)
+        return "transport" if own else far
 
     def partial_sums(self) -> int:
         """Words of 8 bits that LDPUs hand on within cascades, for one sample."""

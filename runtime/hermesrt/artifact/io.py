@@ -7,7 +7,7 @@ from hermesrt.artifact.check import check
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.errors import ArtifactError, InputError
 from hermesrt.files.atomic import write_atomically
-from hermesrt.files.container import Write, contents, from_json, pack_into, to_json
+from hermesrt.files.container import Part, Write, contents, from_json, pack_into, to_json
 from hermesrt.files.mapped import Mapped, map_file
 from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
@@ -55,7 +55,7 @@ def _write(artifact: Artifact, write: Write) -> str:
     examples = {f"{_INPUT}{name}": value for name, value in artifact.examples.items()}
     if artifact.labels is not None:
         examples[_LABELS] = artifact.labels
-    parts = {
+    parts: dict[str, Part] = {
         _PROGRAM: to_json(encode(artifact.manifest)),
         _WEIGHTS: tensor_chunks(artifact.tensors),
         _EXAMPLES: tensor_chunks(examples),

@@ -701,6 +701,60 @@ class Pcm:
 
 
 # Tables that a program's tiles, routes and conductances were made for: it runs on no other.
+@dataclass(frozen=True, slots=True)
+class ChipLink:
+    """Links between chips, one lane for each core and direction; what the vector unit of one chip
+    sends to another's cores goes over them. One row a type, of which one is used.
+
+    type: over a `board` or in one `package`, or `host`: everything goes through the host instead.
+    board_gbit_per_s: of a lane.
+    board_latency_ns: of each vector.
+    board_bit_pj: energy of a bit.
+    package_gbit_per_s: of a lane.
+    package_latency_ns: of each vector.
+    package_bit_pj: energy of a bit.
+    """
+
+    pedigree: Pedigree
+    type: str = one_of("board", "package", "host")
+    board_gbit_per_s: float = limits(1e-6, 1e6)
+    board_latency_ns: float = limits(0, 1e9)
+    board_bit_pj: float = limits(0, 1e9)
+    package_gbit_per_s: float = limits(1e-6, 1e6)
+    package_latency_ns: float = limits(0, 1e9)
+    package_bit_pj: float = limits(0, 1e9)
+
+    @property
+    def byte_ns(self) -> float:
+        """Time of one byte on a lane."""
+        return 8 / (self.board_gbit_per_s if self.type == "board" else self.package_gbit_per_s)
+
+    @property
+    def latency_ns(self) -> float:
+        """Of each vector."""
+        return self.board_latency_ns if self.type == "board" else self.package_latency_ns
+
+    @property
+    def byte_pj(self) -> float:
+        """Energy of one byte."""
+        return 8 * (self.board_bit_pj if self.type == "board" else self.package_bit_pj)
+
+
+@dataclass(frozen=True, slots=True)
+class Gating:
+    """Whether a chip is switched off while it has nothing to do; its cells keep their weights.
+
+    idle_chips: `on`, or `off`.
+    wake_ns: a chip draws power so long before its work; the schedule, known before, hides it.
+    kept_share: of the power that a chip draws while it is off, 0 to 1.
+    """
+
+    pedigree: Pedigree
+    idle_chips: str = one_of("on", "off")
+    wake_ns: float = limits(0, 1e12)
+    kept_share: float = limits(0, 1)
+
+
 COMPILED_IN = (
     "name", "grid", "crossbar", "unit_cell", "statistics", "links",
     "pcm_odp", "pcm_tdp", "pcm_like", "pcm_count",
@@ -765,6 +819,8 @@ class ChipSpec:
     pcm_like: Pcm
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
+    chip_link: ChipLink | None = None
+    gating: Gating | None = None
     on_chip_bound: VectorUnit | None = None
     count_code: CountCode = _COUNTED
     gdpu: Gdpu | None = None
@@ -788,6 +844,13 @@ class ChipSpec:
             return None
         fits = gdpu.row <= self.grid.rows and gdpu.slices <= self.grid.columns
         return gdpu if fits else None
+
+    @property
+    def far_link(self) -> ChipLink | None:
+        """What joins a vector unit and the cores of other chips, if it is not the host."""
+        link = self.chip_link
+        used = link is not None and link.type != "host" and self.vector_unit is not None
+        return link if used else None
 
     @property
     def cores(self) -> int:

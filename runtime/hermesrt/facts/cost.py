@@ -8,10 +8,12 @@ from hermesrt.chip.scaling import extrapolated
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.cost import CAUSES, Bound, Cost
 from hermesrt.facts.fact import Fact
+from hermesrt.one_more_token import TokenCost
 from hermesrt.units import PS_PER_NS, percent, plural, si
 
 _PS, _PJ = 1e-12, 1e-12
 _PJ_PER_NJ = 1000
+_PHASES = ("prefill", "decode")
 
 
 def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
@@ -47,6 +49,39 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
         ),
         *extrapolation_facts(artifact.chip),
     )
+
+
+def token_facts(tokens: tuple[TokenCost, ...]) -> Iterator[Fact]:
+    """Rate and energy of a prompt's tokens, and of one more."""
+    for phase, each in zip(_PHASES, tokens, strict=False):
+        digits = ",.0f" if each.tokens_per_s >= 100 else ".3g"
+        rate = f"{each.tokens_per_s:{digits}} tokens/s"
+        energy = si(each.joules_per_token, "J")
+        share, work = each.cost.assumed_share, f"{each.tokens:,} tokens at once"
+        if each.tokens == 1:
+            work = f"one token after {each.context - 1:,}, keys and values kept"
+        text = (
+            f"{rate}, {energy} a token: {work}; {percent(share['latency'])} of the time and "
+            f"{percent(share['energy'])} of the energy assumed"
+        )
+        yield Fact(phase.capitalize(), text, rate)
+
+
+def tokens_json(tokens: tuple[TokenCost, ...]) -> dict[str, Any]:
+    """The same as plain data; nothing where it was not asked for."""
+    found = {
+        phase: {
+            "tokens": each.tokens,
+            "context": each.context,
+            "tokens_per_s": each.tokens_per_s,
+            "joules_per_token": each.joules_per_token,
+            "latency_ns": each.cost.latency_ps / PS_PER_NS,
+            "energy_nj": each.cost.energy_pj / _PJ_PER_NJ,
+            "assumed_share": each.cost.assumed_share,
+        }
+        for phase, each in zip(_PHASES, tokens, strict=False)
+    }
+    return {"tokens": found} if found else {}
 
 
 def extrapolation_facts(chip: ChipSpec) -> tuple[Fact, ...]:

@@ -93,7 +93,7 @@ def _blocks(chunks: Sequence[bytes | memoryview | NDArray[Any]]) -> Iterator[mem
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-    return memoryview(little.reshape(-1).view(np.uint8))
+    return little.reshape(-1).view(np.uint8).data
 
 
 def _header_bytes(kind: str, entries: Sequence[Entry], sums: Sequence[str]) -> bytes:
@@ -153,7 +153,7 @@ def _entries(view: memoryview, where: str) -> tuple[bytes, list[Entry]]:
     """The header's bytes, and what the zip lists; refuses all that could unpack to more than it
     takes in the file."""
     try:
-        with zipfile.ZipFile(io.BufferedReader(ViewStream(view))) as archive:
+        with zipfile.ZipFile(io.BufferedReader(ViewStream(view))) as archive:  # type: ignore[type-var]
             infos = archive.infolist()
             if len(infos) > 16 or len({i.filename for i in infos}) != len(infos):
                 raise ArtifactError(f"{where}: refused: too many or doubled parts")

@@ -78,4 +78,4 @@ def _listed(entry: Entry, offset: int) -> bytes:
 
 
 def _is_long(size: int) -> bool:
-    return size > zipfile.ZIP64_LIMIT  # type: ignore[attr-defined]
+    return size > zipfile.ZIP64_LIMIT

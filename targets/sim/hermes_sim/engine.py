@@ -18,6 +18,7 @@ from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import base_name
 from hermesrt.pricing import (
     Counts,
+    Way,
     dynamic_pj,
     energy_kinds,
     idle_pj,
@@ -25,6 +26,7 @@ from hermesrt.pricing import (
     tile_counts,
     time_kinds,
 )
+from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Workload
 
 
@@ -61,7 +63,7 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     busy, vector = _busy(ran), per_vector(chip, artifact, mode)
     counts = [count(r.work, vector, chip) for r in ran]
     energy = dynamic_pj(chip, sum(counts, Counts()))
-    energy["idle"] = idle_pj(chip, len(artifact.cores), len(artifact.chips), latency)
+    energy["idle"] = _idle_pj(chip, artifact, ran, latency)
     times, prices = time_kinds(chip), energy_kinds(chip)
     by = critical_path(last, last.count - 1) if last is not None else {}
     return Cost(
@@ -76,6 +78,35 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
         spans=tuple(_spans(artifact, ran)),
         mvms_alone=_mvms_alone(chip, workload, busy, energy["array"]),
     )
+
+
+def _idle_pj(chip: ChipSpec, artifact: Artifact, ran: Sequence[Ran], latency: int) -> float:
+    """Of all chips all the time, or of each while it works, and a share while it is off."""
+    gating = chip.gating
+    if gating is None or gating.idle_chips == "on":
+        return idle_pj(chip, len(artifact.cores), len(artifact.chips), latency)
+    works: dict[int, list[tuple[int, int]]] = {number: [] for number in artifact.chips}
+    for step in ran:
+        for lane, track in step.uses:
+            if lane.cores:
+                works[lane.cores[0] // chip.cores].append((track.first, track.last))
+    total = 0.0
+    for number, spans in works.items():
+        cores = sum(core // chip.cores == number for core in artifact.cores)
+        on = covered(spans, to_ps(gating.wake_ns))
+        total += idle_pj(chip, cores, 1, on)
+        total += gating.kept_share * idle_pj(chip, cores, 1, latency - on)
+    return total
+
+
+def covered(spans: Sequence[tuple[int, int]], before: int) -> int:
+    """The time in any of the spans, each begun so much earlier, but not before zero."""
+    covered = end = 0
+    for first, last in sorted(spans):
+        start = max(end, first - before, 0)
+        covered += max(0, last - start)
+        end = max(end, last)
+    return covered
 
 
 def per_vector(
@@ -104,8 +135,12 @@ def per_vector(
 
 def _tile(chip: ChipSpec, tile: Tile, mode: Mode, leaving: int) -> Counts:
     rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
-    own = chip.vector_unit is not None and tile.core < chip.cores
-    return tile_counts(rows, columns, mode, leaving=leaving, own_transport=own)
+    way: Way = "host_link"
+    if chip.vector_unit is not None and tile.core < chip.cores:
+        way = "transport"
+    elif chip.far_link is not None:
+        way = "chip_link"
+    return tile_counts(rows, columns, mode, leaving=leaving, way=way)
 
 
 def count(

@@ -12,7 +12,7 @@ FACTORS = (0.5, 2.0)
 _TABLES = (
     "mvm_time", "ldpu_time", "stage_time", "link_time", "hop_time", "host_link_time", "host_time",
     "mvm_energy", "ldpu_energy", "link_energy", "idle_power", "host_link_energy", "host_energy",
-    "vector_unit", "gdpu",
+    "vector_unit", "gdpu", "chip_link", "gating",
 )  # fmt: skip
 
 
@@ -31,7 +31,12 @@ def _assumed(chip: ChipSpec) -> Iterator[tuple[str, str]]:
     for name in _TABLES:
         table = getattr(chip, name)
         if table is not None and table.pedigree.kind == "assumed":
-            yield from ((name, f.name) for f in fields(table) if f.name != "pedigree")
+            numbers = (f.name for f in fields(table) if _is_number(getattr(table, f.name)))
+            yield from ((name, field) for field in numbers)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _moved(chip: ChipSpec, workload: Workload, mode: Mode | None, name: str, key: str) -> Moved:

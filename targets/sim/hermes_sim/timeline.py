@@ -18,8 +18,8 @@ other through the layers.
 A time step of a recurrence waits for the gates of the one before it, and so finds all resources
 idle but at the first; its gates are the digital unit's, or the chip's own for LSTMs, which stands
 between the last LDPUs and their ports.
-On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
-the ports of the other chips over the host link.
+On several chips the host does what is digital, over its link; or the vector unit of the first chip
+does, which reaches the ports of the other chips over the chips' links, or over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
@@ -392,7 +392,9 @@ class _Times:
         return to_ps(self.chip.link_time.byte_ns * columns)
 
     def port(self, core: int) -> "_Port":
-        unit = self.chip.vector_unit
+        unit, link = self.chip.vector_unit, self.chip.far_link
+        if link is not None and core >= self.chip.cores:
+            return _Port("chip_link", link.byte_ns, to_ps(link.latency_ns))
         if unit is None or core >= self.chip.cores:
             return _Port("host_link", self.chip.host_link_time.byte_ns, 0)
         return _Port("transport", unit.byte_ns, to_ps(unit.latency_ns))

@@ -94,7 +94,7 @@ def capture(
     _check_kind(model)
     if isinstance(model, ExportedProgram):
         return _captured_before(model, inputs)
-    with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad():
+    with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad(), _device_of(model):
         arguments = arguments or _by_position(model, inputs)
         with _on_tensors(model, arguments) as results:
             with longest_sequences():
@@ -316,6 +316,13 @@ def _writes_in_place(exported: ExportedProgram) -> bool:
         or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
         for t in targets
     )
+
+
+def _device_of(model: nn.Module) -> "contextlib.AbstractContextManager[Any]":
+    """Where tensors are made that the model's code does not place: beside its weights, if these
+    are shapes alone."""
+    meta = any(t.is_meta for t in (*model.parameters(), *model.buffers()))
+    return torch.device("meta") if meta else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
