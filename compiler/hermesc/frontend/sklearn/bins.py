@@ -143,7 +143,7 @@ def _numbers(categories: Any) -> Any:
 
 def _indicators(m: Any, x: Tensor) -> Tensor:
     chosen = x.index_select(1, m.column)
-    same = (chosen == m.value) | (chosen.isnan() & m.value.isnan())
+    same: Tensor = (chosen == m.value) | (chosen.isnan() & m.value.isnan())
     return same.to(x.dtype)
 
 
