@@ -70,10 +70,13 @@ _COMMANDS = {
     "cost": "hermesc.cli.cost:cost_command",
     "defects": "hermesc.cli.defects:defects_command",
     "diff": "hermesc.cli.show:diff_command",
+    "export": "hermesc.cli.export:export_command",
     "inspect": "hermesc.cli.show:inspect_command",
     "program": "hermesc.cli.run:program_command",
     "run": "hermesc.cli.run:run_command",
+    "schema": "hermesc.cli.show:schema_command",
     "study": "hermesc.cli.study:study_command",
+    "sweep": "hermesc.cli.sweep:sweep_command",
     "view": "hermesc.cli.view:view_command",
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
@@ -37,6 +38,7 @@ class ProgramInfo:
     rows_independent: whether each output row depends on its own input row alone.
     notes: sentences for the report.
     classes: what the columns of the first output stand for, if the model tells.
+    predicted: errors that are expected of each MVM.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ProgramInfo:
     rows_independent: bool
     notes: tuple[str, ...]
     classes: tuple[int | float | str, ...] = ()
+    predicted: tuple[schema.PredictedError, ...] = ()
 
 
 def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramInfo) -> Artifact:
@@ -74,6 +77,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
         chips=placed.chips,
         defects=remapped.layers,
         classes=info.classes,
+        predicted=info.predicted,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
@@ -114,6 +118,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
                     window=op.window,
+                    recurrence=op.recurrence,
                 )
             case Input():
                 pass
@@ -148,10 +153,10 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
-    try:
-        return array_of(value.cpu().contiguous())
-    except TypeError:
-        raise ModelError(
-            f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "
-            "with model.float()"
-        ) from None
+    array = array_of(value.cpu().contiguous())
+    if value.dtype in (torch.bfloat16, torch.from_numpy(array).dtype):
+        return array
+    raise ModelError(
+        f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model with "
+        "model.float()"
+    )

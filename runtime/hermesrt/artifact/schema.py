@@ -11,6 +11,7 @@ from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
@@ -83,7 +84,8 @@ class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
     name: of the result.
-    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window, or
+        [batch, time, inputs] of a recurrence.
     matrix: the name of the stored matrix, [rows, columns].
     scale: the name of a tensor, [columns]; None for 1.
     bias: the name of a tensor, [columns]; None for 0.
@@ -97,6 +99,8 @@ class MvmStep:
     clipped_share: of the calibration inputs, 0 to 1.
     window: what it moves over x, if it does: at each position the rows are taps, the channels of a
         tap together, and the result is [..., columns, *outputs].
+    recurrence: what makes the next vector of each product, if it runs time step by time step: the
+        rows are those of x and of h, and the result is [batch, time, h].
     """
 
     tag: ClassVar[str] = "mvm"
@@ -112,11 +116,12 @@ class MvmStep:
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
     clipped_share: float = limits(0.0, 1.0)
     window: Window | None = None
+    recurrence: Recurrence | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
-        return (self.input,)
+        return (self.input, *(self.recurrence.states if self.recurrence else ()))
 
 
 Step = ConstantStep | HostStep | MvmStep
@@ -273,6 +278,29 @@ class LayerDefects:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedError:
+    """How far an MVM's outputs are expected to be off, relative to how much they vary over the
+    calibration data.
+
+    mvm: the name of the step.
+    own: through what the layer itself adds, before outputs clip or a ReLU follows.
+    total: with what reaches it from the layers before, of what it sends out.
+    programming: part of `own`: what programming misses.
+    read: part of `own`: noise of reading, fresh after programming.
+    input_code: part of `own`: rounding of inputs.
+    converters: part of `own`: counts and output codes.
+    """
+
+    mvm: str
+    own: float = limits(0.0, 3.5e38)
+    total: float = limits(0.0, 3.5e38)
+    programming: float = limits(0.0, 3.5e38)
+    read: float = limits(0.0, 3.5e38)
+    input_code: float = limits(0.0, 3.5e38)
+    converters: float = limits(0.0, 3.5e38)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything in a program but its tensors.
 
@@ -295,6 +323,7 @@ class Manifest:
     defects: an entry for each matrix, where a map of defects was given.
     classes: what the columns of the first output stand for (of two classes, the sign of a single
         column), if the model tells.
+    predicted: an entry for each MVM step, in order; none in files of older compilers.
     """
 
     name: str
@@ -313,9 +342,10 @@ class Manifest:
     chips: int = limits(1, 4096)
     defects: tuple[LayerDefects, ...] = ()
     classes: tuple[int | float | str, ...] = ()
+    predicted: tuple[PredictedError, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A program.
 
@@ -329,6 +359,9 @@ class Artifact:
     tensors: Mapping[str, NDArray[Any]]
     examples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.manifest.name}, {len(self.manifest.matrices)} matrices>"
 
     @cached_property
     def chip(self) -> ChipSpec:

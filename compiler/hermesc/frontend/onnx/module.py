@@ -39,13 +39,14 @@ from hermesc.frontend.onnx.node import (
 from hermesc.frontend.onnx.pooling import POOLING
 from hermesc.frontend.onnx.quantized import QUANTIZED
 from hermesc.frontend.onnx.read import all_nodes, inputs, versions
+from hermesc.frontend.onnx.recurrence import RECURRENT
 from hermesc.frontend.onnx.resize import RESIZE
 from hermesc.frontend.onnx.sizes import run_known
 from hermesrt.errors import Location, ModelError, Refusal
 
 STANDARD: Mapping[str, OnnxOp] = {
     **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION, **QUANTIZED,
-    **RESIZE,
+    **RECURRENT, **RESIZE,
     **{name: OnnxOp(lambda *_: None, attributes) for name, attributes in NESTED.items()},
 }  # fmt: skip
 ML: Mapping[str, OnnxOp] = {

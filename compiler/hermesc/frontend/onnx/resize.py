@@ -29,10 +29,21 @@ def _resize(
     for i, axis in enumerate(axes):
         size = x.shape[axis]
         if factors:
+            _check_corners(node, size * factors[i])
             x = _axis(node, x, axis, math.floor(size * factors[i]), factors[i])
         else:
             x = _axis(node, x, axis, wanted[i], None)
     return x
+
+
+def _check_corners(node: OnnxNode, size: Any) -> None:
+    """Raises: RefusedNode where the standard and onnxruntime disagree."""
+    mode = node.get("coordinate_transformation_mode")
+    if mode == "align_corners" and isinstance(size, float) and not size.is_integer():
+        raise RefusedNode(
+            f"its scales give the size {size:g}, and what align_corners means there the standard "
+            "and onnxruntime say differently; give sizes instead"
+        )
 
 
 def _factors(node: OnnxNode, scales: OnnxValue | None) -> list[float]:

@@ -236,9 +236,9 @@ def _export(
 ) -> tuple[ExportedProgram, tuple[str, ...]]:
     if shapes is not None and arguments.args is not arguments.tensors:
         shapes = tuple(arguments.marks(shapes))
-    wanted = _dynamic_shapes(model, inputs, shapes)
+    wanted = symbolic_sizes(model, inputs, shapes)
     try:
-        with whole_recurrences():
+        with whole_recurrences(), _without_shape_cache():
             exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:
@@ -268,7 +268,7 @@ def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, 
     return exported, notes + more
 
 
-def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
+def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
     """The user's marks, with the first size of each input symbolic besides."""
     if shapes is None:
         marks = tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)
@@ -314,6 +314,15 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _without_shape_cache() -> contextlib.AbstractContextManager[object]:
+    """Without torch's memory of the shapes that operations make: where sizes are symbols, it costs
+    more than to make them again."""
+    name = "fake_tensor_cache_enabled"
+    if not hasattr(torch._dynamo.config, name):
+        return contextlib.nullcontext()
+    return torch._dynamo.config.patch(name, False)  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -9,13 +9,20 @@ from hermesrt.artifact.contents import CoreContents
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, NodeAssignment, Tile
 from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
 from hermesrt.chip.load import chip_tables
-from hermesrt.chip.spec import Kind
+from hermesrt.chip.spec import ChipSpec, Kind
 from hermesrt.cost import Cost, LayerCost
+from hermesrt.facts.errors import error_text, layer_errors
+from hermesrt.pricing import FunctionPrice, function_prices
 from hermesrt.report.figures.breakdown import amount_text
 from hermesrt.report.figures.svg import swatch_svg
 from hermesrt.units import percent, plural, si
 
 _PS, _PJ = 1e-12, 1e-12
+_PLACES = {
+    "host": "host",
+    "ldpu": "LDPU, one output of its affine",
+    "vector_unit": "unit on the chip",
+}
 _PEDIGREE = ("kind", "source", "note")
 _KINDS: tuple[Kind, ...] = ("assumed", "derived", "quoted")
 
@@ -45,6 +52,7 @@ class LayerRow:
     mvms: of cores, for a sample.
     latency: first begin to last end, with its unit.
     energy: of a sample, with its unit.
+    expected: the error of its outputs, relative to how much they vary; may be empty.
     places: the source lines that use it.
     swatch: a picture of its colour and hatch.
     """
@@ -56,6 +64,7 @@ class LayerRow:
     mvms: str
     latency: str
     energy: str
+    expected: str
     places: tuple[Detail, ...]
     swatch: Markup
 
@@ -96,12 +105,85 @@ class Bar:
     layer: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class BoundRow:
+    """A sample's cost with the digital part in one place, all of it text.
+
+    place: where.
+    latency: with its unit.
+    assumed_latency: share that rests on assumed constants.
+    energy: with its unit.
+    assumed_energy: share that rests on assumed constants.
+    """
+
+    place: str
+    latency: str
+    assumed_latency: str
+    energy: str
+    assumed_energy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One cosine in one place, all of it text.
+
+    place: where.
+    time: with its unit.
+    energy: with its unit.
+    kind: of the energy.
+    source: of the energy.
+    """
+
+    place: str
+    time: str
+    energy: str
+    kind: Kind
+    source: str
+
+
+def bound_rows(cost: Cost) -> list[BoundRow]:
+    """The digital part on the host, and on the chip."""
+    return [
+        BoundRow(
+            place=_PLACES[b.place],
+            latency=si(b.latency_ps * _PS, "s"),
+            assumed_latency=percent(b.assumed_latency),
+            energy=si(b.energy_pj * _PJ, "J"),
+            assumed_energy=percent(b.assumed_energy),
+        )
+        for b in cost.bounds
+    ]
+
+
+def price_rows(chip: ChipSpec) -> list[PriceRow]:
+    """One cosine on the host and on the chip, and an output of an LDPU beside them."""
+    return [
+        PriceRow(
+            place=_PLACES[price.place],
+            time=si(price.ns * 1e-9, "s"),
+            energy=si(price.pj * _PJ, "J"),
+            kind=price.pedigree.kind,
+            source=price.pedigree.source,
+        )
+        for price in function_prices(chip)
+    ]
+
+
+def price_ratio(chip: ChipSpec) -> str:
+    """How many times more energy a cosine takes on the host than in a unit on the chip."""
+    prices: Mapping[str, FunctionPrice] = {p.place: p for p in function_prices(chip)}
+    unit = prices.get("vector_unit")
+    return f"{prices['host'].pj / unit.pj:,.0f}" if unit is not None and unit.pj else ""
+
+
 def layer_rows(artifact: Artifact, cost: Cost) -> list[LayerRow]:
     """The matrices, in order."""
-    return [_layer(number, spent) for number, spent in enumerate(matrix_costs(artifact, cost))]
+    errors = {layer.label: error_text(layer.found) for layer in layer_errors(artifact)}
+    costs = enumerate(matrix_costs(artifact, cost))
+    return [_layer(number, spent, errors.get(spent.matrix.label, "")) for number, spent in costs]
 
 
-def _layer(number: int, spent: MatrixCost) -> LayerRow:
+def _layer(number: int, spent: MatrixCost, expected: str) -> LayerRow:
     matrix = spent.matrix
     return LayerRow(
         label=matrix.label,
@@ -111,13 +193,14 @@ def _layer(number: int, spent: MatrixCost) -> LayerRow:
         mvms=f"{spent.core_mvms:,}",
         latency=si(spent.latency_ps * _PS, "s"),
         energy=si(spent.energy_pj * _PJ, "J"),
+        expected=expected,
         places=_places(spent.steps),
         swatch=Markup(swatch_svg(number)),
     )
 
 
 def _places(steps: Sequence[MvmStep]) -> tuple[Detail, ...]:
-    places = dict.fromkeys((str(s.location), s.location.code.strip()) for s in steps)
+    places = dict.fromkeys((s.location.place, s.location.code.strip()) for s in steps)
     return tuple(Detail("Source", place, code) for place, code in places)
 
 
@@ -129,6 +212,7 @@ def layer_details(row: LayerRow) -> tuple[Detail, ...]:
         Detail("Core MVMs", row.mvms),
         Detail("Matrix", f"{row.size}, in {plural(row.tiles, 'tile')}"),
         Detail("Cores", row.cores),
+        *([Detail("Expected error", row.expected)] if row.expected else []),
         *row.places,
     )
 
@@ -145,7 +229,7 @@ def step_details(account: NodeAssignment | None, layer: LayerCost | None) -> tup
     if account is not None:
         shown += [
             Detail("Digital", account.reason),
-            Detail("Source", str(account.location), account.location.code.strip()),
+            Detail("Source", account.location.place, account.location.code.strip()),
         ]
     return tuple(shown)
 
