@@ -23,7 +23,7 @@ import numpy as np
 import onnx
 import torch
 
-from hermesc.frontend.onnx.module import CLASSIC, STANDARD, OnnxGraph, input_types, refusals
+from hermesc.frontend.onnx.module import ML, STANDARD, OnnxGraph, input_types, refusals
 from hermesc.frontend.onnx.node import RefusedNode
 from hermesc.frontend.onnx.read import inputs, prepared, validate
 from hermesrt.errors import HermescError
@@ -76,7 +76,7 @@ def cases() -> Iterator[Case]:
 
 
 def _is_read(node: onnx.NodeProto) -> bool:
-    table = CLASSIC if node.domain == "ai.onnx.ml" else STANDARD
+    table = ML if node.domain == "ai.onnx.ml" else STANDARD
     return node.op_type in table or node.op_type == "Constant"
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from hermesc.frontend.onnx.elementwise import on_tensors
 from hermesc.frontend.onnx.node import OnnxNode, OnnxOp, OnnxValue, tensor
 
-_AFTER: Mapping[str, Callable[[Tensor], Tensor]] = {
+AFTER: Mapping[str, Callable[[Tensor], Tensor]] = {
     "NONE": lambda x: x,
     "LOGISTIC": torch.sigmoid,
     "SOFTMAX": lambda x: x.softmax(-1),
@@ -52,7 +52,7 @@ def _normalizer(node: OnnxNode, x: Tensor) -> Tensor:
 def _linear_regressor(node: OnnxNode, x: Tensor) -> Tensor:
     weight = _floats(node, "coefficients").reshape(node.get("targets", 1), -1)
     y = F.linear(x.float(), weight, node.get("intercepts"))
-    return _AFTER[node.get("post_transform", "NONE")](y)
+    return AFTER[node.get("post_transform", "NONE")](y)
 
 
 def _linear_classifier(node: OnnxNode, x: Tensor) -> tuple[Any, Tensor]:
@@ -64,15 +64,20 @@ def _linear_classifier(node: OnnxNode, x: Tensor) -> tuple[Any, Tensor]:
     kind = node.get("post_transform", "NONE")
     if count == 1:
         index = (scores[:, 0] > 0).long()
-        positive = _AFTER["LOGISTIC" if kind == "LOGISTIC" else "NONE"](scores)
+        positive = AFTER["LOGISTIC" if kind == "LOGISTIC" else "NONE"](scores)
         negative = 1 - positive if kind == "LOGISTIC" else -positive
         return _labels(node, index), torch.cat([negative, positive], 1)
-    return _labels(node, scores.argmax(1)), _AFTER[kind](scores)
+    return _labels(node, scores.argmax(1)), AFTER[kind](scores)
 
 
 def _labels(node: OnnxNode, index: Tensor) -> Any:
-    numbers = node.get("classlabels_ints")
-    return torch.tensor(list(numbers))[index] if numbers else Words()
+    return labels(node.get("classlabels_ints") or (), index)
+
+
+def labels(known: Sequence[Any], index: Tensor) -> Any:
+    """The whole number of each class in its place; strings are no tensor."""
+    numbers = [n for n in known if isinstance(n, int)]
+    return torch.tensor(numbers)[index] if numbers else Words()
 
 
 def _feature_vectorizer(_: OnnxNode, *values: Tensor) -> Tensor:
@@ -110,9 +115,7 @@ def _one_label_a_column(node: OnnxNode) -> str | None:
 
 def _known_transform(node: OnnxNode) -> str | None:
     kind = node.get("post_transform", "NONE")
-    return (
-        None if kind in _AFTER else f"its post_transform is {kind}; known are {', '.join(_AFTER)}"
-    )
+    return None if kind in AFTER else f"its post_transform is {kind}; known are {', '.join(AFTER)}"
 
 
 def _zip_map(_: OnnxNode, value: OnnxValue) -> Tensor:

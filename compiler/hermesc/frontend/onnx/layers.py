@@ -69,7 +69,8 @@ def _lp_norm(node: OnnxNode, x: Tensor) -> Tensor:
     return x / torch.where(length == 0, torch.ones_like(length), length)
 
 
-def _conv(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def convolved(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A convolution with the window that the node tells."""
     rank = x.dim() - 2
     x, padding = _padded(node, x, [int(s) for s in weight.shape[2:]])
     strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
@@ -133,7 +134,7 @@ LAYERS: Mapping[str, OnnxOp] = {
     "InstanceNormalization": on_tensors(_instance_norm, "epsilon"),
     "GroupNormalization": on_tensors(_group_norm, "epsilon", "num_groups", "stash_type"),
     "LpNormalization": on_tensors(_lp_norm, "axis", "p"),
-    "Conv": on_tensors(_conv, *WINDOW, "group"),
+    "Conv": on_tensors(convolved, *WINDOW, "group"),
     "ConvTranspose": on_tensors(
         _conv_transpose, *WINDOW, "group", "output_padding", "output_shape", refuse=_odd_padding
     ),

@@ -1,5 +1,6 @@
 """An ONNX graph as an nn.Module: each node a child of its own, so that reports can name it."""
 
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +14,18 @@ from torch import Tensor, nn
 
 from hermesc.frontend.onnx.attention import ATTENTION
 from hermesc.frontend.onnx.classic import CLASSIC, WEIGHTS, Words
-from hermesc.frontend.onnx.elementwise import ELEMENTWISE
+from hermesc.frontend.onnx.elementwise import ELEMENTWISE, on_tensors
+from hermesc.frontend.onnx.ensembles import (
+    ENSEMBLES,
+    Ensemble,
+    label_encoder,
+    of_strings,
+    one_hot,
+    why_not,
+)
 from hermesc.frontend.onnx.layers import LAYERS
 from hermesc.frontend.onnx.layout import LAYOUT
+from hermesc.frontend.onnx.nested import NESTED, run_nested
 from hermesc.frontend.onnx.node import (
     DTYPES,
     Known,
@@ -27,14 +37,31 @@ from hermesc.frontend.onnx.node import (
     tensor,
 )
 from hermesc.frontend.onnx.pooling import POOLING
-from hermesc.frontend.onnx.read import inputs, versions
+from hermesc.frontend.onnx.quantized import QUANTIZED
+from hermesc.frontend.onnx.read import all_nodes, inputs, versions
 from hermesc.frontend.onnx.recurrence import RECURRENT
+from hermesc.frontend.onnx.resize import RESIZE
 from hermesc.frontend.onnx.sizes import run_known
 from hermesrt.errors import Location, ModelError, Refusal
 
 STANDARD: Mapping[str, OnnxOp] = {
-    **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION, **RECURRENT,
+    **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION, **QUANTIZED,
+    **RECURRENT, **RESIZE,
+    **{name: OnnxOp(lambda *_: None, attributes) for name, attributes in NESTED.items()},
 }  # fmt: skip
+ML: Mapping[str, OnnxOp] = {
+    **CLASSIC,
+    **{
+        name: OnnxOp(lambda *_: None, attributes, why_not) for name, attributes in ENSEMBLES.items()
+    },
+    "OneHotEncoder": on_tensors(one_hot, "cats_int64s", "cats_strings", "zeros", refuse=of_strings),
+    "LabelEncoder": on_tensors(
+        label_encoder,
+        *("default_float", "default_int64", "default_string", "keys_floats", "keys_int64s"),
+        *("keys_strings", "values_floats", "values_int64s", "values_strings"),
+        refuse=of_strings,
+    ),
+}
 _MOST_NUMBERS = 16  # of a constant that may be a number of an operation
 _MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape
 _MOVES_WORDS = ("Identity", "Reshape", "ArrayFeatureExtractor", "Gather", "Squeeze", "Flatten")
@@ -44,7 +71,7 @@ _TEXT = (AttributeProto.STRING, AttributeProto.STRINGS)
 def refusals(model: ModelProto) -> list[Refusal]:
     """Every node that has no torch form, with the reason."""
     found = []
-    for i, proto in enumerate(model.graph.node):
+    for i, proto in enumerate(all_nodes(model.graph.node)):
         node = _node(proto, i, versions(model))
         reason = _why_not(node, proto)
         if reason is not None:
@@ -66,7 +93,7 @@ def _why_not(node: OnnxNode, proto: NodeProto) -> str | None:
 
 
 def _find(node: OnnxNode) -> OnnxOp | None:
-    return {"": STANDARD, "ai.onnx.ml": CLASSIC}.get(node.domain, {}).get(node.op)
+    return {"": STANDARD, "ai.onnx.ml": ML}.get(node.domain, {}).get(node.op)
 
 
 def _node(proto: NodeProto, index: int, opsets: Mapping[str, int]) -> OnnxNode:
@@ -139,29 +166,92 @@ class NodeModule(nn.Module):
         return self._op.run(node, *values)
 
 
-class OnnxGraph(nn.Module):
-    """The graph of a model that `refusals` found nothing against.
+class NestedModule(nn.Module):
+    """A node that holds graphs."""
 
-    Inputs are taken in the graph's order. Raises: ModelError for a node that fails.
-    """
-
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(
+        self, node: OnnxNode, bodies: Mapping[str, "Steps"], fixed: Sequence[bool]
+    ) -> None:
         super().__init__()
-        graph = model.graph
-        self._inputs = [value.name for value in inputs(model)]
+        self._node, self._fixed = node, fixed
+        self.bodies = nn.ModuleDict(bodies)
+
+    @property
+    def name(self) -> str:
+        """Its name and operation."""
+        return f"{self._node.name} ({self._node.op})"
+
+    def forward(self, held: Mapping[str, Any], *values: Any) -> Any:
+        """Its outputs; `held` are the values around it."""
+        return run_nested(self._node, dict(self.bodies.items()), held, values, self._fixed)  # type: ignore[arg-type]
+
+
+class EnsembleModule(Ensemble):
+    """A node of trees."""
+
+    @property
+    def name(self) -> str:
+        """Its name and operation."""
+        return f"{self._node.name} ({self._node.op})"
+
+    def forward(self, value: OnnxValue) -> Any:
+        """Its outputs."""
+        return super().forward(tensor(value))
+
+
+class Steps(nn.Module):
+    """The nodes of a graph, one after the other. `outer` are numbers known around it."""
+
+    def __init__(
+        self,
+        graph: onnx.GraphProto,
+        opsets: Mapping[str, int],
+        outer: "Mapping[str, np.ndarray[Any, Any]]",
+    ) -> None:
+        super().__init__()
+        self._given = [value.name for value in graph.input]
         self._outputs = [value.name for value in graph.output]
         self._weights: dict[str, tuple[nn.Module, str]] = {}
         self._known: dict[str, Known | Words] = {}
-        self._numbers: dict[str, np.ndarray[Any, Any]] = {}
+        self._numbers: dict[str, np.ndarray[Any, Any]] = dict(outer)
+        self._opsets = opsets
         self.running = "the model"  # the node at work, for messages
-        self.strings: tuple[str, ...] = ()  # outputs of the last run that were left out
-        self._steps: list[tuple[NodeModule, tuple[str, ...], tuple[str, ...]]] = []
-        taken = {v for n in graph.node for v in n.input} | set(self._outputs)
+        self._steps: list[tuple[nn.Module, tuple[str, ...], tuple[str, ...]]] = []
+        self._protos = list(graph.node)
+        taken = {v for n in all_nodes(graph.node) for v in n.input} | set(self._outputs)
+        taken |= {v.name for n in all_nodes(graph.node) for a in n.attribute for v in a.g.output}
         for value in graph.initializer:
             if value.name in taken:
                 self._hold(value.name, _array(value))
         for i, proto in enumerate(graph.node):
-            self._add(_node(proto, i, versions(model)), proto)
+            self._add(_node(proto, i, opsets), proto)
+
+    def given(self) -> Sequence[str]:
+        """Names of its own inputs."""
+        return self._given
+
+    def passes_on(self, count: int) -> bool:
+        """Whether its first outputs are its first inputs, unchanged."""
+        made = {o: n for n in self._protos for o in n.output}
+        for name, wanted in zip(self._outputs[:count], self._given[:count], strict=True):
+            while name in made and made[name].op_type == "Identity":
+                name = made[name].input[0]
+            if name != wanted:
+                return False
+        return True
+
+    def steps(self) -> Sequence[NodeProto]:
+        """Its nodes in order."""
+        return self._protos
+
+    def outputs(self) -> Sequence[str]:
+        """Names of its results."""
+        return self._outputs
+
+    def known(self) -> Mapping[str, Any]:
+        """Values that the file holds for it."""
+        weights = {name: getattr(owner, place) for name, (owner, place) in self._weights.items()}
+        return self._known | weights
 
     def _add(self, node: OnnxNode, proto: NodeProto) -> None:
         if node.op == "Constant" and not node.domain:
@@ -171,8 +261,22 @@ class OnnxGraph(nn.Module):
             return
         op = _find(node)
         assert op is not None
+        if node.op in NESTED and not node.domain:
+            bodies = {
+                a.name: Steps(a.g, self._opsets, self._numbers)
+                for a in proto.attribute
+                if a.HasField("g")
+            }
+            fixed = [name in self._weights for name in proto.input]
+            self._put(node, NestedModule(node, bodies, fixed), proto)
+            return
+        if node.op in ENSEMBLES and node.domain:
+            self._put(node, EnsembleModule(node), proto)
+            return
         places = {i: self._numbers[n] for i, n in enumerate(proto.input) if n in self._numbers}
-        module = NodeModule(replace(node, constants=places), op)
+        self._put(node, NodeModule(replace(node, constants=places), op), proto)
+
+    def _put(self, node: OnnxNode, module: nn.Module, proto: NodeProto) -> None:
         self.add_module(_free(self, node.name.replace(".", "_")), module)
         self._steps.append((module, tuple(proto.input), tuple(proto.output)))
 
@@ -189,7 +293,7 @@ class OnnxGraph(nn.Module):
             self._numbers[name] = array
         *path, leaf = [re.sub(r"[^\w/:-]", "_", part) or "_" for part in name.split(".")]
         owner: nn.Module = self
-        for part in path:
+        for part in (f"{part}_" if keyword.iskeyword(part) else part for part in path):
             child = getattr(owner, part, None)
             if not isinstance(child, nn.Module):
                 child = nn.Module()
@@ -199,24 +303,41 @@ class OnnxGraph(nn.Module):
         owner.register_buffer(place, _tensor(array, name))
         self._weights[name] = owner, place
 
-    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
-        """The graph's outputs, in its order, without those that are strings."""
-        held: dict[str, Any] = dict(zip(self._inputs, values, strict=True))
-        held |= self._known
-        held |= {name: getattr(owner, place) for name, (owner, place) in self._weights.items()}
+    def evaluated(self, held: Mapping[str, Any], *values: Any) -> list[Any]:
+        """Its outputs; `held` are the values around it."""
+        held = dict(held) | dict(zip(self._given, values, strict=False))
+        held |= self.known()
         for module, taken, made in self._steps:
             self.running = f"the node {module.name}"
-            result = module(*(held[name] if name else None for name in taken))
+            given = [held[name] if name else None for name in taken]
+            nested = isinstance(module, NestedModule)
+            result = module(held, *given) if nested else module(*given)
             results = result if isinstance(result, tuple) else (result,)
             held |= dict(zip(made, results, strict=False))
-        kept = {name: held[name] for name in self._outputs}
+        return [held[name] for name in self._outputs]
+
+
+class OnnxGraph(Steps):
+    """The graph of a model that `refusals` found nothing against.
+
+    Inputs are taken in the graph's order. Raises: ModelError for a node that fails.
+    """
+
+    def __init__(self, model: ModelProto) -> None:
+        super().__init__(model.graph, versions(model), {})
+        self._given = [value.name for value in inputs(model)]
+        self.strings: tuple[str, ...] = ()  # outputs of the last run that were left out
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """The graph's outputs, in its order, without those that are strings."""
+        kept = dict(zip(self._outputs, self.evaluated({}, *values), strict=True))
         self.strings = tuple(name for name, value in kept.items() if isinstance(value, Words))
         return tuple(tensor(v).clone() for v in kept.values() if not isinstance(v, Words))
 
 
 def _free(owner: nn.Module, name: str) -> str:
-    """The name, or one like it that the module does not have yet."""
-    while hasattr(owner, name) or not name:
+    """The name, or one like it that the module does not have yet and Python may write."""
+    while hasattr(owner, name) or not name or keyword.iskeyword(name):
         name = f"{name}_"
     return name
 

@@ -1,7 +1,7 @@
 """An ONNX file as a checked ModelProto with all of its weights; the file may come from anywhere."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 
 from hermesc.frontend.onnx.external import load_outside, outside_tensors
 from hermesc.frontend.onnx.functions import check_functions
@@ -17,6 +17,66 @@ from hermesrt.errors import HermescError, ModelError
 from hermesrt.files.atomic import read_file
 
 OLDEST_OPSET = 13  # those behind it only added types and attributes
+_OLDEST_TYPES = 9  # from here on these only got further types
+_MORE_TYPES = frozenset(
+    [
+        "Abs",
+        "Add",
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "BatchNormalization",
+        "Cast",
+        "Ceil",
+        "Concat",
+        "Constant",
+        "ConstantOfShape",
+        "Div",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Expand",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "Gemm",
+        "Greater",
+        "Identity",
+        "Less",
+        "Log",
+        "MatMul",
+        "Max",
+        "Mean",
+        "Min",
+        "Mul",
+        "Neg",
+        "Not",
+        "Pow",
+        "Reciprocal",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Size",
+        "Sqrt",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "Tile",
+        "Transpose",
+        "Where",
+        "Scan",
+    ]
+)
 
 
 def read_model(path: Path) -> ModelProto:
@@ -60,7 +120,7 @@ def _raised(model: ModelProto, where: str) -> ModelProto:
     old = versions(model).get("", OLDEST_OPSET)
     if old >= OLDEST_OPSET:
         return model
-    nodes = itertools.chain(model.graph.node, *(f.node for f in model.functions))
+    nodes = itertools.chain(all_nodes(model.graph.node), *(f.node for f in model.functions))
     changed = sorted({n.op_type for n in nodes if not n.domain and _changed(n.op_type, old)})
     if changed or any(opset.domain == "" for f in model.functions for opset in f.opset_import):
         raise ModelError(
@@ -76,8 +136,21 @@ def _raised(model: ModelProto, where: str) -> ModelProto:
     return raised
 
 
+def all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """The nodes, and those of the graphs inside of them."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from all_nodes(attribute.g.node)
+
+
 def _changed(op: str, version: int) -> bool:
     """Whether OLDEST_OPSET defines a standard operation otherwise than that version."""
+    if version >= _OLDEST_TYPES and op in _MORE_TYPES:
+        return False
+    if version >= _OLDEST_TYPES + 2 and op in ("Clip", "If", "Pad"):
+        return False
     try:
         old, new = (onnx.defs.get_schema(op, v) for v in (version, OLDEST_OPSET))
     except onnx.defs.SchemaError:

@@ -1,42 +1,46 @@
 """A tree of fitted estimators as one torch module; what has no torch form is listed at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
-from hermesc.frontend.sklearn.gaussian import PROCESSES
+from hermesc.frontend.sklearn.beside import side_by_side
+from hermesc.frontend.sklearn.bins import LOOKED_UP
+from hermesc.frontend.sklearn.ensemble import COMPOSED
+from hermesc.frontend.sklearn.gaussian import CLASS_PROCESSES, PROCESSES
 from hermesc.frontend.sklearn.head import DECISIONS, PREDICTIONS, PROBABILITIES
+from hermesc.frontend.sklearn.likelihood import LIKELIHOOD_DECISIONS, LIKELIHOODS
 from hermesc.frontend.sklearn.project import PROJECTIONS, selector
 from hermesc.frontend.sklearn.scale import SCALERS
-from hermesc.frontend.sklearn.step import EstimatorStep, RefusedStep, chain, plain_name
+from hermesc.frontend.sklearn.step import EstimatorStep, RefusedStep, chain
+from hermesc.frontend.sklearn.trees import TREE_DECISIONS, TREE_PREDICTIONS, TREE_PROBABILITIES
 from hermesrt.errors import Location, Refusal
 
 # For each method, in the order of preference: what makes a module of an estimator that has it.
 _FORMS: dict[str, dict[Any, Any]] = {
-    "decision_function": DECISIONS,
-    "predict": PREDICTIONS | PROCESSES,
-    "predict_proba": PROBABILITIES,
-    "transform": SCALERS | PROJECTIONS,
+    "decision_function": DECISIONS | LIKELIHOOD_DECISIONS | TREE_DECISIONS,
+    "predict": PREDICTIONS | PROCESSES | TREE_PREDICTIONS,
+    "predict_proba": PROBABILITIES | LIKELIHOODS | TREE_PROBABILITIES | CLASS_PROCESSES,
+    "transform": SCALERS | PROJECTIONS | LOOKED_UP,
 }
 
 
 def output_method(estimator: Any) -> str | None:
     """The method whose result the program's output equals: decision values of a classifier (or
-    probabilities, if it has no decision values), predictions of a regressor, else features."""
+    probabilities, if it has no decision values, or else a column of 0 and 1 for each class that it
+    may predict), predictions of a regressor, else features."""
     kind = get_tags(estimator).estimator_type
     wanted = {
-        "classifier": ("decision_function", "predict_proba"),
+        "classifier": ("decision_function", "predict_proba", "predict"),
         "outlier_detector": ("decision_function",),
         "regressor": ("predict",),
     }.get(str(kind), ("transform",))
@@ -77,8 +81,9 @@ class Walk:
             return self._union(estimator, path)
         if kind is ColumnTransformer:
             return self._columns(estimator, path)
-        if kind is OneVsRestClassifier and method == "decision_function":
-            return self._rest(estimator, path)
+        composed = COMPOSED.get((kind, method or ""))
+        if composed is not None:
+            return composed(self, estimator, method or "", path)
         if method == "transform" and getattr(kind, "transform", None) is SelectorMixin.transform:
             return selector(estimator)
         return self._leaf(estimator, method)
@@ -112,7 +117,7 @@ class Walk:
             parts.append((self.module(estimator, "transform", _join(path, name)), None))
         if not parts:
             raise RefusedStep("it gives no feature: all of its transformers are dropped")
-        return SideBySide(names, parts, [weights.get(name, 1.0) for name in names])
+        return side_by_side(names, parts, [weights.get(name, 1.0) for name in names])
 
     def _columns(self, transformer: Any, path: str) -> nn.Module:
         names, parts = [], []
@@ -125,43 +130,7 @@ class Walk:
         if not parts:
             raise RefusedStep("it gives no feature: all of its transformers are dropped")
         weights = transformer.transformer_weights or {}
-        return SideBySide(names, parts, [weights.get(name, 1.0) for name in names])
-
-    def _rest(self, estimator: Any, path: str) -> nn.Module:
-        parts = []
-        for i, one in enumerate(estimator.estimators_):
-            method = output_method(one)
-            parts.append((self.module(one, method, _join(path, f"estimators_[{i}]")), None))
-        names = [f"estimator_{i}" for i in range(len(parts))]
-        return SideBySide(names, parts, [1.0] * len(parts), flat=len(parts) == 1)
-
-
-class SideBySide(nn.Module):
-    """Several modules of the same rows (or of some of their columns), one beside the other."""
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        parts: Sequence[tuple[nn.Module, Sequence[int] | None]],
-        weights: Sequence[float],
-        *,
-        flat: bool = False,
-    ) -> None:
-        super().__init__()
-        self._names, self._weights, self._flat = [plain_name(n) for n in names], weights, flat
-        for name, (part, columns) in zip(self._names, parts, strict=True):
-            pick = None if columns is None else np.array(columns, dtype=np.int64)
-            chosen = EstimatorStep(lambda m, x: x.index_select(1, m.columns), columns=pick)
-            setattr(self, name, part if pick is None else chain([("pick", chosen), ("use", part)]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Their outputs side by side."""
-        outputs = []
-        for name, weight in zip(self._names, self._weights, strict=True):
-            y = getattr(self, name)(x)
-            y = y.unsqueeze(1) if y.dim() == 1 else y
-            outputs.append(y if weight == 1.0 else y * weight)
-        return outputs[0].squeeze(1) if self._flat else torch.cat(outputs, 1)
+        return side_by_side(names, parts, [weights.get(name, 1.0) for name in names])
 
 
 def _join(path: str, name: str) -> str:

@@ -1,4 +1,5 @@
-"""The mean of a Gaussian process: its kernel's tree as torch modules."""
+"""Gaussian processes, their kernels' trees as torch modules: the mean of a regression, the class
+probabilities of a classification."""
 
 import math
 from typing import Any
@@ -7,9 +8,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.gaussian_process import GaussianProcessRegressor, kernels
+from sklearn.gaussian_process import _gpc as laplace
 from torch import Tensor, nn
 
 from hermesc.frontend.sklearn.head import KernelHead
+from hermesc.frontend.sklearn.likelihood import both
 from hermesc.frontend.sklearn.step import EstimatorStep, RefusedStep, dense
 
 
@@ -20,6 +23,56 @@ def gaussian_process(e: Any) -> nn.Module:
     kernel = _covariance(e.kernel_, e.X_train_)
     alpha = e.alpha_.reshape(len(e.alpha_), -1)
     return KernelHead(kernel, (alpha * e._y_train_std).T, e._y_train_mean, flat=e.alpha_.ndim == 1)
+
+
+class Laplace(nn.Module):
+    """The probabilities of two classes: a latent mean and variance, squashed.
+
+    Source: Rasmussen and Williams 2006, algorithm 3.2, with the integral as scikit-learn has it.
+    """
+
+    def __init__(self, e: Any) -> None:
+        super().__init__()
+        self.kernel = _covariance(e.kernel_, e.X_train_)
+        self._diagonal = _diagonal(e.kernel_)
+        weights = (e.y_train_ - e.pi_)[None]
+        roots = np.linalg.solve(e.L_, np.diag(e.W_sr_))
+        self.mean = EstimatorStep(lambda m, k: F.linear(k, m.weights), weights=weights)
+        self.spread = EstimatorStep(lambda m, k: F.linear(k, m.roots), roots=roots)
+        self._terms = list(zip(laplace.LAMBDAS.ravel(), laplace.COEFS.ravel(), strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[rows, 2]; the terms cancel to a thousandth, so they are summed in FP64."""
+        k = self.kernel(x)
+        mean = self.mean(k).squeeze(1).double()
+        variance = (self._diagonal(x) - self.spread(k).square().sum(1)).double()
+        alpha = 1 / (2 * variance)
+        sums = torch.zeros_like(mean)
+        for scale, share in self._terms:
+            inner = float(scale) * mean * (alpha / (alpha + float(scale) ** 2)).sqrt()
+            whole = (math.pi / alpha).sqrt() / (2 * (variance * 2 * math.pi).sqrt())
+            sums = sums + float(share) * (whole * torch.erf(inner) + 0.5)
+        return both(sums).to(x.dtype)
+
+
+def _diagonal(kernel: Any) -> Any:
+    """k(x, x) of each row, for a kernel of scikit-learn's."""
+    match type(kernel):
+        case kernels.Sum | kernels.Product:
+            one, two = _diagonal(kernel.k1), _diagonal(kernel.k2)
+            join = torch.add if type(kernel) is kernels.Sum else torch.mul
+            return lambda x: join(one(x), two(x))
+        case kernels.Exponentiation:
+            inner, exponent = _diagonal(kernel.kernel), kernel.exponent
+            return lambda x: inner(x) ** exponent
+        case kernels.DotProduct:
+            shift = kernel.sigma_0**2
+            return lambda x: x.square().sum(1) + shift
+        case kernels.ConstantKernel:
+            return lambda x: torch.full_like(x[:, 0], kernel.constant_value)
+        case kernels.WhiteKernel:
+            return lambda x: torch.full_like(x[:, 0], kernel.noise_level)
+    return lambda x: torch.ones_like(x[:, 0])
 
 
 def _covariance(kernel: Any, points: Any) -> nn.Module:
@@ -114,3 +167,4 @@ class _Radial(nn.Module):
 
 
 PROCESSES = {GaussianProcessRegressor.predict: gaussian_process}
+CLASS_PROCESSES = {laplace._BinaryGaussianProcessClassifierLaplace.predict_proba: Laplace}

@@ -6,19 +6,26 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
     ARDRegression,
     BayesianRidge,
     ElasticNet,
+    ElasticNetCV,
+    GammaRegressor,
     HuberRegressor,
     Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
+    PoissonRegressor,
     Ridge,
     RidgeCV,
     SGDRegressor,
+    TheilSenRegressor,
+    TweedieRegressor,
 )
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.svm import SVC, SVR, LinearSVR, NuSVC, NuSVR, OneClassSVM
@@ -96,6 +103,28 @@ class OneAgainstRest(nn.Module):
         votes = torch.where(pairs < 0, self.signs < 0, self.signs > 0).to(pairs.dtype).sum(1)
         result: Tensor = votes + confidence / (3 * (confidence.abs() + 1))
         return result
+
+
+def partial_least_squares(e: Any) -> EstimatorStep:
+    """(x - mean) @ coef.T + intercept."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = F.linear(x - m.mean, m.coef_, m.intercept_)
+        return y.flatten() if e._predict_1d else y
+
+    intercept = np.broadcast_to(np.ravel(e.intercept_), (e.coef_.shape[0],))
+    return EstimatorStep(forward, mean=e._x_mean, coef_=e.coef_, intercept_=intercept)
+
+
+def generalized_linear(e: Any) -> nn.Module:
+    """The exponential of a linear regression, or that itself."""
+    link = type(e._base_loss.link).__name__
+    if link not in ("IdentityLink", "LogLink"):
+        raise RefusedStep(f"its link is {link}; known are IdentityLink and LogLink")
+    linear = linear_regressor(e)
+    if link == "IdentityLink":
+        return linear
+    return chain([("linear", linear), ("exp", EstimatorStep(lambda _, y: y.exp()))])
 
 
 def support_vector_classifier(e: Any) -> nn.Module:
@@ -199,7 +228,15 @@ PREDICTIONS = {
             HuberRegressor,
             LinearSVR,
             SGDRegressor,
+            LassoCV,
+            ElasticNetCV,
+            TheilSenRegressor,
         )
+    },
+    **{kind.predict: partial_least_squares for kind in (PLSRegression, PLSCanonical, CCA)},
+    **{
+        kind.predict: generalized_linear
+        for kind in (PoissonRegressor, GammaRegressor, TweedieRegressor)
     },
     SVR.predict: support_vector_regressor,
     NuSVR.predict: support_vector_regressor,

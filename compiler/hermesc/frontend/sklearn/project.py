@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 from sklearn.decomposition import PCA, FastICA, IncrementalPCA, KernelPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest
@@ -58,6 +59,17 @@ def discriminant(e: Any) -> EstimatorStep:
     mean = e.xbar_ if e.solver == "svd" else np.zeros(kept.shape[1])
     return EstimatorStep(
         lambda m, x: F.linear(x - m.xbar_, m.scalings_), xbar_=mean, scalings_=kept
+    )
+
+
+def least_squares_scores(e: Any) -> EstimatorStep:
+    """(x - mean) / deviation @ rotations."""
+    rotations = e.x_weights_ if isinstance(e, PLSSVD) else e.x_rotations_
+    return EstimatorStep(
+        lambda m, x: F.linear((x - m.mean) / m.deviation, m.x_rotations_),
+        mean=e._x_mean,
+        deviation=e._x_std,
+        x_rotations_=rotations.T,
     )
 
 
@@ -189,6 +201,7 @@ PROJECTIONS = {
     FastICA.transform: fast_ica,
     LinearDiscriminantAnalysis.transform: discriminant,
     SelectKBest.transform: selector,
+    **{kind.transform: least_squares_scores for kind in (PLSRegression, PLSCanonical, CCA, PLSSVD)},
     RBFSampler.transform: rbf_sampler,
     SkewedChi2Sampler.transform: skewed_chi2_sampler,
     Nystroem.transform: nystroem,

@@ -143,15 +143,23 @@ def polynomial_features(e: Any) -> EstimatorStep:
 
 def function_transformer(e: Any) -> EstimatorStep:
     """A known numpy function, or nothing."""
-    known = next((f for k, f in _FUNCTIONS.items() if k is e.func), None)
-    if known is None or e.kw_args:
-        name = getattr(e.func, "__name__", repr(e.func))
+    known = numpy_function(e.func, " with kw_args" if e.kw_args else "")
+    return EstimatorStep(lambda _, x: known(x))
+
+
+def numpy_function(function: Any, arguments: str = "") -> Any:
+    """What torch has for a function of numpy, or for None.
+
+    Raises: RefusedStep where it has none, and for one with further arguments.
+    """
+    known = next((f for k, f in _FUNCTIONS.items() if k is function), None)
+    if known is None or arguments:
+        name = getattr(function, "__name__", repr(function))
         names = ", ".join(f"np.{k.__name__}" for k in _FUNCTIONS if k is not None)
         raise RefusedStep(
-            f"{name}{' with kw_args' if e.kw_args else ''} is code that has no torch form; known "
-            f"are {names}, without kw_args"
+            f"{name}{arguments} is code that has no torch form; known are {names}, without kw_args"
         )
-    return EstimatorStep(lambda _, x: known(x))
+    return known
 
 
 def nonzero(norms: Tensor) -> Tensor:

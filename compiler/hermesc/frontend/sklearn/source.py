@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import Labels, label_positions, matrix
 from hermesc.frontend.request import ModelRequest, ModelSource
 from hermesc.frontend.sklearn.compose import Walk, output_method
+from hermesc.frontend.sklearn.host import HostStep, host_notes, on_host, transformed
 from hermesrt.errors import InternalError, ModelError, UnsupportedOpError
 
 _CHECKED_ROWS = 64
@@ -33,7 +35,7 @@ def estimator_source(given: ModelRequest) -> ModelSource:
     it is compared with scikit-learn's own, in FP64, on the example inputs.
     Raises: ModelError; UnsupportedOpError that lists all steps without a torch form.
     """
-    estimator = given.model
+    estimator, given_rows, host = on_host(given.model, given.example_inputs)
     method = output_method(estimator)
     walk = Walk()
     module = walk.module(estimator, method, "")
@@ -42,7 +44,7 @@ def estimator_source(given: ModelRequest) -> ModelSource:
     assert method is not None
     if given.dynamic_shapes is not None:
         raise ModelError(f"{given.place('dynamic_shapes')}: an estimator's input has rows alone")
-    rows = _ordered(estimator, given.example_inputs)
+    rows = _ordered(estimator, given_rows)
     x = _features(estimator, rows, given.place("example_inputs"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -52,7 +54,7 @@ def estimator_source(given: ModelRequest) -> ModelSource:
     return ModelSource(
         model=module.float(),
         example_inputs=(x.float(),),
-        calibration=_calibration(given),
+        calibration=_calibration(given, estimator, host),
         labels=_labels(given.labels, given.place("labels"), estimator, classes),
         calibration_labels=_labels(
             given.calibration_labels, given.place("calibration_labels"), estimator, classes
@@ -60,7 +62,7 @@ def estimator_source(given: ModelRequest) -> ModelSource:
         name=given.name,
         folder=given.folder,
         classes=classes,
-        notes=tuple(_notes(deviation, method, x)),
+        notes=(*host_notes(host), *_notes(deviation, method, x)),
     )
 
 
@@ -99,12 +101,23 @@ def _answer(estimator: Any, method: str, rows: Any) -> _Answer:
         values = getattr(estimator, method)(few)
         classifies = method != "transform" and hasattr(estimator, "classes_")
         predicted = estimator.predict(few) if classifies else None
+        if classifies and method == "predict":
+            values = _indicators(values, estimator.classes_)
     except Exception as error:
         raise ModelError(
             f"the estimator's own {method} fails on its example_inputs: {describe(error)}"
         ) from error
     values = values.toarray() if hasattr(values, "toarray") else values
+    if isinstance(values, list):  # of several targets, side by side
+        values = np.concatenate(values, 1)
     return _Answer(np.asarray(values, dtype=np.float64), predicted)
+
+
+def _indicators(predicted: Any, classes: Any) -> NDArray[np.float64]:
+    """A column for each class, 1 where it is predicted; those of several targets side by side."""
+    one = isinstance(classes, np.ndarray)
+    targets = [(predicted, classes)] if one else zip(predicted.T, classes, strict=True)
+    return np.concatenate([(y[:, None] == c).astype(np.float64) for y, c in targets], 1)
 
 
 def _check(module: nn.Module, answer: _Answer, x: Tensor) -> float:
@@ -143,9 +156,8 @@ def _offset(x: Tensor) -> float:
 
 
 def _magnitude(module: nn.Module) -> float:
-    return max(
-        (float(b.abs().nan_to_num().amax()) for b in module.buffers() if b.numel()), default=0
-    )
+    numbers = (b for b in module.buffers() if b.numel() and b.is_floating_point())
+    return max((float(b.abs().nan_to_num().amax()) for b in numbers), default=0)
 
 
 def _classes(estimator: Any, answer: _Answer) -> tuple[Labels, ...]:
@@ -168,11 +180,11 @@ def _classes(estimator: Any, answer: _Answer) -> tuple[Labels, ...]:
     return tuple(plain) if all(isinstance(c, int | float | str) for c in plain) else ()
 
 
-def _calibration(given: ModelRequest) -> Any:
+def _calibration(given: ModelRequest, estimator: Any, host: Sequence[HostStep]) -> Any:
     if given.calibration is None or isinstance(given.calibration, dict):
         return given.calibration
-    rows = _ordered(given.model, given.calibration)
-    return (_features(given.model, rows, given.place("calibration_inputs")).float(),)
+    rows = _ordered(estimator, transformed(host, given.calibration))
+    return (_features(estimator, rows, given.place("calibration_inputs")).float(),)
 
 
 def _labels(labels: Any, place: str, estimator: Any, classes: tuple[Labels, ...]) -> Tensor | None:
