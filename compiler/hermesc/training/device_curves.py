@@ -50,13 +50,14 @@ class ChipCurves:
     """
 
     chip: ChipSpec
-    _known: dict[float, DeviceCurves] = field(default_factory=dict)
+    _known: dict[tuple[float, float], DeviceCurves] = field(default_factory=dict)
 
     def at(self, age_s: float, g_max_siemens: float) -> DeviceCurves:
         """The curves of weights whose column's largest has a conductance of `g_max_siemens`."""
-        if age_s not in self._known:
-            self._known[age_s] = _curves(self.chip, age_s)
-        known, k = self._known[age_s], g_max_siemens / self.chip.pcm.g_max_siemens
+        k = round(g_max_siemens / self.chip.pcm.g_max_siemens, 2)
+        if (age_s, k) not in self._known:
+            self._known[age_s, k] = _curves(self.chip, age_s, max(k, 0.05))
+        known, k = self._known[age_s, k], g_max_siemens / self.chip.pcm.g_max_siemens
         return DeviceCurves(
             tuple(c * k ** (i - 1) for i, c in enumerate(known.mean)),
             tuple(c * k ** (i - 1) for i, c in enumerate(known.deviation)),
@@ -64,9 +65,9 @@ class ChipCurves:
         )
 
 
-def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
+def _curves(chip: ChipSpec, age_s: float, k: float) -> DeviceCurves:
     """At an age, the drift compensated by one factor that fits weights best that are normal with a
-    third of the largest as deviation (assumed)."""
+    third of the largest as deviation (assumed); `k` is the largest, of the devices' own."""
     stream, largest = generator(0, "device curves"), chip.pcm.g_max_siemens
     r = torch.linspace(0, 1, _SIZES)
     target = torch.zeros(2, _SIZES, _DRAWS)
@@ -75,7 +76,7 @@ def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
     if chip.effects.programming_noise:
         held = pcm.program(chip.pcm, target, stream, logarithm_within(chip))
     share = r.double().numpy()
-    likely = np.exp(-0.5 * (share / _TYPICAL) ** 2) + 0.02
+    likely = np.exp(-0.5 * (share / (_TYPICAL * k)) ** 2) + 0.02 * (share <= k + 0.05)
     if age_s > 0 and chip.effects.drift:
         nu = pcm.drift_exponent(chip.pcm, target, stream)
         aged = pcm.drift(chip.pcm, held, nu, age_s)
