@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hermesc.studies.chip.study import study_chip
     from hermesc.studies.kernels.study import study_kernels
     from hermesc.studies.programming.study import study_programming
+    from hermesc.training.train import train
 
 __all__ = [
     "chips",
@@ -50,6 +51,7 @@ __all__ = [
     "study_chip",
     "study_kernels",
     "study_programming",
+    "train",
     "view",
 ]
 _MODULES = ("kernels", "sklearn", "training")
@@ -67,4 +69,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'hermesc' has no attribute {name!r}")
     kind, _, study = name.partition("_")
     home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
+    home = "hermesc.training.train" if name == "train" else home
     return getattr(importlib.import_module(home), name)

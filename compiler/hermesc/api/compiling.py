@@ -15,6 +15,7 @@ from hermesc.app import digital_fallback as fallback
 from hermesc.app.settings import settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest
+from hermesc.frontend.weights import with_weights
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.load import load_chip
@@ -42,6 +43,7 @@ def compile(
     max_accuracy_drop: float = inf,
     batch_dim: int | None = None,
     input_ranges: Mapping[str, float] | None = None,
+    weights: str | Path | None = None,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
@@ -62,6 +64,7 @@ def compile(
     max_accuracy_drop: with it, it is the program of `digital_fallback`.
     batch_dim: where the batch lies in a torch model's tensors; the program has it first.
     input_ranges: where the inputs of layers clip, as training has learned it.
+    weights: a file of them for the model, such as `train` writes, with what it has learned.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
     passes, budget = settings_of(options)
@@ -70,6 +73,8 @@ def compile(
     spec = load_chip(chip) if isinstance(chip, str) else chip
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
+    if weights is not None:
+        source = with_weights(source, Path(weights))
     source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:

@@ -74,6 +74,7 @@ _COMMANDS = {
     "program": "hermesc.cli.run:program_command",
     "run": "hermesc.cli.run:run_command",
     "study": "hermesc.cli.study:study_command",
+    "train": "hermesc.cli.train:train_command",
     "view": "hermesc.cli.view:view_command",
 }
 
