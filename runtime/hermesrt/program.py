@@ -28,6 +28,7 @@ from hermesrt.executor import (
     execute,
     idle_result,
     reference_mvm,
+    straight_through,
 )
 from hermesrt.measurement import RunSettings, measure
 from hermesrt.ops.unfold import convolve
@@ -217,9 +218,17 @@ class Chip:
         The read noise of a row follows from the chip's seed, the number of calls before and the
         row's place in the batch. So another batch split or another order of rows gives other
         bits; rows that follow, and the number of threads, do not change those of a crossbar.
+        Inputs that require a gradient get one, straight through each crossbar: that of the exact
+        product, and none where an input is beyond its range.
         Raises: InputError when the inputs do not fit the program.
         """
-        blocks = self.run(self._samples(inputs), references=False)
+        samples = self._samples(inputs)
+        wanted = torch.is_grad_enabled() and any(
+            isinstance(x, Tensor) and x.requires_grad for x in inputs
+        )
+        if wanted:
+            samples = _with_gradients(samples, inputs)
+        blocks = self.run(samples, references=False, gradients=wanted)
         outputs = joined([block.outputs for block in blocks])
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -248,11 +257,17 @@ class Chip:
         )
 
     def run(
-        self, samples: Samples, references: bool = True, exact: frozenset[str] = frozenset()
+        self,
+        samples: Samples,
+        references: bool = True,
+        exact: frozenset[str] = frozenset(),
+        *,
+        gradients: bool = False,
     ) -> Iterator[OutputBlock]:
         """Outputs block by block, in bounded memory where the program's rows are independent.
 
-        Layers whose labels are in `exact` are computed as if they were digital.
+        Layers whose labels are in `exact` are computed as if they were digital; with `gradients`
+        outputs have those of the inputs that require one.
         """
         artifact = self.compiled.artifact
         if self.device.loaded is not artifact:
@@ -270,8 +285,11 @@ class Chip:
             block = self._blocks_run
             self._blocks_run += 1
 
+            mvm = self._mvm(samples, block, exact)
+            with torch.set_grad_enabled(gradients):
+                run = straight_through(artifact, mvm) if gradients else mvm
+                outputs = execute(artifact, part, run)
             with torch.no_grad():
-                outputs = execute(artifact, part, self._mvm(samples, block, exact))
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
@@ -371,6 +389,13 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def _with_gradients(samples: Samples, inputs: Sequence[Tensor | NDArray[Any]]) -> Samples:
+    """The samples, checked, with the tensors that they were made from."""
+    pairs = zip(samples.inputs.items(), inputs, strict=True)
+    held = {n: x.to(t.dtype) if isinstance(x, Tensor) else t for (n, t), x in pairs}
+    return Samples(held, samples.labels)
 
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:

@@ -1,4 +1,4 @@
-"""`hermesc train`: from a model's file and samples to weights that have been trained for the chip."""
+"""`hermesc train`: from a model's file and samples to weights that are trained for the chip."""
 
 import copy
 import inspect
