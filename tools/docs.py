@@ -147,6 +147,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "programming": lambda: study_output("programming"),
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
+        "training": lambda: script("bench/training.py"),
         "onnx": lambda: script("onnx_nodes.py"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block

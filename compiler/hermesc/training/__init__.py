@@ -24,7 +24,6 @@ from hermesc.training.recipes import RECIPES as RECIPES
 from hermesc.training.recipes import Adversarial as Adversarial
 from hermesc.training.recipes import Clip as Clip
 from hermesc.training.recipes import InputCode as InputCode
-from hermesc.training.recipes import LowRank as LowRank
 from hermesc.training.recipes import OutputCode as OutputCode
 from hermesc.training.recipes import OutputNoise as OutputNoise
 from hermesc.training.recipes import Recipe as Recipe
