@@ -1,7 +1,7 @@
 # On a fresh machine with Python 3.11 or newer, each of these makes the environment that it needs:
 #   make demo   a kernel classifier compiled and run on the simulated chip
 #   make test   the tests
-#   make fuzz   hostile files of all kinds, for FUZZ_SECONDS
+#   make fuzz   hostile files of all kinds, for FUZZ_SECONDS or FUZZ_MUTANTS
 #   make crash  kill -9, full disks, two processes on one file
 #   make site   the documentation as a site, in build/site
 PYTHON ?= python3
@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 READY := $(VENV)/ready
 FUZZ_SECONDS ?= 600
+FUZZ_MUTANTS ?= 1000000000
 FUZZ_SEED ?= 0
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c tools/constraints.txt
 
@@ -39,7 +40,7 @@ bench: $(READY)
 	$(BIN)/python tools/bench/training.py
 
 fuzz: $(READY)
-	$(BIN)/python tools/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(BIN)/python tools/fuzz --seconds $(FUZZ_SECONDS) --mutants $(FUZZ_MUTANTS) --seed $(FUZZ_SEED)
 
 crash: $(READY)
 	$(BIN)/python tools/crash.py

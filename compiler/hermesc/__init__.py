@@ -20,33 +20,48 @@ if TYPE_CHECKING:
         defects,
         diff,
         digital_fallback,
+        export,
         export_mapping,
         inspect,
         load,
         program,
         run,
+        schema,
         simulate,
+        spread,
         view,
     )
+    from hermesc.api.notebook import Chip, Program
+    from hermesc.pipeline import Options
     from hermesc.studies.attention.study import study_attention
     from hermesc.studies.chip.study import study_chip
     from hermesc.studies.kernels.study import study_kernels
     from hermesc.studies.programming.study import study_programming
     from hermesc.training.train import train
+    from hermesrt.chip.spec import ChipSpec
+    from hermesrt.run_report import RunReport
 
 __all__ = [
+    "Chip",
+    "ChipSpec",
+    "Options",
+    "Program",
+    "RunReport",
     "chips",
     "compile",
     "cost",
     "defects",
     "diff",
     "digital_fallback",
+    "export",
     "export_mapping",
     "inspect",
     "load",
     "program",
     "run",
+    "schema",
     "simulate",
+    "spread",
     "study_attention",
     "study_chip",
     "study_kernels",
@@ -55,6 +70,13 @@ __all__ = [
     "view",
 ]
 _MODULES = ("kernels", "sklearn", "training")
+_CLASSES = {
+    "Chip": "hermesc.api.notebook",
+    "ChipSpec": "hermesrt.chip.spec",
+    "Options": "hermesc.pipeline",
+    "Program": "hermesc.api.notebook",
+    "RunReport": "hermesrt.run_report",
+}
 
 
 def __dir__() -> list[str]:
@@ -67,6 +89,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"hermesc.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'hermesc' has no attribute {name!r}")
+    if name in _CLASSES:
+        return getattr(importlib.import_module(_CLASSES[name]), name)
     kind, _, study = name.partition("_")
     home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
     home = "hermesc.training.train" if name == "train" else home

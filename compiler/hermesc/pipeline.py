@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
+
+from torch import Tensor
 
 from hermesc.analysis.batch_independence import rows_are_independent
 from hermesc.analysis.finite_weights import check_finite_weights
@@ -22,6 +24,7 @@ from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed
+from hermesc.passes.assign_gates import GateOptions, assign_gates
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
@@ -29,7 +32,9 @@ from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
 from hermesc.passes.place import place
 from hermesc.passes.quantize import QuantizeOptions, quantize
+from hermesc.passes.recur import recur
 from hermesc.passes.remap import remap
+from hermesc.passes.roll import roll
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
@@ -39,9 +44,10 @@ from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import MappingError
+from hermesrt.errors import CapacityError, MappingError
 from hermesrt.files.typed import parse_groups
 
+_Laid = tuple[Placed, dict[str, Tensor]]
 StageObserver = Callable[[str, object, float], None]
 
 
@@ -53,12 +59,14 @@ class Options:
     quantize: what inputs and outputs clip at.
     place: the aim of the placement, and its solver.
     convolve: how convolutions are lowered.
+    gates: who makes the gates of recurrent layers.
     """
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
+    gates: GateOptions = field(default_factory=GateOptions)
 
 
 def compile_model(
@@ -94,6 +102,10 @@ def compile_model(
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
+    graph, weights = step("roll", roll, graph, weights)
+    verify.verify_graph(graph, weights, "roll")
+    graph, weights = step("recur", recur, graph, weights)
+    verify.verify_graph(graph, weights, "recur")
     graph, weights = step("decompose", decompose, graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = step("partition", partition, graph, weights, options.partition)
@@ -109,19 +121,33 @@ def compile_model(
         refuse_sequence_first(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
 
-    def lay_out(arrays: ChipSpec, excluded: frozenset[int]) -> Placed:
-        tiled = step("tile", tile, partitioned, weights, workloads, arrays, options.place, mapping)
-        verify.verify_tiled(tiled, weights, arrays)
+    def lay_out(arrays: ChipSpec, excluded: frozenset[int], gates: GateOptions) -> _Laid:
+        parts, own = step(
+            "assign_gates", assign_gates, partitioned, weights, arrays, excluded,
+            options.place.chips, gates,
+        )  # fmt: skip
+        verify.verify_graph(parts.graph, own, "assign_gates")
+        tiled = step("tile", tile, parts, own, workloads, arrays, options.place, mapping)
+        verify.verify_tiled(tiled, own, arrays)
         quantized = step(
-            "quantize", quantize, tiled, weights, calibration, independent, arrays,
+            "quantize", quantize, tiled, own, calibration, independent, arrays,
             options.quantize, source.input_ranges,
         )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
         placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
         verify.verify_placed(placed, arrays)
-        return placed
+        return placed, own
 
-    placed = around_defects(chip, defects, lay_out)
+    def try_gates(arrays: ChipSpec, excluded: frozenset[int]) -> _Laid:
+        gates = replace(options.gates, unit="host") if mapping else options.gates
+        try:
+            return lay_out(arrays, excluded, gates)
+        except CapacityError:  # the cores above the gate unit hold one layer each
+            if gates.unit == "host" or not any(op.recurrence for op in graph.mvms):
+                raise
+            return lay_out(arrays, excluded, replace(gates, unit="host"))
+
+    placed, weights = around_defects(chip, defects, try_gates)
     remapped = step("remap", remap, placed, weights, chip, defects)
     verify.verify_remapped(remapped, defects)
     routed = step("route", route, remapped, chip)

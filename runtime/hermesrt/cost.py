@@ -9,6 +9,7 @@ CAUSES: Mapping[str, str] = {
     "array": "array",
     "ldpu": "LDPU",
     "links": "links",
+    "gdpu": "GDPU",
     "hops": "forwarding",
     "host_link": "host link",
     "host": "host",
@@ -80,22 +81,70 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True)
+class MvmsAlone:
+    """What publications count as MVMs alone: crossbars, converters and input modulation of one
+    sample, without LDPUs, links, host and the power of cores that wait.
+
+    operations: of all products on crossbars, two a multiply-add.
+    time_ps: of the busiest array's MVMs, as if nothing else kept it waiting.
+    energy_pj: of all MVMs, and of what a chip's cores share over that time.
+
+    Source: Le Gallo 2023, Table I, "MVM only".
+    """
+
+    operations: float
+    time_ps: int
+    energy_pj: float
+
+    @property
+    def tops(self) -> float:
+        """Throughput in 10^12 operations a second."""
+        return self.operations / self.time_ps if self.time_ps else 0.0
+
+    @property
+    def tops_per_watt(self) -> float:
+        """Efficiency in 10^12 operations a joule."""
+        return self.operations / self.energy_pj if self.energy_pj else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A sample's cost with the digital part in one place.
+
+    place: `host` or `vector_unit`.
+    latency_ps: from first input to last output.
+    interval_ps: between samples that follow each other closely.
+    energy_pj: of one sample.
+    assumed_latency: share of the latency that rests on assumed constants.
+    assumed_energy: share of the energy that does.
+    """
+
+    place: str
+    latency_ps: int
+    interval_ps: int
+    energy_pj: float
+    assumed_latency: float
+    assumed_energy: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Cost:
     """Costs of one sample.
 
     samples: run at once, where the model fixes its batch: the latency is theirs together, energies
-        are
-        for each.
+        are for each.
     latency_ps: from first input to last output.
     interval_ps: between samples that follow each other closely: the work of the busiest resource
-        for
-        one sample.
+        for one sample.
     latency_by: cause to ps along the critical path; they add up to the latency.
     energy_by: cause to pJ; they add up to the energy.
     assumed_latency: causes whose time rests on assumed constants.
     assumed_energy: causes whose energy rests on assumed constants.
     layers: one share a step, in order.
     spans: of all resources, for timelines.
+    mvms_alone: what a publication that counts nothing else would compare with.
+    bounds: with the digital part on the host and in a unit on the chip; none where the chip's
+        description has no prices for the latter.
     """
 
     samples: int
@@ -107,6 +156,11 @@ class Cost:
     assumed_energy: tuple[str, ...]
     layers: tuple[LayerCost, ...]
     spans: tuple[Span, ...]
+    mvms_alone: MvmsAlone
+    bounds: tuple[Bound, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Cost of a sample: {self.latency_ps / 1000:g} ns, {self.energy_pj / 1000:.6g} nJ>"
 
     @property
     def energy_pj(self) -> float:

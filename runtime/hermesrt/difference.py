@@ -16,6 +16,7 @@ from hermesrt.files.atomic import read_file
 from hermesrt.files.typed import encode
 
 Report = Mapping[str, Any]
+Compared = Path | Artifact | Report
 
 _SECTIONS: Mapping[str, tuple[str, ...]] = {  # of a report, by its keys
     "options": ("chip", "method", "seed", "age_s", "mode", "ideal", "samples"),
@@ -77,8 +78,8 @@ class Difference:
         return {"kind": self.kind, "same": not changes, "changes": changes}
 
 
-def difference(first: Path, second: Path) -> Difference:
-    """Compare two program files, or two JSON reports of `hermesc run` or `hermesc cost`.
+def difference(first: Compared, second: Compared) -> Difference:
+    """Compare two programs, or two reports of `hermesc run` or `hermesc cost`, in files or in hand.
 
     Raises: InputError for a file that is neither; OptionError for one of each.
     """
@@ -86,7 +87,8 @@ def difference(first: Path, second: Path) -> Difference:
     if isinstance(a, Artifact) and isinstance(b, Artifact):
         return Difference("program", tuple(_of_programs(a, b)))
     if isinstance(a, Artifact) or isinstance(b, Artifact):
-        program, report = (first, second) if isinstance(a, Artifact) else (second, first)
+        names = [_called(given) for given in (first, second)]
+        program, report = names if isinstance(a, Artifact) else names[::-1]
         raise OptionError(
             f"{program} is a program and {report} a report: give two programs, or two reports of "
             "`hermesc run P.hermes --json` or `hermesc cost P.hermes --json`"
@@ -94,20 +96,36 @@ def difference(first: Path, second: Path) -> Difference:
     try:
         return Difference("report", tuple(_of_reports(a, b)))
     except RecursionError:
-        raise InputError(f"{first}, {second}: nested too deep for a report") from None
+        raise InputError(
+            f"{_called(first)}, {_called(second)}: nested too deep for a report"
+        ) from None
 
 
-def _read(path: Path) -> Artifact | Report:
-    data = read_file(path, "file")
+def _called(given: Compared) -> str:
+    if isinstance(given, Path):
+        return str(given)
+    return given.manifest.name if isinstance(given, Artifact) else "the other"
+
+
+def _read(given: Compared) -> Artifact | Report:
+    if isinstance(given, Artifact):
+        return given
+    if not isinstance(given, Path):
+        return _report(given, "a report")
+    data = read_file(given, "file")
     if data.lstrip()[:1] != b"{":
-        return load(path)[0]
+        return load(given)[0]
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: broken JSON: {error}") from None
-    if not isinstance(found, dict) or "latency_ns" not in found:
+        raise InputError(f"{given}: broken JSON: {error}") from None
+    return _report(found, str(given))
+
+
+def _report(found: Any, name: str) -> Report:
+    if not isinstance(found, Mapping) or "latency_ns" not in found:
         raise InputError(
-            f"{path}: JSON without latency_ns, so no report of `hermesc run P.hermes --json` or "
+            f"{name}: JSON without latency_ns, so no report of `hermesc run P.hermes --json` or "
             "`hermesc cost P.hermes --json`"
         )
     return found

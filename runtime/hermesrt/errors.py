@@ -66,7 +66,8 @@ class ModelError(InputError):
 class UnsupportedOpError(ModelError):
     """The model holds operations that neither the chip nor the host can run; lists all of them.
 
-    `noun` is what they are in the user's words, `advice` what to do about them.
+    `noun` is what they are in the user's words, `fault` what is wrong with them, `advice` what to
+    do about them.
     """
 
     def __init__(
@@ -75,13 +76,15 @@ class UnsupportedOpError(ModelError):
         noun: str = "operation",
         advice: str = "Rewrite these lines with other torch functions, or move them out of the "
         "model's forward into your own code before or after it.",
+        fault: str = "run neither on the chip nor on the host",
     ) -> None:
         self.refusals = tuple(refusals)
         lines = [f"  {r.location}: {shown(r.op)}: {shown(r.reason)}" for r in self.refusals]
         count = len(self.refusals)
         super().__init__(
-            f"{count} {noun}{'s' if count > 1 else ''} of the model can run neither on the chip "
-            "nor on the host:\n" + "\n".join(lines) + f"\n{advice}"
+            f"{count} {noun}{'s' if count > 1 else ''} of the model can {fault}:\n"
+            + "\n".join(lines)
+            + f"\n{advice}"
         )
 
 

@@ -15,11 +15,13 @@ from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, 
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]
+GatesFunction = Callable[[MvmStep, Tensor, States], States]
 StepObserver = Callable[[Step, Mapping[str, Any], Any], None]
 
 
@@ -31,9 +33,12 @@ def execute(
     observe: StepObserver | None = None,
     *,
     bounded: bool = False,
+    gates: GatesFunction | None = None,
 ) -> tuple[Tensor, ...]:
     """The program's outputs on `inputs`; `observe` sees each step, all values and its own.
 
+    mvm: makes the product of a step, for a recurrence at each time step
+    gates: makes a recurrence's next states of the product, exactly where it is not given
     bounded: whether each result's size is looked at before it is made; a run that begins with
         `hermesrt.shapes.check_run` needs it only where sizes depend on values
 
@@ -44,7 +49,7 @@ def execute(
     dead = last_uses([(s.name, s.takes) for s in steps], artifact.manifest.outputs)
     for step, done in zip(steps, dead, strict=True):
         try:
-            values[step.name] = result = _run(artifact, step, values, mvm, device, bounded)
+            values[step.name] = result = _run(artifact, step, values, mvm, device, bounded, gates)
         except (HermescError, KeyboardInterrupt):
             raise
         except Exception as error:  # torch's operations raise every kind there is
@@ -65,6 +70,7 @@ def _run(
     mvm: MvmFunction,
     device: str,
     bounded: bool,
+    gates: GatesFunction | None,
 ) -> Any:
     match step:
         case ConstantStep():
@@ -73,8 +79,10 @@ def _run(
             row = row_of(step.op)
             by_values = row is not None and row.by_values
             return (run_bounded if bounded or by_values else run)(step.call, values, device)
-        case MvmStep():
+        case MvmStep(recurrence=None):
             return mvm(step, _vectors(artifact, step, values[step.input]))
+        case MvmStep():
+            return _recur(artifact, step, values, mvm, gates or exact_gates(artifact), device)
 
 
 def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:
@@ -86,6 +94,58 @@ def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:
         found = f"{x.dtype}{list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"its input is {found} and not vectors of {rows} real numbers")
     return x
+
+
+def _recur(
+    artifact: Artifact,
+    step: MvmStep,
+    values: Mapping[str, Any],
+    mvm: MvmFunction,
+    gates: GatesFunction,
+    device: str,
+) -> Tensor:
+    recurrence, outputs = step.recurrence, state_width(artifact, step)
+    assert recurrence is not None
+    taken = [values[name] for name in step.takes]
+    if not all(isinstance(v, Tensor) and v.is_floating_point() for v in taken):
+        raise TypeError("its input and first states are not tensors of real numbers")
+    x, *states = taken
+    rows = artifact.matrices[step.matrix].rows
+    fault = fault_of_inputs(recurrence, rows, outputs, x, states)
+    if fault is not None:
+        raise TypeError(fault)
+    if device == "meta":
+        return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
+    y = recur(
+        recurrence,
+        x.float() if x.itemsize < 4 else x,
+        states,
+        lambda vectors: mvm(step, vectors),
+        lambda sums, now: gates(step, sums, now),
+    )
+    return y.to(x.dtype)
+
+
+def state_width(artifact: Artifact, step: MvmStep) -> int:
+    """Width of a recurrence's h."""
+    recurrence = step.recurrence
+    assert recurrence is not None
+    if recurrence.projection is None:
+        return recurrence.hidden
+    return int(artifact.tensors[recurrence.projection].shape[1])
+
+
+def exact_gates(artifact: Artifact) -> GatesFunction:
+    """The next states of a recurrence, in the precision of its input."""
+
+    def gates(step: MvmStep, sums: Tensor, states: States) -> States:
+        recurrence, projection = step.recurrence, None
+        assert recurrence is not None
+        if recurrence.projection is not None:
+            projection = tensor_of(artifact, recurrence.projection).to(sums.dtype)
+        return advance(recurrence, sums, states, projection)
+
+    return gates
 
 
 def _output(artifact: Artifact, name: str, value: Any) -> Tensor:

@@ -11,7 +11,10 @@ _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sklearn": ("scikit-learn", "sklearn"),
         "scipy": ("scipy", "sklearn"),
         "onnx": ("onnx", "onnx"),
+        "onnxscript": ("onnxscript", "onnx"),
         "matplotlib": ("matplotlib", "plots"),
+        "pandas": ("pandas", "frames"),
+        "pyarrow": ("pyarrow", "frames"),
         "distributed": ("distributed", "cluster"),
     }
 )

@@ -6,9 +6,9 @@ The compiler's placer and the simulator both count here, and multiply by the chi
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from hermesrt.chip.spec import ChipSpec, Kind, Mode, Pedigree
+from hermesrt.chip.fields import Kind, Pedigree, weakest
+from hermesrt.chip.spec import ChipSpec, Mode
 
-_STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 _PJ_PER_NJ = 1000.0
 _PJ_PER_MW_PS = 1e-3  # 1 mW x 1 ps = 1e-15 J = 1e-3 pJ
 
@@ -54,15 +54,33 @@ class Counts:
         return self.one_phase_mvms + self.four_phase_mvms
 
 
-def tile_counts(rows: int, columns: int, mode: Mode, *, last: bool, own_transport: bool) -> Counts:
+@dataclass(frozen=True, slots=True)
+class FunctionPrice:
+    """What one value of a function such as cosine takes.
+
+    place: `host`, `vector_unit`, or `ldpu`: an output of it, which is no function.
+    ns: its time.
+    pj: its energy.
+    pedigree: of the energy.
+    """
+
+    place: str
+    ns: float
+    pj: float
+    pedigree: Pedigree
+
+
+def tile_counts(
+    rows: int, columns: int, mode: Mode, *, leaving: int, own_transport: bool
+) -> Counts:
     """What one vector through one tile takes, but for links.
 
     rows, columns: size of the tile
     mode: how its array is read
-    last: whether it is the last of its cascade, whose outputs leave the core
+    leaving: results that leave for the host; none but for the last tile of a cascade
     own_transport: whether bytes come and go over the chip's own transport, not the host link
     """
-    moved = rows + (columns if last else 0)
+    moved = rows + leaving
     return Counts(
         one_phase_mvms=int(mode == "1-phase"),
         four_phase_mvms=int(mode == "4-phase"),
@@ -110,8 +128,29 @@ def idle_pj(chip: ChipSpec, cores: int, chips: int, time_ps: int) -> float:
     Each chip in use draws what its cores share once, however few of them work.
     Source: Le Gallo 2023, Table I, decomposed (`tools/table1.py`).
     """
-    power = chip.idle_power
-    return (cores * power.core_mw + power.chip_mw * chips) * time_ps * _PJ_PER_MW_PS
+    unit = 0.0 if chip.vector_unit is None else chip.vector_unit.idle_mw
+    power_mw = cores * chip.idle_power.core_mw + chips * unit
+    return shared_pj(chip, chips, time_ps) + power_mw * time_ps * _PJ_PER_MW_PS
+
+
+def shared_pj(chip: ChipSpec, chips: int, time_ps: int) -> float:
+    """Energy that what all cores share draws on some chips over a time in picoseconds."""
+    return chip.idle_power.chip_mw * chips * time_ps * _PJ_PER_MW_PS
+
+
+def function_prices(chip: ChipSpec) -> tuple[FunctionPrice, ...]:
+    """One cosine where reports bound it, and an output of the chip's own LDPU between them."""
+    host, unit = chip.host_time, chip.vector_unit or chip.on_chip_bound
+    operations = host.transcendental_ops
+    ns, pj = operations * host.op_ns, operations * chip.host_energy.op_pj
+    ldpu_pj = chip.ldpu_energy.output_nj * _PJ_PER_NJ
+    ldpu = FunctionPrice(
+        "ldpu", chip.ldpu_time.output_interval_ns, ldpu_pj, chip.ldpu_energy.pedigree
+    )
+    found = (FunctionPrice("host", ns, pj, chip.host_energy.pedigree), ldpu)
+    if unit is None:
+        return found
+    return (*found, FunctionPrice("vector_unit", unit.function_ns, unit.function_pj, unit.pedigree))
 
 
 def energy_kinds(chip: ChipSpec) -> dict[str, Kind]:
@@ -137,6 +176,7 @@ def time_kinds(chip: ChipSpec) -> dict[str, Kind]:
         hops=[chip.hop_time.pedigree],
         host_link=[chip.host_link_time.pedigree],
         host=[chip.host_time.pedigree],
+        **({} if chip.gate_unit is None else {"gdpu": [chip.gate_unit.pedigree]}),
     )
 
 
@@ -145,7 +185,4 @@ def _kinds(chip: ChipSpec, **pedigrees: Sequence[Pedigree]) -> dict[str, Kind]:
     if chip.vector_unit is not None:
         unit = [chip.vector_unit.pedigree]
         pedigrees |= {"transport": unit, "vector_unit": unit}
-    return {
-        cause: max((p.kind for p in tables), key=_STRENGTH.index)
-        for cause, tables in pedigrees.items()
-    }
+    return {cause: weakest(*(p.kind for p in tables)) for cause, tables in pedigrees.items()}

@@ -1,14 +1,14 @@
 """A program and a chip that holds it: what users of the Python interface have in their hands."""
 
-import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,20 +17,25 @@ from torch import Tensor
 
 from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact, MvmStep
-from hermesrt.chip.load import Settings, chip_tables, override
+from hermesrt.chip.load import GivenSettings, chip_tables, override, settings_of
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
 from hermesrt.data import Samples, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import (
+    GatesFunction,
     MvmFunction,
     check_operations,
+    exact_gates,
     execute,
     idle_result,
     reference_mvm,
     straight_through,
 )
+from hermesrt.facts.fact import Fact
 from hermesrt.measurement import RunSettings, measure
+from hermesrt.ops.gate_unit import gate_unit_states
+from hermesrt.ops.recurrence import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (
@@ -41,15 +46,18 @@ from hermesrt.programming.loop import (
     program,
 )
 from hermesrt.replication import dispatch, places, sample_shapes
-from hermesrt.run_report import RunReport
+from hermesrt.run_report import RunReport, read_mode
 from hermesrt.shapes import check_run
 from hermesrt.state import ProgrammingJob, load_checkpoint, load_state, save_checkpoint, save_state
-from hermesrt.units import age_of
+from hermesrt.units import age_of, duration
 from hermesrt.workload import HostWork, Workload, workload
+
+P = TypeVar("P", bound="Program")
+C = TypeVar("C", bound="Chip")
 
 _BLOCK_ELEMENTS = 2**24  # of the largest result of a block: 64 MB in FP32
 _BLOCK_ROWS = 1024
-_PART_BITS = 40  # of a block's number; what is above numbers the parts of its images
+_PART_BITS = 40  # of a block's number; what is above numbers its images' parts or time steps
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,11 +65,11 @@ class Program:
     """A compiled model.
 
     artifact: what is in its file.
-    sha256: of its file.
+    read_sha256: of the file that it was read from; None of one that was not.
     """
 
     artifact: Artifact
-    sha256: str
+    read_sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_operations(self.artifact)
@@ -71,23 +79,30 @@ class Program:
         return f"<Program {manifest.name} for {self.artifact.chip.name}, {self.sha256[:12]}>"
 
     @classmethod
-    def of(cls, artifact: Artifact) -> "Program":
+    def of(cls: type[P], artifact: Artifact) -> P:
         """The program of an artifact that has not been written yet."""
-        return cls(artifact, hashlib.sha256(io.to_bytes(artifact)).hexdigest())
+        return cls(artifact)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its file, whether that has been written or not."""
+        return self.read_sha256 or io.sha256_of(self.artifact)
 
     @classmethod
-    def load(cls, path: str | Path, chip_settings: Settings = ()) -> "Program":
+    def load(cls: type[P], path: str | Path, chip_settings: GivenSettings = ()) -> P:
         """Read a `.hermes` file; `chip_settings` replace numbers of its chip.
 
         Raises: ArtifactError when it is damaged or hostile; OptionError for a number that it was
         compiled for.
         """
         artifact, sha256 = io.load(Path(path))
-        return cls(_with_settings(artifact, chip_settings), sha256)
+        return cls(with_settings(artifact, chip_settings), sha256)
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
-        io.save(self.artifact, Path(path))
+        written = io.save(self.artifact, Path(path))
+        if self.read_sha256 is None:
+            self.__dict__["sha256"] = written  # which spares another pass over the weights
 
     def deploy(self, device: Device, method: Method = "published") -> "Chip":
         """Write the weights into a device."""
@@ -101,7 +116,12 @@ class Program:
         return workload(self.artifact, {n: tuple(t.shape) for n, t in samples.inputs.items()})
 
 
-def _with_settings(artifact: Artifact, settings: Settings) -> Artifact:
+def with_settings(artifact: Artifact, given: GivenSettings) -> Artifact:
+    """The program on a chip some of whose numbers are replaced.
+
+    Raises: OptionError for a number that it was compiled for.
+    """
+    settings = settings_of(given)
     for key, _ in settings:
         if key.split(".")[0] in COMPILED_IN or key in COMPILED_IN_KEYS:
             raise OptionError(
@@ -144,6 +164,23 @@ class Chip:
         self._rows_at_once: dict[tuple[tuple[int, ...], ...], int] = {}
         device.load(program.artifact)
         device.configure(self.settings)
+
+    def __repr__(self) -> str:
+        name, chip = self.compiled.artifact.manifest.name, self.device.chip.name
+        age = duration(self.settings.age_s)
+        return f"<Chip {name} on {chip}, seed {self.device.seed}, {self.method} weights, {age} old>"
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """What it holds, and how it is read."""
+        settings, artifact = self.settings, self.compiled.artifact
+        weights = "ideal" if settings.ideal else f"{self.method} weights"
+        reads = f"{read_mode(artifact, settings.mode)} reads"
+        return (
+            Fact("Program", f"{artifact.manifest.name} on {self.device.chip.name}"),
+            Fact("Chip", f"one chip, seed {self.device.seed}"),
+            Fact("Weights", f"{weights}, {duration(settings.age_s)} after programming, {reads}"),
+        )
 
     def program(
         self,
@@ -188,8 +225,11 @@ class Chip:
             checkpoint.unlink(missing_ok=True)
 
     def configure(
-        self, age_s: float | str | None = None, mode: Mode | None = None, ideal: bool | None = None
-    ) -> "Chip":
+        self: C,
+        age_s: float | str | None = None,
+        mode: Mode | None = None,
+        ideal: bool | None = None,
+    ) -> C:
         """Set seconds since programming (or a text such as "1d"), read mode (of all layers,
         instead of each one's own), or a run without any non-ideality.
 
@@ -207,7 +247,7 @@ class Chip:
         self.device.configure(settings)
         return self
 
-    def rewind(self) -> "Chip":
+    def rewind(self: C) -> C:
         """Go back to the first read noise, so that the calls that follow repeat the first ones."""
         self._blocks_run = 0
         return self
@@ -285,10 +325,10 @@ class Chip:
             block = self._blocks_run
             self._blocks_run += 1
 
-            mvm = self._mvm(samples, block, exact)
+            mvm, gates = self._mvm(samples, block, exact), self._gates(exact)
             with torch.set_grad_enabled(gradients):
                 run = straight_through(artifact, mvm) if gradients else mvm
-                outputs = execute(artifact, part, run)
+                outputs = execute(artifact, part, run, gates=gates)
             with torch.no_grad():
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
@@ -300,6 +340,7 @@ class Chip:
         spared = {m.name for m in artifact.manifest.matrices if m.label in exact}
         digital = reference_mvm(artifact)
         shapes: dict[str, tuple[int, ...]] = {}
+        times: Counter[str] = Counter()  # that a recurrence was called
         if max(copies.values(), default=1) > 1:
             sizes = {n: tuple(t.shape) for n, t in samples.inputs.items()}
             shapes = sample_shapes(artifact, sizes)
@@ -311,7 +352,9 @@ class Chip:
                 return self._windowed(step, x, block, copies[step.matrix], shapes)
             vectors, several = x.reshape(-1, x.shape[-1]), copies[step.matrix]
             if several == 1:
-                y = self.device.mvm(step, vectors, block)
+                number = block + (times[step.name] << _PART_BITS)  # each call has its own noise
+                times[step.name] += 1
+                y = self.device.mvm(step, vectors, number)
             else:
                 turns = places(tuple(x.shape), shapes[step.name]) % several
                 columns = artifact.matrices[step.matrix].columns
@@ -320,6 +363,21 @@ class Chip:
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
         return mvm
+
+    def _gates(self, exact: frozenset[str]) -> GatesFunction:
+        """The gates of recurrent layers, as the chip's own unit makes them where it does."""
+        artifact, table = self.compiled.artifact, self.device.chip.gdpu_tanh
+        digital = exact_gates(artifact)
+
+        def gates(step: MvmStep, sums: Tensor, states: States) -> States:
+            recurrence = step.recurrence
+            assert recurrence is not None
+            spared = self.settings.ideal or artifact.matrices[step.matrix].label in exact
+            if spared or recurrence.unit == "host" or table is None:
+                return digital(step, sums, states)
+            return gate_unit_states(recurrence, sums, states, table.bins)
+
+        return gates
 
     def _windowed(
         self,
@@ -354,7 +412,7 @@ class Chip:
         """Write the programmed cells to a `.state` file."""
         save_state(self.device.state(), self.iterations, self.compiled.sha256, Path(path))
 
-    def load(self, path: str | Path) -> "Chip":
+    def load(self: C, path: str | Path) -> C:
         """Take programmed cells from a `.state` file of the same program."""
         state, iterations = load_state(Path(path), self.compiled.sha256)
         if state.arrays and not any(name.endswith(".nu") for name in state.arrays):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import Mode
@@ -10,7 +10,11 @@ from hermesrt.cost import Cost
 from hermesrt.device import Method
 from hermesrt.facts.cost import cost_facts, cost_json
 from hermesrt.facts.fact import Fact, aligned
-from hermesrt.units import duration, percent
+from hermesrt.frame import frame
+from hermesrt.units import PS_PER_NS, duration, percent, si
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class OutputReport:
         return (Fact(name, told, count),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunReport:
     """All that `hermesc run` reports; `str()` of it is the terminal summary.
 
@@ -72,6 +76,47 @@ class RunReport:
     accuracy: float | None
     reference_accuracy: float | None
     cost: Cost
+
+    def __repr__(self) -> str:
+        told = [f"seed {self.seed}", duration(self.age_s)]
+        if self.accuracy is not None:
+            told.append(f"accuracy {percent(self.accuracy)}")
+        told.append(
+            f"{si(self.cost.latency_ps * 1e-12, 's')}, {si(self.cost.energy_pj * 1e-12, 'J')}"
+        )
+        return f"<RunReport {self.artifact.manifest.name}: {', '.join(told)}>"
+
+    def _repr_html_(self) -> str:
+        from hermesrt.report.notebook import facts_html, plan_html  # views stand above
+
+        return facts_html(self.facts) + plan_html(self.artifact)
+
+    def to_frame(self) -> "DataFrame":
+        """One line: how it ran, accuracy, the outputs' errors, time and energy of a sample.
+
+        Raises: InputError without pandas.
+        """
+        return frame([self.row()])
+
+    def row(self) -> dict[str, Any]:
+        """The figures of the run, by name; times in ns, energies in nJ."""
+        errors = {f"{name}_relative_error": o.relative_error for name, o in self.outputs.items()}
+        return {
+            "program": self.artifact.manifest.name,
+            "chip": self.artifact.chip.name,
+            "method": "ideal" if self.ideal else self.method,
+            "seed": self.seed,
+            "age_s": self.age_s,
+            "mode": self.read_mode,
+            "samples": self.samples,
+            "accuracy": self.accuracy,
+            "reference_accuracy": self.reference_accuracy,
+            **errors,
+            "latency_ns": self.cost.latency_ps / PS_PER_NS,
+            "interval_ns": self.cost.interval_ps / PS_PER_NS,
+            "energy_nj": self.cost.energy_pj / 1000,
+            "cores_used": len(self.artifact.cores),
+        }
 
     @property
     def read_mode(self) -> str:
@@ -107,8 +152,9 @@ class RunReport:
         """What ran, how, and how good the outputs are."""
         artifact, count = self.artifact, f"{self.samples:,}"
         program = f"{artifact.manifest.name} on {artifact.chip.name}"
+        one = "" if self.ideal else "; one chip, --draws 20 shows how chips differ"
         return (
-            Fact("Program", f"{program}, seed {self.seed}", program),
+            Fact("Program", f"{program}, seed {self.seed}{one}", program),
             self._weights(),
             Fact("Samples", count, count),
             *self._accuracy(),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,10 @@ from torch import Tensor
 from hermesrt.artifact.schema import Artifact
 from hermesrt.device import Device, DeviceState, Method
 from hermesrt.errors import ArtifactError, OptionError
-from hermesrt.files.atomic import read_file, write_atomically
-from hermesrt.files.container import (
-    from_json,
-    pack_into,
-    tensors_from_bytes,
-    tensors_to_bytes,
-    to_json,
-    unpack,
-)
+from hermesrt.files.atomic import write_atomically
+from hermesrt.files.container import from_json, pack_into, to_json, unpack
+from hermesrt.files.mapped import map_file
+from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
 from hermesrt.programming.loop import Iteration, ProgrammingOptions, ProgrammingProgress
 from hermesrt.programming.session import FIELDS, CoreProgramming
@@ -88,8 +82,8 @@ def save_state(
 ) -> None:
     """Write the state file, whole or not at all."""
     header = StateHeader(program_sha256, state.chip, state.method, state.seed, iterations)
-    parts = {_HEADER: to_json(encode(header)), _CELLS: tensors_to_bytes(state.arrays)}
-    write_atomically(path, partial(pack_into, kind="state", parts=parts))
+    parts = {_HEADER: to_json(encode(header)), _CELLS: tensor_chunks(state.arrays)}
+    write_atomically(path, lambda stream: pack_into(stream.write, "state", parts))
 
 
 def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iteration, ...]]:
@@ -98,7 +92,7 @@ def load_state(path: Path, program_sha256: str) -> tuple[DeviceState, tuple[Iter
     Raises: ArtifactError when it is damaged or belongs to another program.
     """
     where = str(path)
-    parts = unpack(read_file(path, "state"), "state", (_HEADER, _CELLS), where)
+    parts = unpack(map_file(path, "state"), "state", (_HEADER, _CELLS), where)
     header = decode(StateHeader, from_json(parts[_HEADER], where), where, ArtifactError)
     if header.program_sha256 != program_sha256:
         raise ArtifactError(
@@ -122,10 +116,10 @@ def save_checkpoint(
             cores[f"{core.target.core}.{name}"] = stored.numpy()
     parts = {
         _HEADER: to_json(encode(header)),
-        _CELLS: tensors_to_bytes(state.arrays),
-        _HANDS: tensors_to_bytes(cores),
+        _CELLS: tensor_chunks(state.arrays),
+        _HANDS: tensor_chunks(cores),
     }
-    write_atomically(path, partial(pack_into, kind="checkpoint", parts=parts))
+    write_atomically(path, lambda stream: pack_into(stream.write, "checkpoint", parts))
 
 
 def load_checkpoint(
@@ -140,7 +134,7 @@ def load_checkpoint(
     Raises: OptionError when it is of another job; ArtifactError when it is damaged.
     """
     where = str(path)
-    parts = unpack(read_file(path, "checkpoint"), "checkpoint", (_HEADER, _CELLS, _HANDS), where)
+    parts = unpack(map_file(path, "checkpoint"), "checkpoint", (_HEADER, _CELLS, _HANDS), where)
     header = decode(CheckpointHeader, from_json(parts[_HEADER], where), where, ArtifactError)
     if header.job != job:
         raise OptionError(

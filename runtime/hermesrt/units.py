@@ -66,7 +66,10 @@ def si(value: float, unit: str, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A device's age as a person says it: `0 s`, `15 min`, `1 h`, `30 d`."""
+    """A device's age as a person says it: `0 s`, `15 min`, `1 h`, `30 d`, `1 y`."""
+    years = seconds / _SECONDS["y"]
+    if years >= 1 and years.is_integer():
+        return f"{years:g} y"
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
             return f"{seconds / size:g} {unit}"

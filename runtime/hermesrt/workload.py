@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.executor import state_width
 from hermesrt.ops.macs import macs_of
+from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work
 from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
 from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
@@ -59,12 +61,21 @@ class MvmWork:
     vectors: how many.
     needs: what it waits for.
     sizes: of the input that its window moves over; empty without one.
+    steps: of time, one after the other, of a recurrence; 0 without one.
+    gates: what its gates do for one vector.
     """
 
     step: MvmStep
     vectors: int
     needs: Needs
     sizes: tuple[int, ...] = ()
+    steps: int = 0
+    gates: GateWork = NO_GATES
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds beside its matrix."""
+        return self.gates.macs * self.vectors
 
     @property
     def served(self) -> NDArray[np.bool_] | None:
@@ -125,7 +136,7 @@ class Workload:
     @property
     def digital_macs(self) -> int:
         """Multiply-adds of products on the host."""
-        return sum(w.macs for w in self.work if isinstance(w, HostWork))
+        return sum(w.macs for w in self.work)
 
     @property
     def analog_mac_share(self) -> float:
@@ -175,8 +186,7 @@ def _measure(
         needs = Needs(tokens, followed.each, whole, followed.windows)
         if isinstance(step, MvmStep):
             shape = tuple(values[step.input].shape)
-            sizes = () if step.window is None else shape[-step.window.rank :]
-            found.append(MvmWork(step, vector_count(step.window, shape), needs, sizes))
+            found.append(_mvm_work(artifact, step, shape, needs))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
             macs = flops // 2 or _uncounted(step, values, result)
@@ -187,11 +197,20 @@ def _measure(
     return tuple(found)
 
 
+def _mvm_work(artifact: Artifact, step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:
+    vectors = vector_count(step.window, shape)
+    if step.recurrence is not None:
+        gates = gate_work(step.recurrence, state_width(artifact, step))
+        return MvmWork(step, vectors, needs, steps=shape[1], gates=gates)
+    sizes = () if step.window is None else shape[-step.window.rank :]
+    return MvmWork(step, vectors, needs, sizes)
+
+
 def _followed(
     step: MvmStep | HostStep, operands: Mapping[str, Operand], result: Shape | None
 ) -> Followed:
     if isinstance(step, MvmStep):
-        return of_mvm(step.window, operands[step.input], result)
+        return of_mvm(step.window, operands[step.input], result, step.recurrence)
     return Followed() if result is None else follow(step.call, operands, result)
 
 

@@ -93,11 +93,13 @@ PROCESSES = {
     "run": ("net.hermes", "Accuracy"),
     "cost": ("net.hermes", "Latency"),
     "defects": ("--random 0.01 -o alone.npz", "alone.npz"),
+    "export": ("net.hermes -o alone.onnx", "alone.onnx: opset"),
     "inspect": ("net.hermes", "omega"),
     "diff": ("net.hermes net.hermes", "are the same"),
     "view": ("net.hermes -o alone.svg", "alone.svg"),
     "chips": ("", "hermes-dpu"),
     "study": ("--help", "kernels"),
+    "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
 
@@ -525,6 +527,10 @@ BAD = {
     "diff of a program and a report": ("diff net.hermes report.json", "give two programs"),
     "diff of nothing": ("diff net.hermes none.hermes", "cannot read the file"),
     "view of nothing": ("view none.hermes", "cannot read the program"),
+    "export of nothing": ("export none.hermes", "cannot read the program"),
+    "export of another file": ("export x.npz -o x.onnx", "not a file of hermesc"),
+    "export to text": ("export net.hermes -o net.txt", "exported to an .onnx file"),
+    "export to nowhere": ("export net.hermes -o no/net.onnx", "there is no folder"),
     "view to gif": ("view net.hermes -o v.gif", "the page is an .html file"),
     "view in two formats": ("view net.hermes --format svg -o v.png", "the two differ"),
     "view of one figure as a page": ("view net.hermes --figure plan -o v.html", "the page has all"),
@@ -639,6 +645,15 @@ def test_a_placement_is_exported_and_read_back(folder: Path) -> None:
     assert list(json.loads(again)) == ["omega", "head"]
 
 
+def test_a_program_is_exported_to_onnx_and_compiles_again(folder: Path) -> None:
+    said = succeed_json("export", "net.hermes", "-o", "net.onnx", cwd=folder)
+    assert said == {
+        "output": "net.onnx", "functions": 2, "analog_nodes": 2, "digital_nodes": 3, "opset": 20,
+    }  # fmt: skip
+    again = succeed_json("compile", "net.onnx", "--calibration", "x.npz", cwd=folder)
+    assert again["analog_ops"] == 2
+
+
 def test_a_mapping_of_another_model_is_refused_by_layer(folder: Path) -> None:
     succeed("inspect", "net.hermes", "--export", "hermes-json", "-o", "map.json", cwd=folder)
     text = (folder / "map.json").read_text().replace('"head"', '"tail"')
@@ -669,3 +684,38 @@ def test_layers_are_read_in_their_own_modes_unless_a_run_says_otherwise(folder: 
     four = succeed_json("cost", "e.hermes", "--mode", "4-phase", cwd=folder)
     assert (own["mode"], four["mode"]) == ("1-phase", "4-phase")
     assert own["latency_ns"] < four["latency_ns"]
+
+
+def test_several_chips_are_told_with_their_spread(folder: Path) -> None:
+    words = ("run", "net.hermes", "--draws", "3", "--ages", "0,1h")
+    text = succeed(*words, "--csv", "t.csv", "--plot", "t.svg", cwd=folder)
+    assert "3 chips, seeds 0 to 2" in text
+    assert (folder / "t.csv").read_text().startswith("seed,age_s,accuracy,")
+    found = succeed_json(*words, "--seed", "7", cwd=folder)
+    assert found["seeds"] == [7, 8, 9]
+    assert [age["age_s"] for age in found["ages"]] == [0, 3600]
+    one = succeed_json("run", "net.hermes", "--draws", "1", cwd=folder)
+    assert one["ages"][0]["accuracy"]["interval"] == [None, None]
+
+
+def test_a_single_run_says_that_it_is_one_chip(folder: Path) -> None:
+    assert "one chip, --draws 20 shows how chips differ" in succeed("run", "net.hermes", cwd=folder)
+    assert "one chip" not in succeed("run", "net.hermes", "--ideal", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--draws", "2", "--age", "1d"), "--age is of one chip at one age"),
+        (("--draws", "2", "--ideal"), "--ideal is of one chip"),
+        (("--ages", "0,1d", "--outputs", "y.npz"), "--outputs is of one chip"),
+        (("--draws", "0"), "--draws 0: give from 1"),
+        (("--ages", "0,yesterday"), "yesterday"),
+    ],
+)
+def test_options_of_one_chip_do_not_go_with_several(
+    folder: Path, words: tuple[str, ...], message: str
+) -> None:
+    run = hermesc("run", "net.hermes", *words, cwd=folder)
+    assert run.returncode == 2
+    assert message in run.stderr

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests.command_line import HERMESC, hermesc
+
+from ..command_line import HERMESC, hermesc
 
 MODEL = """
 import torch

@@ -7,7 +7,7 @@ says so. Nothing is folded, nothing shared.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -72,7 +72,9 @@ class Reference:
     def run(self) -> dict[str, list[int]]:
         """When each token of each step's result is there."""
         for work in self.workload.work:
-            if isinstance(work, MvmWork):
+            if isinstance(work, MvmWork) and work.steps:
+                self.results[work.step.name] = self.recurrence(work)
+            elif isinstance(work, MvmWork):
                 self.results[work.step.name] = self.mvm(work)
             else:
                 self.results[work.step.name] = self.digital(work)
@@ -140,7 +142,29 @@ class Reference:
             return [self.all_of(needs) for needs in tokens]
         return [self.add("digital", service, needs).done for needs in tokens]
 
-    def mvm(self, work: MvmWork) -> list[Event]:
+    def recurrence(self, work: MvmWork) -> list[Event]:
+        """Each time step as an MVM of its own that needs the gates before it, then its gates."""
+        split, gates = work.vectors // work.steps, digital.time_ps(work, self.chip)
+        whole = work.needs.tokens != work.steps
+        results: list[Event] = []
+        for step in range(work.steps):
+            token = 0 if whole else step
+            needs = self.inputs(work.needs, token) + [(e, 0) for e in results[-1:]]
+            once = replace(work, vectors=split, needs=Needs(), steps=0)
+            gated = work.step.recurrence.unit == "gdpu"
+            done = self.all_of([(e, 0) for e in self.mvm(once, needs, gated=gated)])
+            if gates:
+                done = self.add("digital", gates, [(done, 0)]).done
+            results.append(done)
+        return results[-1:] if whole else results
+
+    def mvm(
+        self,
+        work: MvmWork,
+        given: list[tuple[Event, int]] | None = None,
+        *,
+        gated: bool = False,
+    ) -> list[Event]:
         chip, artifact = self.chip, self.workload.artifact
         matrix, tokens = artifact.matrices[work.step.matrix], work.needs.tokens
         served = [t for t in range(tokens) if not idle(work, t)]
@@ -167,7 +191,9 @@ class Reference:
                     to_ps(byte_ns * rows),
                     [
                         (e, wait)
-                        for e, _ in self.inputs(work.needs, served[i // split]) or [self.start]
+                        for e, _ in given
+                        or self.inputs(work.needs, served[i // split])
+                        or [self.start]
                     ]
                     + free,
                 )
@@ -184,9 +210,11 @@ class Reference:
                     needs.append((begin, lag if len(path) > 1 else delay))
                 jobs[i] = self.add(("ldpu", tile.core), ldpu_ps, needs)
                 if tile.stage == last:
-                    port_ps = to_ps(byte_ns * columns)
-                    left = self.add(("out", tile.core), port_ps, [(jobs[i].began, stage_ps)])
-                    sent[i] += [left.done, self.after(jobs[i].done, stage_ps)]
+                    port_ps = to_ps(byte_ns * (columns // 4 if gated else columns))
+                    gate_ps = to_ps(chip.gdpu.latency_ns) if gated else 0
+                    began = self.after(jobs[i].began, stage_ps)
+                    left = self.add(("out", tile.core), port_ps, [(began, gate_ps)])
+                    sent[i] += [left.done, self.after(jobs[i].done, stage_ps + gate_ps)]
             ldpus[tile.copy, tile.columns, tile.stage] = jobs
         results: list[Event] = []
         for t in range(tokens):  # results are taken in order

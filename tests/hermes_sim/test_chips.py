@@ -1,12 +1,16 @@
 """The chips that were never built: an on-chip vector unit, and a mesh of larger tiles."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermes_sim.engine import cost
+from hermes_sim.engine import bounded_cost, cost
 from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.pricing import function_prices
 from hermesrt.program import Program
 
 
@@ -56,6 +60,35 @@ def test_the_mesh_has_its_published_peak() -> None:
     operations = 2 * 512 * 512
     assert found.latency_by["array"] == 40_000
     assert operations / found.energy_by["array"] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("chip", ["hermes", "hermes-dpu"])
+def test_either_chip_tells_both_bounds(chip: str) -> None:
+    """The digital part on the host and on the chip: each as the other chip's own cost."""
+    work = compiled(chip).workload()
+    on_host, on_chip = bounded_cost(load_chip(chip), work, "4-phase").bounds
+    for name, bound in (("hermes", on_host), ("hermes-dpu", on_chip)):
+        found = cost(load_chip(name), compiled(name).workload(), "4-phase")
+        assert (bound.latency_ps, bound.interval_ps) == (found.latency_ps, found.interval_ps)
+        assert bound.energy_pj == pytest.approx(found.energy_pj)
+        assert bound.assumed_energy == pytest.approx(found.assumed_share["energy"])
+    assert on_host.assumed_energy > 0.5
+    assert on_chip.assumed_energy == 0
+
+
+def test_a_chip_without_prices_of_a_unit_has_no_bounds(chip: ChipSpec) -> None:
+    bare = replace(chip, on_chip_bound=None)
+    assert bounded_cost(bare, compiled("hermes").workload(), "4-phase").bounds == ()
+
+
+def test_the_chips_own_digital_unit_lies_between_the_two_prices_of_a_cosine(
+    chip: ChipSpec,
+) -> None:
+    """Host 10 x 211 pJ, assumed; LDPU output 194 pJ, from Table I; unit 19 pJ / 512."""
+    host, ldpu, unit = (price.pj for price in function_prices(chip))
+    assert host == pytest.approx(2110)
+    assert unit == pytest.approx(19 / 512, rel=1e-4)
+    assert host > 10 * ldpu > 1000 * unit
 
 
 def test_without_the_host_a_token_takes_less() -> None:

@@ -28,7 +28,7 @@ EQUATIONS = {
     "read_statistics.read_noise": "added",
     "drift_reference.reference": "magnitude",
     "adc.saturation_ampere": "1e-3",
-    "adc.counter_bits": "16",
+    "effects.saturation": "false",
     "ldpu_code.rounding": "nearest",
     "effects.converter_spread": "false",
     "effects.column_correction": "false",

@@ -10,6 +10,7 @@ from torch import nn
 import hermesc
 from hermes_sim import flicker, pcm
 from hermes_sim.core import Core
+from hermesrt.chip import device_noise
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ChipError
@@ -29,8 +30,8 @@ def test_the_fast_part_is_of_the_size_that_two_ways_derive(chip: ChipSpec) -> No
 
 
 def test_all_noise_at_t0_is_the_published_logarithm(chip: ChipSpec) -> None:
-    assert flicker.logarithm(chip.pcm, 0.0) == pytest.approx(19.5, abs=0.05)
-    assert flicker.logarithm(chip.pcm_odp, 0.0) == pytest.approx(19.1, abs=0.05)
+    assert device_noise.logarithm(chip.pcm, 0.0) == pytest.approx(19.5, abs=0.05)
+    assert device_noise.logarithm(chip.pcm_odp, 0.0) == pytest.approx(19.1, abs=0.05)
 
 
 @pytest.mark.parametrize(("age", "grown"), [(0.0, 0.0), (HOUR, 2.56), (DAY, 5.67), (MONTH, 9.06)])
@@ -98,7 +99,7 @@ def test_programming_gathers_slow_noise_until_t0(core_of_split: Callable[[str], 
     added = settled.conductance - bare.conductance
     held = bare.conductance
     on = held > 5e-6
-    until = flicker.logarithm(settled.statistics, 0.0) - settled.chip.fast_noise.logarithm
+    until = device_noise.logarithm(settled.statistics, 0.0) - settled.chip.fast_noise.logarithm
     sigma = pcm.read_noise(settled.statistics, held, held, until)
     assert float((added / sigma)[on].std()) == pytest.approx(1.0, rel=0.02)
 
@@ -126,6 +127,6 @@ def test_at_t0_the_spread_of_a_read_is_the_published_one(chip: ChipSpec) -> None
     draws = torch.Generator().manual_seed(0)
     written = pcm.program(chip.pcm, target, draws, chip.fast_noise.logarithm)
     fast = pcm.read_noise(chip.pcm, target, target, chip.fast_noise.logarithm)
-    published = pcm.polynomial(chip.pcm.programming.microsiemens, target / 20.7e-6) * 1e-6
+    published = device_noise.polynomial(chip.pcm.programming.microsiemens, target / 20.7e-6) * 1e-6
     read = ((written - target).square() + fast.square()).mean().sqrt()
     assert float(read) == pytest.approx(float(published.mean()), rel=0.01)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hermes_sim import flicker, pcm
+from hermes_sim import pcm
+from hermesrt.chip import device_noise
 from hermesrt.chip.spec import ChipSpec, CountPolynomial, Curve, Pcm
 from hermesrt.seeds import generator
 
@@ -26,7 +27,7 @@ def cells(siemens: float) -> Tensor:
 
 def value(curve: Curve, r: float) -> float:
     ratio = torch.tensor([r])
-    return float(pcm.curve(curve, ratio, ratio.log()))
+    return float(device_noise.curve(curve, ratio, ratio.log()))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_spread_that_holds_the_first_read_makes_up_the_published_one_with_it(
 ) -> None:
     model = table(chip, devices)
     target = cells(ratio * model.g_max_siemens)
-    until = flicker.logarithm(model, 0.0)
+    until = device_noise.logarithm(model, 0.0)
     alone, within = (
         pcm.program(model, target, generator(4), held) - target for held in (0.0, until)
     )
@@ -98,7 +99,7 @@ def test_weight_errors_have_the_published_counts(
 def test_weights_below_the_smallest_count_are_exactly_zero(chip: ChipSpec) -> None:
     model = chip.pcm_count
     assert isinstance(model.programming, CountPolynomial)
-    at_zero = pcm.polynomial(model.programming.low, torch.zeros(1))
+    at_zero = device_noise.polynomial(model.programming.low, torch.zeros(1))
     assert at_zero.item() == pytest.approx(2.6, abs=0.05)
     count = model.g_max_siemens / 180
     target = torch.zeros(2, 300, 300)
@@ -177,7 +178,7 @@ def test_read_noise_has_the_published_size(
     for age in (0.0, 86400.0):
         time = age + model.t0_seconds
         growth = math.sqrt(math.log((time + model.read_seconds) / (2 * model.read_seconds)))
-        since = flicker.logarithm(model, age)
+        since = device_noise.logarithm(model, age)
         sigma = pcm.read_noise(model, drifted, programmed, since)[0, 0, 0].item()
         assert sigma == pytest.approx(5e-6 * q * growth, rel=3e-3)
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.pipeline import parse_options
+from hermesc.studies.networks.models import ResNet9
 from hermesrt.artifact import io
 from hermesrt.chip.load import load_chip
 from hermesrt.ops import unfold
@@ -18,25 +19,6 @@ def unit(inputs: int, outputs: int, *more: nn.Module, inplace: bool = True) -> n
     norm = nn.BatchNorm2d(outputs)
     norm.running_mean.normal_(std=0.1)  # type: ignore[union-attr]
     return nn.Sequential(layer, norm, nn.ReLU(inplace=inplace), *more)
-
-
-class ResNet9(nn.Module):
-    """The chip's own network for CIFAR-10, 1,866,536 weights. Source: Le Gallo 2023 (40 cores)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = unit(3, 56), unit(56, 112, nn.MaxPool2d(2))
-        self.one = nn.Sequential(unit(112, 112), unit(112, 112))
-        self.third, self.fourth = (unit(a, 224, nn.MaxPool2d(2)) for a in (112, 224))
-        self.two = nn.Sequential(unit(224, 224), unit(224, 224))
-        self.pool, self.head = nn.AdaptiveMaxPool2d(1), nn.Linear(224, 10, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.second(self.first(x))
-        x = x + self.one(x)
-        x = self.fourth(self.third(x))
-        x = x + self.two(x)
-        return self.head(self.pool(x).flatten(1))
 
 
 class Small(nn.Module):
@@ -64,20 +46,10 @@ def small() -> tuple[nn.Module, Program]:
     return model, hermesc.compile(model, (torch.randn(4, 3, 12, 12),))
 
 
-def test_the_chips_own_resnet_takes_the_published_forty_tiles() -> None:
-    """Unrolled 256x256 tiles; where small ones share a core, fewer cores than published."""
+def test_the_chips_own_resnet_equals_torch_without_noise() -> None:
     torch.manual_seed(0)
     model = ResNet9().eval()
-    assert sum(p.numel() for p in model.parameters() if p.dim() > 1) == 1_866_536
     program = hermesc.compile(model, (torch.randn(2, 3, 32, 32),))
-    sizes = [(m.rows, m.columns, len(m.tiles)) for m in program.artifact.manifest.matrices]
-    assert sizes == [
-        (27, 56, 1), (504, 112, 2), (1008, 112, 4), (1008, 112, 4), (1008, 224, 4),
-        (2016, 224, 8), (2016, 224, 8), (2016, 224, 8), (224, 10, 1),
-    ]  # fmt: skip
-    assert program.artifact.tiles == 40
-    assert len(program.artifact.cores) <= 40
-    assert program.workload().analog_mac_share == 1.0
     x = torch.randn(3, 3, 32, 32)
     chip = program.deploy(hermesc.simulate("hermes")).configure(ideal=True)
     with torch.no_grad():

@@ -201,7 +201,7 @@ def test_what_calibration_shows_is_noted(chip):
         (
             "partition.biass",
             "host",
-            "there is no such option; there are convolve.groups, partition.bias, partition.dig",
+            r'there is no such option \(did you mean "partition.bias"\?\); there are',
         ),
         ("bias", "host", "there is no such option"),
         ("partition.bias", "gpu", "--set partition.bias=gpu: must be one of ldpu, host"),

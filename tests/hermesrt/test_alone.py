@@ -47,7 +47,7 @@ def device(program):
 """
 
 _OWN = """
-from hermesrt.cost import Cost, LayerCost
+from hermesrt.cost import Cost, LayerCost, MvmsAlone
 from hermesrt.executor import reference_mvm
 
 class Exact:
@@ -69,7 +69,9 @@ class Exact:
         return self.product(step, x)
 
     def cost(self, workload, mode):
-        return Cost(1, 5000, 5000, {"array": 5000}, {"array": 7.0, "idle": 0.0}, (), (), (), ())
+        energy = {"array": 7.0, "idle": 0.0}
+        alone = MvmsAlone(48.0, 5000, 7.0)
+        return Cost(1, 5000, 5000, {"array": 5000}, energy, (), (), (), (), alone)
 
 def device(program):
     return Exact(program.artifact.chip)

@@ -25,6 +25,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from budget import Budget, add_budget
 from canary import MARK, Canary
 from commands import small_program
 from kinds import KINDS
@@ -38,8 +39,7 @@ _BAD = ("finding", "ran code", "crashed", "slow")
 def main() -> int:
     """Run children until the time is over; 1 when something was found."""
     parser = argparse.ArgumentParser(description="Fuzz the files that hermesc reads.")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    add_budget(parser)
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--only", type=int, help="run the mutant of this number alone")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
@@ -70,10 +70,9 @@ def _parent(options: argparse.Namespace) -> "tuple[dict[str, Counter[str]], dict
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in chosen}
     longest = dict.fromkeys(chosen, 0.0)
     told: set[str] = set()  # one of each sort is enough
-    start, end = 0, time.monotonic() + options.seconds
-    while time.monotonic() < end:
-        words = ["--seed", str(options.seed), "--child", str(start)]
-        words += ["--seconds", str(end - time.monotonic())]
+    start, budget = 0, Budget(options)
+    while budget.left(start):
+        words = ["--seed", str(options.seed), "--child", str(start), *budget.words(start)]
         words += ["--kind", options.kind] if options.kind else []
         child = subprocess.run(
             [sys.executable, __file__, *words], capture_output=True, text=True, check=False
@@ -109,7 +108,7 @@ def _child(options: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(1)
-    end, number = time.monotonic() + options.seconds, options.child
+    budget, number = Budget(options, options.child or 0), options.child
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         small_program()
@@ -120,7 +119,7 @@ def _child(options: argparse.Namespace) -> int:
             kind = chosen[options.only % len(chosen)]
             print(kind, attempts[kind](_rng(options, kind, options.only)))
             return 0
-        while time.monotonic() < end:
+        while budget.left(number):
             kind = chosen[number % len(chosen)]
             report = _tried(attempts[kind], _rng(options, kind, number), canary, folder)
             print(json.dumps(report | {"kind": kind, "number": number}), flush=True)

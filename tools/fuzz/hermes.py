@@ -15,13 +15,13 @@ import multiprocessing.connection
 import resource
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
 
 import torch
+from budget import Budget, add_budget
 from hermes_mutants import PARTS, mutant, valid_program
 
 import hermesc
@@ -99,9 +99,7 @@ class Worker:
 def main() -> int:
     """Run mutants for some time; 1 if one of them did what none may."""
     parser = argparse.ArgumentParser(description="Fuzz re-signed programs.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="time budget")
-    parser.add_argument("--seed", type=int, default=0, help="number of the first mutant's series")
-    parser.add_argument("--mutants", type=int, default=10**9, help="stop after so many")
+    add_budget(parser)
     parser.add_argument("--only", type=int, help="run the mutant of this number alone")
     options = parser.parse_args()
     data = valid_program()
@@ -113,9 +111,9 @@ def main() -> int:
         print("\n".join(found.changes), attempt(found.data), sep="\n")
         return 0
     counts: Counter[str] = Counter()
-    worker, end = Worker(parts), time.monotonic() + options.seconds
     number = options.seed * 10**6
-    while time.monotonic() < end and counts.total() < options.mutants:
+    worker, budget = Worker(parts), Budget(options, number)
+    while budget.left(number):
         result, alive = worker.run(number)
         kind = result.split(",")[0].splitlines()[0].split(" of ")[0]
         counts[kind.split(" Traceback")[0]] += 1

@@ -86,7 +86,13 @@ def settings() -> Attempt:
     held = {t: values for t, values in tables.items() if isinstance(values, dict)}
     old = {f"chip.{t}.{f}": value for t, values in held.items() for f, value in values.items()}
     keys = sorted(old)
-    keys += ["partition.bias", "partition.digital", "quantize.range", "quantize.percentile"]
+    keys += [
+        "partition.bias",
+        "partition.digital",
+        "partition.scope",
+        "quantize.range",
+        "quantize.percentile",
+    ]
     keys += ["quantize.deviations", "place.objective", "place.seed", "place.chips", "place.copies"]
     keys += ["chip", "chip.", "chip.name", ".", "=", "x.y", "place.solver"]
 
@@ -361,7 +367,8 @@ def _spoiled_zip(data: bytes, rng: random.Random) -> bytes:
 
 def _resigned(data: bytes, kind: str, names: tuple[str, ...], rng: random.Random) -> bytes:
     """The container with a part changed and checksums that are right again."""
-    from hermesrt.files.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
+    from hermesrt.files.container import pack, unpack
+    from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 
     parts = unpack(data, kind, names, "whole")
     name = rng.choice(names)
@@ -378,5 +385,5 @@ def _resigned(data: bytes, kind: str, names: tuple[str, ...], rng: random.Random
             arrays[chosen] = new
         if rng.random() < 0.2:
             arrays[rng.choice(("9.nu", "x", chosen + "x"))] = arrays.pop(chosen)
-        parts[name] = tensors_to_bytes(arrays)
+        parts[name] = tensor_chunks(arrays)
     return pack(kind, parts)

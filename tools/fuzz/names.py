@@ -23,6 +23,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from budget import Budget, add_budget
+
 _SLOW_S = 20.0  # of processor time, for all commands of one mutant
 _PIECES = (
     "\u00a0", "\u3000", "\u2003", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\n", "\r\n", "\t",
@@ -43,14 +45,13 @@ def hostile_name(rng: random.Random, without: str = "") -> str:
 def main() -> int:
     """Try mutants until the time is over; print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    add_budget(parser)
     parser.add_argument("--first", type=int, default=0, help="begin with this mutant")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     counts: Counter[str] = Counter()
-    end, number, longest = time.monotonic() + options.seconds, options.first, 0.0
-    while time.monotonic() < end:
+    budget, number, longest = Budget(options, options.first), options.first, 0.0
+    while budget.left(number):
         start = time.process_time()
         outcome, text = tried(random.Random(f"{options.seed} {number}"))
         seconds = time.process_time() - start

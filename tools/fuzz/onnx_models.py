@@ -22,6 +22,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from budget import Budget, add_budget
+
 _HANG_S = 5.0  # of processor time, of one mutant
 _STUCK_S = 60  # of waiting, after which the child is killed
 _MEMORY = 12 * 2**30  # bytes of addresses that the child may take
@@ -30,8 +32,7 @@ _MEMORY = 12 * 2**30  # bytes of addresses that the child may take
 def main() -> int:
     """Run children until the time is over; print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    add_budget(parser)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -42,10 +43,10 @@ def main() -> int:
 
 def _parent(options: argparse.Namespace) -> int:
     counts = dict.fromkeys(("compiled", "refused", "ran", "traceback", "slow", "crashed"), 0)
-    longest, end, start = 0.0, time.monotonic() + options.seconds, 0
-    while time.monotonic() < end:
+    longest, budget, start = 0.0, Budget(options), 0
+    while budget.left(start):
         command = [sys.executable, __file__, "--seed", str(options.seed), "--child", str(start)]
-        command += ["--seconds", str(end - time.monotonic())]
+        command += budget.words(start)
         command += ["--keep", str(options.keep)] if options.keep else []
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         for line in child.stdout.splitlines():
@@ -86,8 +87,9 @@ def _child(options: argparse.Namespace) -> int:
         for data in models:  # so that all is imported
             path.write_bytes(data)
             hermesc.compile(path)
-        canary, number, end = Canary(names=True), options.child, time.monotonic() + options.seconds
-        while time.monotonic() < end:
+        canary, number = Canary(names=True), options.child
+        budget = Budget(options, number)
+        while budget.left(number):
             rng = random.Random(f"{options.seed} {number}")
             data = mutant(rng.choice(models), rng)
             report = _tried(path, data, canary) | {"number": number}

@@ -24,6 +24,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from budget import Budget, add_budget
+
 _HANG_S = 3.0  # of processor time, of one mutant
 _STUCK_S = 60  # of waiting, after which the child is killed
 _MEMORY = 12 * 2**30  # bytes of addresses that the child may take
@@ -32,8 +34,7 @@ _MEMORY = 12 * 2**30  # bytes of addresses that the child may take
 def main() -> int:
     """Run children until the time is over; print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    add_budget(parser)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -44,11 +45,10 @@ def main() -> int:
 
 def _parent(options: argparse.Namespace) -> int:
     counts = dict.fromkeys(("loaded", "refused", "ran", "traceback", "slow", "crashed"), 0)
-    longest, end, start = 0.0, time.monotonic() + options.seconds, 0
-    while time.monotonic() < end:
-        left = end - time.monotonic()
+    longest, budget, start = 0.0, Budget(options), 0
+    while budget.left(start):
         command = [sys.executable, __file__, "--seed", str(options.seed), "--child", str(start)]
-        command += ["--seconds", str(left)]
+        command += budget.words(start)
         command += ["--keep", str(options.keep)] if options.keep else []
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         for line in child.stdout.splitlines():
@@ -82,11 +82,10 @@ def _child(options: argparse.Namespace) -> int:
 
     seeds = _seeds()
     canary = Canary()
-    end = time.monotonic() + options.seconds
-    number = options.child
+    budget, number = Budget(options, options.child), options.child
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        while time.monotonic() < end:
+        while budget.left(number):
             rng = random.Random(f"{options.seed} {number}")
             data = mutant(rng.choice(seeds), rng)
             report = _tried(Path(folder) / "mutant.pt2", data, canary) | {"number": number}

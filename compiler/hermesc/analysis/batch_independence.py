@@ -38,6 +38,10 @@ def _same_rows(whole: Sequence[Tensor], part: Sequence[Tensor], rows: slice) -> 
     return all(
         a.dim() > 0
         and b.shape == a[rows].shape
-        and torch.allclose(a[rows].double(), b.double(), rtol=1e-3, atol=1e-4, equal_nan=True)
+        and torch.allclose(_wide(a[rows]), _wide(b), rtol=1e-3, atol=1e-4, equal_nan=True)
         for a, b in zip(whole, part, strict=True)
     )
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)

@@ -85,7 +85,7 @@ class _Walk:
         values: Mapping[str, Any],
     ) -> None:
         if isinstance(op, Mvm):
-            followed = of_mvm(op.window, operands[op.input], shape)
+            followed = of_mvm(op.window, operands[op.input], shape, op.recurrence)
         else:
             followed = Followed() if shape is None else follow(op.call, operands, shape)
         sources: dict[int, bool] = {}
@@ -97,6 +97,7 @@ class _Walk:
         if isinstance(op, Mvm):
             dependences = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
             sources = {len(self.found): False}
-            vectors = vector_count(op.window, tuple(values[op.input].shape))
-            self.found.append(MvmWorkload(max(1, vectors), dependences))
+            x = tuple(values[op.input].shape)
+            vectors, steps = vector_count(op.window, x), x[1] if op.recurrence else 0
+            self.found.append(MvmWorkload(max(1, vectors), dependences, steps))
         self._sources[op.name] = sources

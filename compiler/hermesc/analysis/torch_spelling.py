@@ -5,19 +5,24 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from hermesc.analysis.torch_recurrence import layer_in_torch
+from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Call, Ref
 from hermesrt.ops.window import Window
 
 
-def in_torch(op: Mvm, matrix: Tensor) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
+def in_torch(op: Mvm, weights: Weights) -> tuple[tuple[Op, ...], dict[str, Tensor]]:
     """Operations with the Mvm's result under its name, and the weights that are new to them."""
+    matrix = weights[op.matrix]
+    if op.recurrence is not None:
+        return layer_in_torch(op, op.recurrence, weights)
     if op.window is None:
         constant = Constant(f"{op.name}.matrix", op.matrix, _type(op, matrix))
         call = Call("aten.matmul.default", (Ref(op.input), Ref(constant.name)))
         return (constant, Digital(op.name, call, op.type, op.origin, op.location)), {}
-    kernel, name = _kernel(op.window, matrix), f"{op.matrix}~kernel"
+    kernel, name = kernel_of(op.window, matrix), f"{op.matrix}~kernel"
     constant = Constant(f"{op.name}.kernel", name, _type(op, kernel))
     return (constant, *_convolution(op, op.window, constant)), {name: kernel}
 
@@ -26,7 +31,7 @@ def _type(op: Mvm, weight: Tensor) -> TensorType:
     return TensorType(tuple(weight.shape), op.type.dtype)
 
 
-def _kernel(window: Window, matrix: Tensor) -> Tensor:
+def kernel_of(window: Window, matrix: Tensor) -> Tensor:
     """The matrix as torch's kernel: [out, in, *taps], or [in, out, *taps] of a transposed one."""
     kernel = matrix.reshape(*window.kernel, -1, matrix.shape[1]).movedim((-1, -2), (0, 1))
     if max(window.spread) > 1:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hermesc.api.compiling import compile, digital_fallback
     from hermesc.api.costing import cost
+    from hermesc.api.exporting import export
     from hermesc.api.looking import chips, diff, export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
+    from hermesc.api.schemas import schema
+    from hermesc.api.spreading import spread
     from hermesc.api.viewing import view
 
 __all__ = [
@@ -22,20 +25,26 @@ __all__ = [
     "defects",
     "diff",
     "digital_fallback",
+    "export",
     "export_mapping",
     "inspect",
     "load",
     "program",
     "run",
+    "schema",
     "simulate",
+    "spread",
     "view",
 ]
 _HOMES = {
     "compiling": ("compile", "digital_fallback"),
     "costing": ("cost",),
+    "exporting": ("export",),
     "looking": ("chips", "diff", "export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
+    "schemas": ("schema",),
+    "spreading": ("spread",),
     "viewing": ("view",),
 }
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,22 @@ import torch
 from torch import Tensor
 
 from hermesc.api.making import Defects, known_defects
+from hermesc.api.notebook import Program, as_shown
 from hermesc.app import digital_fallback as fallback
-from hermesc.app.settings import settings_of
+from hermesc.app.settings import Settings, settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest
 from hermesc.frontend.weights import with_weights
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
-from hermesrt.chip.load import load_chip
+from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, OptionError
 from hermesrt.files.atomic import read_file
 from hermesrt.files.npz import read_arrays
-from hermesrt.program import Program
+from hermesrt.nearest import did_you_mean
+
+_GROUPS = tuple(f.name for f in fields(Options))
 
 
 def compile(
@@ -44,6 +48,7 @@ def compile(
     batch_dim: int | None = None,
     input_ranges: Mapping[str, float] | None = None,
     weights: str | Path | None = None,
+    **settings: Any,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
     a torch.export.ExportedProgram, or a file of one (`model.py`, `model.onnx`, `model.pt2`).
@@ -55,7 +60,9 @@ def compile(
     calibration: real inputs (by position, by name, or an .npz file of them) from which the
         converters' ranges are taken; the examples, if there are none.
     labels: those of the examples or of the calibration data.
-    options: of the passes; a mapping such as {"place.objective": "latency"} too.
+    options: of the passes; a mapping such as {"place.objective": "latency"} too, in which
+        {"chip.adc.counter_bits": 6} replaces a number of the chip: the names are those of --set.
+    settings: single options by keyword, such as place_objective="latency".
     observe: gets (name, stage, seconds) after each stage; a search for layers to leave digital is
         the last one.
     progress: gets the simulated runs of such a search so far, and how many there are at most.
@@ -67,10 +74,11 @@ def compile(
     weights: a file of them for the model, such as `train` writes, with what it has learned.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
-    passes, budget = settings_of(options)
+    said = _settings(options, settings)
+    passes, budget = said.options, said.fallback
     if max_accuracy_drop != inf:
         budget = _budget(max_accuracy_drop)
-    spec = load_chip(chip) if isinstance(chip, str) else chip
+    spec = _chip(chip, said)
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
     if weights is not None:
@@ -88,7 +96,7 @@ def compile(
     found = fallback.digital_fallback(source, spec, passes, budget, observe, progress, known)
     if observe is not None:
         observe("digital_fallback", found, time.perf_counter() - start)
-    return found.program
+    return as_shown(found.program)
 
 
 def digital_fallback(
@@ -104,6 +112,7 @@ def digital_fallback(
     name: str | None = None,
     progress: fallback.FallbackProgress | None = None,
     defects: Defects | None = None,
+    **settings: Any,
 ) -> fallback.DigitalFallback:
     """As `compile`, with the layers whose noise hurts most left digital, and the price of each.
 
@@ -111,12 +120,34 @@ def digital_fallback(
     `labels` are theirs; without labels in per cent of relative output error.
     Raises: as `compile`; OptionError when the budget cannot be met.
     """
-    passes, _ = settings_of(options)
-    budget = _budget(max_accuracy_drop)
+    said = _settings(options, settings)
+    passes, budget = said.options, _budget(max_accuracy_drop)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name)
-    spec = load_chip(chip) if isinstance(chip, str) else chip
+    spec = _chip(chip, said)
     known = known_defects(defects, spec)
     return fallback.digital_fallback(source, spec, passes, budget, None, progress, known)
+
+
+def _settings(options: Options | Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> Settings:
+    """What both say.
+
+    Raises: OptionError for a keyword that is neither an argument nor an option.
+    """
+    known = [name for name in signature(compile).parameters if name != "settings"]
+    for name in keywords:
+        if "_" not in name or name.partition("_")[0] not in _GROUPS:
+            groups = ", ".join(f"{group}_NAME" for group in _GROUPS)
+            raise OptionError(
+                f"{name}: there is no such argument{did_you_mean(name, known)}; there are "
+                f"{', '.join(known)}, and options by keyword: {groups}"
+            )
+    return settings_of(options, keywords)
+
+
+def _chip(chip: str | ChipSpec, said: Settings) -> ChipSpec:
+    if isinstance(chip, str):
+        return load_chip(chip, said.chip)
+    return changed(chip, said.chip) if said.chip else chip
 
 
 def _budget(max_accuracy_drop: float) -> fallback.FallbackOptions:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim import engine
 from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.app.beside import Beside, beside
 from hermesrt.artifact.schema import Artifact
-from hermesrt.chip.load import Settings
+from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
 from hermesrt.data import check_sizes, example_samples
@@ -17,15 +17,20 @@ from hermesrt.errors import OptionError
 from hermesrt.facts.cost import cost_facts, cost_json
 from hermesrt.facts.fact import Fact, aligned
 from hermesrt.files.atomic import check_writable, write_atomically
+from hermesrt.frame import frame
+from hermesrt.report.notebook import text_html
 from hermesrt.report.text.terminal import layer_table
 from hermesrt.report.text.trace import trace_json
 from hermesrt.run_report import read_mode
 from hermesrt.workload import workload
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 Sizes = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CostReport:
     """All that `hermesc cost` reports; `str()` of it is the terminal's text.
 
@@ -41,6 +46,19 @@ class CostReport:
     mode: str
     cost: Cost
     beside: Beside
+
+    def __repr__(self) -> str:
+        return f"<CostReport {self.artifact.manifest.name}: {self.cost!r}>"
+
+    def _repr_html_(self) -> str:
+        return text_html(str(self))
+
+    def to_frame(self) -> "DataFrame":
+        """One line a layer: vectors, MVMs, latency and energy.
+
+        Raises: InputError without pandas.
+        """
+        return frame(cost_json(self.artifact, self.cost)["layers"])
 
     def to_json(self) -> dict[str, Any]:
         """Plain data under the command line's fixed names; times in ns, energies in nJ."""
@@ -68,7 +86,7 @@ def cost(
     trace: str | Path | None = None,
     compare: str | None = None,
     sensitivity: bool = False,
-    chip_settings: Settings = (),
+    chip_settings: GivenSettings = (),
 ) -> CostReport:
     """Time and energy of one sample of a program: no values are computed.
 
@@ -85,7 +103,7 @@ def cost(
     artifact = program_of(program, chip_settings).artifact
     sizes = _sizes(artifact, shapes or {})
     work = workload(artifact, sizes)
-    found = engine.cost(artifact.chip, work, mode)
+    found = engine.bounded_cost(artifact.chip, work, mode)
     more = beside(work, mode, compare, moved=sensitivity)
     if trace is not None:
         write_atomically(Path(trace), trace_json(artifact, found).encode())

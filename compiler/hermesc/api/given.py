@@ -2,25 +2,26 @@
 
 from pathlib import Path
 
-from hermesrt.chip.load import Settings
-from hermesrt.errors import OptionError
-from hermesrt.program import Program
+import hermesrt.program as runtime
+from hermesc.api.notebook import Program, as_shown
+from hermesrt.chip.load import GivenSettings
+from hermesrt.program import with_settings
 
-GivenProgram = Program | str | Path
+GivenProgram = runtime.Program | str | Path
 
 
-def program_of(given: GivenProgram, chip_settings: Settings = ()) -> Program:
-    """The program; one that is read may have numbers of its chip replaced.
+def program_of(given: GivenProgram, chip_settings: GivenSettings = ()) -> Program:
+    """The program, with some numbers of its chip replaced.
 
     Raises: InputError, ArtifactError, OptionError.
     """
-    if not isinstance(given, Program):
+    if not isinstance(given, runtime.Program):
         return Program.load(given, chip_settings)
-    if chip_settings:
-        raise OptionError("chip_settings belong to a program's file: load it with them")
-    return given
+    if not chip_settings:
+        return as_shown(given)
+    return Program(with_settings(given.artifact, chip_settings), given.sha256)
 
 
 def file_of(given: GivenProgram) -> Path | None:
     """The file of a program that is to be read, which must not be written over."""
-    return None if isinstance(given, Program) else Path(given)
+    return None if isinstance(given, runtime.Program) else Path(given)

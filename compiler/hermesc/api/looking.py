@@ -1,9 +1,10 @@
 """Looking at what there is: programs, what changed between two, installed chips. Needs no torch,
 unless time and energy are asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hermesrt.artifact.io import load
 from hermesrt.artifact.published_mapping import to_text
@@ -11,7 +12,9 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import chip_names, chip_tables, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.difference import Difference, difference
+from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
+from hermesrt.report.notebook import text_html
 from hermesrt.report.text.diff import difference_text
 from hermesrt.report.text.inspect import inspect_json, inspect_text
 from hermesrt.report.text.terminal import chip_text
@@ -19,13 +22,17 @@ from hermesrt.report.text.terminal import chip_text
 if TYPE_CHECKING:
     from hermesc.api.costing import CostReport
     from hermesc.api.given import GivenProgram
+    from hermesc.api.running import RunResult
+    from hermesrt.run_report import RunReport
+
+    Compared: TypeAlias = GivenProgram | RunReport | RunResult | CostReport | Mapping[str, Any]
 
 StageName = Literal[
     "graph", "partition", "tiles", "ranges", "places", "routes", "steps", "cost", "all"
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Inspection:
     """What is in a program; `str()` of it is the terminal's text.
 
@@ -41,6 +48,12 @@ class Inspection:
     file: str
     stage: StageName | None
     cost: "CostReport | None"
+
+    def __repr__(self) -> str:
+        return f"<Inspection of {self.artifact.manifest.name}>"
+
+    def _repr_html_(self) -> str:
+        return text_html(str(self))
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is stored, or the part that the stage shows."""
@@ -95,11 +108,17 @@ def export_mapping(program: "GivenProgram", output: str | Path | None = None) ->
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShownDifference:
     """What changed; `str()` of it is the terminal's text."""
 
     found: Difference
+
+    def __repr__(self) -> str:
+        return f"<Difference of two {self.found.kind}s: {len(self.found.changes)} changes>"
+
+    def _repr_html_(self) -> str:
+        return text_html(str(self))
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -109,15 +128,30 @@ class ShownDifference:
         return difference_text(self.found)
 
 
-def diff(first: str | Path, second: str | Path) -> ShownDifference:
-    """What changed between two programs, or two reports.
+def diff(first: "Compared", second: "Compared") -> ShownDifference:
+    """What changed between two programs, or two reports: their files, or what is in hand.
 
     Raises: InputError, ArtifactError.
     """
-    return ShownDifference(difference(Path(first), Path(second)))
+    return ShownDifference(difference(_compared(first), _compared(second)))
 
 
-@dataclass(frozen=True, slots=True)
+def _compared(given: "Compared") -> Path | Artifact | Mapping[str, Any]:
+    if isinstance(given, str | Path):
+        return Path(given)
+    if isinstance(given, Mapping):
+        return given
+    if hasattr(given, "artifact") and hasattr(given, "sha256"):
+        return given.artifact
+    if hasattr(given, "to_json"):
+        found: Mapping[str, Any] = given.to_json()
+        return found
+    raise OptionError(
+        f"diff of a {type(given).__name__}: give programs, reports of `run` or `cost`, or files"
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class InstalledChips:
     """Chips; `str()` of it is the terminal's text.
 
@@ -127,6 +161,12 @@ class InstalledChips:
 
     chips: tuple[ChipSpec, ...]
     alone: bool
+
+    def __repr__(self) -> str:
+        return f"<InstalledChips {', '.join(chip.name for chip in self.chips)}>"
+
+    def _repr_html_(self) -> str:
+        return text_html(str(self))
 
     def to_json(self) -> dict[str, Any]:
         """One chip's tables, or the names of several."""

@@ -13,20 +13,20 @@ from hermesrt.files.atomic import check_writable
 
 if TYPE_CHECKING:  # maps need no torch
     from hermes_sim.device import SimulatedDevice
-    from hermesrt.chip.load import Settings
-    from hermesrt.program import Program
+    from hermesc.api.notebook import Program
+    from hermesrt.chip.load import GivenSettings
 
 Defects = DefectMap | str | Path
 
 
-def load(path: str | Path, chip_settings: "Settings" = ()) -> "Program":
+def load(path: str | Path, chip_settings: "GivenSettings" = ()) -> "Program":
     """Read a `.hermes` file; `chip_settings` replace numbers of its chip, such as
     ("effects.read_noise", "off").
 
     Raises: ArtifactError when it is damaged, hostile or of another version; OptionError for a
     number that the program was compiled for.
     """
-    from hermesrt.program import Program
+    from hermesc.api.notebook import Program
 
     return Program.load(path, chip_settings)
 

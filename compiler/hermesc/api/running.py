@@ -4,25 +4,30 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import hermesrt.program as runtime
 from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
+from hermesc.api.notebook import Chip
 from hermesc.app.beside import Beside, beside
 from hermesc.app.page import page_of
-from hermesrt.chip.load import Settings
+from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.data import example_samples, read_samples, write_outputs
 from hermesrt.device import Method
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
-from hermesrt.program import Chip, OutputBlock, Program, joined
+from hermesrt.program import OutputBlock, joined
 from hermesrt.programming.loop import ProgrammingOptions, ProgrammingProgress
 from hermesrt.programming.mvm_error import mvm_errors
 from hermesrt.programming_report import ProgrammingReport
 from hermesrt.report.text.terminal import layer_table
 from hermesrt.report.text.trace import trace_json
 from hermesrt.run_report import RunReport
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 RunProgress = Callable[[int, int], None]
 _CURVES = (".svg", ".png", ".pdf")
@@ -39,7 +44,7 @@ def program(
     options: ProgrammingOptions | None = None,
     plot: str | Path | None = None,
     observe: Callable[[ProgrammingProgress], None] | None = None,
-    chip_settings: Settings = (),
+    chip_settings: GivenSettings = (),
 ) -> ProgrammingReport:
     """Program the weights into a simulated chip's cells and keep their state in `output`.
 
@@ -86,7 +91,7 @@ def _check_curve(plot: Path, method: str | None) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunResult:
     """All that `hermesc run` reports; `str()` of it is the terminal's text.
 
@@ -96,6 +101,16 @@ class RunResult:
 
     report: RunReport
     beside: Beside
+
+    def __repr__(self) -> str:
+        return repr(self.report).replace("RunReport", "RunResult", 1)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+    def to_frame(self) -> "DataFrame":
+        """As the report's."""
+        return self.report.to_frame()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data under the command line's fixed names; times in ns, energies in nJ."""
@@ -124,7 +139,7 @@ def run(
     compare: str | None = None,
     sensitivity: bool = False,
     progress: RunProgress | None = None,
-    chip_settings: Settings = (),
+    chip_settings: GivenSettings = (),
 ) -> RunResult:
     """Run a program on the simulated chip: accuracy, latency and energy.
 
@@ -164,7 +179,7 @@ def run(
 
 
 def deployed(
-    compiled: Program,
+    compiled: runtime.Program,
     state: Path | None = None,
     method: Method | None = None,
     seed: int | None = None,
@@ -178,7 +193,7 @@ def deployed(
     return chip
 
 
-def _blank(compiled: Program, seed: int | None, defects: Defects | None) -> Chip:
+def _blank(compiled: runtime.Program, seed: int | None, defects: Defects | None) -> Chip:
     """A simulated chip that took the program's tiles; no weight is written yet."""
     return Chip(compiled, simulate(compiled.artifact.chip, seed or 0, defects))
 

@@ -1,7 +1,8 @@
 """What `--set` says of a compilation: the passes' options, and the digital fallback's."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any
 
 from hermesc.app.digital_fallback import FallbackOptions
@@ -10,6 +11,7 @@ from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
 from hermesc.placement.options import PlaceOptions
+from hermesrt.chip.load import word
 from hermesrt.errors import OptionError
 from hermesrt.files.typed import parse_groups
 
@@ -27,34 +29,62 @@ class _Settings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the settings of a compilation say.
+
+    options: of the passes.
+    fallback: of the search for layers to leave digital.
+    chip: numbers of the chip to replace, such as ("adc.counter_bits", "6").
+    """
+
+    options: Options
+    fallback: FallbackOptions
+    chip: tuple[tuple[str, str], ...] = ()
+
+
 def settings_of(
-    given: Options | Mapping[str, Any] | None,
-) -> tuple[Options, FallbackOptions]:
-    """The same from Python: Options, or a mapping such as {"place.objective": "latency"}.
+    given: Options | Mapping[str, Any] | None, keywords: Mapping[str, Any] = MappingProxyType({})
+) -> Settings:
+    """The same from Python: Options, or a mapping such as {"place.objective": "latency"}, in which
+    a group may be a mapping or a dataclass; and keywords such as place_objective="latency".
 
     Raises: OptionError for anything else, and for an unknown name or value.
     """
-    if given is None or isinstance(given, Options):
-        return given or Options(), FallbackOptions()
-    if not isinstance(given, Mapping) or not all(isinstance(k, str) for k in given):
+    if isinstance(given, Options) and not keywords:
+        return Settings(given, FallbackOptions())
+    if given is not None and not isinstance(given, Options | Mapping):
         raise OptionError(
-            f"options is a {type(given).__name__}; give hermesc.pipeline.Options, or a mapping "
-            'such as {"place.objective": "latency"}'
+            f"options is a {type(given).__name__}; give hermesc.Options, or a mapping such as "
+            '{"place.objective": "latency"}'
         )
-    groups = [key for key, value in given.items() if isinstance(value, Mapping)]
-    if groups:
-        raise OptionError(
-            f"options: {groups[0]!r} holds a mapping; write its options as "
-            f'{{"{groups[0]}.NAME": value}}'
-        )
-    return parse_settings([(key, _word(value)) for key, value in given.items()])
+    tables = _fields(given) if isinstance(given, Options) else given or {}
+    named = {_dotted(key): value for key, value in keywords.items()}
+    pairs = [(key, word(value)) for key, value in (*_flat(tables), *named.items())]
+    chip = tuple((k.removeprefix("chip."), v) for k, v in pairs if k.startswith("chip."))
+    options, fallback = parse_settings([pair for pair in pairs if not pair[0].startswith("chip.")])
+    return Settings(options, fallback, chip)
 
 
-def _word(value: Any) -> str:
-    """A value as --set takes it."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _dotted(keyword: str) -> str:
+    """place_objective is place.objective."""
+    return keyword.replace("_", ".", 1)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}
+
+
+def _flat(tables: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Values by their dotted names, from tables in tables."""
+    for key, value in tables.items():
+        if not isinstance(key, str):
+            raise OptionError(f"options: {key!r} is no name; write GROUP.NAME")
+        inner = _fields(value) if is_dataclass(value) and not isinstance(value, type) else value
+        if isinstance(inner, Mapping):
+            yield from ((f"{key}.{name}", one) for name, one in _flat(inner))
+        else:
+            yield key, inner
 
 
 def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, FallbackOptions]:

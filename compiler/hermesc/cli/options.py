@@ -30,6 +30,8 @@ set_option = click.option(
     help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
     "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
     "convolve.groups=auto|analog|digital, "
+    "partition.scope=all|projections|PATTERN (what may go on crossbars: everything, attention's "
+    "random projections, or modules, layers and operations by name), "
     "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
     "finds the layers to keep digital), quantize.range=percentile|deviations, "
     "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "

@@ -1,5 +1,6 @@
 """hermesc program and hermesc run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hermesc.cli.options import (
 from hermesc.cli.output import print_json, show
 from hermesc.cli.progress import counting, programming
 from hermesc.cli.words import only_chip, split_settings
+from hermesrt.errors import OptionError
 
 
 @click.command("program")
@@ -75,7 +77,11 @@ def program_command(
 @click.option("--outputs", type=FILE, help="Write output_0..., reference_0... here: .npz.")
 @click.option("--state", type=FILE, help="A chip that `hermesc program` made.")
 @device_options
-@click.option("--age", default="0s", help="Time since programming: 60s, 1h, 1d. [0s]")
+@click.option("--age", help="Time since programming: 60s, 1h, 1d. [0s]")
+@click.option("--draws", type=int, help="So many chips instead of one: how they differ.")
+@click.option("--ages", help="Several ages, each chip programmed once: 0,1h,1d,30d,1y.")
+@click.option("--csv", type=FILE, help="Of several: a row for each chip and age.")
+@plot_option("Of several: draw accuracy and error against the age: .svg, .png or .pdf.")
 @mode_option
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
 @cost_options
@@ -86,26 +92,68 @@ def program_command(
 @json_option
 def run_command(
     program_file: Path,
+    inputs: Path | None,
+    mode: Any,
     device: DeviceChoice,
     beside: BesideChoice,
-    age: str,
+    age: str | None,
+    draws: int | None,
+    ages: str | None,
+    csv: Path | None,
+    plot: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
     **others: Any,
 ) -> None:
-    """Run P.hermes on the simulated chip: accuracy, latency and energy."""
+    """Run P.hermes on the simulated chip: accuracy, latency and energy.
+
+    \b
+      hermesc run P.hermes --inputs test.npz                     one chip
+      hermesc run P.hermes --draws 20 --ages 0,1h,1d,30d,1y      how 20 chips differ, and age
+    """
+    chip_settings = only_chip(settings)
+    several: dict[str, Any] = {"draws": draws, "ages": ages, "csv": csv, "plot": plot}
+    if any(value is not None for value in several.values()):
+        _only_several({"age": age, **beside, **others})
+        from hermesc.api.spreading import spread
+
+        several = {k: v for k, v in several.items() if v is not None}
+        with counting("chips") as progress:
+            report = spread(
+                program_file,
+                inputs,
+                **several,
+                **device,
+                mode=mode,
+                progress=progress,
+                chip_settings=chip_settings,
+            )
+        show(report, as_json=as_json)
+        return
     from hermesc.api.running import run
     from hermesrt.units import parse_age
 
-    age_s, chip_settings = parse_age(age), only_chip(settings)
     with counting("samples") as progress:
         result = run(
             program_file,
+            inputs,
             **device,
             **beside,
             **others,
-            age_s=age_s,
+            mode=mode,
+            age_s=parse_age(age or "0s"),
             progress=progress,
             chip_settings=chip_settings,
         )
     show(result, as_json=as_json)
+
+
+def _only_several(options: Mapping[str, Any]) -> None:
+    """Refuse what belongs to a run of one chip."""
+    for name, value in options.items():
+        if value:
+            instead = "; give --ages" if name == "age" else ""
+            raise OptionError(
+                f"--{name} is of one chip at one age: it does not go with --draws, --ages, --csv "
+                f"and --plot{instead}"
+            )

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from hermesc.cli.options import FILE, json_option
-from hermesc.cli.output import show
+from hermesc.cli.output import print_json, show
 from hermesrt.errors import OptionError
 
 
@@ -64,6 +64,25 @@ def chips_command(name: str | None, as_json: bool) -> None:
     from hermesc.api.looking import chips
 
     show(chips(name or None), as_json=as_json)
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(["chip", "defects", "report"]))
+@click.option("-o", "--output", type=FILE, help="Write it here. [standard output]")
+def schema_command(name: Any, output: Path | None) -> None:
+    """Print the JSON Schema of a file, for editors that complete and check.
+
+    \b
+      hermesc schema chip -o chip.schema.json     and in a chip's TOML, as its first line:
+      #:schema ./chip.schema.json
+    """
+    from hermesc.api.schemas import schema
+
+    found = schema(name, output)
+    if output is None:
+        print_json(found)
+    else:
+        click.echo(f"wrote {output}")
 
 
 @click.command("completion")

@@ -32,10 +32,12 @@ class Removed:
 
     name: of the node.
     reason: in words.
+    into: the captured node whose operation does its work, if one does.
     """
 
     name: str
     reason: str
+    into: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """The slow reference executor: what a graph means, in FP32 torch, one operation after another."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]
@@ -22,8 +24,9 @@ def interpret(
     watch: OpObserver | None = None,
     device: str = "cpu",
 ) -> tuple[Tensor, ...]:
-    """The graph's outputs; `observe` sees each MVM with its input before it runs, `watch` every
-    operation with all values and its own after it ran."""
+    """The graph's outputs; `observe` sees each MVM with its input before it runs (of a recurrence
+    with all its vectors, [time, batch, rows], when it has run), `watch` every operation with all
+    values and its own after it ran."""
     values: dict[str, Any] = {}
     dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
@@ -34,10 +37,12 @@ def interpret(
                 values[op.name] = weights[op.weight]
             case Digital():
                 values[op.name] = run(op.call, values, device)
-            case Mvm():
+            case Mvm(recurrence=None):
                 if observe is not None:
                     observe(op, values[op.input])
                 values[op.name] = mvm(op, weights, values[op.input])
+            case Mvm():
+                values[op.name] = _recur(op, weights, [values[n] for n in takes(op)], observe)
         if watch is not None:
             watch(op, values, values[op.name])
         for name in done:
@@ -59,6 +64,38 @@ def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
         return _product(op, weights, matrix, vectors)
 
     return convolve(op.window, wide, matrix.shape[1], at, idle).to(x.dtype)
+
+
+def _recur(
+    op: Mvm, weights: Weights, taken: Sequence[Tensor], observe: MvmObserver | None
+) -> Tensor:
+    recurrence, (x, *states) = op.recurrence, taken
+    assert recurrence is not None
+    wide = x.float() if x.itemsize < 4 else x
+    projection = None
+    if recurrence.projection is not None:
+        projection = weights[recurrence.projection].to(wide.dtype)
+    outputs = recurrence.hidden if projection is None else projection.shape[1]
+    matrix = weights[op.matrix].to(wide.dtype)
+    fault = fault_of_inputs(recurrence, matrix.shape[0], outputs, x, states)
+    if fault is not None:
+        raise ValueError(fault)
+    if x.is_meta:
+        return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
+    seen: list[Tensor] = []
+
+    def product(vectors: Tensor) -> Tensor:
+        if observe is not None:
+            seen.append(vectors)
+        return _product(op, weights, matrix, vectors)
+
+    def gates(sums: Tensor, now: States) -> States:
+        return advance(recurrence, sums, now, projection)
+
+    y = recur(recurrence, wide, states, product, gates)
+    if observe is not None:
+        observe(op, torch.stack(seen))
+    return y.to(x.dtype)
 
 
 def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:

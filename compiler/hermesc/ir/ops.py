@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hermesc.ir.types import TensorType, ValueType
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
 
@@ -57,7 +58,8 @@ class Mvm:
     """y = scale * (x @ matrix) + bias, then ReLU where asked, over the last dimension of x.
 
     name: of y.
-    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window, or
+        [batch, time, inputs] of a recurrence.
     matrix: the name of a weight, [rows, columns].
     type: of y.
     origin: the captured node that it comes from.
@@ -70,6 +72,8 @@ class Mvm:
     window: what it moves over x, if it does: at each position the rows are the taps in raster
         order,
         all channels of a tap together, and y is [..., columns, *outputs].
+    recurrence: what makes the next vector of each product, if it runs time step by time step: the
+        rows are those of x and of h, and y is [batch, time, h].
     """
 
     name: str
@@ -84,6 +88,7 @@ class Mvm:
     relu: bool = False
     absorbed: tuple[str, ...] = ()
     window: Window | None = None
+    recurrence: Recurrence | None = None
 
     @property
     def channel_dim(self) -> int:
@@ -100,7 +105,7 @@ def takes(op: Op) -> tuple[str, ...]:
         case Digital():
             return op.call.refs()
         case Mvm():
-            return (op.input,)
+            return (op.input, *(op.recurrence.states if op.recurrence else ()))
         case Input() | Constant():
             return ()
 
@@ -111,6 +116,8 @@ def weights_of(op: Op) -> tuple[str, ...]:
         case Constant():
             return (op.weight,)
         case Mvm():
-            return tuple(w for w in (op.matrix, op.scale, op.bias) if w is not None)
+            projection = op.recurrence.projection if op.recurrence else None
+            named = (op.matrix, op.scale, op.bias, projection)
+            return tuple(w for w in named if w is not None)
         case Input() | Digital():
             return ()

@@ -4,7 +4,7 @@ What a program file holds as well, such as tiles and routes, is the runtime's ty
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,13 @@ class Partitioned:
 
     graph: the operations.
     assignments: where each captured node runs, and why.
+    slices: the columns of cores, chip after chip, behind which the chip makes a layer's gates: by
+        matrix, one for each of its column blocks.
     """
 
     graph: Graph
     assignments: tuple[NodeAssignment, ...]
+    slices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -70,10 +73,12 @@ class MvmWorkload:
 
     vectors: how many it serves.
     dependences: the MVMs from whose results its input is made.
+    steps: of time, one after the other, that its vectors belong to in a recurrence; 0 without one.
     """
 
     vectors: int
     dependences: tuple[Dependence, ...]
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

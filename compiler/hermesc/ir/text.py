@@ -19,6 +19,7 @@ from hermesc.ir.stages import (
     TiledMatrix,
 )
 from hermesrt.ops.call import Arg, DType, Ref
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 from hermesrt.report.text.stages import (
     RANGE_HEADER,
@@ -81,6 +82,7 @@ def _line(op: Op) -> str:
             parts += [f"bias={op.bias}"] if op.bias else []
             parts += ["relu"] if op.relu else []
             parts += [f"window={_window(op.window)}"] if op.window else []
+            parts += [f"recurrence={_recurrence(op.recurrence)}"] if op.recurrence else []
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"
     assert_never(op)
 
@@ -97,6 +99,16 @@ def _window(window: Window) -> str:
             parts.append(
                 f"{name} {'x'.join(map(str, found)) if isinstance(found, tuple) else found}"
             )
+    return f"<{', '.join(parts)}>"
+
+
+def _recurrence(recurrence: Recurrence) -> str:
+    """The gates, and what of them is not as usual."""
+    parts = [recurrence.kind, *(f"%{name}" for name in recurrence.states)]
+    parts += ["reverse"] if recurrence.reverse else []
+    parts += ["cells"] if recurrence.cells else []
+    parts += [f"projection {recurrence.projection}"] if recurrence.projection else []
+    parts += [recurrence.unit] if recurrence.unit != "host" else []
     return f"<{', '.join(parts)}>"
 
 

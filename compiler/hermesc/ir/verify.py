@@ -41,10 +41,7 @@ def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
             matrix = weights[op.matrix]
             _check(matrix.dim() == 2, after, f"{op.name}: {op.matrix} is not a matrix")
             x = types[op.input]
-            dims, taps = getattr(x, "dims", ()), op.window.taps if op.window else 1
-            fits = len(dims) >= -op.channel_dim
-            fits = fits and dims[op.channel_dim] * taps == matrix.shape[0]
-            _check(fits, after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
+            _check(_fits(op, x, weights), after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
         seen.add(op.name)
     for name in graph.outputs:
         _check(name in seen, after, f"output {name} is not defined")
@@ -180,6 +177,19 @@ def verify_scheduled(scheduled: Scheduled) -> None:
     for op in graph.ops:
         early = all(position[name] < position[op.name] for name in takes(op))
         _check(early, "schedule", f"{op.name} comes before what it takes")
+
+
+def _fits(op: Mvm, x: object, weights: Weights) -> bool:
+    """Whether the matrix has the rows that x gives."""
+    matrix, recurrence = weights[op.matrix], op.recurrence
+    dims, taps, more = getattr(x, "dims", ()), op.window.taps if op.window else 1, 0
+    if recurrence is not None:
+        projection = recurrence.projection
+        more = recurrence.hidden if projection is None else weights[projection].shape[1]
+        if recurrence.fault() is not None or matrix.shape[1] != recurrence.columns:
+            return False
+    at = len(dims) + op.channel_dim
+    return at >= 0 and isinstance(dims[at], int) and dims[at] * taps + more == matrix.shape[0]
 
 
 def _origins(op: object) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Weights
@@ -114,6 +115,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
                     calibration=f"codes:{name}",
                     clipped_share=r.clipped_share,
                     window=op.window,
+                    recurrence=op.recurrence,
                 )
             case Input():
                 pass
@@ -148,10 +150,10 @@ def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dty
 
 
 def _array(name: str, value: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
-    try:
-        return array_of(value.cpu().contiguous())
-    except TypeError:
-        raise ModelError(
-            f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model "
-            "with model.float()"
-        ) from None
+    array = array_of(value.cpu().contiguous())
+    if value.dtype in (torch.bfloat16, torch.from_numpy(array).dtype):
+        return array
+    raise ModelError(
+        f"{name} has the dtype {value.dtype}, which a program cannot hold; convert the model with "
+        "model.float()"
+    )

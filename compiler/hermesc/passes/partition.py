@@ -3,16 +3,19 @@
 In: a decomposed Graph. Out: Partitioned: Mvm operations carry the per-channel affine (bias, scale,
 batch norm) and the ReLU that follow them, as far as nothing else needs the value between; every
 captured node is assigned to analog, LDPU, digital or free, with the reason. A layer can be kept
-digital by its label. Cost: linear in operations.
+digital by its label, and a scope says which layers may go to crossbars at all. Cost: linear in
+operations.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor
 
+from hermesc.analysis.random_projections import random_projections
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
@@ -23,6 +26,8 @@ from hermesrt.errors import OptionError
 from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.table import REASONS, base_name, op_class
 
+ALL, PROJECTIONS = "all", "projections"
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionOptions:
@@ -32,10 +37,14 @@ class PartitionOptions:
         `host` (in
         FP32 after it, as in the published kernel experiments).
     digital: labels of layers that stay off the chip.
+    scope: which layers may go to the chip: `all`, `projections` (the random projections of
+        attention, by `hermesc.analysis.random_projections`), or patterns as file names have them,
+        of module paths (with all that is in the module), layers or operations.
     """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
+    scope: tuple[str, ...] = (ALL,)
 
 
 def partition(
@@ -43,18 +52,20 @@ def partition(
 ) -> tuple[Partitioned, dict[str, Tensor]]:
     """Every node of the model with its place.
 
-    Raises: OptionError when `options.digital` names no layer.
+    Raises: OptionError when `options.digital` or `options.scope` names no layer.
     """
-    kept = [op.origin for op in graph.mvms if op.label in options.digital]
-    graph, weights = _keep_digital(graph, weights, options.digital)
+    outside = f"outside partition.scope={','.join(options.scope)}"
+    kept = dict.fromkeys(_out_of_scope(graph, options.scope), outside)
+    kept |= dict.fromkeys(_unwanted(graph, options.digital), "kept digital by partition.digital")
+    origins = {op.origin: kept[op.name] for op in graph.mvms if op.name in kept}
+    graph, weights = _without(graph, weights, kept)
     fuser = _Fuser(graph, weights, options)
     fused = fuser.run()
-    return Partitioned(fused, _assign(fused, kept)), fused.live_weights(fuser.weights)
+    return Partitioned(fused, _assign(fused, origins)), fused.live_weights(fuser.weights)
 
 
-def _keep_digital(
-    graph: Graph, weights: Weights, labels: Sequence[str]
-) -> tuple[Graph, dict[str, Tensor]]:
+def _unwanted(graph: Graph, labels: Sequence[str]) -> Iterator[str]:
+    """The Mvms of layers that are to stay digital."""
     known = {op.label for op in graph.mvms}
     for label in labels:
         if label not in known:
@@ -62,16 +73,59 @@ def _keep_digital(
                 f"--set partition.digital={label}: there is no such layer; the model has "
                 f"{', '.join(sorted(known)) or 'no fixed matrix'}"
             )
+    yield from (op.name for op in graph.mvms if op.label in labels)
+
+
+def _out_of_scope(graph: Graph, scope: Sequence[str]) -> set[str]:
+    """The Mvms that no part of the scope names."""
+    if ALL in scope:
+        return set()
+    names = {op.name for op in graph.mvms}
+    return names.difference(*(_within(graph, part) for part in scope))
+
+
+def _within(graph: Graph, part: str) -> set[str]:
+    """The Mvms that a part of the scope names.
+
+    Raises: OptionError where it names none.
+    """
+    if part == PROJECTIONS:
+        found = set(random_projections(graph))
+    else:
+        ops = {node.name: node.op for node in graph.captured}
+        found = {m.name for m in graph.mvms if _fits(m, ops[m.origin], part)}
+    if found or not graph.mvms:
+        return found
+    layers = ", ".join(sorted({op.label for op in graph.mvms}))
+    what = "random projection of attention" if part == PROJECTIONS else "such module or operation"
+    raise OptionError(
+        f"--set partition.scope={part}: the model has no {what} with a fixed matrix; its layers "
+        f"are {layers}; a scope is {ALL}, {PROJECTIONS}, or patterns such as encoder.*.attention"
+    )
+
+
+def _fits(mvm: Mvm, operation: str, pattern: str) -> bool:
+    """Whether a pattern is that of an Mvm's module or one around it, its layer or operation."""
+    path = mvm.location.module.split(".")
+    modules = (".".join(path[: i + 1]) for i in range(len(path)))
+    names = (*modules, mvm.label, operation, base_name(operation))
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _without(
+    graph: Graph, weights: Weights, kept: Collection[str]
+) -> tuple[Graph, dict[str, Tensor]]:
+    """The graph with these Mvms in torch's own operations."""
     ops: list[Op] = []
-    kept = dict(weights)
+    tensors = dict(weights)
     for op in graph.ops:
-        if isinstance(op, Mvm) and op.label in labels:
-            spelled, kernel = in_torch(op, weights[op.matrix])
+        if isinstance(op, Mvm) and op.name in kept:
+            spelled, values = in_torch(op, weights)
             ops += spelled
-            kept |= kernel
+            tensors |= values
         else:
             ops.append(op)
-    return replace(graph, ops=tuple(ops)), kept
+    return replace(graph, ops=tuple(ops)), tensors
 
 
 @dataclass(slots=True)
@@ -148,6 +202,8 @@ class _Fuser:
             for name in self._parts(op):
                 beside[name] = op
         for mvm in self._graph.mvms:
+            if mvm.recurrence is not None:  # its gates follow at once
+                continue
             joined = beside.get(mvm.name)
             parts = (mvm.name,) if joined is None else self._parts(joined)
             if mvm.name != parts[0]:
@@ -324,9 +380,10 @@ def _is_number(value: Arg) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
-    """What became of each captured node; `kept` are those whose product stays digital on demand."""
+def _assign(graph: Graph, kept: Mapping[str, str]) -> tuple[NodeAssignment, ...]:
+    """What became of each captured node; `kept` says of some why their product stays digital."""
     removed = {r.name: r for r in graph.removed}
+    by_name = {n.name: n for n in graph.captured}
     analog: dict[str, list[str]] = {}
     for op in graph.mvms:
         analog.setdefault(op.origin, []).append(op.label)
@@ -336,6 +393,9 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
     stays = {r.name: r.reason for r in graph.stays}
 
     def fate(node: Captured) -> tuple[Unit, str]:
+        if node.name in removed and removed[node.name].into:
+            unit, reason = fate(by_name[removed[node.name].into])
+            return unit, f"{reason}; {removed[node.name].reason}"
         if node.name in analog:
             return "analog", f"product with a fixed matrix: {', '.join(analog[node.name])}"
         if node.name in absorbed:
@@ -345,7 +405,7 @@ def _assign(graph: Graph, kept: Sequence[str]) -> tuple[NodeAssignment, ...]:
         if node.op.startswith(("size.", "aten.sym_")):
             return "free", "a size, known before the run"
         if node.name in kept:
-            return "digital", "kept digital by partition.digital"
+            return "digital", kept[node.name]
         if node.name in stays:
             return "digital", stays[node.name]
         if node.name in digital:
@@ -362,7 +422,7 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
             "a convolution whose kernel or bias is not fixed, so there is nothing to store in PCM"
         )
     if base.removesuffix("_cell") in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-        return "a recurrent layer as one operation; its products are not lowered to crossbars yet"
+        return "a recurrent layer whose weights are not fixed, so there is nothing to store in PCM"
     if "batch_norm" in base and _is_fixed_norm(op):
         return "a fixed scale and shift for each channel, which an LDPU has only behind a product"
     kind = op_class(name) or op_class(op.call.op)

@@ -7,7 +7,7 @@ and other matrices go to cores that the file leaves empty. Cost: linear in block
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from hermesc.ir.stages import Block, Placed, Quantized, TiledMatrix
@@ -42,6 +42,7 @@ def place(
     names = layer_names([m.label for m in matrices])
     named = zip(names, matrices, strict=True)
     given = {m.matrix: list(fixed[name].tiles) for name, m in named if name in fixed}
+    given |= _above_slices(quantized, chip)
     runs = [run for run in _runs(matrices) if run.matrix.matrix not in given]
     closed = _along_snake({t.core for tiles in given.values() for t in tiles} | dead, chip)
     found = solve(_task(runs, model, options, closed))
@@ -52,9 +53,26 @@ def place(
     for run, spots in zip(runs, arrange(found.spots, chip, closed), strict=True):
         tiles.setdefault(run.matrix.matrix, []).extend(_tiles(run, spots))
     if given:
-        found = _judged(tiles, matrices, model, options)
+        judged = _judged(tiles, matrices, model, options)
+        found = judged if fixed else replace(judged, solver=found.solver)
     score = Score(options.objective, found.solver, found.unit, found.value, found.bound)
     return Placed(quantized, {m: tuple(t) for m, t in tiles.items()}, options.chips, score)
+
+
+def _above_slices(quantized: Quantized, chip: ChipSpec) -> dict[str, list[Tile]]:
+    """The tiles of layers whose gates the chip makes: each cascade down a column of cores, to the
+    row that feeds the gate unit."""
+    unit, slices = chip.gate_unit, quantized.tiled.partitioned.slices
+    found: dict[str, list[Tile]] = {}
+    for run in _runs(quantized.tiled.matrices):
+        if unit is None or run.matrix.matrix not in slices:
+            continue
+        which, column = divmod(slices[run.matrix.matrix][run.column], chip.grid.columns)
+        first = unit.row - len(run.blocks)
+        cores = (first + stage for stage in range(len(run.blocks)))
+        spots = [Spot(which * chip.cores + row * chip.grid.columns + column, 0, 0) for row in cores]
+        found.setdefault(run.matrix.matrix, []).extend(_tiles(run, spots))
+    return found
 
 
 def _judged(

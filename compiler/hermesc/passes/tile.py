@@ -9,11 +9,14 @@ cores are left to spend.
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Block, MvmWorkload, Partitioned, Tiled, TiledMatrix
-from hermesc.placement.cost_model import works_of
+from hermesc.placement.cost_model import equal_parts, works_of
 from hermesc.placement.options import PlaceOptions
 from hermesc.placement.tiling import plan
+from hermesrt.artifact.cut import Cut
 from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
-from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.errors import MappingError
+from hermesrt.ops.recurrence import GATES
 
 
 def tile(
@@ -42,11 +45,27 @@ def tile(
     layers = layer_names(labels)
     check_sizes(fixed, dict(zip(layers, shapes, strict=True)))
     matrices = []
+    slices = partitioned.slices
     for (name, ops), shape, cut, layer in zip(uses.items(), shapes, cuts, layers, strict=True):
         chosen = fixed[layer].cut if layer in fixed else cut
+        if name in slices:
+            chosen = _sliced(shape, chip, len(slices[name]), cut.mode)
         cascades = tuple(tuple(Block(rows, c) for rows in chosen.rows) for c in chosen.columns)
         used_by = tuple(op.name for op in ops)
+        if chosen.copies > 1 and any(op.recurrence for op in ops):
+            raise MappingError(
+                f"layer {layer}: {chosen.copies} copies of a recurrent layer's matrix, where one "
+                "time step waits for the other; place it once"
+            )
         matrices.append(
             TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, chosen.mode)
         )
     return Tiled(partitioned, tuple(matrices), workloads)
+
+
+def _sliced(shape: tuple[int, int], chip: ChipSpec, slices: int, mode: Mode) -> Cut:
+    """The fewest row blocks, and a column block for each slice, no value's gates apart."""
+    rows, columns = shape
+    parts = equal_parts(columns // GATES, slices)
+    whole = tuple((a * GATES, b * GATES) for a, b in parts)
+    return Cut(equal_parts(rows, -(-rows // chip.crossbar.rows)), whole, 1, mode)

@@ -31,11 +31,18 @@ class MatrixWork:
     matrix: the number of its matrix.
     vectors: how many it serves.
     dependences: the MVMs that it waits for.
+    steps: of a recurrence, each begun when the one before is done; 0 without one.
     """
 
     matrix: int
     vectors: int
     dependences: tuple[Dependence, ...]
+    steps: int = 0
+
+    @property
+    def parts(self) -> int:
+        """Of its vectors, one after the other."""
+        return max(1, self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +129,8 @@ class CostModel:
         found = []
         for work in self.works:
             cut = self.cuts[work.matrix]
-            rounds = -(-work.vectors // cut.copies) - 1
-            found.append(self.fills[work.matrix] + rounds * self._rate(cut))
+            rounds = -(-work.vectors // work.parts // cut.copies) - 1
+            found.append(work.parts * (self.fills[work.matrix] + rounds * self._rate(cut)))
         return tuple(found)
 
     @cached_property
@@ -208,7 +215,8 @@ class CostModel:
         tiles = (
             tile_counts(
                 rows[1] - rows[0], columns[1] - columns[0], cut.mode,
-                last=stage == last, own_transport=self._own_transport,
+                leaving=columns[1] - columns[0] if stage == last else 0,
+                own_transport=self._own_transport,
             )
             for stage, rows in enumerate(cut.rows)
             for columns in cut.columns
@@ -251,7 +259,7 @@ class CostModel:
 def works_of(matrices: Sequence[int], workloads: Sequence[MvmWorkload]) -> tuple[MatrixWork, ...]:
     """The MVMs of a graph in order, each with the number of its matrix."""
     pairs = zip(matrices, workloads, strict=True)
-    return tuple(MatrixWork(matrix, work.vectors, work.dependences) for matrix, work in pairs)
+    return tuple(MatrixWork(m, work.vectors, work.dependences, work.steps) for m, work in pairs)
 
 
 def busiest_ps(items: Iterable[Item]) -> int:

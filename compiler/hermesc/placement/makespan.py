@@ -3,11 +3,12 @@
 A resource that serves a stream of n vectors, each for a time s, ends with the later of two: n s
 after it could begin, or s after the last vector came. Resources serve MVMs in the program's order.
 This is the timing engine's arithmetic with two times a stream in place of all, without the input
-buffer's limit and without forwarding over links. Cost: linear in tiles and dependences.
+buffer's limit and without forwarding over links; a recurrence takes its steps' time. Cost: linear
+in tiles and dependences.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermesc.placement.cost_model import CostModel
 
@@ -34,7 +35,10 @@ def makespan_ps(model: CostModel, cores: Mapping[TileKey, int]) -> int:
             first = max(first, source.last if wait.barrier else source.first)
             last = max(last, source.last)
         arrival = _Stream(first, max(first, last))
-        results.append(_Mvm(model, work.matrix, work.vectors, cores, free).run(arrival))
+        done = _Mvm(model, work.matrix, work.vectors, cores, free).run(arrival)
+        if work.steps > 1:
+            done = replace(done, last=max(done.last, first + model.spans[len(results)]))
+        results.append(done)
     return max((result.last for result in results), default=0)
 
 

@@ -115,7 +115,10 @@ class _Spender:
         """Finer ways to store a matrix, on up to twice the cores, none worse than another in all
         of cores, time of a vector and time of all vectors."""
         rows, columns = self.shapes[matrix]
-        most = max((w.vectors for w in self.works if w.matrix == matrix), default=1)
+        mine = [w for w in self.works if w.matrix == matrix]
+        most = max((w.vectors for w in mine), default=1)
+        if any(w.steps for w in mine):  # each step waits for the one before
+            most = 1
         budget = max(2 * cut.tiles, cut.tiles + _STEP)
         found: list[tuple[tuple[int, int, int], Cut]] = []
         least = _fewest(self.shapes[matrix], self.chip, cut.mode)

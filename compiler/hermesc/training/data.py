@@ -85,7 +85,7 @@ def read_training_data(path: Path, examples: Mapping[str, Tensor]) -> TrainingDa
             f"{', '.join(examples)}"
         )
     inputs = {n: _input(path, n, arrays[n], like) for n, like in examples.items()}
-    counts = {len(t) for t in (*inputs.values(), labels)}
+    counts = {len(labels), *(len(t) for t in inputs.values())}
     if len(counts) != 1:
         raise InputError(f"{path}: inputs and labels differ in number: {sorted(counts)}")
     if labels.dtype.kind not in "iuf" or (

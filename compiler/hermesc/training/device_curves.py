@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermes_sim import flicker, pcm
-from hermes_sim.core import logarithm_within
+from hermes_sim import pcm
+from hermesrt.chip.device_noise import logarithm, read_noise, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
@@ -74,7 +74,7 @@ def _curves(chip: ChipSpec, age_s: float, k: float) -> DeviceCurves:
     target[0] = (r * largest)[:, None]
     held = target
     if chip.effects.programming_noise:
-        held = pcm.program(chip.pcm, target, stream, logarithm_within(chip))
+        held = pcm.program(chip.pcm, target, stream, within(chip))
     share = r.double().numpy()
     likely = np.exp(-0.5 * (share / (_TYPICAL * k)) ** 2) + 0.02 * (share <= k + 0.05)
     if age_s > 0 and chip.effects.drift:
@@ -88,8 +88,8 @@ def _curves(chip: ChipSpec, age_s: float, k: float) -> DeviceCurves:
     if chip.effects.read_noise:
         pair = torch.stack([r * largest, 0 * r])
         split = chip.read_statistics.read_noise == "split"
-        spread = chip.fast_noise.logarithm if split else flicker.logarithm(chip.pcm, age_s)
-        noise = pcm.read_noise(chip.pcm, pair, pair, spread).div_(largest)
+        spread = chip.fast_noise.logarithm if split else logarithm(chip.pcm, age_s)
+        noise = read_noise(chip.pcm, pair, pair, spread).div_(largest)
         reads = noise.square_().sum(0).double().numpy()
     curves = (error.mean(1).numpy(), error.std(1).numpy(), reads)
     fits = zip(curves, _DEGREES, strict=True)

@@ -167,7 +167,7 @@ class _Run:
         order = torch.randperm(
             self._learned.count, generator=generator(options.seed, "order", progress.epoch)
         )
-        batches = order.split(options.batch)
+        batches = torch.split(order, options.batch)
         for rows in batches[progress.step - progress.epoch * self._each :]:
             self._step(self._learned.take(rows))
             observe(progress)
@@ -279,7 +279,7 @@ def first_not_finite(model: Any, batch: TrainingData) -> str | None:
     finally:
         for hook in hooks:
             hook.remove()
-    return found[0] if found else None
+    return next(iter(found), None)
 
 
 def _optimizer(model: Any, options: FitOptions, factor: float) -> torch.optim.Optimizer:

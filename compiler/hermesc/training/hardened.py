@@ -31,7 +31,7 @@ from hermesc.training.product import ChipProduct, Device, device_of
 from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
-from hermesrt.chip.load import load_chip
+from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError, OptionError
 
@@ -158,10 +158,12 @@ def harden(
         model, example_inputs, calibration, dynamic_shapes=dynamic_shapes,
         name=type(model).__name__,
     )  # fmt: skip
+    said = settings_of(options)
     spec = load_chip(chip) if isinstance(chip, str) else chip
+    spec = changed(spec, said.chip) if said.chip else spec
     args, kwargs = _by_place(example_inputs)
     source = replace(make_source(request), model=copy.deepcopy(model))
-    return _harden(source, args, kwargs, spec, recipe_of(recipe), settings_of(options)[0], seed)
+    return _harden(source, args, kwargs, spec, recipe_of(recipe), said.options, seed)
 
 
 def _harden(

@@ -15,7 +15,7 @@ from hermesc.training.hardened import Hardened
 from hermesrt.errors import ModelError
 
 
-class ChipCallback(Callback):
+class ChipCallback(Callback):  # type: ignore[misc,unused-ignore]
     """Validate and test on a simulated chip.
 
     seed: of the chip.

@@ -118,7 +118,10 @@ def plan_of(source: ModelSource, chip: ChipSpec, options: Options) -> Plan:
     finder = ContractionFinder(graph, weights)
     contractions = {op.origin: (finder.read(op), finder.find(op)) for op in graph.digital}
     products = tuple(_products(stage, artifact, capture.exported, contractions))
-    return Plan(products, artifact, artifact.manifest.notes)
+    known = {slot for product in products for slot in product.slots}
+    plain = [slot for slot in stage.graph.slots().values() if slot not in known]
+    notes = (f"{slot}: part of a recurrent layer, which trains without noise" for slot in plain)
+    return Plan(products, artifact, (*artifact.manifest.notes, *notes))
 
 
 def _products(

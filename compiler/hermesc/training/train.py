@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
-from hermesc.app.settings import settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest, ModelSource
 from hermesc.pipeline import Options
@@ -170,10 +169,10 @@ def train(
     names = _names(source)
     samples = read_training_data(file, names)
     learned, tested = split(samples, holdout, settings.seed)
-    passes, chosen = settings_of(options)[0], recipe_of(recipe)
+    chosen = recipe_of(recipe)
     assert isinstance(source.model, nn.Module)
     hardened = harden(
-        source.model, dict(names), chip=spec, recipe=chosen, seed=settings.seed, options=passes,
+        source.model, dict(names), chip=spec, recipe=chosen, seed=settings.seed, options=options,
         calibration={n: t[:_CALIBRATED] for n, t in learned.inputs.items()},
         dynamic_shapes=source.dynamic_shapes,
     )  # fmt: skip

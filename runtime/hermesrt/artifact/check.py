@@ -1,5 +1,6 @@
 """The rules of a program read from a file: it may come from anywhere, so nothing is believed."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -19,22 +20,25 @@ from hermesrt.artifact.schema import (
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import op_class
 
 
-def check(artifact: Artifact, where: str) -> None:
+def check(artifact: Artifact, where: str, release: Callable[[], None]) -> None:
     """Every name is defined before use, every tensor has its shape, every tile lies inside its
     core's array and overlaps no other, every operation is on the allow-list.
 
+    `release` gives back the memory that looking at a large tensor took.
     Raises: ArtifactError.
     """
-    _Checker(artifact, where).run()
+    _Checker(artifact, where, release).run()
 
 
 class _Checker:
-    def __init__(self, artifact: Artifact, where: str) -> None:
+    def __init__(self, artifact: Artifact, where: str, release: Callable[[], None]) -> None:
         self._artifact = artifact
         self._where = where
+        self._release = release
 
     def run(self) -> None:
         manifest = self._artifact.manifest
@@ -77,6 +81,7 @@ class _Checker:
         self._need(fits, f"matrix {m.name} is not a stored {m.rows}x{m.columns} tensor")
         assert tensor is not None
         self._need(_finite(tensor), f"matrix {m.name} does not hold finite numbers")
+        self._release()
         self._covers(m.row_ranges, m.rows, m.name)
         self._need(len(m.g_max_siemens) == len(m.row_ranges), f"{m.name}: g_max of each row block")
         limit = chip.pcm.g_max_siemens * (1 + 1e-6)
@@ -174,6 +179,9 @@ class _Checker:
             self._need(fault is None, f"{step.name}: {fault}")
             whole = matrix.rows % step.window.taps == 0
             self._need(whole, f"{step.name}: its window has other taps than its matrix has rows")
+        if step.recurrence is not None:
+            fault = self._recurrence_fault(step, matrix)
+            self._need(fault is None, f"{step.name}: {fault}")
         codes = self._artifact.tensors.get(step.calibration)
         fits = codes is not None and codes.ndim == 2 and codes.shape[1] == matrix.rows
         fits = fits and codes is not None and codes.dtype == np.int8
@@ -183,6 +191,44 @@ class _Checker:
         self._need(all(r > 0 for r in ranges), f"{step.name}: a range is not above 0")
         whole = len(step.output_max) == len(matrix.row_ranges)
         self._need(whole, f"{step.name}: one output range for each row block")
+
+    def _recurrence_fault(self, step: MvmStep, matrix: Matrix) -> str | None:
+        recurrence = step.recurrence
+        assert recurrence is not None
+        if step.window is not None:
+            return "a recurrence has no window"
+        if matrix.columns != recurrence.columns:
+            return "its matrix has other columns than its gates"
+        outputs = recurrence.hidden
+        if recurrence.projection is not None:
+            tensor = self._artifact.tensors.get(recurrence.projection)
+            sound = tensor is not None and tensor.ndim == 2 and _finite(tensor)
+            if tensor is None or not sound or tensor.shape[0] != recurrence.hidden:
+                return f"{recurrence.projection} is no projection of its hidden values"
+            outputs = tensor.shape[1]
+        if matrix.rows <= outputs:
+            return "its matrix has no rows for its input"
+        if recurrence.fault() is not None:
+            return recurrence.fault()
+        if matrix.copies > 1:
+            return "one time step waits for the other, so copies of its matrix serve nothing"
+        return self._gate_fault(matrix) if recurrence.unit == "gdpu" else None
+
+    def _gate_fault(self, matrix: Matrix) -> str | None:
+        """What keeps the chip's gate unit from a layer's results."""
+        chip, last = self._artifact.chip, len(matrix.row_ranges) - 1
+        if chip.gate_unit is None:
+            return "the chip has no gate unit"
+        ends = [t for t in matrix.tiles if t.stage == last]
+        places = [divmod(t.core % chip.cores, chip.grid.columns) for t in ends]
+        unit = chip.gate_unit
+        behind = all(row == unit.row - 1 and column < unit.slices for row, column in places)
+        if not behind or len(set(places)) < len(places):
+            return "it does not end in cores in front of the gate unit"
+        widths = [t.columns[1] - t.columns[0] for t in ends]
+        if any(t.columns[0] % GATES for t in ends) or max(widths) > unit.inputs:
+            return "its tiles are not those of the gate unit's slices"
+        return None
 
     def _routes(self, manifest: Manifest) -> None:
         """One route for each stage after the first of each cascade, over links of the chip."""

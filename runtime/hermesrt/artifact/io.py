@@ -1,20 +1,15 @@
 """Reading and writing a program: bytes of an Artifact and back, checked."""
 
-import hashlib
+import io
 from pathlib import Path
 
 from hermesrt.artifact.check import check
 from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.errors import ArtifactError, InputError
-from hermesrt.files.atomic import read_file, write_atomically
-from hermesrt.files.container import (
-    from_json,
-    pack,
-    tensors_from_bytes,
-    tensors_to_bytes,
-    to_json,
-    unpack,
-)
+from hermesrt.files.atomic import write_atomically
+from hermesrt.files.container import Write, contents, from_json, pack_into, to_json
+from hermesrt.files.mapped import Mapped, map_file
+from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
 
 _PROGRAM, _WEIGHTS, _EXAMPLES = "program.json", "weights.safetensors", "examples.safetensors"
@@ -23,15 +18,14 @@ _INPUT, _LABELS = "input:", "labels"
 
 def to_bytes(artifact: Artifact) -> bytes:
     """The program file; the same artifact gives the same bytes."""
-    examples = {f"{_INPUT}{name}": value for name, value in artifact.examples.items()}
-    if artifact.labels is not None:
-        examples[_LABELS] = artifact.labels
-    parts = {
-        _PROGRAM: to_json(encode(artifact.manifest)),
-        _WEIGHTS: tensors_to_bytes(artifact.tensors),
-        _EXAMPLES: tensors_to_bytes(examples),
-    }
-    return pack("program", parts)
+    stream = io.BytesIO()
+    _write(artifact, stream.write)
+    return stream.getvalue()
+
+
+def sha256_of(artifact: Artifact) -> str:
+    """The sha256 of the program file, which is not written."""
+    return _write(artifact, lambda _: None)
 
 
 def from_bytes(data: bytes, where: str) -> Artifact:
@@ -39,7 +33,40 @@ def from_bytes(data: bytes, where: str) -> Artifact:
 
     Raises: ArtifactError for a file that is damaged, hostile or of another version.
     """
-    parts = unpack(data, "program", (_PROGRAM, _WEIGHTS, _EXAMPLES), where)
+    return _read(Mapped(memoryview(bytearray(data))), where)[0]
+
+
+def save(artifact: Artifact, path: Path) -> str:
+    """Write the program file, whole or not at all; its sha256."""
+    found: list[str] = []
+    write_atomically(path, lambda stream: found.append(_write(artifact, stream.write)))
+    return found[0]
+
+
+def load(path: Path) -> tuple[Artifact, str]:
+    """The program in a file, whose weights stay there until they are needed, and the file's sha256.
+
+    Raises: InputError when it cannot be read, ArtifactError when it is not a sound program.
+    """
+    return _read(map_file(path, "program"), str(path))
+
+
+def _write(artifact: Artifact, write: Write) -> str:
+    examples = {f"{_INPUT}{name}": value for name, value in artifact.examples.items()}
+    if artifact.labels is not None:
+        examples[_LABELS] = artifact.labels
+    parts = {
+        _PROGRAM: to_json(encode(artifact.manifest)),
+        _WEIGHTS: tensor_chunks(artifact.tensors),
+        _EXAMPLES: tensor_chunks(examples),
+    }
+    return pack_into(write, "program", parts)
+
+
+def _read(file: Mapped, where: str) -> tuple[Artifact, str]:
+    found = contents(file, "program", (_PROGRAM, _WEIGHTS, _EXAMPLES), where)
+    file.release()
+    parts = found.parts
     try:
         manifest = decode(Manifest, from_json(parts[_PROGRAM], where), where, ArtifactError)
         examples = tensors_from_bytes(parts[_EXAMPLES], where)
@@ -49,25 +76,9 @@ def from_bytes(data: bytes, where: str) -> Artifact:
             {k.removeprefix(_INPUT): v for k, v in examples.items() if k.startswith(_INPUT)},
             examples.get(_LABELS),
         )
-        check(artifact, where)
+        check(artifact, where, file.release)
     except ArtifactError:
         raise
     except (InputError, RecursionError) as error:
         raise ArtifactError(f"{where}: refused: {error}") from None
-    return artifact
-
-
-def save(artifact: Artifact, path: Path) -> str:
-    """Write the program file, whole or not at all; its sha256."""
-    data = to_bytes(artifact)
-    write_atomically(path, data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def load(path: Path) -> tuple[Artifact, str]:
-    """The program in a file, and the file's sha256.
-
-    Raises: InputError when it cannot be read, ArtifactError when it is not a sound program.
-    """
-    data = read_file(path, "program")
-    return from_bytes(data, str(path)), hashlib.sha256(data).hexdigest()
+    return artifact, found.sha256

@@ -11,6 +11,7 @@ from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
 Unit = Literal["analog", "ldpu", "digital", "free"]
@@ -83,7 +84,8 @@ class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
 
     name: of the result.
-    input: the name of x, [..., rows], or [..., channels, *sizes] under a window.
+    input: the name of x, [..., rows], or [..., channels, *sizes] under a window, or
+        [batch, time, inputs] of a recurrence.
     matrix: the name of the stored matrix, [rows, columns].
     scale: the name of a tensor, [columns]; None for 1.
     bias: the name of a tensor, [columns]; None for 0.
@@ -97,6 +99,8 @@ class MvmStep:
     clipped_share: of the calibration inputs, 0 to 1.
     window: what it moves over x, if it does: at each position the rows are taps, the channels of a
         tap together, and the result is [..., columns, *outputs].
+    recurrence: what makes the next vector of each product, if it runs time step by time step: the
+        rows are those of x and of h, and the result is [batch, time, h].
     """
 
     tag: ClassVar[str] = "mvm"
@@ -112,11 +116,12 @@ class MvmStep:
     output_max: tuple[float, ...] = limits(0.0, 3.5e38)
     clipped_share: float = limits(0.0, 1.0)
     window: Window | None = None
+    recurrence: Recurrence | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
-        return (self.input,)
+        return (self.input, *(self.recurrence.states if self.recurrence else ()))
 
 
 Step = ConstantStep | HostStep | MvmStep
@@ -315,7 +320,7 @@ class Manifest:
     classes: tuple[int | float | str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A program.
 
@@ -329,6 +334,9 @@ class Artifact:
     tensors: Mapping[str, NDArray[Any]]
     examples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.manifest.name}, {len(self.manifest.matrices)} matrices>"
 
     @cached_property
     def chip(self) -> ChipSpec:

@@ -48,7 +48,17 @@ class _Core:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class DefectFile:
+    """A map of defects as its TOML file has it; see the module's words.
+
+    chip: name of the chip that it is for.
+    cores: how many the map covers, of all chips together.
+    rows: of a core's array.
+    columns: of a core's array.
+    dead_cores: cores that do nothing.
+    core: what else is broken, core by core.
+    """
+
     chip: str
     cores: int = limits(1, _COUNT)
     rows: int = limits(1, _COUNT)
@@ -101,7 +111,7 @@ def _from_toml(path: Path, chip: ChipSpec) -> DefectMap:
         data = parse_toml(read_file(path, "defect map").decode(), _LONGEST)
     except ValueError as error:
         raise ChipError(f"{path}: not a TOML file: {error}") from None
-    file = decode(_File, data, str(path), ChipError)
+    file = decode(DefectFile, data, str(path), ChipError)
     numbers = [core.number for core in file.core]
     if len(set(numbers)) < len(numbers):
         twice = next(n for n in numbers if numbers.count(n) > 1)

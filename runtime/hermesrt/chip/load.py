@@ -1,8 +1,9 @@
 """Read a chip: a name that is installed, a TOML file, or a folder of TOML files.
 
 A file may start from another chip with `base = "hermes"` and give only the tables that differ, each
-whole and with its own `kind` and `source`. Everything is checked: an unknown, missing or
-out-of-range key is a ChipError that names file and key.
+whole and with its own `kind` and `source`, or by the name of a table of the base that it takes.
+Everything is checked: an unknown, missing or out-of-range key is a ChipError that names file and
+key.
 """
 
 import dataclasses
@@ -11,10 +12,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from hermesrt.chip.scaling import follow_laws
 from hermesrt.chip.spec import ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
+from hermesrt.nearest import did_you_mean
 
 _GROUP = "hermesc.chips"
 _HEADER = ("name", "description", "hypothetical")
@@ -24,6 +27,7 @@ _SWITCH = {"on": "true", "off": "false"}
 _PEDIGREE = ("kind", "source", "note")
 Table = dict[str, Any]
 Settings = Sequence[tuple[str, str]]  # such as ("effects.read_noise", "off")
+GivenSettings = Settings | Mapping[str, Any]  # {"effects.read_noise": "off"} too
 
 
 def chip_names() -> tuple[str, ...]:
@@ -37,6 +41,27 @@ def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
     Raises: ChipError, OptionError.
     """
     return chip_from_tables(override(_read(name_or_path), overrides), name_or_path)
+
+
+def settings_of(given: GivenSettings) -> Settings:
+    """Pairs as --set has them, from a mapping: {"adc.counter_bits": 6}; `chip.` may stand before.
+
+    Raises: OptionError for anything else.
+    """
+    pairs = list(given.items()) if isinstance(given, Mapping) else list(given)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise OptionError(
+            f"chip_settings is {given!r:.80}; give a mapping such as "
+            '{"adc.counter_bits": 6}, or pairs such as ("adc.counter_bits", "6")'
+        )
+    return [(str(key).removeprefix("chip."), word(value)) for key, value in pairs]
+
+
+def word(value: Any) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def chip_from_tables(tables: object, origin: str) -> ChipSpec:
@@ -72,17 +97,18 @@ def chip_from_tables(tables: object, origin: str) -> ChipSpec:
         table = getattr(chip, name)
         if table.read_seconds >= table.t0_seconds:
             raise ChipError(f"{where}: `{name}.read_seconds` must be below `t0_seconds`")
-    return chip
+    return follow_laws(chip, where)
 
 
 def chip_tables(chip: ChipSpec) -> Table:
     """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
-    tables: Table = {name: getattr(chip, name) for name in _HEADER}
-    for field in dataclasses.fields(ChipSpec):
-        value = getattr(chip, field.name)
-        if field.name not in _HEADER and value is not None:
-            table = encode(value)
-            tables[field.name] = table.pop("pedigree") | table
+    given = {f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)} | dict(chip.nominal)
+    tables: Table = {name: given.pop(name) for name in _HEADER}
+    for name, value in given.items():
+        if name == "nominal" or not value:
+            continue
+        table = encode(value)
+        tables[name] = table if name == "laws" else table.pop("pedigree") | table
     return tables
 
 
@@ -122,7 +148,23 @@ def _read_file(path: Path) -> Table:
         raise ChipError(
             f"chip {path}: `base` is {base!r}; it must be one of {', '.join(chip_names())}"
         )
-    return _read(base) | tables
+    known = _read(base)
+    return _with_laws(known, {key: _taken(known, value) for key, value in tables.items()})
+
+
+def _taken(known: Table, value: Any) -> Any:
+    """A table, or that of the base which is named instead."""
+    named = known.get(value) if isinstance(value, str) else None
+    return named if isinstance(named, dict) else value
+
+
+def _with_laws(base: Table, own: Table) -> Table:
+    """Own tables beside those of the base; laws of the base hold for its own tables alone."""
+    laws, more = base.get("laws", []), own.get("laws", [])
+    if not all(isinstance(found, list) for found in (laws, more)):
+        return base | own  # the check of all keys says what is wrong
+    kept = [law for law in laws if str(dict(law).get("scales")).partition(".")[0] not in own]
+    return base | own | {"laws": [*kept, *more]}
 
 
 def _parse(path: Path) -> Table:
@@ -152,7 +194,8 @@ def _override(tables: Table, key: str, text: str) -> None:
         known = [f"{t}.{f}" for t, v in tables.items() if isinstance(v, dict) for f in v]
         known = [k for k in known if not k.endswith((".kind", ".source", ".note"))]
         raise OptionError(
-            f"--set chip.{key}: the chip has no such key; it has {', '.join(sorted(known))}"
+            f"--set chip.{key}: the chip has no such key{did_you_mean(key, known)}; it has "
+            f"{', '.join(sorted(known))}"
         )
     old = table[field]
     if isinstance(old, dict):

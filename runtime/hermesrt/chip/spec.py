@@ -6,38 +6,17 @@ allowed range.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["quoted", "derived", "assumed"]
+from hermesrt.chip.fields import Kind as Kind
+from hermesrt.chip.fields import Pedigree as Pedigree
+from hermesrt.chip.fields import limits as limits
+from hermesrt.chip.fields import one_of as one_of
+from hermesrt.chip.laws import Area, Clock, Law, Measured
+
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
-
-
-def limits(low: float, high: float, default: Any = MISSING) -> Any:
-    """A dataclass field whose value must lie within [low, high]."""
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-def one_of(*choices: str, default: str | None = None) -> Any:
-    """A dataclass field whose value must be one of the given words."""
-    if default is None:
-        return field(metadata={"choices": choices})
-    return field(default=default, metadata={"choices": choices})
-
-
-@dataclass(frozen=True, slots=True)
-class Pedigree:
-    """Where the numbers of one table come from.
-
-    kind: quoted, derived or assumed.
-    source: the publication and its place in it, or the file.
-    note: the arithmetic of what is derived, the reason of what is assumed.
-    """
-
-    kind: Kind
-    source: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +411,7 @@ class VectorUnit:
     byte_ns: transport's time of one byte.
     latency_ns: transport's latency for each vector on its way to a core.
     byte_pj: transport's energy of one byte.
+    idle_mw: power that it draws whatever it does.
 
     It serves one operation at a time.
     """
@@ -448,6 +428,35 @@ class VectorUnit:
     byte_ns: float = limits(0, 1e9)
     latency_ns: float = limits(0, 1e9)
     byte_pj: float = limits(0, 1e9)
+    idle_mw: float = limits(0, 1e9, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gdpu:
+    """A digital unit for the gates of LSTMs, behind one row of cores.
+
+    slices: how many, the first one behind the first column of cores.
+    row: the row of cores that feeds them, counted from 1.
+    inputs: sums that a slice takes, four for each cell state that it keeps.
+    latency_ns: from the last sum to the last output.
+    """
+
+    pedigree: Pedigree
+    slices: int = limits(1, 1024)
+    row: int = limits(1, 1024)
+    inputs: int = limits(4, 2**20)
+    latency_ns: float = limits(0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class GdpuTanh:
+    """The table of that unit's tanh.
+
+    bins: parts of the curve, each a straight line, the two outer ones flat.
+    """
+
+    pedigree: Pedigree
+    bins: int = limits(3, 2**16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -674,13 +683,16 @@ COMPILED_IN = (
 COMPILED_IN_KEYS = ("effects.current_limit",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ChipSpec:
     """A chip, whole: the tables above under the names that its TOML uses.
 
     name: as users choose it.
     description: one sentence.
     hypothetical: whether no such chip was built.
+    on_chip_bound: the vector unit by whose prices reports bound the digital part from below, where
+        the chip has none.
+    nominal: the tables that its laws changed, as its file gives them; see `scaling`.
     """
 
     name: str
@@ -728,6 +740,27 @@ class ChipSpec:
     pcm_like: Pcm
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
+    on_chip_bound: VectorUnit | None = None
+    gdpu: Gdpu | None = None
+    gdpu_tanh: GdpuTanh | None = None
+    clock: Clock | None = None
+    area: Area | None = None
+    measured: Measured | None = None
+    laws: tuple[Law, ...] = ()
+    nominal: tuple[tuple[str, Any], ...] = field(default=(), metadata={"in_file": False})
+
+    def __repr__(self) -> str:
+        size = f"{self.crossbar.rows}x{self.crossbar.columns}"
+        return f"<ChipSpec {self.name}, {self.cores} cores of {size}>"
+
+    @property
+    def gate_unit(self) -> Gdpu | None:
+        """The unit for LSTMs' gates, if the chip has one and no vector unit, which is for all."""
+        gdpu = self.gdpu
+        if gdpu is None or self.gdpu_tanh is None or self.vector_unit is not None:
+            return None
+        fits = gdpu.row <= self.grid.rows and gdpu.slices <= self.grid.columns
+        return gdpu if fits else None
 
     @property
     def cores(self) -> int:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hermesrt.artifact.schema import Artifact
-from hermesrt.cost import CAUSES, Cost
+from hermesrt.chip.scaling import extrapolated
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.cost import CAUSES, Bound, Cost
 from hermesrt.facts.fact import Fact
 from hermesrt.units import PS_PER_NS, percent, plural, si
 
@@ -33,6 +35,8 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
             cores,
         ),
+        *_bounds(artifact, cost),
+        *_mvms_alone(cost),
         *_line_buffers(cost),
         Fact("Not analog", f"{digital}, listed by `hermesc inspect`", digital),
         Fact(
@@ -41,7 +45,44 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"energy rest on assumed numbers; `hermesc chips {artifact.chip.name}` lists them",
             assumed,
         ),
+        *extrapolation_facts(artifact.chip),
     )
+
+
+def extrapolation_facts(chip: ChipSpec) -> tuple[Fact, ...]:
+    """That the chip is not where its numbers were measured; nothing where it is."""
+    told = extrapolated(chip)
+    return (Fact("Chip numbers", told, "extrapolated"),) if told else ()
+
+
+def _bounds(artifact: Artifact, cost: Cost) -> Iterator[Fact]:
+    """The digital part in both places: a real system lies between them."""
+    if cost.bounds:
+        on_host, on_chip = map(_totals, cost.bounds)
+        lacks = ", which it does not have" if artifact.chip.vector_unit is None else ""
+        text = (
+            f"{on_host} with the digital part on the host; {on_chip} in a unit on the chip{lacks}"
+        )
+        yield Fact("Bounds", text)
+
+
+def _totals(bound: Bound) -> str:
+    """Latency and energy, with the assumed share of each."""
+    totals = f"{si(bound.latency_ps * _PS, 's')} and {si(bound.energy_pj * _PJ, 'J')}"
+    shares = f"{percent(bound.assumed_latency)} and {percent(bound.assumed_energy)}"
+    return f"{totals} ({shares} assumed)"
+
+
+def _mvms_alone(cost: Cost) -> Iterator[Fact]:
+    """The scope of publications that count crossbars alone, to lay the two beside each other."""
+    alone = cost.mvms_alone
+    if alone.time_ps:
+        energy, time = si(alone.energy_pj * _PJ, "J"), si(alone.time_ps * _PS, "s")
+        text = (
+            f"{energy} and {time} a sample, {alone.tops:.3g} TOPS, {alone.tops_per_watt:.3g} "
+            "TOPS/W: crossbars and converters without LDPUs, links and host, as publications count"
+        )
+        yield Fact("MVMs alone", text, energy)
 
 
 def _line_buffers(cost: Cost) -> Iterator[Fact]:
@@ -70,7 +111,27 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
         "energy_nj": cost.energy_pj / _PJ_PER_NJ,
         "latency_by": {k: v / PS_PER_NS for k, v in cost.latency_by.items()},
         "energy_by": {k: v / _PJ_PER_NJ for k, v in cost.energy_by.items()},
+        "mvms_alone": {
+            "operations": cost.mvms_alone.operations,
+            "time_ns": cost.mvms_alone.time_ps / PS_PER_NS,
+            "energy_nj": cost.mvms_alone.energy_pj / _PJ_PER_NJ,
+            "tops": cost.mvms_alone.tops,
+            "tops_per_watt": cost.mvms_alone.tops_per_watt,
+        },
+        "bounds": {
+            bound.place: {
+                "latency_ns": bound.latency_ps / PS_PER_NS,
+                "interval_ns": bound.interval_ps / PS_PER_NS,
+                "energy_nj": bound.energy_pj / _PJ_PER_NJ,
+                "assumed_share": {
+                    "latency": bound.assumed_latency,
+                    "energy": bound.assumed_energy,
+                },
+            }
+            for bound in cost.bounds
+        },
         "assumed_share": cost.assumed_share,
+        "extrapolated": extrapolated(artifact.chip) or None,
         "cores_used": len(artifact.cores),
         "utilisation": artifact.utilisation,
         "mvms": cost.core_mvms,

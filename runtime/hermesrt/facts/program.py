@@ -3,6 +3,7 @@
 from collections import Counter
 
 from hermesrt.artifact.schema import Artifact, Score, Unit
+from hermesrt.facts.cost import extrapolation_facts
 from hermesrt.facts.fact import Fact
 from hermesrt.units import percent, plural, si
 
@@ -14,6 +15,7 @@ def program_facts(artifact: Artifact, file: str) -> tuple[Fact, ...]:
     return (
         Fact("Program", f"{manifest.name} in {file}"),
         Fact("Chip", f"{chip.name}{hypothetical}: {chip.description}"),
+        *extrapolation_facts(chip),
         _graph(artifact),
         _cores(artifact),
         Fact("Placement", placement_text(manifest.placement)),

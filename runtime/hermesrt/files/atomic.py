@@ -1,6 +1,5 @@
 """Writing files so that a failed or killed command leaves nothing half-written."""
 
-import io
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,8 +9,10 @@ from typing import IO
 
 from hermesrt.errors import InputError
 
+Content = bytes | Callable[[IO[bytes]], object]
 
-def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], None]) -> None:
+
+def write_atomically(path: Path, data: Content) -> None:
     """Write beside `path`, fsync, rename over it. A link is followed; a device is written to.
 
     `data` is the file's content, or writes it to the open file that it is given.
@@ -22,7 +23,8 @@ def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], None]) -> N
         if target.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder; name a file")
         if target.exists() and not target.is_file():
-            target.write_bytes(data if isinstance(data, bytes) else _in_memory(data))
+            with target.open("wb") as stream:
+                _write(stream, data)
         else:
             _replace(target, data)
     except OSError as error:
@@ -31,20 +33,18 @@ def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], None]) -> N
         ) from None
 
 
-def _in_memory(write: Callable[[IO[bytes]], None]) -> bytes:
-    stream = io.BytesIO()
-    write(stream)
-    return stream.getvalue()
+def _write(stream: IO[bytes], data: Content) -> None:
+    if isinstance(data, bytes):
+        stream.write(data)
+    else:
+        data(stream)
 
 
-def _replace(target: Path, data: bytes | Callable[[IO[bytes]], None]) -> None:
+def _replace(target: Path, data: Content) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            if isinstance(data, bytes):
-                stream.write(data)
-            else:
-                data(stream)
+            _write(stream, data)
             stream.flush()
             os.fsync(stream.fileno())
         _default_mode(temporary)

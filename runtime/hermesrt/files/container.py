@@ -2,58 +2,184 @@
 
 There is one way to write given parts, so the bytes are deterministic, and a file is accepted only
 if it is byte for byte what we would write from its own parts: a flipped bit anywhere, a compressed
-entry, a path, a comment or trailing data are all refused. Nothing is ever unpacked to disk.
+entry, a path, a comment or trailing data are all refused. Nothing is ever unpacked to disk. Parts
+are written from where they lie, in one pass of checksums and one of writing, and read as views of
+the mapped file in one pass. Spaces behind the header let the largest part begin at a multiple of
+64 bytes, so that its arrays are aligned; files that were written without them are read too.
 """
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from hermesrt.errors import ArtifactError
+from hermesrt.files.mapped import Mapped, ViewStream
+from hermesrt.files.zip_layout import Entry, directory, local_header, starts
 
 SCHEMA_VERSION = 4
 _HEADER = "hermesc.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+_LARGEST_HEADER = 2**20  # bytes
 _DEEPEST = 64
+_ALIGNED = 64  # bytes
+_BLOCK = 2**18  # bytes: goes through all checksums while it is in the processor's cache
+_KEPT = 64  # blocks read before their memory is given back
 
-Tensors = Mapping[str, NDArray[Any]]
+Write = Callable[[bytes | memoryview], object]
+Part = bytes | memoryview | Sequence[bytes | NDArray[Any]]
 
 
-def pack(kind: str, parts: Mapping[str, bytes]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file that was read.
+
+    parts: by name; views of the file where it is mapped.
+    sha256: of the whole file.
+    """
+
+    parts: dict[str, bytes | memoryview]
+    sha256: str
+
+
+def pack(kind: str, parts: Mapping[str, Part]) -> bytes:
     """The file of that kind (`program`, `state`) with those parts."""
     stream = io.BytesIO()
-    pack_into(stream, kind, parts)
+    pack_into(stream.write, kind, parts)
     return stream.getvalue()
 
 
-def pack_into(stream: IO[bytes], kind: str, parts: Mapping[str, bytes]) -> None:
-    """Write the same to a file that is open, without a copy of it in memory."""
-    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
-    header = {"kind": kind, "schema_version": SCHEMA_VERSION, "sha256": checksums}
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in [(_HEADER, to_json(header)), *sorted(parts.items())]:
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.create_system = 3
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
+def pack_into(write: Write, kind: str, parts: Mapping[str, Part]) -> str:
+    """Write the same bit by bit; the file's sha256."""
+    ordered = sorted(parts.items())
+    checked = [_checked(name, part) for name, part in ordered]
+    header = _header_bytes(kind, [e for e, _ in checked], [s for _, s in checked])
+    entries = [_checked(_HEADER, header)[0], *(entry for entry, _ in checked)]
+    whole = hashlib.sha256()
+    for entry, part in zip(entries, [header, *(part for _, part in ordered)], strict=True):
+        for block in _blocks((local_header(entry), *_chunks(part))):
+            whole.update(block)
+            write(block)
+    whole.update(directory(entries))
+    write(directory(entries))
+    return whole.hexdigest()
 
 
-def unpack(data: bytes, kind: str, names: tuple[str, ...], where: str) -> dict[str, bytes]:
+def _checked(name: str, part: Part) -> tuple[Entry, str]:
+    """A part as an entry, and its sha256."""
+    digest, crc, size = hashlib.sha256(), 0, 0
+    for block in _blocks(_chunks(part)):
+        digest.update(block)
+        crc, size = crc32(block, crc), size + len(block)
+    return Entry(name, size, crc), digest.hexdigest()
+
+
+def _chunks(part: Part) -> Sequence[bytes | memoryview | NDArray[Any]]:
+    return [part] if isinstance(part, bytes | memoryview) else part
+
+
+def _blocks(chunks: Sequence[bytes | memoryview | NDArray[Any]]) -> Iterator[memoryview]:
+    for chunk in chunks:
+        view = _bytes_of(chunk) if isinstance(chunk, np.ndarray) else memoryview(chunk)
+        for start in range(0, len(view), _BLOCK):
+            yield view[start : start + _BLOCK]
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    return memoryview(little.reshape(-1).view(np.uint8))
+
+
+def _header_bytes(kind: str, entries: Sequence[Entry], sums: Sequence[str]) -> bytes:
+    """The header of those parts, with as many spaces as align the largest."""
+    named = {entry.name: found for entry, found in zip(entries, sums, strict=True)}
+    text = to_json({"kind": kind, "schema_version": SCHEMA_VERSION, "sha256": named})
+    places = starts([Entry(_HEADER, len(text), 0), *entries])[1:]
+    sizes = [(entry.size, place) for entry, place in zip(entries, places, strict=True)]
+    return text + b" " * (-max(sizes, default=(0, 0))[1] % _ALIGNED)
+
+
+def unpack(
+    data: bytes | Mapped, kind: str, names: tuple[str, ...], where: str
+) -> dict[str, bytes | memoryview]:
     """The parts of a file, checked.
 
     Raises: ArtifactError when it is not a file of that kind and version, whole and unchanged.
     """
-    parts = _entries(data, where)
-    header = from_json(parts.pop(_HEADER, b"null"), where)
+    return contents(data, kind, names, where).parts
+
+
+def contents(data: bytes | Mapped, kind: str, names: tuple[str, ...], where: str) -> Contents:
+    """The same with the sha256 of the file.
+
+    Raises: ArtifactError.
+    """
+    file = data if isinstance(data, Mapped) else Mapped(memoryview(data))
+    text, entries = _entries(file.view, where)
+    claimed = _claimed(text, kind, where)
+    found = [entry.name for entry in entries if entry.name != _HEADER]
+    if sorted(found) != sorted(names):
+        raise ArtifactError(f"{where}: damaged: its parts are not {', '.join(names)}")
+    more = ArtifactError(f"{where}: damaged: it holds more than its parts; make it again")
+    if [entry.name for entry in entries] != [_HEADER, *sorted(names)]:
+        raise more
+    if not _laid_out(file.view, entries):
+        raise more
+    whole, sums = hashlib.sha256(), []
+    for entry, start in zip(entries, starts(entries), strict=True):
+        whole.update(local_header(entry))
+        crc, digest = _read(file, slice(start, start + entry.size), whole)
+        if crc != entry.crc or (entry.name != _HEADER and digest != claimed.get(entry.name)):
+            raise ArtifactError(
+                f"{where}: damaged: the checksum of {entry.name} is wrong; make it again"
+            )
+        sums.append(digest)
+    whole.update(directory(entries))
+    written = _header_bytes(kind, entries[1:], sums[1:])
+    if text not in (written, written.rstrip(b" ")):
+        raise more
+    source = data if isinstance(data, bytes) else data.view
+    spans = zip(entries[1:], starts(entries)[1:], strict=True)
+    return Contents({e.name: source[s : s + e.size] for e, s in spans}, whole.hexdigest())
+
+
+def _entries(view: memoryview, where: str) -> tuple[bytes, list[Entry]]:
+    """The header's bytes, and what the zip lists; refuses all that could unpack to more than it
+    takes in the file."""
+    try:
+        with zipfile.ZipFile(io.BufferedReader(ViewStream(view))) as archive:
+            infos = archive.infolist()
+            if len(infos) > 16 or len({i.filename for i in infos}) != len(infos):
+                raise ArtifactError(f"{where}: refused: too many or doubled parts")
+            for info in infos:
+                stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+                if not stored or info.file_size > len(view):
+                    raise ArtifactError(f"{where}: refused: {info.filename!r} is compressed")
+            header = next((i for i in infos if i.filename == _HEADER), None)
+            if header is not None and header.file_size > _LARGEST_HEADER:
+                raise ArtifactError(f"{where}: refused: its header is too large")
+            text = b"null" if header is None else archive.read(header)
+            return text, [Entry(i.filename, i.file_size, i.CRC) for i in infos]
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile raises half a dozen kinds on damaged input
+        raise ArtifactError(
+            f"{where}: damaged or not a file of hermesc ({error}); make it again"
+        ) from None
+
+
+def _claimed(text: bytes, kind: str, where: str) -> Mapping[str, Any]:
+    """The checksums that a header gives, if it is one of ours.
+
+    Raises: ArtifactError.
+    """
+    header = from_json(text, where)
     if not isinstance(header, dict) or "schema_version" not in header:
         raise ArtifactError(f"{where}: not a file of hermesc; compile your model to make one")
     version = header["schema_version"]
@@ -64,36 +190,30 @@ def unpack(data: bytes, kind: str, names: tuple[str, ...], where: str) -> dict[s
         )
     if header.get("kind") != kind:
         raise ArtifactError(f"{where}: a {header.get('kind')!r} file where a {kind!r} is needed")
-    if tuple(sorted(parts)) != tuple(sorted(names)):
-        raise ArtifactError(f"{where}: damaged: its parts are not {', '.join(names)}")
-    checksums = header.get("sha256")
-    for name, part in parts.items():
-        found = hashlib.sha256(part).hexdigest()
-        if not isinstance(checksums, dict) or checksums.get(name) != found:
-            raise ArtifactError(f"{where}: damaged: the checksum of {name} is wrong; make it again")
-    if pack(kind, parts) != data:
-        raise ArtifactError(f"{where}: damaged: it holds more than its parts; make it again")
-    return parts
+    found = header.get("sha256")
+    return found if isinstance(found, dict) else {}
 
 
-def _entries(data: bytes, where: str) -> dict[str, bytes]:
-    """Entry name to content; refuses all that could unpack to more than it takes in the file."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            if len(infos) > 16 or len({i.filename for i in infos}) != len(infos):
-                raise ArtifactError(f"{where}: refused: too many or doubled parts")
-            for info in infos:
-                stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
-                if not stored or info.file_size > len(data):
-                    raise ArtifactError(f"{where}: refused: {info.filename!r} is compressed")
-            return {info.filename: archive.read(info) for info in infos}
-    except ArtifactError:
-        raise
-    except Exception as error:  # zipfile raises half a dozen kinds on damaged input
-        raise ArtifactError(
-            f"{where}: damaged or not a file of hermesc ({error}); make it again"
-        ) from None
+def _laid_out(view: memoryview, entries: Sequence[Entry]) -> bool:
+    """Whether all around the entries' bytes is as we write it."""
+    end = 0
+    for entry, start in zip(entries, starts(entries), strict=True):
+        if view[end:start] != local_header(entry):
+            return False
+        end = start + entry.size
+    return view[end:] == directory(entries)
+
+
+def _read(file: Mapped, span: slice, whole: "hashlib._Hash") -> tuple[int, str]:
+    """The CRC-32 and the sha256 of some bytes, which `whole` takes in too."""
+    crc, digest = 0, hashlib.sha256()
+    for i, block in enumerate(_blocks([file.view[span]])):
+        whole.update(block)
+        digest.update(block)
+        crc = crc32(block, crc)
+        if i % _KEPT == _KEPT - 1:
+            file.release()
+    return crc, digest.hexdigest()
 
 
 def to_json(value: Any) -> bytes:
@@ -102,13 +222,13 @@ def to_json(value: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # names of files may hold halves of pairs
 
 
-def from_json(data: bytes, where: str) -> Any:
+def from_json(data: bytes | memoryview, where: str) -> Any:
     """Parsed JSON.
 
     Raises: ArtifactError.
     """
     try:
-        value = json.loads(data, parse_constant=_no_constant)
+        value = json.loads(bytes(data), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{where}: damaged: a part is not valid JSON ({error})") from None
     if _depth(value) > _DEEPEST:
@@ -131,21 +251,3 @@ def _depth(value: Any) -> int:
         ]
         depth += 1
     return depth
-
-
-def tensors_to_bytes(tensors: Tensors) -> bytes:
-    """Safetensors bytes, the same for the same tensors."""
-    return save_tensors({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
-
-
-def tensors_from_bytes(data: bytes, where: str) -> dict[str, NDArray[Any]]:
-    """Named arrays of safetensors bytes.
-
-    Raises: ArtifactError.
-    """
-    try:
-        return dict(load_tensors(data))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(
-            f"{where}: damaged: a part is not valid safetensors ({error})"
-        ) from None

@@ -2,7 +2,8 @@
 
 One rule for all files: unknown, missing and ill-typed keys are refused with their dotted name, so
 that a damaged or hostile file never becomes a half-valid object. A field's metadata may hold `low`
-and `high`, or `choices`, and the `key` that the file has for it where that is not its name.
+and `high`, or `choices`, and the `key` that the file has for it where that is not its name; a field
+that is worked out from others has `in_file` false there.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hermesrt.errors import InputError, OptionError
+from hermesrt.nearest import did_you_mean
 
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ def decode(cls: type[T], data: Any, where: str, error: type[InputError]) -> T:
 def encode(value: Any) -> Any:
     """Plain data of a dataclass: dicts, lists and scalars; unions carry their class as `type`."""
     if dataclasses.is_dataclass(value):
-        fields = {_key(f): encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {_key(f): encode(getattr(value, f.name)) for f in _stored(value)}
         return fields if not hasattr(value, "tag") else {"type": value.tag} | fields
     if isinstance(value, tuple):
         return [encode(item) for item in value]
@@ -50,8 +52,8 @@ def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
     for key, text in settings:
         if key not in known:
             raise OptionError(
-                f"--set {key}: there is no such option; there are {', '.join(sorted(known))}, and "
-                "chip.TABLE.KEY for the chip's numbers"
+                f"--set {key}: there is no such option{did_you_mean(key, known)}; there are "
+                f"{', '.join(sorted(known))}, and chip.TABLE.KEY for the chip's numbers"
             )
         group, option = known[key]
         hint = get_type_hints(groups[group])[option.name]
@@ -87,11 +89,11 @@ class _Decoder:
     def build(self, cls: type[Any], data: Any, key: str) -> Any:
         if not isinstance(data, Mapping):
             raise self._fail(key, f"must be a table, not {_short(data)}")
-        fields = {_key(f): f for f in dataclasses.fields(cls)}
+        fields = {_key(f): f for f in _stored(cls)}
         for name in data:
             if name not in fields:
-                known = ", ".join(sorted(fields))
-                raise self._fail(_join(key, name), f"is not a known key; known are {known}")
+                known = f"{did_you_mean(name, fields)}; known are {', '.join(sorted(fields))}"
+                raise self._fail(_join(key, name), f"is not a known key{known}")
         values = {}
         if cls not in self._hints:
             self._hints[cls] = get_type_hints(cls)
@@ -174,6 +176,11 @@ class _Decoder:
 
     def _fail(self, key: str, what: str) -> InputError:
         return self._error(f"{self._where}: `{key}` {what}")
+
+
+def _stored(cls: Any) -> "list[dataclasses.Field[Any]]":
+    """The fields that a file has."""
+    return [f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)]
 
 
 def _key(field: "dataclasses.Field[Any]") -> str:

@@ -35,7 +35,7 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # Arithmetic on sizes, as torch.export writes it into the graph.
-_SIZE_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+SIZE_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -62,7 +62,7 @@ _SIZE_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "sym_int": int,
     "sym_not": operator.not_,
 }
-_SIZE_FUNCTIONS = {name: _bounded(f) for name, f in _SIZE_ARITHMETIC.items()} | {
+_SIZE_FUNCTIONS = {name: _bounded(f) for name, f in SIZE_ARITHMETIC.items()} | {
     "getitem": operator.getitem
 }
 

@@ -15,6 +15,7 @@ from math import prod
 from hermesrt.ops.call import Arg, Call, Ref, resolve
 from hermesrt.ops.main_operand import MAIN_RULES, dim_of
 from hermesrt.ops.moved_window import moved_window
+from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.table import StreamRule, base_name, row_of
 from hermesrt.ops.tokens import (
     BARRIER,
@@ -41,11 +42,29 @@ def of_vectors(operand: Operand) -> Followed:
     return Followed(Stream(dim, leading[dim]))
 
 
-def of_mvm(window: Window | None, operand: Operand, result: Shape | None) -> Followed:
-    """What an MVM does to the stream of its input, at every position of a window if it has one."""
+def of_mvm(
+    window: Window | None,
+    operand: Operand,
+    result: Shape | None,
+    recurrence: Recurrence | None = None,
+) -> Followed:
+    """What an MVM does to the stream of its input, at every position of a window or time step of a
+    recurrence if it has one."""
+    if recurrence is not None:
+        return of_recurrence(recurrence, operand)
     if window is None or result is None:
         return of_vectors(operand)
     return of_window(window, operand, result)
+
+
+def of_recurrence(recurrence: Recurrence, operand: Operand) -> Followed:
+    """The time steps of an input [batch, time, inputs]; one that begins with the last needs all of
+    its input, and ends with the first."""
+    steps = operand.shape[1]
+    if recurrence.reverse or steps <= 1:
+        return BARRIER
+    stream = Stream(1, steps)
+    return Followed(stream, (operand.name,) if operand.stream == stream else ())
 
 
 def of_window(window: Window, operand: Operand, result: Shape) -> Followed:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermes_sim import flicker, pcm
+from hermesrt.chip.device_noise import logarithm, within
 from hermesrt.chip.spec import ChipSpec, Pcm
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
 from hermesrt.device import EndState, Pulses
@@ -62,9 +63,7 @@ class Core:
         chip, pair = self.chip, self.target.pair
         stream = generator(self._seed, "program", self.target.core)
         exact = end_state == "ideal" or not chip.effects.programming_noise
-        written = (
-            pair.clone() if exact else pcm.program(chip.pcm, pair, stream, logarithm_within(chip))
-        )
+        written = pair.clone() if exact else pcm.program(chip.pcm, pair, stream, within(chip))
         self.conductance = written[None]
         wanted = pair[None]
         if chip.statistics.model == "hermes-msf" and chip.unit_cell.devices_per_polarity == 2:
@@ -145,7 +144,7 @@ class Core:
         held = self._bank()
         self.nu = pcm.drift_exponent(self.statistics, held, stream)
         if self._split:
-            until = flicker.logarithm(self.statistics, 0.0) - self.chip.fast_noise.logarithm
+            until = logarithm(self.statistics, 0.0) - self.chip.fast_noise.logarithm
             sigma = pcm.read_noise(self.statistics, held, held, max(until, 0.0))
             noise = torch.randn(held.shape, generator=generator(self._seed, "t0", self.target.core))
             held.add_(noise.mul_(sigma)).clamp_(min=0)
@@ -220,7 +219,7 @@ class Core:
         if not self.chip.effects.read_noise:
             return torch.zeros_like(aged)
         fast, statistics = self.chip.fast_noise.logarithm, self.statistics
-        spread = fast if self._split else flicker.logarithm(statistics, age_s)
+        spread = fast if self._split else logarithm(statistics, age_s)
         return pcm.read_noise(statistics, aged, held, spread).square_()
 
     @property
@@ -261,11 +260,3 @@ class Core:
 def _total(cells: DeviceSiemens) -> Float[Tensor, "polarity rows columns"]:
     """The devices of each polarity together."""
     return cells[0] if len(cells) == 1 else cells[0] + cells[1]
-
-
-def logarithm_within(chip: ChipSpec) -> float:
-    """The logarithm of the read noise that the published spread holds and reads add."""
-    if not chip.effects.read_noise or chip.read_statistics.read_noise == "added":
-        return 0.0
-    split = chip.read_statistics.read_noise == "split"
-    return chip.fast_noise.logarithm if split else flicker.logarithm(chip.pcm, 0.0)

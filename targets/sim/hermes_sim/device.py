@@ -215,7 +215,7 @@ class SimulatedDevice:
 
     def cost(self, workload: Workload, mode: Mode | None) -> Cost:
         """Time and energy of a program's work, in a read mode or in each matrix's own."""
-        return engine.cost(self._chip, workload, mode)
+        return engine.bounded_cost(self._chip, workload, mode)
 
     @property
     def _held(self) -> Artifact:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.units import to_ps
-from hermesrt.workload import HostWork
+from hermesrt.workload import HostWork, MvmWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,15 @@ def cause(chip: ChipSpec) -> str:
     return "vector_unit" if chip.vector_unit else "host"
 
 
-def time_ps(work: HostWork, chip: ChipSpec) -> int:
-    """Time of one digital step."""
+def time_ps(work: HostWork | MvmWork, chip: ChipSpec) -> int:
+    """Time of one digital step, or of a recurrence's gates at one time step."""
     unit = chip.vector_unit
+    parts = max(1, work.steps) if isinstance(work, MvmWork) else 1
     if unit is None:
-        return to_ps(operations(work, chip) * chip.host_time.op_ns)
+        return to_ps(operations(work, chip) // parts * chip.host_time.op_ns)
     done = vector_work(work)
+    if parts > 1:
+        done = VectorWork(done.elements // parts, done.functions // parts, 0, done.macs // parts)
     return to_ps(
         done.elements * unit.element_ns
         + done.functions * unit.function_ns
@@ -45,8 +48,13 @@ def time_ps(work: HostWork, chip: ChipSpec) -> int:
     )
 
 
-def vector_work(work: HostWork) -> VectorWork:
-    """What a digital step has to do, by kind."""
+def vector_work(work: HostWork | MvmWork) -> VectorWork:
+    """What a digital step, or all gates of a recurrence, have to do, by kind."""
+    if isinstance(work, MvmWork):
+        gates, vectors = work.gates, work.vectors
+        return VectorWork(
+            gates.elements * vectors, gates.functions * vectors, 0, gates.macs * vectors
+        )
     if work.macs:
         return VectorWork(macs=work.macs)
     most = max(work.taken, work.elements)
@@ -65,9 +73,9 @@ def vector_work(work: HostWork) -> VectorWork:
             return VectorWork(macs=most)
 
 
-def operations(work: HostWork, chip: ChipSpec) -> int:
-    """Operations of one host step: a multiply-add is two, an elementwise function or a value that
-    is copied one, exp and the like some.
+def operations(work: HostWork | MvmWork, chip: ChipSpec) -> int:
+    """Operations of one host step, or of all gates of a recurrence: a multiply-add is two, an
+    elementwise function or a value that is copied one, exp and the like some.
 
     Reductions and norms count the elements they take. Views, and what makes constants, cost
     nothing. A product that torch does not count uses each element it takes once at least; the

@@ -5,17 +5,50 @@ Needs counts and shapes only. Cost: linear in steps, tiles and tokens; see `time
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from hermes_sim import digital
 from hermes_sim.fifo import Track, critical_path
 from hermes_sim.timeline import Ran, Timeline
 from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
-from hermesrt.cost import Cost, Lane, LayerCost, Span
+from hermesrt.cost import Bound, Cost, Lane, LayerCost, MvmsAlone, Span
 from hermesrt.ops.call import last_uses
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import base_name
-from hermesrt.pricing import Counts, dynamic_pj, energy_kinds, idle_pj, tile_counts, time_kinds
+from hermesrt.pricing import (
+    Counts,
+    dynamic_pj,
+    energy_kinds,
+    idle_pj,
+    shared_pj,
+    tile_counts,
+    time_kinds,
+)
 from hermesrt.workload import HostWork, MvmWork, Workload
+
+
+def bounded_cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
+    """The cost, and what it would be with the digital part on the host and on the chip."""
+    found, unit = cost(chip, workload, mode), chip.vector_unit or chip.on_chip_bound
+    if unit is None:
+        return found
+    other = replace(chip, vector_unit=unit if chip.vector_unit is None else None)
+    both = (found, cost(other, workload, mode))
+    on_host, on_chip = both if chip.vector_unit is None else reversed(both)
+    return replace(found, bounds=(_bound("host", on_host), _bound("vector_unit", on_chip)))
+
+
+def _bound(place: str, found: Cost) -> Bound:
+    share = found.assumed_share
+    return Bound(
+        place,
+        found.latency_ps,
+        found.interval_ps,
+        found.energy_pj,
+        share["latency"],
+        share["energy"],
+    )
 
 
 def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
@@ -25,7 +58,7 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     ran = _run(chip, workload, mode)
     last = max((r.done for r in ran), key=lambda track: track.last, default=None)
     latency = last.last if last is not None else 0
-    vector = per_vector(artifact, mode)
+    busy, vector = _busy(ran), per_vector(chip, artifact, mode)
     counts = [count(r.work, vector, chip) for r in ran]
     energy = dynamic_pj(chip, sum(counts, Counts()))
     energy["idle"] = idle_pj(chip, len(artifact.cores), len(artifact.chips), latency)
@@ -34,38 +67,45 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     return Cost(
         samples=samples,
         latency_ps=latency,
-        interval_ps=_busiest(ran) // samples,
+        interval_ps=max(busy.values(), default=0) // samples,
         latency_by={cause: by.get(cause, 0) for cause in times if cause in energy or cause in by},
         energy_by={cause: value / samples for cause, value in energy.items()},
         assumed_latency=tuple(cause for cause, kind in times.items() if kind == "assumed"),
         assumed_energy=tuple(cause for cause, kind in prices.items() if kind == "assumed"),
         layers=tuple(_layers(chip, artifact, ran, counts, samples)),
         spans=tuple(_spans(artifact, ran)),
+        mvms_alone=_mvms_alone(chip, workload, busy, energy["array"]),
     )
 
 
-def per_vector(artifact: Artifact, mode: Mode | None) -> dict[str, tuple[Counts, ...]]:
+def per_vector(
+    chip: ChipSpec, artifact: Artifact, mode: Mode | None
+) -> dict[str, tuple[Counts, ...]]:
     """What one vector through each copy of each matrix takes."""
-    chip = artifact.chip
     hops: Counter[tuple[str, int]] = Counter()
     for route in artifact.manifest.routes:
         width = route.columns[1] - route.columns[0]
         hops[route.matrix, route.copy] += (len(route.cores) - 1) * width
     found: dict[str, list[Counts]] = {}
+    gated = {s.matrix for s in artifact.mvms if s.recurrence and s.recurrence.unit == "gdpu"}
     for matrix in artifact.manifest.matrices:
         found[matrix.name] = [
             Counts(link_bytes=hops[matrix.name, copy]) for copy in range(matrix.copies)
         ]
         for tile in matrix.tiles:
-            last = tile.stage == len(matrix.row_ranges) - 1
-            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, last)
+            leaving = tile.columns[1] - tile.columns[0]
+            if tile.stage < len(matrix.row_ranges) - 1:
+                leaving = 0
+            elif matrix.name in gated:
+                leaving //= GATES
+            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, leaving)
     return {name: tuple(copies) for name, copies in found.items()}
 
 
-def _tile(chip: ChipSpec, tile: Tile, mode: Mode, last: bool) -> Counts:
+def _tile(chip: ChipSpec, tile: Tile, mode: Mode, leaving: int) -> Counts:
     rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
     own = chip.vector_unit is not None and tile.core < chip.cores
-    return tile_counts(rows, columns, mode, last=last, own_transport=own)
+    return tile_counts(rows, columns, mode, leaving=leaving, own_transport=own)
 
 
 def count(
@@ -73,15 +113,20 @@ def count(
 ) -> Counts:
     """What a step does, whenever it does it."""
     if isinstance(work, HostWork):
-        if chip.vector_unit is None:
-            return Counts(host_operations=digital.operations(work, chip))
-        done = digital.vector_work(work)
-        return Counts(
-            elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
-        )
+        return _digital(work, chip)
     copies = per_vector[work.step.matrix]
     dealt = [len(range(copy, work.vectors, len(copies))) for copy in range(len(copies))]
-    return sum((one * some for one, some in zip(copies, dealt, strict=True)), Counts())
+    parts = (one * some for one, some in zip(copies, dealt, strict=True))
+    return sum(parts, _digital(work, chip) if work.steps else Counts())
+
+
+def _digital(work: MvmWork | HostWork, chip: ChipSpec) -> Counts:
+    if chip.vector_unit is None:
+        return Counts(host_operations=digital.operations(work, chip))
+    done = digital.vector_work(work)
+    return Counts(
+        elements=done.elements, functions=done.functions, norms=done.norms, macs=done.macs
+    )
 
 
 def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
@@ -96,13 +141,27 @@ def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     return ran
 
 
-def _busiest(ran: Sequence[Ran]) -> int:
-    """Work of the busiest resource, which bounds the rate of samples in a row."""
+def _busy(ran: Sequence[Ran]) -> Counter[Lane]:
+    """Work of each resource, ps; that of the busiest bounds the rate of samples in a row."""
     busy: Counter[Lane] = Counter()
     for step in ran:
         for lane, track in step.uses:
             busy[lane] += track.count * track.service
-    return max(busy.values(), default=0)
+    return busy
+
+
+def _mvms_alone(
+    chip: ChipSpec, workload: Workload, busy: Mapping[Lane, int], array_pj: float
+) -> MvmsAlone:
+    """Of one sample; arrays wait for nothing, and only what all cores share draws power."""
+    time = max((ps for lane, ps in busy.items() if lane.kind == "array"), default=0)
+    shared = shared_pj(chip, len(workload.artifact.chips), time)
+    samples = workload.samples
+    return MvmsAlone(
+        operations=2 * workload.analog_macs / samples,
+        time_ps=time // samples,
+        energy_pj=(array_pj + shared) / samples,
+    )
 
 
 def _label(work: MvmWork | HostWork, artifact: Artifact) -> str:

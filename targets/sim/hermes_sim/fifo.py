@@ -6,6 +6,9 @@ c_i = s (i + 1) + max over j <= i of (r_j - s j): a running maximum, one pass in
 of a stream. A `Track` is one such stream on one resource. It keeps how each job's time came about
 in one bit a job (whether it waited for the job before it) and one bit a source (whether that source
 was the last to come), so that the critical path can be walked back when all times are forgotten.
+Where each job is a round through several resources that begins when the one before is done, as in a
+recurrence, it is one job of a loop, for the time of a whole round; the streams on the resources
+follow from one round (`replayed`).
 """
 
 from collections import Counter
@@ -99,6 +102,9 @@ class Track:
     latest: for each feed, whether it was the last to come, a bit a job.
     dealt: the servers' streams, where jobs were dealt to several and put in order again.
     leading: the place, in the order before, of what each job of a dealt stream waited for.
+    round: of a loop what ends a round that begins at time 0, and of a stream that a loop repeats
+        its jobs in that round; None for others.
+    loop: of a stream that a loop repeats, that loop.
     first: start of the first job, ps.
     last: end of the last job, ps.
     before_last: end of the one before, ps; None without one.
@@ -115,6 +121,8 @@ class Track:
     latest: tuple[Bits, ...]
     dealt: tuple["Track", ...] = ()
     leading: TimesPs = field(default_factory=lambda: _NONE)
+    round: "Track | None" = None
+    loop: "Track | None" = None
     first: int = field(init=False)
     last: int = field(init=False)
     before_last: int | None = field(init=False)
@@ -183,17 +191,50 @@ def collect(servers: Sequence[Track], together: int) -> Track:
     )  # fmt: skip
 
 
+def loop_of(rounds: Track, count: int, feeds: Sequence[Feed], holds: Sequence[Hold]) -> Track:
+    """Rounds one after the other, each as `rounds`, whose last job ends one that begins at 0."""
+    made = serve("", rounds.last, count, feeds, holds)
+    made.round = rounds
+    return made
+
+
+def replayed(once: Track, loop: Track) -> Track:
+    """A stream's jobs in each round of a loop; `once` are those in a round that begins at 0."""
+    assert loop.times is not None, "the times of this stream are forgotten"
+    assert once.times is not None, "the times of this stream are forgotten"
+    times = ((loop.times - loop.service)[:, None] + once.times).reshape(-1)
+    return Track(
+        once.cause, once.service, len(times), (), (), times, _ALL, (), round=once, loop=loop
+    )
+
+
 def critical_path(track: Track, job: int) -> dict[str, int]:
     """What the end of a job is made of, by cause; the values add up to its time."""
+    assert job == track.count - 1, "the path of a stream's last job only"
+    return _path(track, job, track.last)
+
+
+def _path(track: Track, job: int, time: int) -> dict[str, int]:
     by: Counter[str] = Counter()
-    time, at_end = track.last if job == track.count - 1 else -1, True
-    assert time >= 0, "the path of a stream's last job only"
+    at_end = True
     here: Track | None = track
     while here is not None:
+        if here.loop is not None:
+            assert here.round is not None
+            assert here.round.times is not None, "a round's times stay"
+            turn, place = divmod(job, here.round.count)
+            in_round = int(here.round.times[place])
+            by.update(_path(here.round, place, in_round))
+            here, job, time, at_end = here.loop, turn, time - in_round, False
         began = _last_set(here.starts, job) if len(here.starts) else job
-        waited = (job - began + at_end) * here.service
-        by[here.cause] += waited
-        time -= waited
+        rounds = job - began + at_end
+        if here.round is None:
+            by[here.cause] += rounds * here.service
+        else:
+            last = here.round.count - 1
+            for cause, ps in _path(here.round, last, here.round.last).items():
+                by[cause] += rounds * ps
+        time -= rounds * here.service
         here, job, time, at_end = _source(here, began, time, by)
     by.pop("", None)
     return {cause: ps for cause, ps in by.items() if ps}

@@ -23,12 +23,6 @@ from hermesrt.chip.spec import Pcm
 STEP = math.log(10) / 2  # of G, between two samples of W
 
 
-def logarithm(pcm: Pcm, age_s: float) -> float:
-    """L(t0 + age): all 1/f noise since programming, in units of (g q)^2."""
-    t = age_s + pcm.t0_seconds
-    return math.log((t + pcm.read_seconds) / (2 * pcm.read_seconds))
-
-
 def growth(pcm: Pcm, age_s: float) -> float:
     """G(age): the slow noise since t0, in units of (g q)^2."""
     start = pcm.t0_seconds + pcm.read_seconds

@@ -1,4 +1,4 @@
-"""Phase-change devices: programming noise, drift, read noise. One function for each equation.
+"""Phase-change devices that are programmed, drift and are read. One function for each equation.
 
 Conductances are in siemens; the constants are the chip's `pcm_*` tables, with r = g / g_max of the
 devices. Two devices per polarity are modelled as one of twice the range, as their published fit is,
@@ -12,32 +12,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
+from hermesrt.chip.device_noise import (
+    SMALLEST_RATIO,
+    count_deviation,
+    curve,
+    programming_deviation,
+)
+from hermesrt.chip.device_noise import read_noise as read_noise
+from hermesrt.chip.spec import CountPolynomial, NoisePolynomial, Pcm
 from hermesrt.chip.stuck_devices import PolaritySiemens
 
-_MICRO = 1e-6
-_SMALLEST_RATIO = 1e-7
-
 Siemens = Float[Tensor, "*devices rows columns"]
-
-
-def curve(c: Curve, r: Tensor, log_r: Tensor) -> Tensor:
-    """A Curve's value: a clamped logarithm below its bound, a polynomial above."""
-    logarithm = (log_r * c.log_slope).add_(c.log_offset).clamp_(c.low, c.high)
-    return torch.where(r < c.below, logarithm, polynomial(c.polynomial, r))
-
-
-def polynomial(coefficients: tuple[float, ...], r: Tensor) -> Tensor:
-    """sum_i coefficients[i] r^i, by Horner's rule."""
-    total = torch.full_like(r, coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        total.mul_(r).add_(coefficient)
-    return total
-
-
-def power(c: PowerLaw, r: Tensor) -> Tensor:
-    """min(high, scale / max(r^exponent, floor)). Source: aihwkit PCMLikeNoiseModel."""
-    return (c.scale / r.pow(c.exponent).clamp_(min=c.floor)).clamp_(max=c.high)
 
 
 def program(
@@ -68,9 +53,7 @@ def program_devices(
 
     Source: aihwkit HermesNoiseModel and PCMLikeNoiseModel, apply_programming_noise_to_conductance.
     """
-    sigma = polynomial(noise.microsiemens, g_target / g_max).mul_(_MICRO)
-    if read is not None:
-        sigma = (sigma.square() - read.square()).clamp_(min=0).sqrt_()
+    sigma = programming_deviation(noise, g_max, g_target, read)
     return _normal(g_target, generator).mul_(sigma).add_(g_target).clamp_(min=0)
 
 
@@ -85,10 +68,7 @@ def program_weights(
     count = g_max / noise.full_scale
     weight = (g_target[0] - g_target[1]) / count
     size = weight.abs()
-    sigma = torch.where(
-        size <= noise.bound, polynomial(noise.low, size), polynomial(noise.high, size)
-    )
-    written = weight + sigma * _normal(weight, generator)
+    written = weight + count_deviation(noise, size) * _normal(weight, generator)
     written = torch.where(size < noise.zero_below, 0.0, written) * count
     common = torch.minimum(g_target[0], g_target[1])
     return torch.stack([written.clamp(min=0), (-written).clamp(min=0)]).add_(common)
@@ -110,7 +90,7 @@ def drift_exponent(pcm: Pcm, g: Siemens, generator: torch.Generator) -> Siemens:
 
     Source: aihwkit HermesNoiseModel.generate_drift_coefficients.
     """
-    r = (g / pcm.g_max_siemens).clamp_(_SMALLEST_RATIO, 1.0)
+    r = (g / pcm.g_max_siemens).clamp_(SMALLEST_RATIO, 1.0)
     log_r = r.log()
     normal = _normal(g, generator)
     spread = curve(pcm.drift_spread, r, log_r)
@@ -122,22 +102,6 @@ def drift(pcm: Pcm, g_prog: Siemens, nu: Siemens, age_s: float) -> Siemens:
     if age_s == 0:
         return g_prog
     return (nu * -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds)).exp_().mul_(g_prog)
-
-
-def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, logarithm: float) -> Siemens:
-    """Standard deviation of 1/f noise: g q(r) sqrt(logarithm), of `flicker`'s logarithms one.
-
-    Source: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance. Departure: conductances that
-    the noise of an MVM would make negative are not clipped, so that it is exactly Gaussian. r above
-    1 is taken as 1.
-    """
-    r = (g_prog / pcm.g_max_siemens).clamp_(_SMALLEST_RATIO, 1.0)
-    match pcm.read_noise:
-        case Curve():
-            q = curve(pcm.read_noise, r, r.log())
-        case PowerLaw():
-            q = power(pcm.read_noise, r)
-    return q.mul_(g_drift).mul_(math.sqrt(logarithm))
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ FACTORS = (0.5, 2.0)
 _TABLES = (
     "mvm_time", "ldpu_time", "stage_time", "link_time", "hop_time", "host_link_time", "host_time",
     "mvm_energy", "ldpu_energy", "link_energy", "idle_power", "host_link_energy", "host_energy",
-    "vector_unit",
+    "vector_unit", "gdpu",
 )  # fmt: skip
 
 

@@ -15,24 +15,28 @@ while the LDPU makes them. A link that is busy holds a stream of partial sums ba
 A step's vectors are dealt to the copies of its matrix in turn, and its results taken in order.
 An output of a window waits for the last input that it sees, so that rows of an image follow each
 other through the layers.
+A time step of a recurrence waits for the gates of the one before it, and so finds all resources
+idle but at the first; its gates are the digital unit's, or the chip's own for LSTMs, which stands
+between the last LDPUs and their ports.
 On several chips the host, or the vector unit of the first chip, does what is digital, and reaches
 the ports of the other chips over the host link.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hermes_sim import digital
-from hermes_sim.fifo import Feed, Hold, Track, collect, join, serve
+from hermes_sim.fifo import Feed, Hold, Track, collect, join, loop_of, replayed, serve
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
+from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.window import Places
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
@@ -61,25 +65,31 @@ class _Core:
 
     port_in: Track | None = None
     array: Track | None = None
-    array_before: Track | None = None
     ldpu: Track | None = None
     port_out: Track | None = None
+    mvms: tuple[Hold, ...] = ()  # the last MVM, as the next one but one sees it, and the one before
 
-    def buffer(self) -> Iterator[Hold]:
+    def buffer(self) -> tuple[Hold, ...]:
         """The input buffer's two places may be taken: by the last MVM and the one before."""
-        if self.array is None:
-            return
-        last = self.array.count - 1
-        yield Hold(1, self.array.last, self.array, last)
-        if self.array.before_last is not None:
-            yield Hold(0, self.array.before_last, self.array, last - 1)
-        elif self.array_before is not None:
-            before = self.array_before
-            yield Hold(0, before.last, before, before.count - 1)
+        return self.mvms
 
     def run(self, array: Track) -> None:
         """An MVM stream more."""
-        self.array_before, self.array = self.array, array
+        last, before = array.count - 1, [replace(hold, job=0) for hold in self.mvms[:1]]
+        if array.before_last is not None:
+            before = [Hold(0, array.before_last, array, last - 1)]
+        self.array = array
+        self.mvms = (Hold(1, array.last, array, last), *before)
+
+    def repeat(self, once: "_Core", repeated: Callable[[Track], Track]) -> None:
+        """What the core does in one round of a loop, in all rounds after the first."""
+        names = ("port_in", "array", "ldpu", "port_out")
+        found = {name: track for name in names if (track := getattr(once, name)) is not None}
+        if "array" not in found:
+            return
+        for name, track in found.items():
+            setattr(self, name, repeated(track))
+        self.mvms = (*_repeated_mvms(once.mvms, self.mvms, repeated),)
 
     def state(self, now: int) -> tuple[int, ...]:
         """All that decides when a stream that comes `now` gets its turn."""
@@ -88,14 +98,32 @@ class _Core:
         return tuple(max(end, now) for end in ends)
 
 
+def _repeated_mvms(
+    once: tuple[Hold, ...], first: tuple[Hold, ...], repeated: Callable[[Track], Track]
+) -> Iterator[Hold]:
+    """The last two MVMs of a core, from those of one round, and of the first round."""
+    for hold in once:
+        track = repeated(hold.source)
+        assert track.times is not None, "they were made just now"
+        number = track.count - hold.source.count + hold.source_job
+        yield Hold(hold.job, int(track.times[number]), track, number)
+    if len(once) == 1:  # the round before holds the other one
+        track, before = repeated(once[0].source), [replace(hold, job=0) for hold in first[:1]]
+        if track.before_last is not None:
+            before = [Hold(0, track.before_last, track, track.count - 2)]
+        yield from before
+
+
 @dataclass(frozen=True, slots=True)
 class _TileRun:
-    """The streams of one tile; only a cascade's last one sends to its port."""
+    """The streams of one tile; only a cascade's last one sends to its port, and to the chip's own
+    gates, which have all sums of a vector at the times of `gates`."""
 
     port_in: Track
     array: Track
     ldpu: Track
     port_out: Track | None
+    gates: Track | None
 
 
 class Timeline:
@@ -103,6 +131,7 @@ class Timeline:
 
     def __init__(self, chip: ChipSpec, workload: Workload, mode: Mode | None) -> None:
         self._chip = chip
+        self._workload = workload
         self._artifact: Artifact = workload.artifact
         self._mode = mode
         self._times = _Times(chip)
@@ -116,7 +145,10 @@ class Timeline:
 
     def run(self, work: MvmWork | HostWork) -> Ran:
         """The next step of the program."""
-        ran = self._mvm(work) if isinstance(work, MvmWork) else self._host(work)
+        if isinstance(work, HostWork):
+            ran = self._host(work)
+        else:
+            ran = self._recur(work) if work.steps else self._mvm(work)
         self._values[work.step.name] = ran.done
         for _, track in ran.uses:
             if track is not ran.done:
@@ -162,7 +194,7 @@ class Timeline:
         arrival = join(work.vectors, self._needs(work.needs, split, served))
         uses: _Uses = []
         if matrix.copies == 1:
-            feeds = self._copy(matrix, 0, arrival, split, uses)
+            feeds = self._copy(matrix, 0, arrival, split, uses, gated=False)
             done = join(tokens, feeds)
         else:
             copies = min(matrix.copies, work.vectors)
@@ -170,17 +202,71 @@ class Timeline:
             for copy in range(copies):
                 count = len(range(copy, work.vectors, copies))
                 mine = join(count, [Feed(arrival, every=copies, first=copy)])
-                servers.append(join(count, self._copy(matrix, copy, mine, 1, uses)))
+                sent = self._copy(matrix, copy, mine, 1, uses, gated=False)
+                servers.append(join(count, sent))
             done = collect(servers, split)
         if served is not None:  # what sees only padding is there with the token before it
             done = join(served.size, [Feed(done, at=np.cumsum(served) - 1)])
         arrival.forget()
         return Ran(work, done, tuple(uses))
 
+    def _recur(self, work: MvmWork) -> Ran:
+        """The first time step meets resources as they are, each later one idle ones."""
+        steps, split = work.steps, work.vectors // work.steps
+        there = join(steps, self._needs(work.needs))
+        uses: _Uses = []
+        first = self._time_step(
+            work, join(split, [Feed(there, at=np.zeros(split, np.int64))]), uses
+        )
+        done = first
+        if steps > 1:
+            scratch, pattern = Timeline(self._chip, self._workload, self._mode), _Uses()
+            once = scratch._time_step(work, join(split, ()), pattern)
+            feeds = [Feed(there, at=np.arange(1, steps))]
+            loop = loop_of(once, steps - 1, feeds, [Hold(0, first.last, first, 0)])
+            uses += self._repeat(scratch, pattern, loop)
+            after = [Feed(first, whole=True), Feed(loop, at=np.arange(steps) - 1)]
+            done = join(steps, after)
+        if work.needs.tokens != steps:
+            done = join(1, [Feed(done, whole=True)])
+        return Ran(work, done, tuple(uses))
+
+    def _time_step(self, work: MvmWork, arrival: Track, uses: _Uses) -> Track:
+        """One time step's vectors, and then their gates."""
+        matrix = self._artifact.matrices[work.step.matrix]
+        assert work.step.recurrence is not None
+        gated = work.step.recurrence.unit == "gdpu"
+        sums = join(1, self._copy(matrix, 0, arrival, arrival.count, uses, gated=gated))
+        service = digital.time_ps(work, self._chip)
+        if not service:
+            return sums
+        turn = _turn(self._digital)
+        done = serve(digital.cause(self._chip), service, 1, [Feed(sums)], turn)
+        self._digital = done
+        uses.append((Lane("digital", ()), done))
+        return done
+
+    def _repeat(self, scratch: "Timeline", pattern: _Uses, loop: Track) -> Iterator[Use]:
+        """The streams of one round in all rounds of a loop; the resources are theirs now."""
+        made: dict[int, Track] = {}
+
+        def repeated(once: Track) -> Track:
+            if id(once) not in made:
+                made[id(once)] = replayed(once, loop)
+            return made[id(once)]
+
+        for number, core in scratch._cores.items():
+            self._cores[number].repeat(core, repeated)
+        self._links |= {link: repeated(track) for link, track in scratch._links.items()}
+        if scratch._digital is not None:
+            self._digital = repeated(scratch._digital)
+        return ((lane, repeated(track)) for lane, track in pattern)
+
     def _copy(
-        self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses
+        self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses, *, gated: bool
     ) -> list[Feed]:
-        """The vectors of one copy; what the results wait for."""
+        """The vectors of one copy, `gated` through the chip's own gates; what the results wait
+        for."""
         alike: dict[object, _TileRun] = {}
         alike_links: dict[object, Track] = {}
         stages: dict[tuple[tuple[int, int], int], _TileRun] = {}
@@ -191,7 +277,7 @@ class Timeline:
                 sums = (
                     self._partial_sums(matrix, tile, before, alike_links, uses) if before else None
                 )
-                ran = self._tile(matrix, tile, arrival, sums, alike)
+                ran = self._tile(matrix, tile, arrival, sums, alike, gated=gated)
                 stages[tile.columns, stage] = ran
                 uses += self._occupy(tile.core, ran)
         ends = {id(r): r for (_, stage), r in stages.items() if stage == last}
@@ -204,6 +290,8 @@ class Timeline:
         arrival: Track,
         sums: Feed | None,
         alike: dict[object, _TileRun],
+        *,
+        gated: bool,
     ) -> _TileRun:
         core, times = self._cores[tile.core], self._times
         rows, columns = (b - a for a, b in (tile.rows, tile.columns))
@@ -220,11 +308,14 @@ class Timeline:
         array = serve("array", mvm, count, [Feed(port_in)], _turn(core.array))
         waits = [Feed(array), sums] if sums else [Feed(array)]
         ldpu = serve("ldpu", times.ldpu(columns), count, waits, _turn(core.ldpu))
-        port_out = None
+        port_out = gates = None
         if tile.stage == len(matrix.row_ranges) - 1:
-            leaves = Feed(ldpu, times.stage, "links", from_start=True)
-            port_out = serve(port.cause, port.time(columns), count, [leaves], _turn(core.port_out))
-        alike[key] = _TileRun(port_in, array, ldpu, port_out)
+            leaves, sent = Feed(ldpu, times.stage, "links", from_start=True), columns
+            if gated:
+                gates = join(count, [Feed(ldpu, times.stage, "links")])
+                leaves, sent = Feed(join(count, [leaves]), times.gdpu, "gdpu"), columns // GATES
+            port_out = serve(port.cause, port.time(sent), count, [leaves], _turn(core.port_out))
+        alike[key] = _TileRun(port_in, array, ldpu, port_out, gates)
         return alike[key]
 
     def _occupy(self, number: int, ran: _TileRun) -> Iterator[Use]:
@@ -242,7 +333,10 @@ class Timeline:
     def _outputs(self, ran: _TileRun, split: int) -> Iterator[Feed]:
         """A vector is there when its last byte has left, not before the LDPU has made it."""
         assert ran.port_out is not None
-        if ran.ldpu.service >= ran.port_out.service:
+        if ran.gates is not None:
+            gdpu = self._times.gdpu
+            yield Feed(ran.gates, gdpu, "gdpu", every=split, first=split - 1)
+        elif ran.ldpu.service >= ran.port_out.service:
             yield Feed(ran.ldpu, self._times.stage, "links", every=split, first=split - 1)
         yield Feed(ran.port_out, every=split, first=split - 1)
 
@@ -286,6 +380,10 @@ class _Times:
     @property
     def hop(self) -> int:
         return to_ps(self.chip.hop_time.hop_ns)
+
+    @property
+    def gdpu(self) -> int:
+        return 0 if self.chip.gate_unit is None else to_ps(self.chip.gate_unit.latency_ns)
 
     def ldpu(self, columns: int) -> int:
         return to_ps(self.chip.ldpu_time.output_interval_ns * columns)

@@ -172,6 +172,58 @@ def test_unknown_layer_is_refused_with_the_known_ones(front):
         front(model, (torch.randn(8, 6),), PartitionOptions(digital=("one",)))
 
 
+SCOPES = {
+    "all": {"first.0", "first.2", "second"},
+    "first": {"first.0", "first.2"},
+    "first.2": {"first.2"},
+    "*2": {"first.2"},
+    "sec*": {"second"},
+    "linear": {"first.0", "first.2", "second"},
+    "aten.linear.*": {"first.0", "first.2", "second"},
+    "second,first.0": {"first.0", "second"},
+}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_scope_names_modules_with_what_is_in_them_layers_or_operations(front, scope):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
+            self.second = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.second(torch.tanh(self.first(x)))
+
+    model, x = Net(), torch.randn(8, 6)
+    made = front(model, (x,), PartitionOptions(scope=tuple(scope.split(","))))
+    assert {op.label for op in made.graph.mvms} == SCOPES[scope]
+    left = [a for a in made.partitioned.assignments if a.reason.startswith("outside")]
+    assert len(left) == 3 - len(SCOPES[scope])
+    assert all(a.reason == f"outside partition.scope={scope}" for a in left)
+    (found,) = interpret(made.graph, made.weights, made.named((x,)))
+    torch.testing.assert_close(found, model(x).detach())
+
+
+def test_a_scope_that_names_nothing_is_refused_with_the_layers(front):
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
+    with pytest.raises(OptionError, match=r"scope=3\*: the model has no such module .* are 0, 2;"):
+        front(model, (torch.randn(8, 6),), PartitionOptions(scope=("0", "3*")))
+    with pytest.raises(OptionError, match="no random projection of attention"):
+        front(model, (torch.randn(8, 6),), PartitionOptions(scope=("projections",)))
+
+
+def test_a_convolution_out_of_scope_stays_a_convolution(front):
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Flatten(), nn.LazyLinear(2))
+    x = torch.randn(4, 2, 5, 5)
+    model(x)
+    made = front(model, (x,), PartitionOptions(scope=("linear",)))
+    assert [op.label for op in made.graph.mvms] == ["2"]
+    assert any(op.call.op == "aten.convolution.default" for op in made.graph.digital)
+    (found,) = interpret(made.graph, made.weights, made.named((x,)))
+    torch.testing.assert_close(found, model(x).detach(), rtol=1e-4, atol=1e-5)
+
+
 EPILOGUES = {
     "mul": ("aten.mul.Tensor", ("c",)),
     "double": ("aten.mul.Tensor", (2.0,)),

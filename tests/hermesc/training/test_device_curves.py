@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hermes_sim import pcm
-from hermes_sim.core import logarithm_within
 from hermesc.training.device_curves import ChipCurves, draw_error
+from hermesrt.chip.device_noise import within
 from hermesrt.chip.load import load_chip
 from hermesrt.seeds import generator
 
@@ -23,7 +23,7 @@ def test_errors_have_the_mean_and_spread_of_drawn_devices(age_s, g_max_share):
     drawn = draw_error(curves, weight, torch.tensor([[2.0]]), torch.randn(weight.shape))
     stream = generator(1, "test")
     target = torch.stack([weight.clamp(min=0), (-weight).clamp(min=0)]) * g_max / 2
-    held = pcm.program(chip.pcm, target, stream, logarithm_within(chip))
+    held = pcm.program(chip.pcm, target, stream, within(chip))
     nu = pcm.drift_exponent(chip.pcm, target, stream)
     aged = pcm.drift(chip.pcm, held, nu, age_s)
     young, old = held[0] - held[1], aged[0] - aged[1]

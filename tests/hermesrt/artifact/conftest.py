@@ -8,7 +8,8 @@ import pytest
 
 from hermesrt.artifact import io
 from hermesrt.artifact.schema import Artifact
-from hermesrt.files.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
+from hermesrt.files.container import pack, unpack
+from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 
 from ...zoo.golden import golden_stages
 
@@ -39,7 +40,7 @@ def rebuilt(program_bytes: bytes) -> Callable[[Edit], bytes]:
         tensors = tensors_from_bytes(parts[PARTS[1]], "test")
         edit(manifest, tensors)
         parts[PARTS[0]] = json.dumps(manifest).encode()
-        parts[PARTS[1]] = tensors_to_bytes(tensors)
+        parts[PARTS[1]] = tensor_chunks(tensors)
         return pack("program", parts)
 
     return make

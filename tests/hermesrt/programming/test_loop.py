@@ -19,7 +19,8 @@ from hermesrt import program as program_module
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ArtifactError, OptionError
-from hermesrt.files.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
+from hermesrt.files.container import pack, unpack
+from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.program import Chip, Program
 from hermesrt.programming import loop as drive
 from hermesrt.programming.gdp import GdpOptions
@@ -264,7 +265,7 @@ def edited(path: Path, part: str, edit: Callable[[Any], None]) -> None:
     else:
         tensors = dict(tensors_from_bytes(parts[part], "test"))
         edit(tensors)
-        parts[part] = tensors_to_bytes(tensors)
+        parts[part] = tensor_chunks(tensors)
     path.write_bytes(pack("checkpoint", parts))
 
 

@@ -35,11 +35,16 @@ def _independent(model: nn.Module, inputs: Sequence[Tensor], dim: int) -> bool |
     with contextlib.suppress(ModelError):
         whole = called_on_tensors(model, inputs)
         part = called_on_tensors(model, [t.narrow(dim, 0, t.shape[dim] // 2) for t in inputs])
-        count = inputs[0].shape[dim] // 2
-        return all(
-            a.dim() > dim
-            and b.shape == a.narrow(dim, 0, min(count, a.shape[dim])).shape
-            and torch.allclose(a.narrow(dim, 0, count), b, rtol=1e-3, atol=1e-4, equal_nan=True)
-            for a, b in zip(whole, part, strict=True)
-        )
+        size = inputs[0].shape[dim]
+        pairs = zip(whole, part, strict=True)
+        return all(_is_part(a, b, dim, size // 2) for a, b in pairs)
     return None
+
+
+def _is_part(whole: Tensor, part: Tensor, dim: int, count: int) -> bool:
+    """Whether a result is the first `count` along a dimension of another."""
+    if whole.dim() <= dim or whole.shape[dim] < count:
+        return False
+    first = whole.narrow(dim, 0, count)
+    same = first.shape == part.shape
+    return same and torch.allclose(first, part, rtol=1e-3, atol=1e-4, equal_nan=True)

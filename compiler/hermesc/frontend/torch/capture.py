@@ -238,7 +238,7 @@ def _export(
         shapes = tuple(arguments.marks(shapes))
     wanted = symbolic_sizes(model, inputs, shapes)
     try:
-        with whole_recurrences():
+        with whole_recurrences(), _without_shape_cache():
             exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
         exported, notes = _functional(exported)
     except GuardOnDataDependentSymNode as error:
@@ -314,6 +314,15 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _without_shape_cache() -> contextlib.AbstractContextManager[object]:
+    """Without torch's memory of the shapes that operations make: where sizes are symbols, it costs
+    more than to make them again."""
+    name = "fake_tensor_cache_enabled"
+    if not hasattr(torch._dynamo.config, name):
+        return contextlib.nullcontext()
+    return torch._dynamo.config.patch(name, False)  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -28,7 +28,8 @@ def op_name(node: Node) -> str:
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
         if target.namespace == NAMESPACE:
-            return f"aten.{target._opname}.input"
+            overload = "default" if target._opname.endswith("_cell") else "input"
+            return f"aten.{target._opname}.{overload}"
         return f"{target.namespace}.{target._opname}.{target._overloadname}"
     if target is operator.getitem:
         return "size.getitem"

@@ -1,9 +1,10 @@
-"""Recurrent layers while a model is captured: one operation, whose length stays symbolic.
+"""Recurrent layers and cells while a model is captured: one operation, whose length stays symbolic.
 
 Torch's own fake kernels of `lstm`, `gru` and `rnn_*` run over the example's time steps, and so fix
-the length without a word. For the while they are replaced by operations of ours, with the same
-arguments and results and kernels that only say shapes; `expand.op_name` calls them by torch's names
-again. Packed sequences stay as they are.
+the length without a word; those of the cells compute every gate, which takes a loop over a thousand
+of them minutes. For the while they are replaced by operations of ours, with the same arguments and
+results and kernels that only say shapes; `expand.op_name` calls them by torch's names again. Packed
+sequences stay as they are.
 """
 
 import contextlib
@@ -72,16 +73,59 @@ def _one_state(name: str) -> Callable[..., tuple[Tensor, Tensor]]:
     return made
 
 
+@torch.library.custom_op(f"{NAMESPACE}::lstm_cell", mutates_args=())
+def _lstm_cell(
+    x: Tensor,
+    hx: Sequence[Tensor],
+    from_x: Tensor,
+    from_h: Tensor,
+    x_bias: Tensor | None = None,
+    h_bias: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    h, c = torch.lstm_cell(x, list(hx), from_x, from_h, x_bias, h_bias)
+    return h, c
+
+
+@_lstm_cell.register_fake
+def _(x: Tensor, hx: Any, *_: Any) -> tuple[Tensor, Tensor]:
+    return x.new_empty(hx[0].shape), x.new_empty(hx[1].shape)
+
+
+def _cell(name: str) -> Callable[..., Tensor]:
+    torchs_own = getattr(torch, name)
+
+    def run(
+        x: Tensor,
+        hx: Tensor,
+        from_x: Tensor,
+        from_h: Tensor,
+        x_bias: Tensor | None = None,
+        h_bias: Tensor | None = None,
+    ) -> Tensor:
+        h: Tensor = torchs_own(x, hx, from_x, from_h, x_bias, h_bias)
+        return h
+
+    made = torch.library.custom_op(f"{NAMESPACE}::{name}", run, mutates_args=())
+    made.register_fake(lambda x, hx, *_: x.new_empty(hx.shape))
+    return made
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "lstm": _lstm,
     **{name: _one_state(name) for name in _ONE_STATE},
+}
+_CELLS: dict[str, Callable[..., Any]] = {
+    "lstm_cell": _lstm_cell,
+    **{f"{name}_cell": _cell(f"{name}_cell") for name in _ONE_STATE},
 }
 
 
 @contextlib.contextmanager
 def whole_recurrences() -> Iterator[None]:
     """Recurrent layers are captured as operations of ours for the while."""
-    kept = {name: getattr(_VF, name) for name in _OPERATIONS}
+    kept = {name: getattr(_VF, name) for name in (*_OPERATIONS, *_CELLS)}
+    for name, cell in _CELLS.items():
+        setattr(_VF, name, cell)
     for name, own in _OPERATIONS.items():
         setattr(_VF, name, _replacement(own, kept[name]))
     try:

@@ -31,7 +31,7 @@ _EQUATIONS = (  # as the published targets have it
 )
 _STATISTICS = (
     ("adc.saturation_ampere", "1e-3"),
-    ("adc.counter_bits", "16"),
+    ("effects.saturation", "off"),
     ("effects.converter_spread", "off"),
     ("effects.column_correction", "off"),
     ("ldpu_code.rounding", "nearest"),

@@ -9,13 +9,19 @@ from hermesrt.artifact.contents import CoreContents
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, NodeAssignment, Tile
 from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
 from hermesrt.chip.load import chip_tables
-from hermesrt.chip.spec import Kind
+from hermesrt.chip.spec import ChipSpec, Kind
 from hermesrt.cost import Cost, LayerCost
+from hermesrt.pricing import FunctionPrice, function_prices
 from hermesrt.report.figures.breakdown import amount_text
 from hermesrt.report.figures.svg import swatch_svg
 from hermesrt.units import percent, plural, si
 
 _PS, _PJ = 1e-12, 1e-12
+_PLACES = {
+    "host": "host",
+    "ldpu": "LDPU, one output of its affine",
+    "vector_unit": "unit on the chip",
+}
 _PEDIGREE = ("kind", "source", "note")
 _KINDS: tuple[Kind, ...] = ("assumed", "derived", "quoted")
 
@@ -94,6 +100,77 @@ class Bar:
     share: float
     assumed: bool
     layer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRow:
+    """A sample's cost with the digital part in one place, all of it text.
+
+    place: where.
+    latency: with its unit.
+    assumed_latency: share that rests on assumed constants.
+    energy: with its unit.
+    assumed_energy: share that rests on assumed constants.
+    """
+
+    place: str
+    latency: str
+    assumed_latency: str
+    energy: str
+    assumed_energy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One cosine in one place, all of it text.
+
+    place: where.
+    time: with its unit.
+    energy: with its unit.
+    kind: of the energy.
+    source: of the energy.
+    """
+
+    place: str
+    time: str
+    energy: str
+    kind: Kind
+    source: str
+
+
+def bound_rows(cost: Cost) -> list[BoundRow]:
+    """The digital part on the host, and on the chip."""
+    return [
+        BoundRow(
+            place=_PLACES[b.place],
+            latency=si(b.latency_ps * _PS, "s"),
+            assumed_latency=percent(b.assumed_latency),
+            energy=si(b.energy_pj * _PJ, "J"),
+            assumed_energy=percent(b.assumed_energy),
+        )
+        for b in cost.bounds
+    ]
+
+
+def price_rows(chip: ChipSpec) -> list[PriceRow]:
+    """One cosine on the host and on the chip, and an output of an LDPU beside them."""
+    return [
+        PriceRow(
+            place=_PLACES[price.place],
+            time=si(price.ns * 1e-9, "s"),
+            energy=si(price.pj * _PJ, "J"),
+            kind=price.pedigree.kind,
+            source=price.pedigree.source,
+        )
+        for price in function_prices(chip)
+    ]
+
+
+def price_ratio(chip: ChipSpec) -> str:
+    """How many times more energy a cosine takes on the host than in a unit on the chip."""
+    prices: Mapping[str, FunctionPrice] = {p.place: p for p in function_prices(chip)}
+    unit = prices.get("vector_unit")
+    return f"{prices['host'].pj / unit.pj:,.0f}" if unit is not None and unit.pj else ""
 
 
 def layer_rows(artifact: Artifact, cost: Cost) -> list[LayerRow]:

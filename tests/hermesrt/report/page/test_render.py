@@ -11,12 +11,14 @@ import pytest
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import Cost
+from hermesrt.pricing import function_prices
 from hermesrt.program import Chip, Program
 from hermesrt.programming.mvm_error import mvm_errors
 from hermesrt.report.page import render as page_module
 from hermesrt.report.page.render import page_html
 from hermesrt.run_report import RunReport
 from hermesrt.snapshot import ProgrammingSnapshot, snapshot
+from hermesrt.units import si
 
 
 class _Reader(HTMLParser):
@@ -192,3 +194,16 @@ def test_a_program_without_matrices_has_a_page(digital: Program, chip: Chip) -> 
     words = _Reader(page_html(digital.artifact, cost)).words()
     assert "Nothing on the chip" in words
     assert "Cores 0 of 64" in words
+
+
+def test_the_page_shows_both_bounds_and_says_why_a_cosine_differs(
+    artifact: Artifact, cost: Cost
+) -> None:
+    words = _Reader(page_html(artifact, cost)).words()
+    for bound in cost.bounds:
+        assert si(bound.latency_ps * 1e-12, "s") in words
+        assert si(bound.energy_pj * 1e-12, "J") in words
+    host, _, unit = function_prices(artifact.chip)
+    assert f"{host.pj / unit.pj:,.0f} times more energy on the host" in words
+    bare = replace(cost, bounds=())
+    assert "times more energy on the host" not in _Reader(page_html(artifact, bare)).words()

@@ -1,0 +1,162 @@
+"""Recurrent layers as one product with [x, h] at each time step, and what the gates make of it.
+
+The rows of the matrix are those of x and then those of h. Its columns are the gates' sums: of an
+LSTM input, forget, cell and output gate (for the chip's own gate unit interleaved, see
+`Recurrence.unit`), of a GRU reset, update, and x's and h's part of the new state, which the reset
+gate lies between. One matrix of four such parts is a quarter zeros, but takes one MVM where two
+matrices of three would take two, and adds x's and h's part of two gates on the chip.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Kind = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
+States = tuple[Tensor, ...]
+Product = Callable[[Float[Tensor, "batch rows"]], Float[Tensor, "batch columns"]]
+Gates = Callable[[Float[Tensor, "batch columns"], States], States]
+GATES = 4  # of an LSTM
+_PARTS = {"lstm": 4, "gru": 4, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """One layer of an LSTM, GRU or RNN in one direction, over the time steps of an input
+    [batch, time, inputs]; its result is [batch, time, outputs], or with cells
+    [batch, time, outputs + hidden].
+
+    kind: which gates.
+    states: names of the first h, [batch, outputs], and of an LSTM's first c, [batch, hidden].
+    reverse: whether it begins with the last time step.
+    cells: whether an LSTM's c lies behind h in the result; it is that of the step.
+    projection: name of a weight, [hidden, outputs], that makes h on the host; None for none.
+    unit: who makes the gates: the host, or the chip's gate unit, whose columns are the four gates
+        of one hidden value beside each other: input, cell, forget, output.
+    hidden: width of the gates.
+    """
+
+    kind: Kind
+    states: tuple[str, ...]
+    reverse: bool = False
+    cells: bool = False
+    projection: str | None = None
+    unit: Literal["host", "gdpu"] = "host"
+    hidden: int = field(default=1, metadata={"low": 1, "high": 2**24})
+
+    @property
+    def columns(self) -> int:
+        """Of its matrix."""
+        return self.hidden * _PARTS[self.kind]
+
+    def width(self, outputs: int) -> int:
+        """Of its result."""
+        return outputs + self.hidden if self.cells else outputs
+
+    def fault(self) -> str | None:
+        """What is wrong with it, if it comes from a file."""
+        lstm = self.kind == "lstm"
+        if len(self.states) != (2 if lstm else 1):
+            return "it has not the first states of its kind"
+        if not lstm and (self.cells or self.projection is not None or self.unit != "host"):
+            return "only an LSTM has cells, a projection or the chip's gate unit"
+        if self.unit == "gdpu" and self.projection is not None:
+            return "the chip's gate unit has no projection"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class GateWork:
+    """What the gates of one vector take.
+
+    elements: additions and products of two values.
+    functions: sigmoid and tanh.
+    macs: multiply-adds of a projection.
+    """
+
+    elements: int
+    functions: int
+    macs: int = 0
+
+
+NO_GATES = GateWork(0, 0)
+
+
+def gate_work(recurrence: Recurrence, outputs: int) -> GateWork:
+    """What the gates of one vector take beside the chip's own unit."""
+    hidden = recurrence.hidden
+    if recurrence.unit == "gdpu":
+        return NO_GATES
+    match recurrence.kind:
+        case "lstm":
+            macs = hidden * outputs if recurrence.projection is not None else 0
+            return GateWork(4 * hidden, 5 * hidden, macs)
+        case "gru":
+            return GateWork(5 * hidden, 3 * hidden)
+        case "rnn_tanh":
+            return GateWork(0, hidden)
+        case "rnn_relu":
+            return NO_GATES
+
+
+def advance(
+    recurrence: Recurrence, sums: Tensor, states: States, projection: Tensor | None = None
+) -> States:
+    """The next h, and c of an LSTM, from the gates' sums; the ReLU of an RNN is in them already."""
+    match recurrence.kind:
+        case "rnn_relu":
+            return (sums,)
+        case "rnn_tanh":
+            return (sums.tanh(),)
+        case "gru":
+            reset, update, new_x, new_h = sums.chunk(4, -1)
+            new = (new_x + reset.sigmoid() * new_h).tanh()
+            return (new + update.sigmoid() * (states[0] - new),)
+        case "lstm":
+            enter, forget, cell, out = lstm_gates(recurrence, sums)
+            c = forget.sigmoid() * states[1] + enter.sigmoid() * cell.tanh()
+            h = out.sigmoid() * c.tanh()
+            return (h if projection is None else h @ projection), c
+
+
+def lstm_gates(recurrence: Recurrence, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sums of input, forget, cell and output gate, [batch, hidden] each."""
+    if recurrence.unit == "host":
+        enter, forget, cell, out = sums.chunk(4, -1)
+    else:
+        enter, cell, forget, out = sums.unflatten(-1, (-1, GATES)).unbind(-1)
+    return enter, forget, cell, out
+
+
+def recur(
+    recurrence: Recurrence,
+    x: Float[Tensor, "batch time inputs"],
+    states: Sequence[Tensor],
+    product: Product,
+    gates: Gates,
+) -> Float[Tensor, "batch time width"]:
+    """One time step after the other: `gates(product([x, h]), states)`."""
+    now = tuple(s.to(x.dtype) for s in states)
+    steps = range(x.shape[1])
+    found = []
+    for step in reversed(steps) if recurrence.reverse else steps:
+        now = gates(product(torch.cat((x[:, step], now[0]), 1)), now)
+        found.append(torch.cat(now, 1) if recurrence.cells else now[0])
+    return torch.stack(found[::-1] if recurrence.reverse else found, 1)
+
+
+def fault_of_inputs(
+    recurrence: Recurrence, rows: int, outputs: int, x: Tensor, states: Sequence[Tensor]
+) -> str | None:
+    """What is wrong with an input and the first states."""
+    if x.dim() != 3 or x.shape[2] != rows - outputs or x.shape[1] < 1:
+        return f"its input is {list(x.shape)} and not time steps of {rows - outputs} numbers"
+    batch = x.shape[0]
+    wanted = [(batch, outputs), (batch, recurrence.hidden)][: len(recurrence.states)]
+    if [tuple(s.shape) for s in states] != wanted:
+        found = [list(s.shape) for s in states]
+        return f"its first states are {found} and not {list(map(list, wanted))}"
+    return None
