@@ -20,8 +20,8 @@ from hermesrt.chip.device_noise import logarithm, read_noise, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
-AGES = 12  # points of the age's logarithm
-_SIZES, _DRAWS = 33, 4096
+_AGES = 12  # points of the age's logarithm
+_SIZES, _DRAWS = 33, 1024
 _DEGREES = (2, 3, 4)  # of mean, deviation and read variance
 _CHUNK = 2**15  # elements of a temporary, so that all of them stay in the processor's cache
 _Curve = NDArray[np.float64]
@@ -40,6 +40,14 @@ class DeviceCurves:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     read_variance: tuple[float, ...]
+
+
+def ages(oldest_s: float) -> tuple[float, ...]:
+    """The ages that a step may see, s: between a second and the oldest, their logarithms evenly
+    spaced; programming alone where there is none."""
+    if oldest_s <= 0:
+        return (0.0,)
+    return tuple(max(oldest_s, 1.0) ** (i / (_AGES - 1)) for i in range(_AGES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,7 +261,7 @@ def first_not_finite(model: Any, batch: TrainingData) -> str | None:
     """The first parameter or layer of the plain model whose values are not finite."""
     for name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
-            return name
+            return str(name)
     found: list[str] = []
     plain = plain_of(model)
 

@@ -25,9 +25,9 @@ from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
 from hermesc.training.clipping import clip_after_steps
 from hermesc.training.evaluation import Evaluation, on_chip
-from hermesc.training.noise import known_chip
+from hermesc.training.noise import known_chip, prepare
 from hermesc.training.plan import Plan, plan_of
-from hermesc.training.product import ChipProduct, Device, device_of
+from hermesc.training.product import ChipProduct, Device, device_of, mean_g_max
 from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
@@ -182,6 +182,9 @@ def _harden(
         ranged = replace(options, quantize=QuantizeOptions("deviations", deviations=deviations))
     plan = plan_of(source, chip, ranged)
     device = device_of(chip, known_chip(chip), seed)
+    if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
+        oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
+        prepare(device.key, [mean_g_max(p) for p in plan.products], oldest_s)
     args, kwargs = _batches(args), dict(zip(kwargs, _batches(tuple(kwargs.values())), strict=True))
     shared = Hardening(recipe, chip, options, source, plan, args, kwargs, device, plan.notes)
     made: Any = copy.deepcopy(source.model)
