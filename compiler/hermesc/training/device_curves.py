@@ -7,7 +7,7 @@ some sizes once, by the simulator's own functions, and fitted by polynomials, so
 one number for each weight. Ages are taken at some points of their logarithm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -110,16 +110,29 @@ def _fitted(r: _Curve, values: _Curve, likely: _Curve, degree: int) -> tuple[flo
 
 
 def draw_error(curves: DeviceCurves, weight: Tensor, largest: Tensor, normal: Tensor) -> Tensor:
-    """The errors of weights, made of normal numbers in place; some rows at a time."""
+    """The errors of weights, made of normal numbers in place."""
+    for part, unit in _parts(weight, largest):
+        _error(curves, weight[part], unit, normal[part])
+    return normal
+
+
+def read_variances(curves: DeviceCurves, weight: Tensor, largest: Tensor) -> Tensor:
+    """The variance of one read of each weight."""
+    found = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
+    for part, unit in _parts(weight, largest):
+        values = polynomial(curves.read_variance, weight[part].abs().div_(unit))
+        torch.mul(values.clamp_(min=0), unit * unit, out=found[part])
+    return found
+
+
+def _parts(weight: Tensor, largest: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time, and what their weights are shares of."""
     unit = largest.clamp(min=torch.finfo(largest.dtype).tiny)
-    if weight.dim() == 0 or weight.device.type != "cpu":
-        return _error(curves, weight, unit, normal)
-    rows = max(1, _CHUNK * len(weight) // max(1, weight.numel()))
+    small = weight.device.type == "cpu"
+    rows = max(1, _CHUNK * len(weight) // max(1, weight.numel())) if small else len(weight)
     for start in range(0, len(weight), rows):
         part = slice(start, start + rows)
-        own = unit[part] if unit.dim() and len(unit) > 1 else unit
-        _error(curves, weight[part], own, normal[part])
-    return normal
+        yield part, unit[part] if unit.dim() and len(unit) > 1 else unit
 
 
 def _error(curves: DeviceCurves, weight: Tensor, unit: Tensor, normal: Tensor) -> Tensor:

@@ -88,6 +88,11 @@ class Hardened(nn.Module):
             [next(coded) if isinstance(x, Tensor) else x for x in leaves], spec
         )
 
+    @property
+    def hermesc_notes(self) -> tuple[str, ...]:
+        """What a user should know of how it trains and compiles."""
+        return self._hardening.notes
+
     def hermesc_trained(self) -> tuple[nn.Module, dict[str, float]]:
         """What `compile` takes: the plain model with the weights of the moment, and the learned
         ranges."""
@@ -184,7 +189,8 @@ def _harden(
     device = device_of(chip, known_chip(chip), seed)
     if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
         oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
-        prepare(device.key, [mean_g_max(p) for p in plan.products], oldest_s)
+        stored = (*plan.products, *plan.recurrent)
+        prepare(device.key, [mean_g_max(p) for p in stored], oldest_s)
     args, kwargs = _batches(args), dict(zip(kwargs, _batches(tuple(kwargs.values())), strict=True))
     shared = Hardening(recipe, chip, options, source, plan, args, kwargs, device, plan.notes)
     made: Any = copy.deepcopy(source.model)
@@ -314,7 +320,8 @@ def _capture(model: Any) -> TrainingGraph:
     shared: Hardening = model._hardening
     plain = plain_of(model)
     exported = lifted(plain, shared.args, shared.kwargs, shared.source.dynamic_shapes)
-    return rewritten(exported, shared.plan.products, shared.recipe, shared.device)
+    plan = shared.plan
+    return rewritten(exported, plan.products, plan.recurrent, shared.recipe, shared.device)
 
 
 def plain_of(model: Any) -> nn.Module:
@@ -333,7 +340,8 @@ def plain_of(model: Any) -> nn.Module:
 def stored_names(model: Any) -> tuple[str, ...]:
     """Names of the parameters that the chip stores."""
     known = dict(model.named_parameters())
-    sources = set().union(*(p.sources for p in model._hardening.plan.products))
+    plan = model._hardening.plan
+    sources = set().union(*(p.sources for p in (*plan.products, *plan.recurrent)))
     return tuple(sorted(name for name in sources if name in known))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hermes_sim.noise import ReadNoise
-from hermesc.training.device_curves import ChipCurves, ages, draw_error, polynomial
+from hermesc.training.device_curves import ChipCurves, ages, draw_error, read_variances
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
@@ -77,8 +77,7 @@ def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
 def read_variance(weight: Tensor, largest: Tensor, chip: str, g_max_siemens: float) -> Tensor:
     """Variance of one read of each weight, in squares of the weight's unit."""
     curves = _CHIPS[chip].at(0.0, g_max_siemens)
-    share = (weight.abs() / largest).nan_to_num_(0.0)
-    return polynomial(curves.read_variance, share).clamp_(min=0).mul_(largest).mul_(largest)
+    return read_variances(curves, weight, largest)
 
 
 @read_variance.register_fake
