@@ -47,7 +47,10 @@ def compile(
     max_accuracy_drop: float = inf,
     batch_dim: int | None = None,
     input_ranges: Mapping[str, float] | None = None,
+<<<<<<< HEAD
     weights: str | Path | None = None,
+=======
+>>>>>>> main
     **settings: Any,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
