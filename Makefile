@@ -38,6 +38,7 @@ bench: $(READY)
 	$(BIN)/python tools/bench/programming.py
 	$(BIN)/python tools/bench/timing.py
 	$(BIN)/python tools/bench/compile.py
+	$(BIN)/python tools/bench/training.py
 
 fuzz: $(READY)
 	$(BIN)/python tools/fuzz --seconds $(FUZZ_SECONDS) --mutants $(FUZZ_MUTANTS) --seed $(FUZZ_SEED)

@@ -152,6 +152,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "ageing": lambda: study_output("ageing", "--seeds", "2", "--chip", str(PCM_14NM)),
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
+        "training": lambda: script("bench/training.py"),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     from hermesc.studies.kernels.study import study_kernels
     from hermesc.studies.networks.study import study_networks
     from hermesc.studies.programming.study import study_programming
+<<<<<<< HEAD
+    from hermesc.training.train import train
+=======
     from hermesc.studies.sweep.study import sweep
+>>>>>>> main
     from hermesrt.chip.spec import ChipSpec
     from hermesrt.run_report import RunReport
 
@@ -70,11 +74,19 @@ __all__ = [
     "study_kernels",
     "study_networks",
     "study_programming",
+<<<<<<< HEAD
+    "train",
+    "view",
+]
+_MODULES = ("kernels", "sklearn", "training")
+_CLASSES = {
+=======
     "sweep",
     "view",
 ]
 _MODULES = ("kernels", "sklearn", "training")
 _HOMES = {
+>>>>>>> main
     "Chip": "hermesc.api.notebook",
     "ChipSpec": "hermesrt.chip.spec",
     "Options": "hermesc.pipeline",
@@ -98,4 +110,5 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_HOMES[name]), name)
     kind, _, study = name.partition("_")
     home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
+    home = "hermesc.training.train" if name == "train" else home
     return getattr(importlib.import_module(home), name)

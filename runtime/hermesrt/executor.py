@@ -210,6 +210,35 @@ def reference_mvm(artifact: Artifact) -> MvmFunction:
     return mvm
 
 
+def straight_through(artifact: Artifact, mvm: MvmFunction) -> MvmFunction:
+    """MVMs with the gradient of the exact product; an input beyond its range gets none."""
+    exact = reference_mvm(artifact)
+
+    def run(step: MvmStep, x: Tensor) -> Tensor:
+        found: Tensor = _StraightThrough.apply(x, step, mvm, exact)  # type: ignore[no-untyped-call]
+        return found
+
+    return run
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, step: MvmStep, mvm: MvmFunction, exact: MvmFunction) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.step, ctx.exact = step, exact
+        return mvm(step, x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (x,) = ctx.saved_tensors
+        limit = ctx.step.input_max
+        with torch.enable_grad():
+            held = x.detach().requires_grad_()
+            y = ctx.exact(ctx.step, held.clamp(-limit, limit))
+            (found,) = torch.autograd.grad(y, held, gradients[0])
+        return found, None, None, None
+
+
 def idle_result(artifact: Artifact, step: MvmStep, x: Tensor) -> Float[Tensor, " columns"]:
     """What a step makes of a vector of zeros, for which no MVM is needed, in the dtype for x."""
     return epilogue(artifact, step, x.new_zeros(artifact.matrices[step.matrix].columns))

@@ -29,6 +29,7 @@ from hermesrt.executor import (
     execute,
     idle_result,
     reference_mvm,
+    straight_through,
 )
 from hermesrt.facts.fact import Fact
 from hermesrt.measurement import RunSettings, measure
@@ -264,9 +265,17 @@ class Chip:
         The read noise of a row follows from the chip's seed, the row itself and how often the chip
         has read it. So neither the split into calls nor the order of different rows nor the number
         of threads changes a bit on crossbars, and a call with the same rows has fresh noise.
+        Inputs that require a gradient get one, straight through each crossbar: that of the exact
+        product, and none where an input is beyond its range.
         Raises: InputError when the inputs do not fit the program.
         """
-        blocks = self.run(self._samples(inputs), references=False)
+        samples = self._samples(inputs)
+        wanted = torch.is_grad_enabled() and any(
+            isinstance(x, Tensor) and x.requires_grad for x in inputs
+        )
+        if wanted:
+            samples = _with_gradients(samples, inputs)
+        blocks = self.run(samples, references=False, gradients=wanted)
         outputs = joined([block.outputs for block in blocks])
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -295,11 +304,17 @@ class Chip:
         )
 
     def run(
-        self, samples: Samples, references: bool = True, exact: frozenset[str] = frozenset()
+        self,
+        samples: Samples,
+        references: bool = True,
+        exact: frozenset[str] = frozenset(),
+        *,
+        gradients: bool = False,
     ) -> Iterator[OutputBlock]:
         """Outputs block by block, in bounded memory where the program's rows are independent.
 
-        Layers whose labels are in `exact` are computed as if they were digital.
+        Layers whose labels are in `exact` are computed as if they were digital; with `gradients`
+        outputs have those of the inputs that require one.
         """
         artifact = self.compiled.artifact
         if self.device.loaded is not artifact:
@@ -314,9 +329,11 @@ class Chip:
             if rows is blocks[0]:
                 self._check(part)
             reads = self._sample_keys(part)
+            mvm, gates = self._mvm(samples, reads, exact), self._gates(exact)
+            with torch.set_grad_enabled(gradients):
+                run = straight_through(artifact, mvm) if gradients else mvm
+                outputs = execute(artifact, part, run, gates=gates)
             with torch.no_grad():
-                mvm, gates = self._mvm(samples, reads, exact), self._gates(exact)
-                outputs = execute(artifact, part, mvm, gates=gates)
                 wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
@@ -472,6 +489,13 @@ class Chip:
             self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
         rows = self._rows_at_once[shapes]
         return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]
+
+
+def _with_gradients(samples: Samples, inputs: Sequence[Tensor | NDArray[Any]]) -> Samples:
+    """The samples, checked, with the tensors that they were made from."""
+    pairs = zip(samples.inputs.items(), inputs, strict=True)
+    held = {n: x.to(t.dtype) if isinstance(x, Tensor) else t for (n, t), x in pairs}
+    return Samples(held, samples.labels)
 
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:

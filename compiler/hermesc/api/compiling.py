@@ -18,6 +18,7 @@ from hermesc.app.settings import Settings, chip_of, settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.on_meta import is_on_meta
 from hermesc.frontend.request import ModelRequest
+from hermesc.frontend.weights import with_weights
 from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.spec import ChipSpec
@@ -46,6 +47,7 @@ def compile(
     max_accuracy_drop: float = inf,
     batch_dim: int | None = None,
     input_ranges: Mapping[str, float] | None = None,
+    weights: str | Path | None = None,
     **settings: Any,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
@@ -69,6 +71,7 @@ def compile(
     max_accuracy_drop: with it, it is the program of `digital_fallback`.
     batch_dim: where the batch lies in a torch model's tensors; the program has it first.
     input_ranges: where the inputs of layers clip, as training has learned it.
+    weights: a file of them for the model, such as `train` writes, with what it has learned.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
     said = _settings(options, settings)
@@ -83,6 +86,8 @@ def compile(
             "the model's weights are on the meta device and have no values; `hermesc cost --meta` "
             "and hermesc.shaped take shapes alone"
         )
+    if weights is not None:
+        source = with_weights(source, Path(weights))
     source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:

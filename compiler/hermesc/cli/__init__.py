@@ -76,7 +76,11 @@ _COMMANDS = {
     "run": "hermesc.cli.run:run_command",
     "schema": "hermesc.cli.show:schema_command",
     "study": "hermesc.cli.study:study_command",
+<<<<<<< HEAD
+    "train": "hermesc.cli.train:train_command",
+=======
     "sweep": "hermesc.cli.sweep:sweep_command",
+>>>>>>> main
     "view": "hermesc.cli.view:view_command",
 }
 

@@ -27,6 +27,9 @@ from hermesrt.files.atomic import check_writable
     "--calibration", type=FILE, help="Real inputs (.npz) that set the converters' ranges."
 )
 @click.option(
+    "--weights", type=FILE, help="Trained weights of the model (.pt or .safetensors); see `train`."
+)
+@click.option(
     "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
 )
 @click.option(

@@ -7,7 +7,7 @@ some sizes once, by the simulator's own functions, and fitted by polynomials, so
 one number for each weight. Ages are taken at some points of their logarithm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_sim import pcm
+<<<<<<< HEAD
+from hermesrt.chip.device_noise import logarithm, read_noise, within
+=======
 from hermesrt.chip.device_noise import logarithm, within
+>>>>>>> main
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
-AGES = 12  # points of the age's logarithm
-_SIZES, _DRAWS = 33, 4096
+_AGES = 12  # points of the age's logarithm
+_SIZES, _DRAWS = 33, 1024
 _DEGREES = (2, 3, 4)  # of mean, deviation and read variance
 _CHUNK = 2**15  # elements of a temporary, so that all of them stay in the processor's cache
 _Curve = NDArray[np.float64]
@@ -42,6 +46,14 @@ class DeviceCurves:
     read_variance: tuple[float, ...]
 
 
+def ages(oldest_s: float) -> tuple[float, ...]:
+    """The ages that a step may see, s: between a second and the oldest, their logarithms evenly
+    spaced; programming alone where there is none."""
+    if oldest_s <= 0:
+        return (0.0,)
+    return tuple(max(oldest_s, 1.0) ** (i / (_AGES - 1)) for i in range(_AGES))
+
+
 @dataclass(frozen=True, slots=True)
 class ChipCurves:
     """The curves of a chip's devices at some ages, in units of their largest conductance.
@@ -50,13 +62,14 @@ class ChipCurves:
     """
 
     chip: ChipSpec
-    _known: dict[float, DeviceCurves] = field(default_factory=dict)
+    _known: dict[tuple[float, float], DeviceCurves] = field(default_factory=dict)
 
     def at(self, age_s: float, g_max_siemens: float) -> DeviceCurves:
         """The curves of weights whose column's largest has a conductance of `g_max_siemens`."""
-        if age_s not in self._known:
-            self._known[age_s] = _curves(self.chip, age_s)
-        known, k = self._known[age_s], g_max_siemens / self.chip.pcm.g_max_siemens
+        k = round(g_max_siemens / self.chip.pcm.g_max_siemens, 2)
+        if (age_s, k) not in self._known:
+            self._known[age_s, k] = _curves(self.chip, age_s, max(k, 0.05))
+        known, k = self._known[age_s, k], g_max_siemens / self.chip.pcm.g_max_siemens
         return DeviceCurves(
             tuple(c * k ** (i - 1) for i, c in enumerate(known.mean)),
             tuple(c * k ** (i - 1) for i, c in enumerate(known.deviation)),
@@ -64,9 +77,9 @@ class ChipCurves:
         )
 
 
-def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
+def _curves(chip: ChipSpec, age_s: float, k: float) -> DeviceCurves:
     """At an age, the drift compensated by one factor that fits weights best that are normal with a
-    third of the largest as deviation (assumed)."""
+    third of the largest as deviation (assumed); `k` is the largest, of the devices' own."""
     stream, largest = generator(0, "device curves"), chip.pcm.g_max_siemens
     r = torch.linspace(0, 1, _SIZES)
     target = torch.zeros(2, _SIZES, _DRAWS)
@@ -75,7 +88,7 @@ def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
     if chip.effects.programming_noise:
         held = pcm.program(chip.pcm, target, stream, within(chip))
     share = r.double().numpy()
-    likely = np.exp(-0.5 * (share / _TYPICAL) ** 2) + 0.02
+    likely = np.exp(-0.5 * (share / (_TYPICAL * k)) ** 2) + 0.02 * (share <= k + 0.05)
     if age_s > 0 and chip.effects.drift:
         nu = pcm.drift_exponent(chip.pcm, target, stream)
         aged = pcm.drift(chip.pcm, held, nu, age_s)
@@ -88,7 +101,11 @@ def _curves(chip: ChipSpec, age_s: float) -> DeviceCurves:
         pair = torch.stack([r * largest, 0 * r])
         split = chip.read_statistics.read_noise == "split"
         spread = chip.fast_noise.logarithm if split else logarithm(chip.pcm, age_s)
+<<<<<<< HEAD
+        noise = read_noise(chip.pcm, pair, pair, spread).div_(largest)
+=======
         noise = pcm.read_noise(chip.pcm, pair, pair, spread).div_(largest)
+>>>>>>> main
         reads = noise.square_().sum(0).double().numpy()
     curves = (error.mean(1).numpy(), error.std(1).numpy(), reads)
     fits = zip(curves, _DEGREES, strict=True)
@@ -101,16 +118,29 @@ def _fitted(r: _Curve, values: _Curve, likely: _Curve, degree: int) -> tuple[flo
 
 
 def draw_error(curves: DeviceCurves, weight: Tensor, largest: Tensor, normal: Tensor) -> Tensor:
-    """The errors of weights, made of normal numbers in place; some rows at a time."""
+    """The errors of weights, made of normal numbers in place."""
+    for part, unit in _parts(weight, largest):
+        _error(curves, weight[part], unit, normal[part])
+    return normal
+
+
+def read_variances(curves: DeviceCurves, weight: Tensor, largest: Tensor) -> Tensor:
+    """The variance of one read of each weight."""
+    found = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
+    for part, unit in _parts(weight, largest):
+        values = polynomial(curves.read_variance, weight[part].abs().div_(unit))
+        torch.mul(values.clamp_(min=0), unit * unit, out=found[part])
+    return found
+
+
+def _parts(weight: Tensor, largest: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time, and what their weights are shares of."""
     unit = largest.clamp(min=torch.finfo(largest.dtype).tiny)
-    if weight.dim() == 0 or weight.device.type != "cpu":
-        return _error(curves, weight, unit, normal)
-    rows = max(1, _CHUNK * len(weight) // max(1, weight.numel()))
+    small = weight.device.type == "cpu"
+    rows = max(1, _CHUNK * len(weight) // max(1, weight.numel())) if small else len(weight)
     for start in range(0, len(weight), rows):
         part = slice(start, start + rows)
-        own = unit[part] if unit.dim() and len(unit) > 1 else unit
-        _error(curves, weight[part], own, normal[part])
-    return normal
+        yield part, unit[part] if unit.dim() and len(unit) > 1 else unit
 
 
 def _error(curves: DeviceCurves, weight: Tensor, unit: Tensor, normal: Tensor) -> Tensor:

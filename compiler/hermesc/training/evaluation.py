@@ -48,15 +48,16 @@ class Evaluation:
         forward = inspect.signature(model._plain_class.forward)  # type: ignore[union-attr]
         self.names = tuple(forward.parameters)[1:]
 
-    def program(self) -> Program:
-        """The model's program, as compiled now."""
+    def program(self, *, ranges: bool = True) -> Program:
+        """The model's program, as compiled now; with its learned ranges or the compiler's."""
         from hermesc.training.hardened import plain_of
 
         model = self._model() if self._model else None
         assert model is not None
         shared = model._hardening
+        learned = model._hermesc.ranges() if ranges else {}
         plain = copy.deepcopy(plain_of(model))  # FSDP2 frees the memory of what it gathers
-        source = replace(shared.source, model=plain, input_ranges=model._hermesc.ranges())
+        source = replace(shared.source, model=plain, input_ranges=learned)
         return Program.of(compile_model(source, shared.chip, shared.options))
 
     def chip(self) -> Chip:
@@ -134,10 +135,11 @@ def set_chip(
     return ChipChoice(held.seed, held.age_s, held.method)
 
 
-def program_of(model: Any) -> Program:
-    """The program of a hardened model with its weights and learned ranges of the moment."""
+def program_of(model: Any, *, ranges: bool = True) -> Program:
+    """The program of a hardened model with its weights of the moment, and with its learned ranges
+    or the compiler's."""
     held: Evaluation = model._evaluation
-    return held.program()
+    return held.program(ranges=ranges)
 
 
 def learned_ranges(model: Any) -> dict[str, float]:

@@ -25,13 +25,13 @@ from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
 from hermesc.training.clipping import clip_after_steps
 from hermesc.training.evaluation import Evaluation, on_chip
-from hermesc.training.noise import known_chip
+from hermesc.training.noise import known_chip, prepare
 from hermesc.training.plan import Plan, plan_of
-from hermesc.training.product import ChipProduct, Device, device_of
+from hermesc.training.product import ChipProduct, Device, device_of, mean_g_max
 from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
-from hermesrt.chip.load import load_chip
+from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError, OptionError
 
@@ -87,6 +87,11 @@ class Hardened(nn.Module):
         return pytree.tree_unflatten(
             [next(coded) if isinstance(x, Tensor) else x for x in leaves], spec
         )
+
+    @property
+    def hermesc_notes(self) -> tuple[str, ...]:
+        """What a user should know of how it trains and compiles."""
+        return self._hardening.notes
 
     def hermesc_trained(self) -> tuple[nn.Module, dict[str, float]]:
         """What `compile` takes: the plain model with the weights of the moment, and the learned
@@ -158,12 +163,18 @@ def harden(
         model, example_inputs, calibration, dynamic_shapes=dynamic_shapes,
         name=type(model).__name__,
     )  # fmt: skip
+    said = settings_of(options)
     spec = load_chip(chip) if isinstance(chip, str) else chip
+    spec = changed(spec, said.chip) if said.chip else spec
     args, kwargs = _by_place(example_inputs)
     source = replace(make_source(request), model=copy.deepcopy(model))
+<<<<<<< HEAD
+    return _harden(source, args, kwargs, spec, recipe_of(recipe), said.options, seed)
+=======
     return _harden(
         source, args, kwargs, spec, recipe_of(recipe), settings_of(options).options, seed
     )
+>>>>>>> main
 
 
 def _harden(
@@ -182,6 +193,10 @@ def _harden(
         ranged = replace(options, quantize=QuantizeOptions("deviations", deviations=deviations))
     plan = plan_of(source, chip, ranged)
     device = device_of(chip, known_chip(chip), seed)
+    if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
+        oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
+        stored = (*plan.products, *plan.recurrent)
+        prepare(device.key, [mean_g_max(p) for p in stored], oldest_s)
     args, kwargs = _batches(args), dict(zip(kwargs, _batches(tuple(kwargs.values())), strict=True))
     shared = Hardening(recipe, chip, options, source, plan, args, kwargs, device, plan.notes)
     made: Any = copy.deepcopy(source.model)
@@ -311,7 +326,8 @@ def _capture(model: Any) -> TrainingGraph:
     shared: Hardening = model._hardening
     plain = plain_of(model)
     exported = lifted(plain, shared.args, shared.kwargs, shared.source.dynamic_shapes)
-    return rewritten(exported, shared.plan.products, shared.recipe, shared.device)
+    plan = shared.plan
+    return rewritten(exported, plan.products, plan.recurrent, shared.recipe, shared.device)
 
 
 def plain_of(model: Any) -> nn.Module:
@@ -330,7 +346,8 @@ def plain_of(model: Any) -> nn.Module:
 def stored_names(model: Any) -> tuple[str, ...]:
     """Names of the parameters that the chip stores."""
     known = dict(model.named_parameters())
-    sources = set().union(*(p.sources for p in model._hardening.plan.products))
+    plan = model._hardening.plan
+    sources = set().union(*(p.sources for p in (*plan.products, *plan.recurrent)))
     return tuple(sorted(name for name in sources if name in known))
 
 

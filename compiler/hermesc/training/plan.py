@@ -30,6 +30,7 @@ from hermesrt.ops.table import base_name
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 _PAIRS = ("matmul", "mm", "bmm", "mv", "dot", "inner", "tensordot", "linear")
 _ADDED = ("addmm", "addmv", "baddbmm")
 
@@ -94,11 +95,13 @@ class Plan:
     """All products of a model that run on the chip.
 
     products: in order.
+    recurrent: the weights of recurrent layers, which see noise alone.
     artifact: the program.
     notes: of its compilation, for the user.
     """
 
     products: tuple[ProductPlan, ...]
+    recurrent: tuple[ProductPlan, ...]
     artifact: Artifact
     notes: tuple[str, ...]
 
@@ -118,7 +121,13 @@ def plan_of(source: ModelSource, chip: ChipSpec, options: Options) -> Plan:
     finder = ContractionFinder(graph, weights)
     contractions = {op.origin: (finder.read(op), finder.find(op)) for op in graph.digital}
     products = tuple(_products(stage, artifact, capture.exported, contractions))
-    return Plan(products, artifact, artifact.manifest.notes)
+    known = {slot for product in products for slot in product.slots}
+    plain = [slot for slot in stage.graph.slots().values() if slot not in known]
+    notes = (
+        f"{slot}: a recurrent layer, which trains with noise of weights alone" for slot in plain
+    )
+    recurrent = tuple(_recurrent(stage, artifact, capture.exported))
+    return Plan(products, recurrent, artifact, (*artifact.manifest.notes, *notes))
 
 
 def _products(
@@ -161,6 +170,44 @@ def _products(
                 base_name(captured[name]) for name in mvms[0].absorbed if name != origin
             ),
         )
+
+
+def _recurrent(
+    stage: Partitioned, artifact: Artifact, exported: ExportedProgram
+) -> Iterator[ProductPlan]:
+    """A plan for each matrix of weights of recurrent layers; the chip stores those of the input and
+    of the state as one."""
+    sources, slots = leaves(exported), stage.graph.slots()
+    for node in exported.graph.nodes:
+        mvms = [op for op in stage.graph.mvms if op.origin == node.name]
+        weights = recurrent_weights(node)
+        each = len(weights) // max(1, len(mvms))
+        for i, (_, weight) in enumerate(weights if mvms else []):
+            op = mvms[min(i // each, len(mvms) - 1)]
+            matrix = artifact.matrices[op.matrix]
+            yield ProductPlan(
+                label=op.label,
+                slots=(slots[op.name],),
+                op="linear",
+                sources=sources.get(weight, frozenset()),
+                labels=Labels("y", "zy", "z"),
+                weight_size=elements(weight) or 0,
+                limits=(1.0,),
+                row_ranges=matrix.row_ranges,
+                g_max_siemens=matrix.g_max_siemens,
+                mean_input=torch.zeros(1, 0),
+                absorbed=(),
+            )
+
+
+def recurrent_weights(node: Node) -> list[tuple[int, Node]]:
+    """The matrices among the parameters of a recurrent layer, with their places there."""
+    if node.op != "call_function" or base_name(op_name(node)) not in RECURRENT:
+        return []
+    given = node.args[2]
+    parameters = list(given) if isinstance(given, list | tuple) else []
+    nodes = [(i, n) for i, n in enumerate(parameters) if isinstance(n, Node)]
+    return [(i, n) for i, n in nodes if n.meta["val"].dim() == 2]
 
 
 def _steps(artifact: Artifact) -> dict[str, MvmStep]:

@@ -99,18 +99,6 @@ class Adversarial:
 
 
 @dataclass(frozen=True, slots=True)
-class LowRank:
-    """Digital adapters beside fixed crossbars: y = chip(x) + scale (x A) B; only A and B train.
-
-    rank: columns of A.
-    scale: of what they add.
-    """
-
-    rank: int = limits(1, 4096, 8)
-    scale: float = limits(0.0, 1e6, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a model sees of the chip while it trains.
 
@@ -123,7 +111,6 @@ class Recipe:
     read_noise: whether each product has the chip's own read noise.
     clip: of the weights.
     adversarial: the second loss.
-    adapters: low-rank ones.
     learning_rate: what an ordinary learning rate is multiplied by.
     """
 
@@ -136,16 +123,14 @@ class Recipe:
     read_noise: bool = False
     clip: Clip | None = None
     adversarial: Adversarial | None = None
-    adapters: LowRank | None = None
     learning_rate: float = limits(0.0, 1e6, 1.0)
 
     @property
     def idle(self) -> bool:
         """Whether the forward pass is the model's own."""
         return not any(
-            (self.weights, self.inputs, self.output_noise, self.outputs, self.read_noise,
-             self.adapters)
-        )  # fmt: skip
+            (self.weights, self.inputs, self.output_noise, self.outputs, self.read_noise)
+        )
 
 
 NONE = Recipe("none", ("training as it always was",))
@@ -222,10 +207,7 @@ PAPER = Recipe(
 RECIPES: Mapping[str, Recipe] = {
     r.name: r for r in (CHIP, JOSHI, RASCH, MURRAY, ADVERSARIAL, PAPER, NONE)
 }
-_PARTS = (
-    "weights", "inputs", "output_noise", "outputs", "read_noise", "clip", "adversarial", "adapters",
-)  # fmt: skip
-_EXTRA = {"lora": Recipe("lora", ("Hu et al., LoRA, ICLR 2022",), adapters=LowRank())}
+_PARTS = ("weights", "inputs", "output_noise", "outputs", "read_noise", "clip", "adversarial")
 
 
 def combined(first: Recipe, *others: Recipe) -> Recipe:
@@ -245,20 +227,19 @@ def combined(first: Recipe, *others: Recipe) -> Recipe:
 
 def recipe_of(given: Recipe | str) -> Recipe:
     """A recipe, or that of a name; names with plus signs between are combined, such as
-    "joshi+adversarial" or "rasch+lora".
+    "joshi+adversarial".
 
     Raises: OptionError.
     """
     if isinstance(given, Recipe):
         return checked(given)
-    known = {**RECIPES, **_EXTRA}
     words = str(given).split("+")
     for word in words:
-        if word not in known:
+        if word not in RECIPES:
             raise OptionError(
-                f"recipe {word!r}: must be one of {', '.join(known)}, or several with + between"
+                f"recipe {word!r}: must be one of {', '.join(RECIPES)}, or several with + between"
             )
-    return combined(*(known[word] for word in words))
+    return combined(*(RECIPES[word] for word in words))
 
 
 def checked(recipe: Recipe) -> Recipe:

@@ -19,7 +19,7 @@ from torch.export.graph_signature import InputKind
 from torch.fx import GraphModule, Node
 
 from hermesc.frontend.torch.expand import op_name
-from hermesc.training.plan import ProductPlan, elements, leaves, operands_of
+from hermesc.training.plan import ProductPlan, elements, leaves, operands_of, recurrent_weights
 from hermesc.training.product import ChipOutput, ChipProduct, Device, Largest, NoisyWeight
 from hermesc.training.recipes import Recipe
 from hermesrt.errors import ModelError
@@ -46,9 +46,13 @@ class TrainingGraph:
 
 
 def rewritten(
-    exported: ExportedProgram, products: Sequence[ProductPlan], recipe: Recipe, device: Device
+    exported: ExportedProgram,
+    products: Sequence[ProductPlan],
+    recurrent: Sequence[ProductPlan],
+    recipe: Recipe,
+    device: Device,
 ) -> TrainingGraph:
-    """The graph with the chip at its products.
+    """The graph with the chip at its products, and noise in the weights of recurrent layers.
 
     Raises: ModelError for a model that takes more than tensors.
     """
@@ -72,6 +76,7 @@ def rewritten(
             continue
         layer = waiting[fixed[found[1]]].popleft()
         _Site(root, node, found, products[layer], recipe, device, layer).write(limits[layer], step)
+    _Recurrent(root, recurrent, recipe, device, len(products)).write(step, fixed)
     graph.lint()
     root.recompile()
     left = tuple(products[i].label for queue in waiting.values() for i in queue)
@@ -93,6 +98,41 @@ def _sources(exported: ExportedProgram) -> tuple[str | Tensor, ...]:
             case _:
                 raise ModelError(f"the model holds {spec.target}, which is no tensor")
     return tuple(found)
+
+
+class _Recurrent:
+    """The weights of recurrent layers, which stay one operation each."""
+
+    def __init__(
+        self,
+        root: GraphModule,
+        plans: Sequence[ProductPlan],
+        recipe: Recipe,
+        device: Device,
+        first: int,
+    ) -> None:
+        self._root, self._recipe, self._device = root, recipe, device
+        self._plans = {plan.sources: (first + i, plan) for i, plan in enumerate(plans)}
+
+    def write(self, step: Node, fixed: Mapping[Node, frozenset[str]]) -> None:
+        """Put noise on them."""
+        if self._recipe.weights is None:
+            return
+        for node in list(self._root.graph.nodes):
+            for place, weight in recurrent_weights(node):
+                if fixed.get(weight) in self._plans:
+                    noisy = self._noisy(node, weight, step, *self._plans[fixed[weight]])
+                    node.args = _replaced(node.args, (2, place), noisy)
+
+    def _noisy(self, node: Node, weight: Node, step: Node, layer: int, plan: ProductPlan) -> Node:
+        graph, root = node.graph, self._root
+        root.add_module(f"hermesc_largest_{layer}", Largest(plan))
+        noise = NoisyWeight(plan, self._recipe, self._device, layer)
+        root.add_module(f"hermesc_weight_{layer}", noise)
+        with graph.inserting_before(node):
+            largest = graph.call_module(f"hermesc_largest_{layer}", (weight,))
+            both = graph.call_module(f"hermesc_weight_{layer}", (weight, largest, step))
+            return graph.call_function(getitem, (both, 0))
 
 
 class _Site:

@@ -364,3 +364,32 @@ def test_what_does_not_compile_is_refused_for_the_same_reason():
     with pytest.raises(type(refused.value)) as again:
         harden(Sorts(), torch.randn(4, 8))
     assert str(again.value) == str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_see_noise_of_their_weights(kind):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.head = (
+                kind(8, 12, batch_first=True, bidirectional=True),
+                nn.Linear(24, 4),
+            )
+
+        def forward(self, x):
+            return self.head(self.layer(x)[0][:, -1])
+
+    torch.manual_seed(0)
+    model, x = Net(), torch.randn(4, 6, 8)
+    noise = WeightNoise("largest", 0.05)
+    hardened = harden(model, x, recipe=Recipe("weights", weights=noise))
+    with torch.no_grad():  # so that only the recurrent layer's noise is seen
+        hardened.head.weight.zero_()
+        hardened.head.weight[:, 0] = 1.0
+    assert any("noise of weights alone" in note for note in hardened.hermesc_notes)
+    y = hardened(x)
+    y.sum().backward()
+    assert all(p.grad is not None for p in hardened.parameters())
+    errors = torch.stack([hardened(x).detach() - y.detach() for _ in range(5)])
+    assert 1e-3 < errors.std().item() < 0.5
+    assert hardened.eval()(x).shape == (4, 4)
