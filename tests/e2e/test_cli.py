@@ -236,7 +236,8 @@ def test_pulse_by_pulse_programming_tells_its_effort_and_draws_its_curve(folder:
     made = succeed_json("program", "net.hermes", "--method", "gdp", *out, cwd=folder)
     wanted = {
         "output", "method", "seed", "mvm_error_before", "mvm_error_after", "seconds", "cores",
-        "lifetime_years", "pulses_a_device", "pulses", "verify_reads", "mvms", "chip_seconds", "chip_joules", "iterations",
+        "lifetime_years", "pulses_a_device", "pulses", "verify_reads", "mvms",
+        "chip_seconds", "chip_joules", "iterations",
     }  # fmt: skip
     assert wanted <= set(made)
     assert made["method"] == "gdp"
