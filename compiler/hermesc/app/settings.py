@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Any
 
 from hermesc.app.digital_fallback import FallbackOptions
+from hermesc.passes.assign_gates import GateOptions
 from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
-from hermesc.placement.options import PlaceOptions
+from hermesc.placement.options import PlaceOptions, split_layers
 from hermesrt.chip.load import word
 from hermesrt.errors import OptionError
 from hermesrt.files.typed import parse_groups
@@ -24,6 +25,7 @@ class _Settings:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    gates: GateOptions = field(default_factory=GateOptions)
     fallback: FallbackOptions = field(
         default_factory=FallbackOptions, metadata={"group": "partition"}
     )
@@ -58,7 +60,7 @@ def settings_of(
             f"options is a {type(given).__name__}; give hermesc.Options, or a mapping such as "
             '{"place.objective": "latency"}'
         )
-    tables = _fields(given) if isinstance(given, Options) else given or {}
+    tables = _tables(given) if isinstance(given, Options) else given or {}
     named = {_dotted(key): value for key, value in keywords.items()}
     pairs = [(key, word(value)) for key, value in (*_flat(tables), *named.items())]
     chip = tuple((k.removeprefix("chip."), v) for k, v in pairs if k.startswith("chip."))
@@ -69,6 +71,12 @@ def settings_of(
 def _dotted(keyword: str) -> str:
     """place_objective is place.objective."""
     return keyword.replace("_", ".", 1)
+
+
+def _tables(options: Options) -> dict[str, Any]:
+    """The same as tables; single layers by their names."""
+    layers = {pattern: {"mode": mode} for pattern, mode in options.layers.modes}
+    return _fields(options) | {"layers": layers}
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -92,6 +100,9 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
 
     Raises: OptionError for an unknown name or value.
     """
-    found = parse_groups(_Settings, settings)
-    options = Options(found.partition, found.quantize, found.place, found.convolve)
+    rest, layers = split_layers(settings)
+    found = parse_groups(_Settings, rest)
+    options = Options(
+        found.partition, found.quantize, found.place, found.convolve, found.gates, layers
+    )
     return options, found.fallback

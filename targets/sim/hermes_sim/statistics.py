@@ -97,6 +97,7 @@ class Gaussian:
 
     programming: standard deviation of programming, as a share of the largest conductance.
     read: of a read, likewise.
+    name: what it is called.
     """
 
     programming: float = 0.03
@@ -143,6 +144,8 @@ class Reram:
     interpolated in the logarithm of time and stays as it is beyond two days; what a device gathers
     after the first second is a path of its own and not drawn anew at each time; r is the device's
     own conductance and not its target.
+
+    name: what it is called.
     """
 
     name: str = "reram"
@@ -163,7 +166,7 @@ class Reram:
             return written
         grown = self.spread(table, written, age_s).square_()
         grown.sub_(self.spread(table, written, 0.0).square_()).clamp_(min=0).sqrt_()
-        normal = torch.special.ndtri(kept.clamp(1e-6, 1 - 1e-6))
+        normal: Tensor = torch.special.ndtri(kept.clamp(1e-6, 1 - 1e-6))
         return normal.mul_(grown).add_(written).clamp_(min=0)
 
     def read_deviation(
