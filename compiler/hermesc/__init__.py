@@ -69,7 +69,7 @@ __all__ = [
     "sweep",
     "view",
 ]
-_MODULES = ("kernels", "sklearn")
+_MODULES = ("kernels", "sklearn", "training")
 _HOMES = {
     "Chip": "hermesc.api.notebook",
     "ChipSpec": "hermesrt.chip.spec",

@@ -504,6 +504,8 @@ BAD = {
     "effect of text": ("run net.hermes --set chip.effects.drift=1", "`effects.drift` must be a bo"),
     "age below zero": ("run net.hermes --state net.state --age -1d", "not a duration"),
     "foreign state": ("run net.hermes --state foreign.state", "belongs to another program"),
+    "batch below zero": ("compile net.py --batch-dim -1", "is not in the range"),
+    "batch of a file": ("compile net.onnx --batch-dim 1", "there is no such file"),
     "bad range": ("compile net.py --set quantize.range=mean", "must be one of max, percentile, de"),
     "percentile above all": ("compile net.py --set quantize.percentile=101", "from 0 to 100"),
     "plot of the published": ("program net.hermes --plot c.svg", "--plot: published weights are"),
