@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, cast
+from typing import Literal
 
 from hermesrt.chip.spec import MODES, Mode, limits
 from hermesrt.errors import OptionError
@@ -84,5 +84,5 @@ def split_layers(
             )
         if value not in MODES:
             raise OptionError(f"--set {key}={value}: must be one of {', '.join(MODES)}")
-        modes.append((pattern, cast(Mode, value)))
+        modes.append((pattern, value))
     return rest, LayerOptions(tuple(modes))
