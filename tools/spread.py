@@ -23,7 +23,8 @@ def main() -> None:
         print(f"$ hermesc {COMMAND}")
         lines = hermesc(folder, *COMMAND.split()).splitlines()
         start = next(i for i, line in enumerate(lines) if line.startswith("Accuracy"))
-        print("\n".join([*lines[:4], *lines[start:]]))
+        told = [line for line in lines[4:start] if line.startswith("Range")]
+        print("\n".join([*lines[:4], *told, *lines[start:]]))
 
 
 def hermesc(folder: str, *words: str) -> str:

@@ -39,11 +39,8 @@ if TYPE_CHECKING:
     from hermesc.studies.kernels.study import study_kernels
     from hermesc.studies.networks.study import study_networks
     from hermesc.studies.programming.study import study_programming
-<<<<<<< HEAD
-    from hermesc.training.train import train
-=======
     from hermesc.studies.sweep.study import sweep
->>>>>>> main
+    from hermesc.training.train import train
     from hermesrt.chip.spec import ChipSpec
     from hermesrt.run_report import RunReport
 
@@ -74,25 +71,19 @@ __all__ = [
     "study_kernels",
     "study_networks",
     "study_programming",
-<<<<<<< HEAD
+    "sweep",
     "train",
     "view",
 ]
 _MODULES = ("kernels", "sklearn", "training")
-_CLASSES = {
-=======
-    "sweep",
-    "view",
-]
-_MODULES = ("kernels", "sklearn", "training")
 _HOMES = {
->>>>>>> main
     "Chip": "hermesc.api.notebook",
     "ChipSpec": "hermesrt.chip.spec",
     "Options": "hermesc.pipeline",
     "Program": "hermesc.api.notebook",
     "RunReport": "hermesrt.run_report",
     "sweep": "hermesc.studies.sweep.study",
+    "train": "hermesc.training.train",
 }
 
 

@@ -41,7 +41,7 @@ from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
-from hermesc.placement.options import PlaceOptions
+from hermesc.placement.options import LayerOptions, PlaceOptions, split_layers
 from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.schema import Artifact, PredictedError
 from hermesrt.chip.defects import DefectMap
@@ -62,6 +62,7 @@ class Options:
     place: the aim of the placement, and its solver.
     convolve: how convolutions are lowered.
     gates: who makes the gates of recurrent layers.
+    layers: what single layers are to be.
     """
 
     partition: PartitionOptions = field(default_factory=PartitionOptions)
@@ -69,6 +70,7 @@ class Options:
     place: PlaceOptions = field(default_factory=PlaceOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     gates: GateOptions = field(default_factory=GateOptions)
+    layers: LayerOptions = field(default_factory=LayerOptions, metadata={"by_key": False})
 
 
 def compile_model(
@@ -133,7 +135,9 @@ def compile_model(
             options.place.chips, gates,
         )  # fmt: skip
         verify.verify_graph(parts.graph, own, "assign_gates")
-        tiled = step("tile", tile, parts, own, workloads, arrays, options.place, mapping)
+        tiled = step(
+            "tile", tile, parts, own, workloads, arrays, options.place, mapping, options.layers
+        )
         verify.verify_tiled(tiled, own, arrays)
         if shapes_alone:
             quantized = step("quantize", without_values, tiled, arrays)
@@ -194,7 +198,8 @@ def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
 
     Raises: OptionError for an unknown name or value.
     """
-    return parse_groups(Options, settings)
+    rest, layers = split_layers(settings)
+    return replace(parse_groups(Options, rest), layers=layers)
 
 
 def _check_one_map(mapping: Layers, defects: DefectMap | None) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermesrt.cost import Cost
 from hermesrt.facts.cost import cost_facts, cost_json
 from hermesrt.facts.fact import Fact
 from hermesrt.frame import frame
 from hermesrt.run_report import RunReport
 from hermesrt.spread import Interval, Spread, share_interval, spread_of
-from hermesrt.units import percent
+from hermesrt.units import PS_PER_NS, percent, si
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,9 +49,11 @@ class SpreadReport:
     """Accuracy and error of several chips at several ages; `str()` of it is the terminal's text.
 
     runs: by chip, then by age; all of one program, and at the same ages.
+    assumed: cost with every assumed constant at half of its value, and at twice.
     """
 
     runs: tuple[tuple[RunReport, ...], ...]
+    assumed: tuple[Cost, Cost]
 
     def __repr__(self) -> str:
         name = self.first.artifact.manifest.name
@@ -125,6 +128,10 @@ class SpreadReport:
             "reference_accuracy": first.reference_accuracy,
             "ages": [age.to_json() for age in self.ages],
             "rows": self.rows(),
+            "assumed_range": {
+                "latency_ns": [c.latency_ps / PS_PER_NS for c in self.assumed],
+                "energy_nj": [c.energy_pj / 1000 for c in self.assumed],
+            },
             **cost_json(first.artifact, first.cost),
         }
 
@@ -141,7 +148,18 @@ class SpreadReport:
             Fact("Samples", f"{first.samples:,}"),
             *([] if exact is None else [Fact("FP32", f"{percent(exact)} right")]),
             *cost_facts(first.artifact, first.cost),
+            self._assumed(),
         )
+
+    def _assumed(self) -> Fact:
+        """What the assumed constants leave open, all together."""
+        times = [si(c.latency_ps * 1e-12, "s") for c in self.assumed]
+        energies = [si(c.energy_pj * 1e-12, "J") for c in self.assumed]
+        text = (
+            f"latency {times[0]} to {times[1]}, energy {energies[0]} to {energies[1]} with every "
+            "assumed constant at half and at twice its value"
+        )
+        return Fact("Range", text)
 
     def __str__(self) -> str:
         from hermesrt.report.text.spread import spread_text  # views stand above what they show

@@ -236,8 +236,8 @@ def test_pulse_by_pulse_programming_tells_its_effort_and_draws_its_curve(folder:
     made = succeed_json("program", "net.hermes", "--method", "gdp", *out, cwd=folder)
     wanted = {
         "output", "method", "seed", "mvm_error_before", "mvm_error_after", "seconds", "cores",
-        "lifetime_years", "pulses_a_device", "pulses", "verify_reads", "mvms", "chip_seconds",
-        "chip_joules", "iterations",
+        "lifetime_years", "pulses_a_device", "pulses", "verify_reads", "mvms",
+        "chip_seconds", "chip_joules", "iterations",
     }  # fmt: skip
     assert wanted <= set(made)
     assert made["method"] == "gdp"
@@ -692,14 +692,16 @@ def test_layers_are_read_in_their_own_modes_unless_a_run_says_otherwise(folder: 
 
 
 def test_several_chips_are_told_with_their_spread(folder: Path) -> None:
-    words = ("run", "net.hermes", "--draws", "3", "--ages", "0,1h")
+    (folder / "several.py").write_text(MODEL)
+    succeed("compile", "several.py", cwd=folder)
+    words = ("run", "several.hermes", "--draws", "3", "--ages", "0,1h")
     text = succeed(*words, "--csv", "t.csv", "--plot", "t.svg", cwd=folder)
     assert "3 chips, seeds 0 to 2" in text
     assert (folder / "t.csv").read_text().startswith("seed,age_s,accuracy,")
     found = succeed_json(*words, "--seed", "7", cwd=folder)
     assert found["seeds"] == [7, 8, 9]
     assert [age["age_s"] for age in found["ages"]] == [0, 3600]
-    one = succeed_json("run", "net.hermes", "--draws", "1", cwd=folder)
+    one = succeed_json("run", "several.hermes", "--draws", "1", cwd=folder)
     assert one["ages"][0]["accuracy"]["interval"] == [None, None]
 
 

@@ -1,12 +1,14 @@
 """Assumed constants, one at a time."""
 
+import random
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import hermesc
 from hermes_sim.engine import cost
-from hermes_sim.sensitivity import sensitivity
+from hermes_sim.sensitivity import joint_range, sensitivity
 from hermesrt.chip.load import load_chip
 from hermesrt.workload import Workload
 
@@ -45,6 +47,42 @@ def test_the_totals_are_those_of_a_chip_with_that_constant(work: Workload) -> No
         other = load_chip("hermes", [("host_time.op_ns", str(chip.host_time.op_ns * factor))])
         found = cost(other, work, "4-phase")
         assert (found.latency_ps, found.energy_pj) == (latency, energy)
+
+
+def test_no_choice_between_half_and_twice_lies_outside_the_joint_range(work: Workload) -> None:
+    chip = load_chip("hermes")
+    low, high = joint_range(chip, work, "4-phase")
+    middle = cost(chip, work, "4-phase")
+    assert low.latency_ps < middle.latency_ps < high.latency_ps
+    assert low.energy_pj < middle.energy_pj < high.energy_pj
+    draw = random.Random(0)
+    for _ in range(10):
+        settings = [
+            (key, str(value * 2 ** draw.uniform(-1, 1)))
+            for key, value in (
+                ("host_energy.op_pj", chip.host_energy.op_pj),
+                ("host_time.op_ns", chip.host_time.op_ns),
+                ("host_link_time.byte_ns", chip.host_link_time.byte_ns),
+                ("host_link_energy.byte_pj", chip.host_link_energy.byte_pj),
+            )
+        ]
+        found = cost(load_chip("hermes", settings), work, "4-phase")
+        assert low.latency_ps <= found.latency_ps <= high.latency_ps
+        assert low.energy_pj <= found.energy_pj <= high.energy_pj
+
+
+def test_all_constants_are_at_their_end_together(work: Workload) -> None:
+    chip = load_chip("hermes")
+    _, high = joint_range(chip, work, "4-phase")
+    settings = [
+        ("host_energy.op_pj", str(2 * chip.host_energy.op_pj)),
+        ("host_time.op_ns", str(2 * chip.host_time.op_ns)),
+        ("host_time.transcendental_ops", str(2 * chip.host_time.transcendental_ops)),
+        ("host_link_time.byte_ns", str(2 * chip.host_link_time.byte_ns)),
+        ("host_link_energy.byte_pj", str(2 * chip.host_link_energy.byte_pj)),
+    ]
+    found = cost(load_chip("hermes", settings), work, "4-phase")
+    assert (high.latency_ps, high.energy_pj) == (found.latency_ps, found.energy_pj)
 
 
 def test_the_strongest_comes_first(work: Workload) -> None:

@@ -145,7 +145,8 @@ def defects() -> Attempt:
 
 def _small_chip() -> str:
     """The description of the chip of `SMALL`."""
-    text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(_hermes_folder().glob("*.toml")))
+    files = sorted(_hermes_folder().glob("*.toml"), key=lambda p: (p.name != "chip.toml", p.name))
+    text = "\n".join(p.read_text(encoding="utf-8") for p in files)  # what is in no table first
     table, lines = "", []
     wanted = dict(pair.split("=") for pair in SMALL)
     for line in text.splitlines():

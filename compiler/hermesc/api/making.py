@@ -13,6 +13,7 @@ from hermesrt.files.atomic import check_writable
 
 if TYPE_CHECKING:  # maps need no torch
     from hermes_sim.device import SimulatedDevice
+    from hermes_sim.statistics import DeviceStatistics
     from hermesc.api.notebook import Program
     from hermesrt.chip.load import GivenSettings
 
@@ -32,12 +33,18 @@ def load(path: str | Path, chip_settings: "GivenSettings" = ()) -> "Program":
 
 
 def simulate(
-    chip: str | ChipSpec = "hermes", seed: int = 0, defects: Defects | None = None
+    chip: str | ChipSpec = "hermes",
+    seed: int = 0,
+    defects: Defects | None = None,
+    statistics: "DeviceStatistics | None" = None,
 ) -> "SimulatedDevice":
     """A simulated chip of that name or TOML file.
 
     The seed chooses its devices, their programming and drift, and its noise: the same seed and the
     same calls in the same order give the same bits.
+
+    `statistics` say how its devices differ from what they should hold: an object of your own, as
+    `hermes_sim.statistics.DeviceStatistics` says; the chip's `statistics.model`, if not given.
 
     `defects` are broken on it, whether a program knows of them or not; without them those are
     broken that a program was compiled for.
@@ -47,7 +54,7 @@ def simulate(
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise OptionError(f"seed {seed!r}: must be a whole number from 0 to 2^63 - 1")
     spec = load_chip(chip) if isinstance(chip, str) else chip
-    return SimulatedDevice(spec, seed, known_defects(defects, spec))
+    return SimulatedDevice(spec, seed, known_defects(defects, spec), statistics)
 
 
 def known_defects(defects: Defects | None, chip: ChipSpec) -> DefectMap | None:

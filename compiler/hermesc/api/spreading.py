@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from hermes_sim.sensitivity import joint_range
 from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
 from hermesc.api.notebook import Chip, Program
@@ -76,7 +77,8 @@ def spread(
         runs.append(tuple(read_chip(compiled, chip, samples, times, mode, exact, cost)))
         if progress is not None:
             progress(draw + 1, draws)
-    report = SpreadReport(tuple(runs))
+    assumed = joint_range(compiled.artifact.chip, compiled.workload(samples), mode)
+    report = SpreadReport(tuple(runs), assumed)
     _write(report, table, picture)
     return report
 

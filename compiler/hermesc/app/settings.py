@@ -11,7 +11,7 @@ from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
-from hermesc.placement.options import PlaceOptions
+from hermesc.placement.options import PlaceOptions, split_layers
 from hermesrt.chip.load import changed, load_chip, word
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import OptionError
@@ -61,7 +61,7 @@ def settings_of(
             f"options is a {type(given).__name__}; give hermesc.Options, or a mapping such as "
             '{"place.objective": "latency"}'
         )
-    tables = _fields(given) if isinstance(given, Options) else given or {}
+    tables = _tables(given) if isinstance(given, Options) else given or {}
     named = {_dotted(key): value for key, value in keywords.items()}
     pairs = [(key, word(value)) for key, value in (*_flat(tables), *named.items())]
     chip = tuple((k.removeprefix("chip."), v) for k, v in pairs if k.startswith("chip."))
@@ -82,6 +82,12 @@ def chip_of(chip: str | ChipSpec, said: Settings) -> ChipSpec:
 def _dotted(keyword: str) -> str:
     """place_objective is place.objective."""
     return keyword.replace("_", ".", 1)
+
+
+def _tables(options: Options) -> dict[str, Any]:
+    """The same as tables; single layers by their names."""
+    layers = {pattern: {"mode": mode} for pattern, mode in options.layers.modes}
+    return _fields(options) | {"layers": layers}
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -105,6 +111,9 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
 
     Raises: OptionError for an unknown name or value.
     """
-    found = parse_groups(_Settings, settings)
-    options = Options(found.partition, found.quantize, found.place, found.convolve, found.gates)
+    rest, layers = split_layers(settings)
+    found = parse_groups(_Settings, rest)
+    options = Options(
+        found.partition, found.quantize, found.place, found.convolve, found.gates, layers
+    )
     return options, found.fallback

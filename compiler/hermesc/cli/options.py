@@ -37,7 +37,7 @@ set_option = click.option(
     "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
     "place.objective=balanced|cores|latency|throughput|"
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
-    "place.copies. Repeatable.",
+    "place.copies; of single layers layers.LAYER.mode=1-phase|4-phase. Repeatable.",
 )
 
 

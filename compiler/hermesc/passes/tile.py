@@ -10,7 +10,7 @@ from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Block, MvmWorkload, Partitioned, Tiled, TiledMatrix
 from hermesc.placement.cost_model import equal_parts, works_of
-from hermesc.placement.options import PlaceOptions
+from hermesc.placement.options import LayerOptions, PlaceOptions
 from hermesc.placement.tiling import plan
 from hermesrt.artifact.cut import Cut
 from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
@@ -26,13 +26,15 @@ def tile(
     chip: ChipSpec,
     options: PlaceOptions,
     fixed: Layers,
+    single: LayerOptions = LayerOptions(),  # noqa: B008 it never changes
 ) -> Tiled:
     """Every matrix in blocks of at most the chip's crossbar.
 
     `workloads` is what each MVM has to do for one sample; `fixed` are the layers that a mapping
-    file places.
+    file places, `single` what single layers are to be.
 
-    Raises: MappingError for a layer that the model does not have, or has of another size.
+    Raises: OptionError for a setting of no layer; MappingError for a layer that the model does not
+    have, or has of another size.
     """
     uses: dict[str, list[Mvm]] = {}
     for op in partitioned.graph.mvms:
@@ -42,6 +44,7 @@ def tile(
     works = works_of([numbers[op.matrix] for op in partitioned.graph.mvms], workloads)
     cuts = plan(shapes, works, chip, options)
     labels = [ops[0].label for ops in uses.values()]
+    single.check({op.label for ops in uses.values() for op in ops})
     layers = layer_names(labels)
     check_sizes(fixed, dict(zip(layers, shapes, strict=True)))
     matrices = []
@@ -57,8 +60,9 @@ def tile(
                 f"layer {layer}: {chosen.copies} copies of a recurrent layer's matrix, where one "
                 "time step waits for the other; place it once"
             )
+        mode = single.mode([op.label for op in ops], chosen.mode)
         matrices.append(
-            TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, chosen.mode)
+            TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, mode)
         )
     return Tiled(partitioned, tuple(matrices), workloads)
 

@@ -16,11 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_sim import pcm
-<<<<<<< HEAD
 from hermesrt.chip.device_noise import logarithm, read_noise, within
-=======
-from hermesrt.chip.device_noise import logarithm, within
->>>>>>> main
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
@@ -101,11 +97,7 @@ def _curves(chip: ChipSpec, age_s: float, k: float) -> DeviceCurves:
         pair = torch.stack([r * largest, 0 * r])
         split = chip.read_statistics.read_noise == "split"
         spread = chip.fast_noise.logarithm if split else logarithm(chip.pcm, age_s)
-<<<<<<< HEAD
         noise = read_noise(chip.pcm, pair, pair, spread).div_(largest)
-=======
-        noise = pcm.read_noise(chip.pcm, pair, pair, spread).div_(largest)
->>>>>>> main
         reads = noise.square_().sum(0).double().numpy()
     curves = (error.mean(1).numpy(), error.std(1).numpy(), reads)
     fits = zip(curves, _DEGREES, strict=True)

@@ -168,13 +168,7 @@ def harden(
     spec = changed(spec, said.chip) if said.chip else spec
     args, kwargs = _by_place(example_inputs)
     source = replace(make_source(request), model=copy.deepcopy(model))
-<<<<<<< HEAD
     return _harden(source, args, kwargs, spec, recipe_of(recipe), said.options, seed)
-=======
-    return _harden(
-        source, args, kwargs, spec, recipe_of(recipe), settings_of(options).options, seed
-    )
->>>>>>> main
 
 
 def _harden(

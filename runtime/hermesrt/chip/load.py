@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hermesrt.chip.scaling import follow_laws
-from hermesrt.chip.spec import ChipSpec, Curve
+from hermesrt.chip.spec import STATISTICS, STATISTICS_GROUP, ChipSpec, Curve
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode
@@ -77,6 +77,7 @@ def chip_from_tables(tables: object, origin: str) -> ChipSpec:
         for key, value in tables.items()
     }
     chip = decode(ChipSpec, data, where, ChipError)
+    _check_statistics(chip.statistics.model, where)
     for name in _PCM:
         for curve in ("drift_mean", "drift_spread", "read_noise"):
             c = getattr(getattr(chip, name), curve)
@@ -98,6 +99,16 @@ def chip_from_tables(tables: object, origin: str) -> ChipSpec:
         if table.read_seconds >= table.t0_seconds:
             raise ChipError(f"{where}: `{name}.read_seconds` must be below `t0_seconds`")
     return follow_laws(chip, where)
+
+
+def _check_statistics(model: str, where: str) -> None:
+    if model in STATISTICS:
+        return
+    known = (*STATISTICS, *sorted(point.name for point in entry_points(group=STATISTICS_GROUP)))
+    if model not in known:
+        raise ChipError(
+            f"{where}: `statistics.model` is {model!r:.60}; it must be one of {', '.join(known)}"
+        )
 
 
 def chip_tables(chip: ChipSpec) -> Table:

@@ -56,19 +56,25 @@ class UnitCell:
     devices_per_polarity: int = limits(1, 2)
 
 
+STATISTICS = ("hermes", "hermes-msf", "pcm-like", "adc-count", "reram", "gaussian")  # shipped
+STATISTICS_GROUP = "hermesc.statistics"  # entry points of packages that add others
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Which device statistics the cells follow; see the `pcm_*` tables.
 
-    model: one of four.
+    model: one of these, or one that an installed package adds (entry point `hermesc.statistics`).
         `hermes`: the chip's published fits, the devices of a polarity as one.
         `hermes-msf`: two devices that drift each for itself, one fully SET or RESET (max-SET-fill).
         `pcm-like`: an array of one million devices.
         `adc-count`: weight errors of the chip in ADC counts.
+        `reram`: resistive devices as published, scaled to the largest conductance.
+        `gaussian`: errors of one size.
     """
 
     pedigree: Pedigree
-    model: str = one_of("hermes", "hermes-msf", "pcm-like", "adc-count")
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ _SEVERAL: Schema = {
         )
     ),
     "rows": _list({"type": "object"}),
+    "assumed_range": _table(latency_ns=_list(_NUMBER), energy_nj=_list(_NUMBER)),
 }
 _COSTS: Schema = {
     "latency_ns": {"type": "number", "minimum": 0},

@@ -39,12 +39,15 @@ def encode(value: Any) -> Any:
 def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
     """The dataclass `cls`, whose fields are groups of options, from pairs such as ("group.option",
     "value"); what is not given keeps its default. A field's metadata may hold the `group` under
-    which users know its options, where that is not its name.
+    which users know its options, where that is not its name, and `by_key` false where its options
+    have no fixed names.
 
     Raises: OptionError for an unknown name or value.
     """
-    groups = get_type_hints(cls)
-    names = {f.name: f.metadata.get("group", f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    own = [f for f in dataclasses.fields(cls) if f.metadata.get("by_key", True)]  # type: ignore[arg-type]
+    hints = get_type_hints(cls)
+    groups = {f.name: hints[f.name] for f in own}
+    names = {f.name: f.metadata.get("group", f.name) for f in own}
     known = {
         f"{names[g]}.{f.name}": (g, f) for g, t in groups.items() for f in dataclasses.fields(t)
     }

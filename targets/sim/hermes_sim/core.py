@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermes_sim import flicker, pcm
+from hermes_sim.statistics import DeviceStatistics, statistics_named
 from hermesrt.chip.device_noise import logarithm, within
 from hermesrt.chip.spec import ChipSpec, Pcm
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
@@ -26,6 +27,7 @@ class Core:
     `room` is memory for the first programming pulse by pulse: part of a block of all cores, for
     many smaller ones leave holes in the heap. `stuck` are the core's broken devices, whether the
     program knows of them or not; they drift and are read as any others of their conductance.
+    `devices` are the devices' statistics, those of the chip's description if not given.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Core:
         target: CoreTarget,
         room: DeviceSiemens | None = None,
         stuck: StuckDevices | None = None,
+        devices: DeviceStatistics | None = None,
     ) -> None:
         self.chip = chip
+        self.devices = devices or statistics_named(chip.statistics.model)
         self._room = room
         self.target = target
         self._seed = seed
@@ -63,7 +67,9 @@ class Core:
         chip, pair = self.chip, self.target.pair
         stream = generator(self._seed, "program", self.target.core)
         exact = end_state == "ideal" or not chip.effects.programming_noise
-        written = pair.clone() if exact else pcm.program(chip.pcm, pair, stream, within(chip))
+        written = (
+            pair.clone() if exact else self.devices.program(chip.pcm, pair, stream, within(chip))
+        )
         self.conductance = written[None]
         wanted = pair[None]
         if chip.statistics.model == "hermes-msf" and chip.unit_cell.devices_per_polarity == 2:
@@ -75,7 +81,7 @@ class Core:
             there, held = self._broken(known, actual, pair, written)
             self.conductance = torch.where(there, held, self.conductance)
             wanted = torch.where(there, held, wanted)
-        self.nu = pcm.drift_exponent(self.statistics, wanted, stream)
+        self.nu = self.devices.kept(self.statistics, wanted, stream)
         self._variance, self.settled = None, True
 
     def take(self, conductance: DeviceSiemens, nu: DeviceSiemens | None, seed: int) -> None:
@@ -142,10 +148,10 @@ class Core:
         is split, the slow noise that it gathers until t0."""
         stream = generator(self._seed, "settle", self.target.core)
         held = self._bank()
-        self.nu = pcm.drift_exponent(self.statistics, held, stream)
+        self.nu = self.devices.kept(self.statistics, held, stream)
         if self._split:
             until = logarithm(self.statistics, 0.0) - self.chip.fast_noise.logarithm
-            sigma = pcm.read_noise(self.statistics, held, held, max(until, 0.0))
+            sigma = self.devices.read_deviation(self.statistics, held, held, max(until, 0.0))
             noise = torch.randn(held.shape, generator=generator(self._seed, "t0", self.target.core))
             held.add_(noise.mul_(sigma)).clamp_(min=0)
             if self._stuck is not None:
@@ -155,7 +161,9 @@ class Core:
     def now(self, age_s: float) -> tuple[Tensor, Tensor]:
         """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
         chip, held = self.chip, self.conductance
-        aged = pcm.drift(self.statistics, held, self.nu, age_s) if chip.effects.drift else held
+        aged = held
+        if chip.effects.drift:
+            aged = self.devices.drift(self.statistics, held, self.nu, age_s)
         if self._split and age_s > 0:
             aged = self._wandered(aged, age_s)
         variance = self._misread(aged, held, age_s)
@@ -220,7 +228,7 @@ class Core:
             return torch.zeros_like(aged)
         fast, statistics = self.chip.fast_noise.logarithm, self.statistics
         spread = fast if self._split else logarithm(statistics, age_s)
-        return pcm.read_noise(statistics, aged, held, spread).square_()
+        return self.devices.read_deviation(statistics, aged, held, spread).square_()
 
     @property
     def _split(self) -> bool:
@@ -232,7 +240,9 @@ class Core:
         statistics = self.statistics
         normal = flicker.normals(aged, lambda i: generator(self._seed, "slow", self.target.core, i))
         path = flicker.wander(normal, flicker.growth(statistics, age_s))
-        path.mul_(pcm.read_noise(statistics, aged, self.conductance, 1.0))
+        if bool(self.devices.read_deviation(statistics, aged, self.conductance, 0.0).any()):
+            return aged  # white noise: nothing of it is slow
+        path.mul_(self.devices.read_deviation(statistics, aged, self.conductance, 1.0))
         return (aged + path).clamp_(min=0)
 
     def _bank(self) -> DeviceSiemens:

@@ -21,6 +21,7 @@ from hermes_sim.fold import (
 from hermes_sim.kernel.load import kernel
 from hermes_sim.layers import Run, runner
 from hermes_sim.noise import ReadNoise, stream
+from hermes_sim.statistics import checked, statistics_named
 from hermesrt.artifact.line_map import lines_of
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.defects import DefectMap, check_defects
@@ -42,11 +43,20 @@ class SimulatedDevice:
     """A Device in torch; see `hermesrt.device.Device`. The same seed gives the same bits.
 
     `defects` are broken on it, whether a program knows of them or not; without a map those are that
-    the program was compiled for.
+    the program was compiled for. `statistics` are those of its devices, as
+    `hermes_sim.statistics.DeviceStatistics` says; the chip's `statistics.model`, if not given.
     """
 
-    def __init__(self, chip: ChipSpec, seed: int = 0, defects: DefectMap | None = None) -> None:
+    def __init__(
+        self,
+        chip: ChipSpec,
+        seed: int = 0,
+        defects: DefectMap | None = None,
+        statistics: object = None,
+    ) -> None:
         self._chip = chip
+        self._own = None if statistics is None else checked(statistics)
+        self._statistics = self._own or statistics_named(chip.statistics.model)
         self._seed = seed
         self._defects = None if defects is None else check_defects(defects, chip, "defects")
         self._artifact: Artifact | None = None
@@ -72,8 +82,9 @@ class SimulatedDevice:
 
     @property
     def identity(self) -> str:
-        """A digest of the defects that it was given."""
-        return "whole" if self._defects is None else self._defects.sha256
+        """A digest of the defects that it was given, and the name of its own statistics."""
+        defects = "whole" if self._defects is None else self._defects.sha256
+        return defects if self._own is None else f"{defects}, {self._own.name}"
 
     @property
     def loaded(self) -> Artifact | None:
@@ -98,7 +109,9 @@ class SimulatedDevice:
         held, size = list(targets(artifact)), self._chip.crossbar
         room = torch.empty(len(held), 2, 2, size.rows, size.columns)
         self._cores = {
-            target.core: Core(self._chip, self._seed, target, part, self._stuck(target))
+            target.core: Core(
+                self._chip, self._seed, target, part, self._stuck(target), self._statistics
+            )
             for target, part in zip(held, room, strict=True)
         }
         self._changed()
@@ -128,7 +141,7 @@ class SimulatedDevice:
 
         Raises: OptionError where the device statistics are not those of single devices.
         """
-        model = self._chip.statistics.model
+        model = self._statistics.name
         if not model.startswith("hermes"):
             raise OptionError(
                 f"statistics.model {model!r} says nothing of single pulses: program with --method "

@@ -27,6 +27,24 @@ def sensitivity(chip: ChipSpec, workload: Workload, mode: Mode | None) -> tuple[
     return tuple(sorted(found, key=lambda m: -_strength(m, before)))
 
 
+def joint_range(chip: ChipSpec, workload: Workload, mode: Mode | None) -> tuple[Cost, Cost]:
+    """Time and energy with every assumed constant at half of its value, and at twice.
+
+    Both grow with each constant, so that no choice between half and twice lies outside.
+    """
+    low, high = (engine.cost(_all_moved(chip, factor), workload, mode) for factor in FACTORS)
+    return low, high
+
+
+def _all_moved(chip: ChipSpec, factor: float) -> ChipSpec:
+    for name, key in _assumed(chip):
+        table = getattr(chip, name)
+        value = getattr(table, key)
+        table = replace(table, **{key: type(value)(value * factor)})
+        chip = replace(chip, **{name: table})
+    return chip
+
+
 def _assumed(chip: ChipSpec) -> Iterator[tuple[str, str]]:
     for name in _TABLES:
         table = getattr(chip, name)

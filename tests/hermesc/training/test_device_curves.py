@@ -22,12 +22,7 @@ def test_errors_have_the_mean_and_spread_of_drawn_devices(age_s, g_max_share):
     curves = ChipCurves(chip).at(age_s, g_max)
     drawn = draw_error(curves, weight, torch.tensor([[2.0]]), torch.randn(weight.shape))
     stream = generator(1, "test")
-<<<<<<< HEAD
     target = torch.stack([weight.clamp(min=0), (-weight).clamp(min=0)]) * g_max / 2
-=======
-    target = torch.stack([shares.clamp(min=0), (-shares).clamp(min=0)]) * g_max
-    target = target[..., None].expand(-1, -1, DRAWS).contiguous()
->>>>>>> main
     held = pcm.program(chip.pcm, target, stream, within(chip))
     nu = pcm.drift_exponent(chip.pcm, target, stream)
     aged = pcm.drift(chip.pcm, held, nu, age_s)

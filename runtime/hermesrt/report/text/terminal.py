@@ -96,10 +96,11 @@ def matrix_table(artifact: Artifact) -> str:
             ", ".join(map(str, sorted({t.core for t in m.tiles}))),
             str(uses[m.name]),
             ", ".join(f"{g * 1e6:.1f}" for g in m.g_max_siemens),
+            m.mode,
         )
         for m in artifact.manifest.matrices
     ]
-    return table(("layer", "size", "tiles", "cores", "uses", "g_max (uS)"), rows)
+    return table(("layer", "size", "tiles", "cores", "uses", "g_max (uS)", "reads"), rows)
 
 
 def chip_text(chip: ChipSpec, tables: dict[str, dict[str, object]]) -> str:
