@@ -149,6 +149,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "compile": lambda: script("bench/compile.py"),
         "training": lambda: script("bench/training.py"),
         "spread": lambda: script("spread.py"),
+        "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block

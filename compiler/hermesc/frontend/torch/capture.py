@@ -261,11 +261,11 @@ def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, 
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
     exported, notes = select_branches(exported)
-    if _writes_in_place(exported):
-        places = places_in(exported.graph_module)
-        exported = exported.run_decompositions({})
-        restore_places(exported.graph, places)
-    return expand(exported), notes
+    writes = _writes_in_place(exported)
+    places = places_in(exported.graph_module) if writes else {}
+    exported, more = expand(exported, writes=writes)
+    restore_places(exported.graph, places)
+    return exported, notes + more
 
 
 def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
