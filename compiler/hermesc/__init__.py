@@ -101,5 +101,4 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_HOMES[name]), name)
     kind, _, study = name.partition("_")
     home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
-    home = "hermesc.training.train" if name == "train" else home
     return getattr(importlib.import_module(home), name)
