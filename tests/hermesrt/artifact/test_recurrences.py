@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import hermesc
 from hermesrt.artifact import io
 from hermesrt.errors import ArtifactError, InputError
-from hermesrt.files.container import pack, tensors_from_bytes, tensors_to_bytes, unpack
+from hermesrt.files.container import pack, unpack
+from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.program import Program
 
 from .conftest import PARTS, Edit
@@ -42,7 +43,7 @@ def rebuilt(whole: bytes, edit: Edit) -> bytes:
     tensors = tensors_from_bytes(parts[PARTS[1]], "test")
     edit(manifest, tensors)
     parts[PARTS[0]] = json.dumps(manifest).encode()
-    parts[PARTS[1]] = tensors_to_bytes(tensors)
+    parts[PARTS[1]] = tensor_chunks(tensors)
     return pack("program", parts)
 
 
