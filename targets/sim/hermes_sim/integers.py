@@ -44,7 +44,11 @@ class IntegerBlock:
         zero mean and norm 1 takes at most, [kind, polarity, columns]; None where nothing saturates.
     read: variance of the read noise, [rows, columns], in steps of the column; None without.
     read_step: counts squared of a step and a squared code, [columns].
-    zero, white, scale, offset, carry: as in RowBlock.
+    zero: offset of the converters, [columns], counts.
+    white: variance of the noise before the output code, [columns], counts squared; None without.
+    scale: output codes of a count, [columns].
+    offset: [columns], output codes.
+    carry: output codes of a code of the stage before.
     """
 
     rows: slice
@@ -65,9 +69,13 @@ class IntegerBlock:
 
 @dataclass(frozen=True, slots=True)
 class IntegerLayer:
-    """One MVM step in whole numbers; the other fields are those of LayerArrays.
+    """One MVM step in whole numbers.
 
+    converters: of all layers.
+    input_scale: input codes of a unit of input.
     blocks: its row blocks, in the order of the cascade.
+    output_step: output of an output code.
+    relu: whether a ReLU follows.
     """
 
     converters: Converters
@@ -179,7 +187,11 @@ class TorchBlock:
 
 @dataclass(frozen=True, slots=True)
 class TorchLayer:
-    """A layer that torch runs."""
+    """A layer that torch runs.
+
+    layer: itself.
+    blocks: its row blocks.
+    """
 
     layer: IntegerLayer
     blocks: tuple[TorchBlock, ...]
