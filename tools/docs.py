@@ -150,6 +150,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
         "spread": lambda: script("spread.py"),
+        "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block

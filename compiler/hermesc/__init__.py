@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hermesc.studies.chip.study import study_chip
     from hermesc.studies.kernels.study import study_kernels
     from hermesc.studies.programming.study import study_programming
+    from hermesc.studies.sweep.study import sweep
     from hermesrt.chip.spec import ChipSpec
     from hermesrt.run_report import RunReport
 
@@ -65,15 +66,17 @@ __all__ = [
     "study_chip",
     "study_kernels",
     "study_programming",
+    "sweep",
     "view",
 ]
-_MODULES = ("kernels", "sklearn")
-_CLASSES = {
+_MODULES = ("kernels", "sklearn", "training")
+_HOMES = {
     "Chip": "hermesc.api.notebook",
     "ChipSpec": "hermesrt.chip.spec",
     "Options": "hermesc.pipeline",
     "Program": "hermesc.api.notebook",
     "RunReport": "hermesrt.run_report",
+    "sweep": "hermesc.studies.sweep.study",
 }
 
 
@@ -87,8 +90,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"hermesc.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'hermesc' has no attribute {name!r}")
-    if name in _CLASSES:
-        return getattr(importlib.import_module(_CLASSES[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     kind, _, study = name.partition("_")
     home = f"hermesc.studies.{study}.study" if kind == "study" else "hermesc.api"
     return getattr(importlib.import_module(home), name)

@@ -17,8 +17,9 @@ from hermesc.analysis.model_inputs import (
     named_inputs,
 )
 from hermesc.analysis.mvm_workload import mvm_workloads
+from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
-from hermesc.frontend.torch.batch_place import refuse_sequence_first
+from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -118,7 +119,7 @@ def compile_model(
     calibration = calibration_inputs(graph, source.calibration, examples)
     independent = rows_are_independent(graph, weights, examples)
     if not independent and source.batch_dim is None and source.arguments is None:
-        refuse_sequence_first(captured.model, captured.example_inputs)
+        refuse_ambiguous(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
 
     def lay_out(arrays: ChipSpec, excluded: frozenset[int], gates: GateOptions) -> _Laid:
@@ -130,8 +131,9 @@ def compile_model(
         tiled = step("tile", tile, parts, own, workloads, arrays, options.place, mapping)
         verify.verify_tiled(tiled, own, arrays)
         quantized = step(
-            "quantize", quantize, tiled, own, calibration, independent, arrays, options.quantize
-        )
+            "quantize", quantize, tiled, own, calibration, independent, arrays,
+            options.quantize, source.input_ranges,
+        )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
         placed: Placed = step("place", place, quantized, arrays, options.place, mapping, excluded)
         verify.verify_placed(placed, arrays)
@@ -154,6 +156,7 @@ def compile_model(
     scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
 
+    predicted = predicted_errors(placed.quantized, weights, calibration, independent, chip)
     notes = input_notes(graph, examples, calibrated=source.calibration is not None)
     info = ProgramInfo(
         name=source.name,
@@ -162,6 +165,7 @@ def compile_model(
         rows_independent=independent,
         notes=(*source.notes, *captured.notes, *cancelled, *notes),
         classes=source.classes,
+        predicted=predicted,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact

@@ -53,9 +53,16 @@ def read_samples(artifact: Artifact, path: Path) -> Samples:
 
     Raises: InputError for an unreadable file, and for arrays of the wrong name, shape or dtype.
     """
-    arrays = read_arrays(path)
-    labels = arrays.pop(_LABELS, None)
-    return check_samples(artifact, arrays, labels, str(path))
+    return samples_of(artifact, read_arrays(path), str(path))
+
+
+def samples_of(artifact: Artifact, arrays: dict[str, NDArray[Any]], where: str) -> Samples:
+    """The same of a file's arrays.
+
+    Raises: InputError for arrays of the wrong name, shape or dtype.
+    """
+    labels = arrays.get(_LABELS)
+    return check_samples(artifact, {n: a for n, a in arrays.items() if n != _LABELS}, labels, where)
 
 
 def check_samples(

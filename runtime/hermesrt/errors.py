@@ -32,6 +32,11 @@ class Location:
             return shown(self.module) or "?"
         return f"{shown(self.file)}:{self.line}"
 
+    @property
+    def place(self) -> str:
+        """File and line, and the module that ran it, where both are known."""
+        return f"{self} in {shown(self.module)}" if self.file and self.module else str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -79,7 +84,7 @@ class UnsupportedOpError(ModelError):
         fault: str = "run neither on the chip nor on the host",
     ) -> None:
         self.refusals = tuple(refusals)
-        lines = [f"  {r.location}: {shown(r.op)}: {shown(r.reason)}" for r in self.refusals]
+        lines = [f"  {r.location.place}: {shown(r.op)}: {shown(r.reason)}" for r in self.refusals]
         count = len(self.refusals)
         super().__init__(
             f"{count} {noun}{'s' if count > 1 else ''} of the model can {fault}:\n"

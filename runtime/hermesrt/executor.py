@@ -108,6 +108,7 @@ def _recur(
     taken = [values[name] for name in step.takes]
     if not all(isinstance(v, Tensor) and v.is_floating_point() for v in taken):
         raise TypeError("its input and first states are not tensors of real numbers")
+    x: Tensor
     x, *states = taken
     rows = artifact.matrices[step.matrix].rows
     fault = fault_of_inputs(recurrence, rows, outputs, x, states)
@@ -115,7 +116,7 @@ def _recur(
         raise TypeError(fault)
     if device == "meta":
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
-    y = recur(
+    y: Tensor = recur(
         recurrence,
         x.float() if x.itemsize < 4 else x,
         states,

@@ -39,6 +39,10 @@ class ProgrammingReport:
             "seconds": self.wall_seconds,
             "cores": [{"core": c, "mvm_error": e} for c, e in outcome.errors.items()],
         }
+        lifetime = outcome.lifetime
+        if lifetime is not None:
+            result["lifetime_years"] = lifetime.years
+            result["pulses_a_device"] = lifetime.pulses
         counts = outcome.counts
         if counts is None:
             return result

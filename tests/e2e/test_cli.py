@@ -99,6 +99,7 @@ PROCESSES = {
     "view": ("net.hermes -o alone.svg", "alone.svg"),
     "chips": ("", "hermes-dpu"),
     "study": ("--help", "kernels"),
+    "sweep": ("--help", "kind = "),
     "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
@@ -235,7 +236,8 @@ def test_pulse_by_pulse_programming_tells_its_effort_and_draws_its_curve(folder:
     made = succeed_json("program", "net.hermes", "--method", "gdp", *out, cwd=folder)
     wanted = {
         "output", "method", "seed", "mvm_error_before", "mvm_error_after", "seconds", "cores",
-        "pulses", "verify_reads", "mvms", "chip_seconds", "chip_joules", "iterations",
+        "lifetime_years", "pulses_a_device", "pulses", "verify_reads", "mvms", "chip_seconds",
+        "chip_joules", "iterations",
     }  # fmt: skip
     assert wanted <= set(made)
     assert made["method"] == "gdp"
@@ -263,10 +265,11 @@ def test_programming_says_in_words_what_it_took(folder: Path) -> None:
     exact = ("step_share", "floor_siemens", "verify_counts")
     words = [w for key in exact for w in ("--set", f"chip.write_noise.{key}=0.0")]
     words += ["--method", "oneshot", "--seed", "2", "-o", "one.state"]
-    first, second, third = succeed("program", "net.hermes", *words, cwd=folder).splitlines()
+    first, second, third, last = succeed("program", "net.hermes", *words, cwd=folder).splitlines()
     assert first == "one.state: 1 core, oneshot weights, seed 2"
     assert 5 < float(second.removeprefix("MVM error ").split()[0]) < 30
     assert third.startswith("On the chip: ")
+    assert " years at one programming a day: at most 5 pulses a device each time" in last
     assert "pulses" in third
     assert "assumed" in third
 
@@ -501,6 +504,8 @@ BAD = {
     "effect of text": ("run net.hermes --set chip.effects.drift=1", "`effects.drift` must be a bo"),
     "age below zero": ("run net.hermes --state net.state --age -1d", "not a duration"),
     "foreign state": ("run net.hermes --state foreign.state", "belongs to another program"),
+    "batch below zero": ("compile net.py --batch-dim -1", "is not in the range"),
+    "batch of a file": ("compile net.onnx --batch-dim 1", "there is no such file"),
     "bad range": ("compile net.py --set quantize.range=mean", "must be one of max, percentile, de"),
     "percentile above all": ("compile net.py --set quantize.percentile=101", "from 0 to 100"),
     "plot of the published": ("program net.hermes --plot c.svg", "--plot: published weights are"),

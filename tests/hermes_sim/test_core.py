@@ -57,13 +57,15 @@ def set_levels(core_of: Callable[..., Core], device: int) -> Tensor:
 
 
 def test_reset_devices_are_half_normal(core_of: Callable[..., Core]) -> None:
-    """Below 5 counts in 99 % of the cells [LG23]."""
+    """Below 5 counts in 99 % of the cells and more [LG23]; four of them deviate as a cell without a
+    weight was published to (see `tests/hermesrt/programming/test_end_state.py`)."""
     core = core_of()
     core.pulse(pulses("reset", 2), 1)
     g = of(core, 2)
     assert g.min() >= 0
-    assert g.quantile(0.99).item() == pytest.approx(5 * 0.129375e-6, rel=0.05)
-    assert g.mean().item() == pytest.approx(0.251e-6 * math.sqrt(2 / math.pi), rel=0.03)
+    assert g.quantile(0.99).item() < 5 * 0.129375e-6
+    assert g.mean().item() == pytest.approx(0.109e-6 * math.sqrt(2 / math.pi), rel=0.03)
+    assert g.square().mean().sqrt().item() == pytest.approx(0.109e-6, rel=0.03)
 
 
 def test_set_devices_are_log_normal(core_of: Callable[..., Core]) -> None:
@@ -212,7 +214,7 @@ def test_a_verify_read_sums_the_devices_asked_for(
     assert float((read - wanted).abs().max()) < 0.501
 
 
-def test_a_verify_read_has_a_count_of_noise_and_that_of_the_devices(
+def test_a_verify_read_has_a_noise_of_its_own_and_that_of_the_devices(
     core_of: Callable[..., Core],
 ) -> None:
     core = core_of()
@@ -226,7 +228,9 @@ def test_a_verify_read_has_a_count_of_noise_and_that_of_the_devices(
     assert not torch.equal(reads[0], reads[1])
     assert torch.equal(reads[0], core.verify((0, 1), 0)), "a call's number makes its noise"
     wrong = reads - held.sum(0) / 0.129375e-6
-    wanted = 1 + variance / 0.129375e-6**2 + 1 / 12  # rounding
+    own = math.sqrt((0.048 * 80) ** 2 - 5**2 / 3)  # counts: [KA22] less the margin's
+    assert core.chip.write_noise.verify_counts == pytest.approx(own, abs=0.05)
+    wanted = 2.5**2 + variance / 0.129375e-6**2 + 1 / 12  # rounding
     assert (wrong.square() / wanted).mean().item() == pytest.approx(1.0, rel=0.01)
 
 

@@ -3,6 +3,8 @@
 Codes, weights and gains are small multiples of powers of two, so that both sum exactly.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,11 +34,17 @@ FREE = Converters(
     output_levels=127,
     phase_limit=1e9,
     counter_limit=1e9,
-    count_code=True,
+    counting="round",
+    counted="line",
     rounding="truncate",
     asymmetry=0.0,
     four_phase=True,
 )
+WHOLE: dict[str, Callable[[float], float]] = {
+    "round": lambda c: float(round(c)),
+    "floor": math.floor,
+    "truncate": math.trunc,
+}
 NARROW = replace(FREE, phase_limit=60.0, counter_limit=90.0)
 
 
@@ -89,7 +97,27 @@ def slow_counts(c: Converters, s: RowBlock, vector: list[float], column: int) ->
     positive = min(phase(1, 0) + phase(-1, 1), c.counter_limit)
     negative = min(phase(1, 1) + phase(-1, 0), c.counter_limit)
     counts = float(s.zero[column]) + (positive - negative) * float(s.gain[column])
-    return float(round(counts)) if c.count_code else counts
+    return WHOLE[c.counting](counts) if c.counting else counts
+
+
+def slow_apart(c: Converters, s: RowBlock, vector: list[float], column: int) -> float:
+    """The same where each counter or each phase becomes whole for itself."""
+    whole, part = WHOLE[c.counting or "round"], float(s.zero[column]) / (4 if c.four_phase else 2)
+
+    def counter(way: int) -> float:
+        phases = []
+        for sign, polarity in ((1, 0), (-1, 1)) if way > 0 else ((1, 1), (-1, 0)):
+            on = [max(sign * code, 0.0) for code in vector]
+            cells = s.pair[polarity, :, column].tolist()
+            current = sum(code * g for code, g in zip(on, cells, strict=True)) * s.unit
+            phases.append(min(current, c.phase_limit))
+        phases = phases if c.four_phase else [sum(phases)]
+        read = [max(p * float(s.gain[column]) + way * part, 0.0) for p in phases]
+        if c.counted == "phase":
+            read = [whole(r) for r in read]
+        return min(whole(sum(read)), c.counter_limit)
+
+    return counter(1) - counter(-1)
 
 
 def slow_all(c: Converters, s: RowBlock, codes: Tensor) -> list[list[float]]:
@@ -97,7 +125,33 @@ def slow_all(c: Converters, s: RowBlock, codes: Tensor) -> list[list[float]]:
     return [[slow_counts(c, s, v, column) for column in columns] for v in codes.tolist()]
 
 
-@pytest.mark.parametrize("converters", [FREE, NARROW, replace(NARROW, count_code=False)])
+@pytest.mark.parametrize("rounding", list(WHOLE))
+@pytest.mark.parametrize("each", ["counter", "phase"])
+@pytest.mark.parametrize("four_phase", [True, False])
+def test_counters_and_phases_become_whole_for_themselves(
+    rounding: str, each: str, four_phase: bool
+) -> None:
+    converters = replace(NARROW, counting=rounding, counted=each, four_phase=four_phase)
+    pair, codes = drawn(3, rows=8, columns=5, vectors=12)
+    gain = torch.tensor([1.0, 0.75, 1.25, 0.5, 1.5])
+    zero = torch.tensor([0.0, 1.0, -2.0, 0.25, -0.25])
+    stage = stage_of(pair, converters, unit=2.0, gain=gain, zero=zero)
+    found = core_counts(converters, stage, codes, silent).tolist()
+    wanted = [[slow_apart(converters, stage, v, c) for c in range(5)] for v in codes.tolist()]
+    assert found == wanted
+    assert all(float(value).is_integer() for line in found for value in line)
+
+
+def test_a_line_counts_as_its_rounding_says() -> None:
+    pair, codes = drawn(4, rows=8, columns=5, vectors=12)
+    for rounding in WHOLE:
+        converters = replace(FREE, counting=rounding)
+        stage = stage_of(pair, converters, zero=torch.full((5,), 0.4))
+        found = core_counts(converters, stage, codes, silent)
+        assert found.tolist() == slow_all(converters, stage, codes)
+
+
+@pytest.mark.parametrize("converters", [FREE, NARROW, replace(NARROW, counting=None)])
 @pytest.mark.parametrize("seed", range(5))
 def test_counts_equal_a_loop_over_phases(converters: Converters, seed: int) -> None:
     pair, codes = drawn(seed, rows=8, columns=5, vectors=12)
@@ -246,7 +300,7 @@ def slow_layer(layer: LayerArrays, x: list[float], columns: int) -> list[float]:
             if index == len(layer.stages) - 1 and layer.relu:
                 value = max(value, 0.0)
             code = max(-c.output_levels, min(c.output_levels, int(value)))  # toward zero
-        result.append(code * layer.output_step)
+        result.append(code * float(layer.output_step[0]))
     return result
 
 
@@ -264,7 +318,7 @@ def test_a_cascade_carries_the_code_of_the_stage_before(converters: Converters, 
                 pair[:, rows], converters, rows.start, scale=scale, offset=offset - 0.5, carry=carry
             )
         )
-    layer = LayerArrays(converters, 0.5, tuple(stages), 0.25, relu)
+    layer = LayerArrays(converters, 0.5, tuple(stages), torch.full((4,), 0.25), relu)
     wanted = [slow_layer(layer, x, 4) for x in (2 * codes).tolist()]
     assert layer_mvm(layer, 2 * codes, silent).tolist() == wanted
     assert any(v < 0 for row in wanted for v in row) != relu
@@ -274,7 +328,7 @@ def normal(_: int, __: int, out: Tensor) -> Tensor:
     return out.normal_(generator=torch.Generator().manual_seed(0))
 
 
-UNROUNDED = replace(FREE, count_code=False)
+UNROUNDED = replace(FREE, counting=None)
 
 
 def test_read_noise_has_the_variance_of_its_devices() -> None:
@@ -307,7 +361,8 @@ def test_each_stage_has_noise_of_its_own_and_each_vector_too() -> None:
         stage_of(torch.zeros(2, 1, 3), start=i, variance=torch.ones(1, 3), carry=0.5)
         for i in range(2)
     ]
-    y = layer_mvm(LayerArrays(wide, 1.0, tuple(stages), 1.0, False), torch.ones(5, 2), numbered)
+    layer = LayerArrays(wide, 1.0, tuple(stages), torch.ones(3), False)
+    y = layer_mvm(layer, torch.ones(5, 2), numbered)
     assert y.flatten().tolist() == [1000.0 + 1.5 * i for i in range(15)]
 
 
@@ -316,7 +371,7 @@ def test_many_vectors_give_what_each_gives_alone() -> None:
     stages = tuple(
         stage_of(pair[:, r], NARROW, r.start, carry=0.5) for r in (slice(0, 4), slice(4, 6))
     )
-    layer = LayerArrays(NARROW, 1.0, stages, 1.0, False)
+    layer = LayerArrays(NARROW, 1.0, stages, torch.ones(5000), False)
     together = layer_mvm(layer, codes, silent)
     alone = torch.cat([layer_mvm(layer, vector[None], silent) for vector in codes])
     assert torch.equal(together, alone)

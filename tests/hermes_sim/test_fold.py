@@ -265,6 +265,32 @@ def test_output_code(
     assert float((free - free.round()).abs().max()) > 0.4
 
 
+def test_a_floor_of_the_output_code_is_below_the_value(
+    deployed: Deployed, only: Only, matrix: Tensor, x: Tensor
+) -> None:
+    coded = deployed(only("output_code") | {"ldpu_code.rounding": "floor"})
+    step = coded.compiled.artifact.mvms[0].output_max[-1] / 127
+    missing = (x @ matrix - coded(x)) / step
+    assert float(missing.min()) > -0.01
+    assert float(missing.max()) < 1.01
+
+
+def test_columns_may_have_output_ranges_of_their_own(
+    deployed: Deployed, only: Only, matrix: Tensor, x: Tensor
+) -> None:
+    """A column of a hundredth of the others loses its small outputs in a range of the layer."""
+    small = matrix.clone()
+    small[:, 0] /= 100
+    exact = x @ small
+    error = {}
+    for whose in ("layer", "column"):
+        chip = deployed(only("output_code") | {"ldpu_code.range": whose}, small, x)
+        error[whose] = ((chip(x) - exact).norm(dim=0) / exact.norm(dim=0)).tolist()
+    assert error["layer"][0] > 0.3
+    assert error["column"][0] < 0.05
+    assert error["column"][1:] <= [1.05 * e for e in error["layer"][1:]]
+
+
 # Each effect of a whole chip, and what makes it felt.
 FELT: dict[str, dict[str, str]] = {
     "input_code": {},

@@ -25,7 +25,8 @@ FREE = Converters(
     output_levels=127,
     phase_limit=float("inf"),
     counter_limit=float("inf"),
-    count_code=True,
+    counting="round",
+    counted="line",
     rounding="truncate",
     asymmetry=0.0,
     four_phase=True,
@@ -63,7 +64,8 @@ def arrays(
         )
         stages.append(replace(stage, **more))
         start += rows
-    return LayerArrays(converters, 60.0, tuple(stages), 0.125, False)
+    steps = 0.125 + torch.arange(columns) / 64
+    return LayerArrays(converters, 60.0, tuple(stages), steps, False)
 
 
 def inputs(rows: int, columns: int) -> Tensor:
@@ -182,7 +184,8 @@ def slow_block(c: Converters, b: IntegerBlock, codes: list[int], column: int) ->
     if not c.four_phase:
         limit = np.float32(min(c.phase_limit, c.counter_limit))
         counts = np.clip(counts, -limit, limit)
-    return np.float32(np.round(counts)) if c.count_code else counts
+    whole = {"round": np.round, "floor": np.floor, "truncate": np.trunc}
+    return counts if c.counting is None else np.float32(whole[c.counting](counts))
 
 
 def slow(layer: IntegerLayer, x: list[float], column: int) -> float:
@@ -202,7 +205,7 @@ def slow(layer: IntegerLayer, x: list[float], column: int) -> float:
             value = np.trunc(value) if c.rounding == "truncate" else np.round(value)
         before = np.maximum(value, np.float32(0)) if last else value
     assert before is not None
-    return float(before * np.float32(layer.output_step))
+    return float(before * layer.output_step.numpy()[column])
 
 
 CASES = {
@@ -210,7 +213,9 @@ CASES = {
     "one phase": ONE_PHASE,
     "one phase without asymmetry": replace(ONE_PHASE, asymmetry=0.0),
     "no saturation": FREE,
-    "no count code": replace(STOPPED, count_code=False),
+    "no count code": replace(STOPPED, counting=None),
+    "counts down": replace(STOPPED, counting="floor"),
+    "counts toward zero": replace(STOPPED, counting="truncate"),
     "no output code": replace(STOPPED, rounding=None),
     "nearest": replace(STOPPED, rounding="nearest"),
     "few levels": replace(STOPPED, input_levels=7, output_levels=15),
@@ -322,7 +327,8 @@ def test_layers_that_are_not_in_whole_numbers_run_in_fp32(kernel: Kernel) -> Non
     wide = arrays(FREE, (600,), 4)
     exact = arrays(replace(FREE, input_levels=None), (20,), 4)
     fine = arrays(replace(FREE, input_levels=511), (20,), 4)
-    for layer in (wide, exact, fine):
+    apart = arrays(replace(FREE, counted="counter"), (20,), 4)
+    for layer in (wide, exact, fine, apart):
         x, reads = inputs(20, layer.stages[0].rows.stop), numbered(20)
         run = runner(layer, STREAMS[:1], kernel)
         assert not isinstance(run, KernelLayer)
@@ -337,8 +343,8 @@ def test_layers_that_are_not_in_whole_numbers_run_in_fp32(kernel: Kernel) -> Non
 def test_the_noise_of_outputs_has_the_mean_and_variance_of_its_equations(compiled: bool) -> None:
     """counts = sum + zero + normal sqrt(c^2 V + white), of reads, rows, columns and stages."""
     found = next((load(name) for name in INSTRUCTIONS if runs(name)), None)
-    bare = replace(FREE, count_code=False, rounding=None)
-    layer = replace(arrays(bare, (256,), 40), output_step=1.0)
+    bare = replace(FREE, counting=None, rounding=None)
+    layer = replace(arrays(bare, (256,), 40), output_step=torch.ones(40))
     run = runner(layer, STREAMS[:1], found if compiled else None)
     stage, reads = layer.stages[0], mix(numbered(20_000))
     assert stage.variance is not None and stage.white is not None

@@ -1,15 +1,20 @@
 """Recurrences in time: the timeline against the reference, and schedules made by hand."""
 
+import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.export import Dim
 
 import hermesc
+from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
 from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
+from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.workload import MvmWork, workload
 
 from .reference import Reference
 
@@ -68,3 +73,124 @@ def test_time_steps_follow_each_other_as_the_reference_says(
         assert ran.done.times.tolist() == wanted[step.step.name]
         path = critical_path(ran.done, ran.done.count - 1)
         assert sum(path.values()) == ran.done.last
+
+
+def quick_chip(*more: tuple[str, str]) -> ChipSpec:
+    """Times that add up by hand: byte 1 ns, MVM 100 ns, output 2 ns, stage 50 ns, host 1 ns an
+    operation and two a function."""
+    numbers = {
+        "host_link_time.byte_ns": "1", "mvm_time.one_phase_ns": "100",
+        "ldpu_time.output_interval_ns": "2", "stage_time.stage_ns": "50", "link_time.byte_ns": "1",
+        "host_time.op_ns": "1", "host_time.transcendental_ops": "2",
+    }  # fmt: skip
+    return load_chip("hermes", [*numbers.items(), *more])
+
+
+class Outputs(nn.Module):
+    """The outputs of recurrent layers alone."""
+
+    def __init__(self, *layers: nn.RNNBase) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)[0]
+        return x
+
+
+def times(model: nn.Module, x: Tensor, chip: ChipSpec, unit: str) -> list[list[int]]:
+    """When each token of each product is there, in ns, read in one phase."""
+    options = parse_options([("gates.unit", unit)])
+    work = hermesc.compile(model, (x,), chip=chip, options=options).workload()
+    timeline = Timeline(chip, work, "1-phase")
+    ran = [timeline.run(step).done.times for step in work.work if isinstance(step, MvmWork)]
+    return [(t // 1000).tolist() for t in ran if t is not None]
+
+
+def test_a_time_step_waits_for_the_gates_of_the_one_before() -> None:
+    """3 inputs and 2 hidden values: 5 bytes in, an MVM, 8 outputs of the LDPU, its pipeline; then
+    on the host 4 operations and 5 functions a value."""
+    step = 5 + 100 + 8 * 2 + 50 + 2 * (4 + 5 * 2)
+    layer = Outputs(nn.LSTM(3, 2, batch_first=True))
+    (found,) = times(layer, torch.randn(2, 4, 3), quick_chip(), "host")
+    assert found == [step * (i + 1) for i in range(4)]
+
+
+def test_the_chips_own_gates_take_their_time_and_no_host() -> None:
+    """The gate unit's 60 ns behind the LDPU's last output and its pipeline; 2 bytes leave."""
+    step = 5 + 100 + 8 * 2 + 50 + 60
+    layer = Outputs(nn.LSTM(3, 2, batch_first=True))
+    (found,) = times(layer, torch.randn(2, 4, 3), quick_chip(), "auto")
+    assert found == [step * (i + 1) for i in range(4)]
+
+
+def test_a_second_layer_follows_the_first_one_step_behind() -> None:
+    """Two layers in the chip's gate unit, on cores of their own: the second one's step i waits for
+    the first one's step i, and is shorter by a byte in."""
+    layer = Outputs(nn.LSTM(3, 2, batch_first=True), nn.LSTM(2, 2, batch_first=True))
+    first, second = times(layer, torch.randn(2, 4, 3), quick_chip(), "auto")
+    step = 5 + 100 + 8 * 2 + 50 + 60
+    assert first == [step * (i + 1) for i in range(4)]
+    assert second == [step * (i + 1) + step - 1 for i in range(4)]
+
+
+def test_the_other_direction_is_there_at_once_and_waits_for_all_inputs() -> None:
+    """The linear layer's tokens come every 100 ns; a GRU back in time begins with the last one, and
+    all its results are there when its first time step is: 8 outputs, 5 operations and 3 functions a
+    value."""
+    model = Network([nn.Linear(3, 3), nn.GRU(3, 2, batch_first=True, bidirectional=True)])
+    linear, forward, back = times(model, torch.randn(2, 4, 3), quick_chip(), "auto")
+    step = 5 + 100 + 8 * 2 + 50 + 2 * (5 + 3 * 2)
+    assert linear == [3 + 100 * (i + 1) + 3 * 2 + 50 for i in range(4)]
+    assert forward == [linear[0] + step * (i + 1) for i in range(4)]
+    assert len(back) == 1
+    assert back[0] >= linear[3] + 4 * step
+
+
+@pytest.mark.parametrize(
+    ("mode", "step_ns", "step_uj"), [("1-phase", 1043, 3.46), ("4-phase", 1430, 5.24)]
+)
+def test_the_published_step_takes_its_published_time_and_energy(
+    mode: Mode, step_ns: float, step_uj: float
+) -> None:
+    """Le Gallo 2023, Table I: 1008 x 2016 on 32 cores with the GDPU, time and energy within 3 %;
+    host work and transfers left out, as in the paper."""
+    free = ("host_link_time.byte_ns", "host_time.op_ns", "host_energy.op_pj")
+    chip = load_chip("hermes", [(k, "0.0") for k in (*free, "host_link_energy.byte_pj")])
+    layer = Outputs(nn.LSTM(504, 504, bias=False, batch_first=True))
+    shapes = ({1: Dim.DYNAMIC},)
+    program = hermesc.compile(layer, (torch.randn(2, 3, 504),), chip=chip, dynamic_shapes=shapes)
+    assert len(program.artifact.cores) == 32
+    for steps in (1, 10):
+        work = workload(program.artifact, {"x": (1, steps, 504)})
+        found = cost(chip, work, mode)
+        assert found.latency_ps / 1000 == pytest.approx(steps * step_ns, rel=0.03)
+        assert found.energy_pj / 1e6 == pytest.approx(steps * step_uj, rel=0.03)
+        assert found.latency_by["gdpu"] == 60_000 * steps
+
+
+def test_sequences_of_a_batch_that_the_model_fixes_share_each_time_step() -> None:
+    """Three sequences at once: a step's vectors follow each other through the array, and their
+    gates are one operation."""
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.GRU(3, 300, batch_first=True), nn.Linear(300, 2)
+            self.offset = nn.Parameter(torch.randn(3, 5, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.head(self.layer(x + self.offset)[0])
+            return found
+
+    chip = load_chip("hermes")
+    work = hermesc.compile(Fixed(), (torch.randn(3, 5, 3),), chip=chip).workload()
+    (first, _) = (w for w in work.work if isinstance(w, MvmWork))
+    assert (first.steps, first.vectors) == (5, 15)
+    wanted = Reference(chip, work, None).run()
+    timeline = Timeline(chip, work, None)
+    for done in (timeline.run(step) for step in work.work):
+        assert done.done.times is not None
+        assert done.done.times.tolist() == wanted[done.work.step.name]
+        assert sum(critical_path(done.done, done.done.count - 1).values()) == done.done.last

@@ -17,6 +17,8 @@ from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.partition import PartitionOptions, partition
+from hermesc.passes.recur import recur
+from hermesc.passes.roll import roll
 from hermesrt.chip.load import load_chip
 
 from .case import Case
@@ -62,6 +64,8 @@ def run_front(
     chip = load_chip("hermes")
     graph, weights = convolve(graph, weights, chip, ConvolveOptions())
     verify.verify_graph(graph, weights, "convolve")
+    graph, weights = recur(*roll(graph, weights))
+    verify.verify_graph(graph, weights, "recur")
     graph, weights = decompose(graph, weights)
     verify.verify_graph(graph, weights, "decompose")
     partitioned, weights = partition(graph, weights, options or PartitionOptions())

@@ -71,7 +71,7 @@ NETWORKS = (
     ),
     layers(
         "lstm",
-        1,
+        2,
         lambda m, x: m.l(m.r(x)[0][:, -1]),
         *X3,
         r=lambda: nn.LSTM(16, 8, batch_first=True),
@@ -79,7 +79,7 @@ NETWORKS = (
     ),
     layers(
         "gru",
-        1,
+        2,
         lambda m, x: m.l(m.r(x)[0][:, -1]),
         *X3,
         r=lambda: nn.GRU(16, 8, batch_first=True),

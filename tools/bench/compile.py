@@ -1,13 +1,17 @@
 """Time of compilation against tiles: each step's CPU time, memory, and growth.
 
 Layers of 256 x 2048, eight full tiles each, on as many chips as it takes, calibrated on few rows;
-the heuristic placer. `per tile`, of one line over that of the first, says how far from linear it
-is; `all` leaves capture out, which is torch's own. Peak memory is that of compilation, weights and
-torch in it, before the program is written (2,000 full tiles are 500 MiB of weights).
+the heuristic placer. `file` writes the program, sha256 and all, and reads it back. `per tile`, of
+one line over that of the first, says how far from linear it is; `all` leaves capture out, which is
+torch's own. `MiB` is peak memory to the end, reading included, with torch and the model in it;
+`above` is how much of that came after the model was made, over the size of its weights (2,000 full
+tiles are 500 MiB).
 """
 
 import resource
+import tempfile
 import time
+from pathlib import Path
 
 import clock  # noqa: F401  first: it sets the number of threads
 import torch
@@ -15,8 +19,8 @@ from torch import Tensor, nn
 
 from hermesc.pipeline import ModelSource, Options, compile_model
 from hermesc.placement.options import PlaceOptions
-from hermesrt.artifact.io import from_bytes, to_bytes
 from hermesrt.chip.load import load_chip
+from hermesrt.program import Program
 
 SHOWN = ("tile", "quantize", "place", "route", "emit")
 EACH = 8  # tiles of a layer
@@ -35,7 +39,11 @@ class Wide(nn.Module):
 
 def main() -> None:
     """One line for each size."""
-    print(" ".join(f"{n:>8}" for n in ("tiles", "chips", *SHOWN, "file", "all", "per tile", "MiB")))
+    print(
+        " ".join(
+            f"{n:>8}" for n in ("tiles", "chips", *SHOWN, "file", "all", "per tile", "MiB", "above")
+        )
+    )
     base = 0.0
     for tiles in (32, 128, 512, 2000):
         base = row(tiles, base)
@@ -52,20 +60,31 @@ def row(tiles: int, base: float) -> float:
         marks.append(time.process_time())
 
     torch.manual_seed(0)
-    source = ModelSource(Wide(tiles // EACH).eval(), (torch.randn(4, 256),))
+    model = Wide(tiles // EACH).eval()
+    weights = sum(p.nbytes for p in model.parameters()) / 2**20
+    held = _held()
+    source = ModelSource(model, (torch.randn(4, 256),))
     options = Options(place=PlaceOptions(chips=chips, solver="heuristic"))
     artifact = compile_model(source, load_chip("hermes"), options, observe)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.process_time()
-    from_bytes(to_bytes(artifact), "bench")
+    with tempfile.TemporaryDirectory() as folder:
+        written = Program.of(artifact)
+        written.save(Path(folder) / "p.hermes")
+        assert Program.load(Path(folder) / "p.hermes").sha256 == written.sha256
     times["file"] = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     total = sum(seconds for name, seconds in times.items() if name != "capture")
     base = base or total / tiles
     shown = " ".join(f"{times[name]:>8.3f}" for name in (*SHOWN, "file"))
-    print(
-        f"{tiles:>8} {chips:>8} {shown} {total:>8.3f} {total / tiles / base:>7.2f}x {memory:>8.0f}"
-    )
+    growth = f"{total / tiles / base:>7.2f}x {peak:>8.0f} {(peak - held) / weights:>7.2f}x"
+    print(f"{tiles:>8} {chips:>8} {shown} {total:>8.3f} {growth}")
     return base
+
+
+def _held() -> float:
+    """Memory in use now, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 if __name__ == "__main__":

@@ -62,10 +62,11 @@ class ContractionFinder:
     def find(self, op: Digital) -> Contraction | None:
         """The operation's contraction, without dimensions over which the matrix only repeats itself
         and summed over its idle ones; None if it has not exactly one constant operand."""
-        found = self._read(op)
+        found = self.read(op)
         return None if found is None else _without_idle_dimensions(_without_repeats(found))
 
-    def _read(self, op: Digital) -> Contraction | None:
+    def read(self, op: Digital) -> Contraction | None:
+        """The same with a label for every dimension of the operand as it is written."""
         if not isinstance(op.type, TensorType) or op.type.dtype not in _FLOATS:
             return None
         args, kwargs = op.call.args, dict(op.call.kwargs)

@@ -45,6 +45,7 @@ def compile(
     mapping: Layers | str | Path | None = None,
     max_accuracy_drop: float = inf,
     batch_dim: int | None = None,
+    input_ranges: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
@@ -67,6 +68,7 @@ def compile(
     mapping: layers to place as said, or the published mapping file that says it.
     max_accuracy_drop: with it, it is the program of `digital_fallback`.
     batch_dim: where the batch lies in a torch model's tensors; the program has it first.
+    input_ranges: where the inputs of layers clip, as training has learned it.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
     said = _settings(options, settings)
@@ -76,6 +78,7 @@ def compile(
     spec = _chip(chip, said)
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
+    source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
     layers = _layers(mapping, spec, passes.place.chips)
     if budget.max_accuracy_drop == inf:
         return Program.of(compile_model(source, spec, passes, observe, layers, known))

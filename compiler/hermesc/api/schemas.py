@@ -46,6 +46,9 @@ def _chip() -> Schema:
     """Whole, or what differs from another chip."""
     found = schema_of(ChipSpec, _PEDIGREE)
     whole = found.pop("required")
+    for table in found["properties"].values():
+        if table.get("type") == "object":  # a file on a base may name another table of it
+            table["type"] = ["object", "string"]
     found["properties"]["base"] = {
         "type": "string",
         "description": "The installed chip whose tables hold where this file has none.",

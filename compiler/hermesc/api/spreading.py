@@ -67,13 +67,13 @@ def spread(
     compiled = program_of(program, chip_settings)
     samples = read_samples(compiled.artifact, data) if data else example_samples(compiled.artifact)
     runs: list[tuple[RunReport, ...]] = []
-    exact = _Reference(samples)
+    exact = Reference(samples)
     for draw in range(draws):
         chip = Chip(compiled, simulate(compiled.artifact.chip, first + draw, defects))
         chip.program(method or "published")
         if not runs:
             cost = chip.device.cost(compiled.workload(samples), mode)
-        runs.append(tuple(_read(compiled, chip, samples, times, mode, exact, cost)))
+        runs.append(tuple(read_chip(compiled, chip, samples, times, mode, exact, cost)))
         if progress is not None:
             progress(draw + 1, draws)
     report = SpreadReport(tuple(runs))
@@ -93,7 +93,7 @@ def parse_ages(ages: Ages) -> tuple[float, ...]:
     return found
 
 
-class _Reference:
+class Reference:
     """FP32 results, computed by the first run that needs them and kept where they are few."""
 
     def __init__(self, samples: Samples) -> None:
@@ -115,13 +115,13 @@ class _Reference:
             self._kept = kept
 
 
-def _read(
+def read_chip(
     program: Program,
     chip: Chip,
     samples: Samples,
     ages: Iterable[float],
     mode: Mode | None,
-    exact: _Reference,
+    exact: Reference,
     cost: Cost,
 ) -> Iterator[RunReport]:
     """A chip at each age, with the read noise of a first run."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from hermesc.app.digital_fallback import DigitalFallback
 from hermesc.app.stage_log import StageSeconds
+from hermesrt.facts.errors import layer_errors
 from hermesrt.facts.placement import placement_json
 from hermesrt.program import Program
 from hermesrt.report.text.terminal import account_table, compile_summary
@@ -51,6 +52,10 @@ class CompileReport:
                 }
                 for step in artifact.mvms
             ],
+            "predicted_errors": [
+                {"label": layer.label, "drowns": layer.drowns} | asdict(layer.found)
+                for layer in layer_errors(artifact)
+            ],
             "defects": [asdict(layer) for layer in artifact.manifest.defects],
             "notes": list(artifact.manifest.notes),
             "sha256": self.program.sha256,
@@ -59,7 +64,12 @@ class CompileReport:
 
     def _refusals(self) -> list[dict[str, str]]:
         return [
-            {"op": a.op, "location": str(a.location), "reason": a.reason}
+            {
+                "op": a.op,
+                "location": str(a.location),
+                "module": a.location.module,
+                "reason": a.reason,
+            }
             for a in self.program.artifact.manifest.account
             if a.unit == "digital"
         ]

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hermesc.app.digital_fallback import FallbackOptions
+from hermesc.passes.assign_gates import GateOptions
 from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
@@ -24,6 +25,7 @@ class _Settings:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    gates: GateOptions = field(default_factory=GateOptions)
     fallback: FallbackOptions = field(
         default_factory=FallbackOptions, metadata={"group": "partition"}
     )
@@ -93,5 +95,5 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
     Raises: OptionError for an unknown name or value.
     """
     found = parse_groups(_Settings, settings)
-    options = Options(found.partition, found.quantize, found.place, found.convolve)
+    options = Options(found.partition, found.quantize, found.place, found.convolve, found.gates)
     return options, found.fallback

@@ -76,6 +76,7 @@ _COMMANDS = {
     "run": "hermesc.cli.run:run_command",
     "schema": "hermesc.cli.show:schema_command",
     "study": "hermesc.cli.study:study_command",
+    "sweep": "hermesc.cli.sweep:sweep_command",
     "view": "hermesc.cli.view:view_command",
 }
 

@@ -29,6 +29,11 @@ from hermesrt.files.atomic import check_writable
 @click.option(
     "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
 )
+@click.option(
+    "--batch-dim",
+    type=click.IntRange(0),
+    help="Where the batch lies in a torch model's tensors; the program has it first. [0]",
+)
 @defects_option("What is broken on the chip, to go round it: .toml or .npz; see `defects`.")
 @set_option
 @click.option("--dump", type=FILE, help="Write each stage as text to this folder.")
@@ -40,6 +45,7 @@ def compile_command(
     settings: tuple[str, ...],
     dump: Path | None,
     as_json: bool,
+    batch_dim: int | None,
     **files: Any,
 ) -> None:
     """Compile MODEL to a program.
@@ -69,6 +75,6 @@ def compile_command(
     budget, log = fallback.max_accuracy_drop, StageLog(dump)
     with counting("simulated runs") as progress:
         files |= {"observe": log, "progress": progress, "max_accuracy_drop": budget}
-        program = compile(model, chip=chip, options=options, **files)
+        program = compile(model, chip=chip, options=options, batch_dim=batch_dim, **files)
     program.save(output)
     show(CompileReport(program, output, tuple(log.stages), log.fallback), as_json=as_json)

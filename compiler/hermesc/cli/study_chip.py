@@ -40,7 +40,17 @@ if TYPE_CHECKING:
 @place_options
 @file_options
 @click.option(
-    "--explain", is_flag=True, help="Also with one thing changed at a time; many times longer."
+    "--explain",
+    is_flag=False,
+    flag_value="effects",
+    type=click.Choice(("effects", "converters")),
+    help="Also with one thing changed at a time, of the chip's effects, or with each combination "
+    "of how its converters take whole codes; many times longer. [effects, if no word is given]",
+)
+@click.option(
+    "--errors-only",
+    is_flag=True,
+    help="Kernel errors without accuracies, in a third of the time.",
 )
 @json_option
 def chip_command(
@@ -51,7 +61,8 @@ def chip_command(
     experiment: Path | None,
     execution: "Execution",
     files: StudyFiles,
-    explain: bool,
+    explain: str | None,
+    errors_only: bool,
     as_json: bool,
 ) -> None:
     """Predict the kernel errors and accuracies that were measured on the real chip.
@@ -70,6 +81,7 @@ def chip_command(
             experiment=None if experiment is None else read_experiment(experiment),
             **chosen,
             explain=explain,
+            errors_only=errors_only,
             execution=watched,
             **files,
         )

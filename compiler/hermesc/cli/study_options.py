@@ -110,6 +110,12 @@ file_options = grouped(
     click.option("-o", "--output", type=FILE, help="Write every run here: .csv."),
     plot_option("Write the picture here: .svg, .png or .pdf."),
 )
+table_options = grouped(
+    "files",
+    StudyFiles,
+    click.option("-o", "--output", type=FILE, help="Write the table here: .csv, .json, .parquet."),
+    plot_option("Draw accuracy against energy, latency and cores: .svg, .png or .pdf."),
+)
 setup_options = grouped(
     "chosen",
     _setup,

@@ -39,6 +39,11 @@ def load_model(spec: str, request: ModelRequest | None = None) -> ModelSource:
     if path.suffix == ".onnx":
         require("onnx", str(path))
     request = replace(request, model=path, name=path.stem, folder=path.parent, where=f"{path}: ")
+    if request.batch_dim:
+        raise ModelError(
+            f"{path}: batch_dim is {request.batch_dim}: only an nn.Module has its batch elsewhere "
+            "than first; leave it out"
+        )
     return _maker(_FILES[path.suffix])(request)
 
 
@@ -57,6 +62,11 @@ def make_source(request: ModelRequest) -> ModelSource:
         raise ModelError(
             f"{request.place('model')} is a {type(request.model).__name__}, not an nn.Module, a "
             "fitted scikit-learn estimator, an onnx.ModelProto or a torch.export.ExportedProgram"
+        )
+    if request.batch_dim and kind != "module":
+        raise ModelError(
+            f"{request.place('batch_dim')} is {request.batch_dim}: only an nn.Module has its batch "
+            "elsewhere than first; leave it out"
         )
     return _maker(kind)(request)
 

@@ -1,7 +1,7 @@
 """What a user asked to compile, and what every kind of model becomes. A leaf: it knows no kind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class ModelSource:
     calibration_labels: labels of the calibration data [rows].
     arguments: what a torch model is called with, where that is more than tensors by position.
     batch_dim: the batch's dimension, where the user says so.
+    input_ranges: where inputs clip, by `Graph.slots`, where training has learned it.
     """
 
     model: nn.Module | ExportedProgram
@@ -44,6 +45,7 @@ class ModelSource:
     calibration_labels: Tensor | None = None
     arguments: Arguments | None = None
     batch_dim: int | None = None
+    input_ranges: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class ModelRequest:
     where: str = ""
     calibration_labels: Any = None
     batch_dim: int | None = None
+    input_ranges: Mapping[str, float] = field(default_factory=dict)
 
     def place(self, what: str) -> str:
         """The name of one of these things in messages."""

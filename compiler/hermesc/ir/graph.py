@@ -1,5 +1,6 @@
 """The graph: operations in dependence order, the captured nodes they come from, and weights."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +71,17 @@ class Graph:
     def digital(self) -> tuple[Digital, ...]:
         """ATen operations, in order."""
         return tuple(op for op in self.ops if isinstance(op, Digital))
+
+    def slots(self) -> dict[str, str]:
+        """What tells each product from the others, by its name: the layer's label, with a number
+        where the layer is used again."""
+        counts: Counter[str] = Counter()
+        found = {}
+        for op in self.mvms:
+            again = counts[op.label]
+            found[op.name] = f"{op.label}#{again}" if again else op.label
+            counts[op.label] += 1
+        return found
 
     def users(self) -> dict[str, list[str]]:
         """For each result the operations that take it; an output counts as the user ''."""

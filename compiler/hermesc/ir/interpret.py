@@ -13,6 +13,7 @@ from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]
+MvmProduct = Callable[[Mvm, Tensor], Tensor]
 OpObserver = Callable[[Op, Mapping[str, Any], Any], None]
 
 
@@ -23,10 +24,12 @@ def interpret(
     observe: MvmObserver | None = None,
     watch: OpObserver | None = None,
     device: str = "cpu",
+    product: MvmProduct | None = None,
 ) -> tuple[Tensor, ...]:
     """The graph's outputs; `observe` sees each MVM with its input before it runs (of a recurrence
     with all its vectors, [time, batch, rows], when it has run), `watch` every operation with all
-    values and its own after it ran."""
+    values and its own after it ran; `product` computes MVMs (of a recurrence each time step's),
+    exactly if it is not given."""
     values: dict[str, Any] = {}
     dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
@@ -40,9 +43,11 @@ def interpret(
             case Mvm(recurrence=None):
                 if observe is not None:
                     observe(op, values[op.input])
-                values[op.name] = mvm(op, weights, values[op.input])
+                x = values[op.input]
+                values[op.name] = product(op, x) if product else mvm(op, weights, x)
             case Mvm():
-                values[op.name] = _recur(op, weights, [values[n] for n in takes(op)], observe)
+                taken = [values[n] for n in takes(op)]
+                values[op.name] = _recur(op, weights, taken, observe, product)
         if watch is not None:
             watch(op, values, values[op.name])
         for name in done:
@@ -67,7 +72,11 @@ def mvm(op: Mvm, weights: Weights, x: Tensor) -> Tensor:
 
 
 def _recur(
-    op: Mvm, weights: Weights, taken: Sequence[Tensor], observe: MvmObserver | None
+    op: Mvm,
+    weights: Weights,
+    taken: Sequence[Tensor],
+    observe: MvmObserver | None,
+    product: MvmProduct | None,
 ) -> Tensor:
     recurrence, (x, *states) = op.recurrence, taken
     assert recurrence is not None
@@ -84,15 +93,15 @@ def _recur(
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
     seen: list[Tensor] = []
 
-    def product(vectors: Tensor) -> Tensor:
+    def step(vectors: Tensor) -> Tensor:
         if observe is not None:
             seen.append(vectors)
-        return _product(op, weights, matrix, vectors)
+        return product(op, vectors) if product else _product(op, weights, matrix, vectors)
 
     def gates(sums: Tensor, now: States) -> States:
         return advance(recurrence, sums, now, projection)
 
-    y = recur(recurrence, wide, states, product, gates)
+    y = recur(recurrence, wide, states, step, gates)
     if observe is not None:
         observe(op, torch.stack(seen))
     return y.to(x.dtype)

@@ -131,7 +131,7 @@ def _interleaved(op: Mvm, weights: dict[str, Tensor]) -> Mvm:
     names: dict[str, str] = {}
     for name in (op.matrix, op.bias):
         if name is not None:
-            parts = weights[name].unflatten(-1, (GATES, -1))
+            parts = weights[name].reshape(*weights[name].shape[:-1], GATES, -1)
             ordered = parts[..., list(_TORCHS_ORDER), :].transpose(-1, -2)
             names[name] = name if name == op.matrix else f"{name}.gdpu"
             weights[names[name]] = ordered.flatten(-2).contiguous()

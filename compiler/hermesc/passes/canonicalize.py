@@ -7,11 +7,14 @@ folded operation. Does not touch arithmetic on activations.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.ir.graph import Graph, Removed, Weights
@@ -22,6 +25,7 @@ from hermesrt.ops.table import row_of
 
 _FOLDED = "folded: depends on constants only"
 _NO_EFFECT = "no effect in evaluation"
+_LOOKED_AT = 16  # numbers of a tensor, before it is compared as a whole
 _UNUSED = "unused: no output depends on it"
 _LARGEST_FOLD = 2**27  # elements; a larger result stays an operation
 
@@ -143,13 +147,16 @@ def _substitute(call: Call, numbers: Mapping[str, Any]) -> Call:
 
 def _merge_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """Constants of equal content become one, so that tied weights are stored once."""
+    alike = Counter(_look(weights[op.weight]) for op in graph.ops if isinstance(op, Constant))
     by_content: dict[str, Constant] = {}
     names: dict[str, str] = {}
     ops: list[Op] = []
     for op in graph.ops:
         match op:
             case Constant():
-                first = by_content.setdefault(_content(weights[op.weight]), op)
+                value = weights[op.weight]
+                single = alike[_look(value)] == 1
+                first = op if single else by_content.setdefault(_content(value), op)
                 if first is op:
                     ops.append(op)
                 else:
@@ -162,9 +169,18 @@ def _merge_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return replace(graph, ops=tuple(ops), outputs=outputs), weights
 
 
+def _look(value: Tensor) -> str:
+    """What equal tensors have in common, and others hardly."""
+    return f"{value.dtype} {tuple(value.shape)} {_bytes(value.reshape(-1)[:_LOOKED_AT]).tobytes()}"
+
+
 def _content(value: Tensor) -> str:
-    data = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(data).hexdigest()}"
+    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value)).hexdigest()}"
+
+
+def _bytes(value: Tensor) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = value.contiguous().reshape(-1).view(torch.uint8).numpy()
+    return found
 
 
 def _prune(graph: Graph) -> Graph:

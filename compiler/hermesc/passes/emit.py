@@ -38,6 +38,7 @@ class ProgramInfo:
     rows_independent: whether each output row depends on its own input row alone.
     notes: sentences for the report.
     classes: what the columns of the first output stand for, if the model tells.
+    predicted: errors that are expected of each MVM.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ProgramInfo:
     rows_independent: bool
     notes: tuple[str, ...]
     classes: tuple[int | float | str, ...] = ()
+    predicted: tuple[schema.PredictedError, ...] = ()
 
 
 def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramInfo) -> Artifact:
@@ -75,6 +77,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
         chips=placed.chips,
         defects=remapped.layers,
         classes=info.classes,
+        predicted=info.predicted,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):

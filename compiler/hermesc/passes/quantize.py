@@ -15,13 +15,15 @@ Cost: two passes over the calibration data, two products for each MVM.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from hermesc.analysis.finite_weights import all_finite
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
@@ -66,26 +68,32 @@ def quantize(
     rows_independent: bool,
     chip: ChipSpec,
     options: QuantizeOptions,
+    learned: Mapping[str, float] = MappingProxyType({}),
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
-    `rows_independent` says that the calibration rows may be run in parts.
+    `rows_independent` says that the calibration rows may be run in parts; `learned` are ranges of
+    inputs, by `Graph.slots`, that come from training.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
     graph = tiled.graph
+    slots = graph.slots()
+    _check_learned(learned, slots.values())
     matrices = {use: m for m in tiled.matrices for use in m.uses}
     parts = _parts(calibration, rows_independent)
     inputs = {op.name: _Inputs(op) for op in graph.mvms}
     for part in parts:
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
+    scratch = _Scratch()
     seen = {
         op.name: _Seen(
             op,
             matrices[op.name],
             weights,
             inputs[op.name],
-            inputs[op.name].limit(options),
+            learned.get(slots[op.name]) or inputs[op.name].limit(options),
             options.output_range,
+            scratch,
         )
         for op in graph.mvms
     }
@@ -100,6 +108,19 @@ def quantize(
         rows,
         tuple(_notes(graph, tiled, weights, inputs)),
     )
+
+
+def _check_learned(learned: Mapping[str, float], known: Collection[str]) -> None:
+    for slot, limit in learned.items():
+        if slot not in known:
+            raise ModelError(
+                f"input_ranges holds {slot!r}, which is no layer on the chip; those are "
+                f"{', '.join(known)}"
+            )
+        if not _SMALLEST <= limit < math.inf:
+            raise ModelError(
+                f"input_ranges[{slot!r}] is {limit}; a range is a number above {_SMALLEST:.3g}"
+            )
 
 
 def _parts(inputs: Mapping[str, Tensor], rows_independent: bool) -> list[Mapping[str, Tensor]]:
@@ -169,6 +190,20 @@ class _Inputs:
 
 
 @dataclass(slots=True)
+class _Scratch:
+    """Memory of large intermediate results, used again for each matrix: fresh memory of each would
+    lie between what is kept of the matrices, and leave holes that nothing fits."""
+
+    held: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def numbers(self, count: int) -> Tensor:
+        """So many, of any value."""
+        if self.held.numel() < count:
+            self.held = torch.empty(count)
+        return self.held[:count]
+
+
+@dataclass(slots=True)
 class _Seen:
     """What the second pass learns of one MVM, its inputs clipped."""
 
@@ -178,6 +213,7 @@ class _Seen:
     inputs: _Inputs
     limit: float
     output_range: str
+    scratch: "_Scratch"
     clipped: int = 0
     passed: int = 0  # of a window's vectors
     next_kept: int = 0
@@ -226,13 +262,15 @@ class _Seen:
     def _lines(self, x: Tensor) -> list[float]:
         """Largest sum of scaled weights that inputs of one sign switch on, of each row block."""
         matrix = self.weights[self.op.matrix].to(torch.float32)
-        unit = g_shares(matrix, column_max(matrix))
-        found = []
+        largest, columns, found = column_max(matrix), matrix.shape[1], []
         for start, end in self.matrix.row_ranges:
-            block = unit[start:end]
-            polarities = torch.cat([block.clamp(min=0), (-block).clamp(min=0)], 1)
-            signs = torch.cat([x[:, start:end] > 0, x[:, start:end] < 0])
-            lines = signs.to(torch.float32) @ polarities
+            scratch, rows = self.scratch.numbers(3 * (end - start) * columns), end - start
+            unit = g_shares(matrix[start:end], largest, scratch[: rows * columns].view(rows, -1))
+            polarities = scratch[rows * columns :].view(rows, -1)
+            torch.clamp(unit, min=0, out=polarities[:, :columns])
+            torch.clamp(unit, max=0, out=polarities[:, columns:]).neg_()
+            part = x[:, start:end]
+            lines = torch.cat([part > 0, part < 0]).to(torch.float32) @ polarities
             found.append(float(lines.amax()) if lines.numel() else 0.0)
         return found
 
@@ -260,9 +298,9 @@ def _notes(
 ) -> Iterator[str]:
     """What the user should know of weights and calibration data that a crossbar takes badly."""
     for matrix in tiled.matrices:
-        stored = weights[matrix.matrix].to(torch.float32).abs()
+        stored = weights[matrix.matrix].to(torch.float32)
         yield from _outliers(matrix.label, stored)
-        if not bool(stored.any()):
+        if not float(column_max(stored).amax()):
             yield f"{matrix.label}: all weights are zero"
     for op in graph.mvms:
         x = inputs[op.name]
@@ -275,8 +313,10 @@ def _notes(
             yield f"{op.label}: its input has one magnitude, {x.largest:.3g}, on calibration data"
 
 
-def _outliers(label: str, size: Tensor) -> Iterator[str]:
-    """The column whose largest weight leaves least of the others; `size` are magnitudes."""
+def _outliers(label: str, stored: Tensor) -> Iterator[str]:
+    """The column whose largest weight leaves least of the others."""
+    columns = _suspects(stored)
+    size = stored[:, columns].abs()
     largest, row = size.max(0)
     others = (size > 0).sum(0) - 1
     rest = size.scatter(0, row[None], 0.0)  # to take the largest from a sum would leave round-off
@@ -288,16 +328,26 @@ def _outliers(label: str, size: Tensor) -> Iterator[str]:
     factor = float(ratio[worst])
     lost = torch.log2(ratio[worst] / 3.5)
     yield (
-        f"{label}: the weight of input {int(row[worst])} in output {worst} is {factor:.3g} times "
-        f"the rms of the others in its column and costs them {float(lost):.1f} bits of precision; "
+        f"{label}: the weight of input {int(row[worst])} in output {int(columns[worst])} is "
+        f"{factor:.3g} times the rms of the others in its column and costs them "
+        f"{float(lost):.1f} bits of precision; "
         f"{plural(int((ratio > _OUTLIER).sum()), 'column')} with such an outlier"
     )
+
+
+def _suspects(stored: Tensor) -> Tensor:
+    """The columns that may hold an outlier, for little: squares without the largest, to within
+    round-off, are less than twice what an outlier leaves."""
+    largest = column_max(stored).square()
+    rest = stored.new_ones(stored.shape[0]) @ stored.square() - largest
+    harmless = 2 * stored.shape[0] * largest <= _OUTLIER**2 * rest  # false where squares overflow
+    return (~harmless).nonzero()[:, 0]
 
 
 def _partial_sums(op: Mvm, matrix: TiledMatrix, weights: Weights, x: Tensor) -> list[Tensor]:
     """What each stage of the cascade sends on: scaled sums, the last one finished."""
     stored = weights[op.matrix].to(torch.float32)
-    if not bool(torch.isfinite(stored).all()):
+    if not all_finite(stored):
         raise ModelError(
             f"{op.location}: the weights of {op.label} hold NaN or infinity; load trained weights"
         )

@@ -1,11 +1,13 @@
 """Where the nodes of the user's model run and why, gathered in groups. Needs no torch."""
 
-from collections import Counter
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hermesrt.artifact.schema import Artifact, NodeAssignment, Unit
 from hermesrt.ops.table import base_name, op_class
+
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class NodeGroup:
 class OffChip:
     """One digital operation of one source line.
 
-    place: file and line, or module path.
+    place: file, line and module path, as far as they are known.
     op: the operation's name.
     reason: why no crossbar and no LDPU does it.
     count: how often it stands there.
@@ -60,9 +62,24 @@ def digital_nodes(artifact: Artifact) -> DigitalNodes:
 
 
 def off_chip(nodes: Sequence[NodeAssignment]) -> tuple[OffChip, ...]:
-    """Digital operations, the same ones of a line together."""
-    found = Counter((str(a.location), base_name(a.op), a.reason) for a in nodes)
-    return tuple(OffChip(*key, count) for key, count in found.items())
+    """Digital operations, the same ones of a line together, in whatever module it runs."""
+    modules: dict[tuple[str, str, str], list[str]] = {}
+    for a in nodes:
+        key = str(a.location), base_name(a.op), a.reason
+        modules.setdefault(key, []).append(a.location.module if a.location.file else "")
+    return tuple(
+        OffChip(line + _in_modules(held), op, reason, len(held))
+        for (line, op, reason), held in modules.items()
+    )
+
+
+def _in_modules(modules: Sequence[str]) -> str:
+    """The modules that run a line: one, one with its numbers left open, or the first of several."""
+    names = list(dict.fromkeys(modules))
+    if len(names) > 1:
+        names = list(dict.fromkeys(_NUMBER.sub("*", name) for name in names))
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f" in {names[0]}{more}" if names and names[0] else ""
 
 
 def node_groups(artifact: Artifact) -> tuple[NodeGroup, ...]:

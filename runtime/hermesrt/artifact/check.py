@@ -49,6 +49,7 @@ class _Checker:
         self._overlaps()
         self._wiring()
         self._steps(manifest)
+        self._predicted(manifest)
         self._routes(manifest)
         for spec in manifest.inputs:
             self._input(spec)
@@ -131,6 +132,11 @@ class _Checker:
         labels = [layer.label for layer in self._artifact.manifest.defects]
         known = {m.label for m in self._artifact.manifest.matrices}
         self._need(set(labels) <= known, "its defects are those of other layers")
+
+    def _predicted(self, manifest: Manifest) -> None:
+        names = tuple(p.mvm for p in manifest.predicted)
+        steps = tuple(step.name for step in self._artifact.mvms)
+        self._need(names in ((), steps), "its predicted errors are those of other steps")
 
     def _steps(self, manifest: Manifest) -> None:
         known = {spec.name for spec in manifest.inputs}

@@ -278,6 +278,29 @@ class LayerDefects:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedError:
+    """How far an MVM's outputs are expected to be off, relative to how much they vary over the
+    calibration data.
+
+    mvm: the name of the step.
+    own: through what the layer itself adds, before outputs clip or a ReLU follows.
+    total: with what reaches it from the layers before, of what it sends out.
+    programming: part of `own`: what programming misses.
+    read: part of `own`: noise of reading, fresh after programming.
+    input_code: part of `own`: rounding of inputs.
+    converters: part of `own`: counts and output codes.
+    """
+
+    mvm: str
+    own: float = limits(0.0, 3.5e38)
+    total: float = limits(0.0, 3.5e38)
+    programming: float = limits(0.0, 3.5e38)
+    read: float = limits(0.0, 3.5e38)
+    input_code: float = limits(0.0, 3.5e38)
+    converters: float = limits(0.0, 3.5e38)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything in a program but its tensors.
 
@@ -300,6 +323,7 @@ class Manifest:
     defects: an entry for each matrix, where a map of defects was given.
     classes: what the columns of the first output stand for (of two classes, the sign of a single
         column), if the model tells.
+    predicted: an entry for each MVM step, in order; none in files of older compilers.
     """
 
     name: str
@@ -318,6 +342,7 @@ class Manifest:
     chips: int = limits(1, 4096)
     defects: tuple[LayerDefects, ...] = ()
     classes: tuple[int | float | str, ...] = ()
+    predicted: tuple[PredictedError, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,11 +17,13 @@ def column_max(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, " columns
 
 
 def g_shares(
-    block: Float[Tensor, "rows columns"], largest: Float[Tensor, " columns"]
+    block: Float[Tensor, "rows columns"],
+    largest: Float[Tensor, " columns"],
+    out: Tensor | None = None,
 ) -> Float[Tensor, "rows columns"]:
     """What each weight takes of g_max, from -1 to 1; `largest` are its columns' largest magnitudes
-    in the whole matrix. A column of zeros takes nothing."""
-    return (block / largest).nan_to_num_(0.0)
+    in the whole matrix. A column of zeros takes nothing. `out` is memory for the result."""
+    return torch.div(block, largest, out=out).nan_to_num_(0.0)
 
 
 def g_max_siemens(chip: ChipSpec, line_max: float) -> float:

@@ -45,6 +45,17 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
+class Endurance:
+    """How often a device can be written.
+
+    cycles: of SET and RESET.
+    """
+
+    pedigree: Pedigree
+    cycles: float = limits(1.0, 1e18)
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """The point at which the chip's numbers hold as they stand in its tables.
 

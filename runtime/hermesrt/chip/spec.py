@@ -13,7 +13,7 @@ from hermesrt.chip.fields import Kind as Kind
 from hermesrt.chip.fields import Pedigree as Pedigree
 from hermesrt.chip.fields import limits as limits
 from hermesrt.chip.fields import one_of as one_of
-from hermesrt.chip.laws import Area, Clock, Law, Measured
+from hermesrt.chip.laws import Area, Clock, Endurance, Law, Measured
 
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
@@ -153,6 +153,25 @@ class AdcCount:
 
 
 @dataclass(frozen=True, slots=True)
+class CountCode:
+    """How currents become whole counts, and of what.
+
+    rounding: `round` to the nearest, `floor`, or `truncate` (towards zero).
+    each: `line` (the difference of its two counters at once), `counter`, or `phase` of a counter.
+        A counter and a phase count no less than zero, so that floor and truncate are the same.
+    """
+
+    pedigree: Pedigree
+    rounding: str = one_of("round", "floor", "truncate")
+    each: str = one_of("line", "counter", "phase")
+
+
+_COUNTED = CountCode(
+    Pedigree("assumed", "a program file that was written without it"), "round", "line"
+)
+
+
+@dataclass(frozen=True, slots=True)
 class ConverterSpread:
     """Spread of the converters' gain from column to column, before the LDPU's correction.
 
@@ -222,13 +241,17 @@ class Ldpu:
 class LdpuCode:
     """How the LDPU's FP16 value becomes its output word.
 
-    rounding: `truncate` (towards zero) or `nearest`.
+    rounding: `truncate` (towards zero), `nearest` or `floor`.
     range_factor: of the largest output on the calibration data, what the largest code stands for.
+    range: whose largest output: one for the `layer`; by `column`; or in `counts`, the same number
+        of counts for all columns, whose weights' scales are undone behind the code. The latter two
+        are the layer's range times a share by the calibration vectors that a program keeps.
     """
 
     pedigree: Pedigree
-    rounding: str = one_of("truncate", "nearest")
+    rounding: str = one_of("truncate", "nearest", "floor")
     range_factor: float = limits(1e-3, 1e3)
+    range: str = one_of("layer", "column", "counts", default="layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -741,10 +764,12 @@ class ChipSpec:
     pcm_count: Pcm
     vector_unit: VectorUnit | None = None
     on_chip_bound: VectorUnit | None = None
+    count_code: CountCode = _COUNTED
     gdpu: Gdpu | None = None
     gdpu_tanh: GdpuTanh | None = None
     clock: Clock | None = None
     area: Area | None = None
+    endurance: Endurance | None = None
     measured: Measured | None = None
     laws: tuple[Law, ...] = ()
     nominal: tuple[tuple[str, Any], ...] = field(default=(), metadata={"in_file": False})

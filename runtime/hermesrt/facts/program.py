@@ -4,6 +4,7 @@ from collections import Counter
 
 from hermesrt.artifact.schema import Artifact, Score, Unit
 from hermesrt.facts.cost import extrapolation_facts
+from hermesrt.facts.errors import error_warnings
 from hermesrt.facts.fact import Fact
 from hermesrt.units import percent, plural, si
 
@@ -21,6 +22,7 @@ def program_facts(artifact: Artifact, file: str) -> tuple[Fact, ...]:
         Fact("Placement", placement_text(manifest.placement)),
         Fact("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
         *([_defects(artifact)] if manifest.defects else []),
+        *(Fact("Warning", text) for text in error_warnings(artifact)),
         *(Fact("Note", note) for note in manifest.notes),
     )
 

@@ -88,6 +88,18 @@ _COSTS: Schema = {
     "energy_nj": {"type": "number", "minimum": 0},
     "latency_by": _by_cause(),
     "energy_by": _by_cause(),
+    "mvms_alone": _table(
+        operations=_NUMBER, time_ns=_NUMBER, energy_nj=_NUMBER, tops=_NUMBER, tops_per_watt=_NUMBER
+    ),
+    "bounds": {
+        "type": "object",
+        "additionalProperties": _table(
+            latency_ns=_NUMBER,
+            interval_ns=_NUMBER,
+            energy_nj=_NUMBER,
+            assumed_share=_table(latency=_NUMBER, energy=_NUMBER),
+        ),
+    },
     "assumed_share": _table(latency={"type": "number"}, energy={"type": "number"}),
     "extrapolated": {"type": ["string", "null"]},
     "cores_used": _COUNT,

@@ -22,7 +22,14 @@ def read_arrays(path: Path, what: str = "file of inputs") -> dict[str, NDArray[A
 
     Raises: InputError that names the array.
     """
-    data = read_file(path, what)
+    return arrays_of(read_file(path, what), path)
+
+
+def arrays_of(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
+    """The same of a file's bytes; `path` is what messages call it.
+
+    Raises: InputError that names the array.
+    """
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise InputError(f"{path}: not an .npz file; write one with np.savez(path, name=array)")
     try:

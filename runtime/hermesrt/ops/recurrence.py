@@ -127,7 +127,7 @@ def lstm_gates(recurrence: Recurrence, sums: Tensor) -> tuple[Tensor, Tensor, Te
     if recurrence.unit == "host":
         enter, forget, cell, out = sums.chunk(4, -1)
     else:
-        enter, cell, forget, out = sums.unflatten(-1, (-1, GATES)).unbind(-1)
+        enter, cell, forget, out = sums.reshape(*sums.shape[:-1], -1, GATES).unbind(-1)
     return enter, forget, cell, out
 
 

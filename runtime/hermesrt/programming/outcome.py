@@ -8,6 +8,7 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Method
 from hermesrt.facts.fact import Fact
 from hermesrt.programming.cost import joules, seconds
+from hermesrt.programming.endurance import Lifetime, lifetime
 from hermesrt.programming.loop import Iteration
 from hermesrt.programming.session import OperationCounts
 from hermesrt.units import percent, plural, si
@@ -56,6 +57,11 @@ class ProgrammingOutcome:
         return joules(self.chip, self.counts) if self.counts else 0.0
 
     @property
+    def lifetime(self) -> Lifetime | None:
+        """What it takes of the devices' endurance; None where nothing was written."""
+        return lifetime(self.chip, self.method, len(self.iterations))
+
+    @property
     def facts(self) -> tuple[Fact, ...]:
         """Weights, errors, and what it took where it was done pulse by pulse."""
         kind = f"{self.method} weights"
@@ -64,6 +70,7 @@ class ProgrammingOutcome:
             Fact("Weights", f"{cores}, {kind}, seed {self.seed}", kind),
             self._error(),
             *self._effort(),
+            *self._lifetime(),
         )
 
     def _error(self) -> Fact:
@@ -83,6 +90,17 @@ class ProgrammingOutcome:
             "write_noise) and the method's own settings are assumed"
         )
         return (Fact("On the chip", text, pulses),)
+
+    def _lifetime(self) -> tuple[Fact, ...]:
+        found = self.lifetime
+        if found is None:
+            return ()
+        years = f"{found.years:,.0f} years"
+        text = (
+            f"{years} at one programming a day: at most {plural(found.pulses, 'pulse')} a device "
+            f"each time, of {found.cycles:.0e} cycles (assumed)"
+        )
+        return (Fact("Lifetime", text, years),)
 
 
 def mean_error(errors: Mapping[int, float]) -> float:

@@ -7,7 +7,7 @@ of their own. The FP16 rounding inside the LDPU (2^-11) is below an eighth of it
 step and is not modelled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,7 +38,7 @@ class RowBlock:
     offset: [columns], output codes.
     carry: output codes of a code of the stage before.
 
-    The output code is trunc(counts * scale + offset + carry * code of the stage before).
+    The output code is that of counts * scale + offset + carry * code of the stage before.
     """
 
     rows: slice
@@ -63,7 +63,8 @@ class Converters:
     output_levels: the largest output code.
     phase_limit: the largest count of a phase.
     counter_limit: the largest count of one counter.
-    count_code: whether counts are whole.
+    counting: how counts become whole; None leaves them as they are.
+    counted: what of: a `line` at once, each `counter`, or each `phase`.
     rounding: of the output code; None leaves it as it is.
     asymmetry: of the polarities in a 1-phase read.
     four_phase: whether a read has four phases.
@@ -73,7 +74,8 @@ class Converters:
     output_levels: int
     phase_limit: float
     counter_limit: float
-    count_code: bool
+    counting: str | None
+    counted: str
     rounding: str | None
     asymmetry: float
     four_phase: bool
@@ -86,14 +88,14 @@ class LayerArrays:
     converters: of all layers.
     input_scale: input codes of a unit of input.
     stages: its row blocks, in the order of the cascade.
-    output_step: output of an output code.
+    output_step: output of an output code, [columns].
     relu: whether a ReLU follows.
     """
 
     converters: Converters
     input_scale: float
     stages: tuple[RowBlock, ...]
-    output_step: float
+    output_step: Float[Tensor, " columns"]
     relu: bool
 
 
@@ -173,25 +175,73 @@ def stage_counts(
     counts: Sums,
     work: Workspace,
 ) -> Sums:
-    """Difference of the two counters of each line, in whole counts, written to `counts`.
-
-    The two counters' own rounding is taken together: an error of one count at most.
-    """
+    """Difference of the two counters of each line, in whole counts, written to `counts`."""
     driven = codes
     if converters.asymmetry:
         driven = codes + converters.asymmetry * codes.clamp(min=0)
+    apart = converters.counting is not None and converters.counted != "line"
+    if apart:
+        counts.copy_(stage.zero.expand_as(counts))
+    else:
+        line_counts(converters, stage, driven, counts)
+    if stage.variance is not None:
+        deviation = read_deviation(stage, stage.variance, codes, work)
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), deviation)
+    elif stage.white is not None:
+        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), stage.white.sqrt())
+    if apart:
+        return counts.copy_(counted_apart(converters, stage, driven, counts))
+    return counts if converters.counting is None else whole(converters.counting, counts)
+
+
+def line_counts(converters: Converters, stage: RowBlock, driven: Vectors, counts: Sums) -> None:
+    """The difference of both counters at once, stopped where a phase or a counter stops."""
     torch.addmm(stage.zero, driven, stage.weights, out=counts)
     if converters.four_phase:
         stop_phases(converters, stage, driven, counts)
     else:
         limit = min(converters.phase_limit, converters.counter_limit)
         counts.clamp_(-limit, limit)
-    if stage.variance is not None:
-        deviation = read_deviation(stage, stage.variance, codes, work)
-        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), deviation)
-    elif stage.white is not None:
-        counts.addcmul_(noise(index, 0, work.noise[: codes.shape[0]]), stage.white.sqrt())
-    return counts.round_() if converters.count_code else counts
+
+
+def whole(rounding: str, counts: Tensor) -> Tensor:
+    """Whole counts, in place."""
+    match rounding:
+        case "floor":
+            return counts.floor_()
+        case "truncate":
+            return counts.div_(1.0, rounding_mode="trunc")  # ten times faster than trunc_
+    return counts.round_()
+
+
+def counted_apart(converters: Converters, stage: RowBlock, driven: Vectors, more: Sums) -> Sums:
+    """Difference of counters that become whole each for itself, or phase by phase.
+
+    `more` is what comes to the difference, noise and the converters' zero: every phase of both
+    counters has an equal part of it (assumed), that of the negative counter with its sign changed.
+    A phase counts no less than zero.
+    """
+    signs = torch.cat([driven.clamp(min=0), (-driven).clamp(min=0)]) * stage.unit
+    (up_plus, down_plus), (up_minus, down_minus) = (
+        (signs @ g).clamp_(max=converters.phase_limit).split(len(driven)) for g in stage.pair
+    )
+    positive, negative = (up_plus, down_minus), (up_minus, down_plus)
+    part = more / 4
+    if not converters.four_phase:
+        positive, negative = (up_plus + down_minus,), (up_minus + down_plus,)
+        part = more / 2
+    plus = counter(converters, [(p * stage.gain).add_(part) for p in positive])
+    return plus.sub_(counter(converters, [(p * stage.gain).sub_(part) for p in negative]))
+
+
+def counter(converters: Converters, phases: Sequence[Sums]) -> Sums:
+    """One counter after its phases."""
+    rounding = converters.counting or "round"
+    by_phase = [p.clamp_(min=0) for p in phases]
+    if converters.counted == "phase":
+        by_phase = [whole(rounding, p) for p in by_phase]
+    total = by_phase[0] if len(by_phase) == 1 else by_phase[0].add_(by_phase[1])
+    return whole(rounding, total).clamp_(max=converters.counter_limit)
 
 
 def read_deviation(stage: RowBlock, variance: Tensor, codes: Vectors, work: Workspace) -> Sums:
@@ -282,9 +332,7 @@ def output_code(converters: Converters, value: Tensor, *, relu: bool) -> Tensor:
         return value.clamp_(min=0) if relu else value
     levels = converters.output_levels
     value.clamp_(0 if relu else -levels, levels)
-    if converters.rounding == "truncate":
-        return value.div_(1.0, rounding_mode="trunc")  # ten times faster than trunc_
-    return value.round_()
+    return whole(converters.rounding, value)
 
 
 def wire_drop(

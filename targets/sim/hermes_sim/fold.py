@@ -59,6 +59,8 @@ class Fold:
         largest = column_max(tensor_of(self.artifact, matrix.name)).float()
         converters = converters_of(chip, self.mode or matrix.mode)
         codes = self._calibration(step, matrix)
+        shares = self._shares(step, codes, scale, bias, largest)
+        bias, largest = bias / shares, largest / shares
         stages, before = [], 0.0
         for index in range(len(matrix.row_ranges)):
             last = index == len(matrix.row_ranges) - 1
@@ -73,7 +75,29 @@ class Fold:
             )  # fmt: skip
             before = code
         input_scale = chip.input_levels / step.input_max
-        return LayerArrays(converters, input_scale, tuple(stages), before, step.relu)
+        return LayerArrays(converters, input_scale, tuple(stages), before * shares, step.relu)
+
+    def _shares(
+        self,
+        step: MvmStep,
+        codes: Float[Tensor, "vectors rows"],
+        scale: Float[Tensor, " columns"],
+        bias: Float[Tensor, " columns"],
+        largest_weight: Float[Tensor, " columns"],
+    ) -> Float[Tensor, " columns"]:
+        """Of the layer's output range, what each column's code has; see `LdpuCode.range`."""
+        rule = self.chip.ldpu_code.range
+        if rule == "layer":
+            return torch.ones_like(scale)
+        weights = tensor_of(self.artifact, self.artifact.matrices[step.matrix].name).float()
+        outputs = codes @ weights * (step.input_max / self.chip.input_levels) * scale + bias
+        largest = (outputs.relu() if step.relu else outputs).abs().amax(0)
+        if rule == "counts":
+            unit = (largest_weight * scale).abs()
+            shares = unit * (largest / unit).nan_to_num(0.0, 0.0, 0.0).amax() / largest.amax()
+        else:
+            shares = largest / largest.amax()
+        return torch.where(shares > 0, shares, 1.0)
 
     def _stage(
         self,
@@ -193,7 +217,8 @@ def converters_of(chip: ChipSpec, mode: Mode) -> Converters:
         output_levels=chip.output_levels,
         phase_limit=phase if effects.saturation else _UNLIMITED,
         counter_limit=counter if effects.saturation else _UNLIMITED,
-        count_code=effects.count_code,
+        counting=chip.count_code.rounding if effects.count_code else None,
+        counted=chip.count_code.each,
         rounding=chip.ldpu_code.rounding if effects.output_code else None,
         asymmetry=crossbar.asymmetry_of(mode, asymmetry),
         four_phase=mode == "4-phase",

@@ -74,22 +74,24 @@ class IntegerLayer:
     converters: of all layers.
     input_scale: input codes of a unit of input.
     blocks: its row blocks, in the order of the cascade.
-    output_step: output of an output code.
+    output_step: output of an output code, [columns].
     relu: whether a ReLU follows.
     """
 
     converters: Converters
     input_scale: float
     blocks: tuple[IntegerBlock, ...]
-    output_step: float
+    output_step: Float[Tensor, " columns"]
     relu: bool
 
 
 def fits(layer: LayerArrays) -> bool:
-    """Whether inputs are whole numbers, and sums of products fit in 32 bits."""
-    levels = layer.converters.input_levels
-    rows = max(stage.pair.shape[1] for stage in layer.stages)
-    return levels is not None and levels <= _MOST_LEVEL and rows <= _MOST_ROWS
+    """Whether inputs are whole numbers, sums of products fit in 32 bits, and both counters of a
+    line become whole at once."""
+    converters = layer.converters
+    levels, rows = converters.input_levels, max(s.pair.shape[1] for s in layer.stages)
+    at_once = converters.counting is None or converters.counted == "line"
+    return at_once and levels is not None and levels <= _MOST_LEVEL and rows <= _MOST_ROWS
 
 
 def integer_layer(layer: LayerArrays) -> IntegerLayer:
@@ -264,7 +266,7 @@ def _counts(
     if variance is not None:
         normal = noise(index, first, torch.empty_like(counts))
         counts.add_(normal.mul_(_root(variance)))
-    return counts.round_() if converters.count_code else counts
+    return counts if converters.counting is None else crossbar.whole(converters.counting, counts)
 
 
 def _product(one: TorchBlock, codes: Vectors) -> Sums:

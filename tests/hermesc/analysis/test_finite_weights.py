@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hermesc.analysis.finite_weights import check_finite_weights
+from hermesc.analysis.finite_weights import all_finite, check_finite_weights
 from hermesrt.errors import ModelError
 
 NAN, INF = torch.tensor([1.0, math.nan]), torch.tensor([1.0, -math.inf])
@@ -20,3 +20,17 @@ def test_infinity_is_refused_in_trained_weights_and_not_in_masks():
     check_finite_weights({"mask": INF, "w": torch.ones(2), "i": torch.ones(2).long()}, ("w", "i"))
     with pytest.raises(ModelError, match="the weights of w hold NaN or infinity"):
         check_finite_weights({"w": INF}, ("w",))
+
+
+@pytest.mark.parametrize(
+    ("weights", "finite"),
+    [
+        (torch.full((9,), 3e38), True),  # whose sum is not
+        (torch.full((9,), 6e4).half(), True),
+        (torch.tensor([INF[1], -INF[1]]), False),
+        (NAN, False),
+        (torch.empty(0), True),
+    ],
+)
+def test_weights_are_finite_whatever_their_sum(weights, finite):
+    assert all_finite(weights) is finite

@@ -85,6 +85,13 @@ def test_equal_constants_are_stored_once(front, module):
     assert len(front(same, (torch.randn(8, 16),)).weights) == 1
 
 
+def test_constants_that_begin_alike_and_differ_later_are_both_stored(front, module):
+    same = module(lambda m, x: x * m.a + m.b, a=(300,), b=(300,))
+    same.b.data.copy_(same.a.data)
+    same.b.data[-1] += 1
+    assert len(front(same, (torch.randn(8, 300),)).weights) == 2
+
+
 def test_constants_of_equal_bytes_and_other_dtype_are_not_merged(front):
     class Net(torch.nn.Module):
         def __init__(self):

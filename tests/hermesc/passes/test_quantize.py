@@ -323,6 +323,25 @@ def test_the_price_of_an_enormous_outlier_is_noted_too(chip, quantized_of, size)
     assert bits == pytest.approx(math.log2(size / 3.5), abs=0.5)
 
 
+@given(st.integers(0, 10**6), st.floats(2.0, 200.0), st.floats(0.0, 0.99), st.floats(1e-12, 1e12))
+def test_every_outlier_is_found_that_a_direct_count_finds(
+    chip, quantized_of, seed, size, sparsity, scale
+):
+    draw = torch.Generator().manual_seed(seed)
+    matrix = torch.randn(40, 6, generator=draw) * scale
+    matrix[torch.rand(40, 6, generator=draw) < sparsity] = 0
+    matrix[seed % 40, seed % 6] = size * scale
+    squares, largest = matrix.double().square(), matrix.double().abs().amax(0)
+    count = (matrix != 0).sum(0) - 1
+    rms = ((squares.sum(0) - largest.square()) / count.clamp(min=1)).clamp(min=0).sqrt()
+    ratios = torch.where((count > 0) & (rms > 1e-9 * largest), largest / rms, 0.0)
+    if not bool(((ratios - 16).abs() > 1e-3).all()):
+        return
+    notes = [n for n in quantized_of(chip, matrix, torch.randn(4, 40)).notes if "precision" in n]
+    found = int(re.findall(r"(\d+) columns? with such", notes[0])[0]) if notes else 0
+    assert found == int((ratios > 16).sum())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_normal_weights_have_no_outlier(chip, quantized_of, seed):
     matrix = torch.randn(256, 64, generator=torch.Generator().manual_seed(seed))

@@ -28,11 +28,12 @@ from hermesc.frontend.onnx.node import (
 )
 from hermesc.frontend.onnx.pooling import POOLING
 from hermesc.frontend.onnx.read import inputs, versions
+from hermesc.frontend.onnx.recurrence import RECURRENT
 from hermesc.frontend.onnx.sizes import run_known
 from hermesrt.errors import Location, ModelError, Refusal
 
 STANDARD: Mapping[str, OnnxOp] = {
-    **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION,
+    **ELEMENTWISE, **LAYOUT, **LAYERS, **POOLING, **ATTENTION, **RECURRENT,
 }  # fmt: skip
 _MOST_NUMBERS = 16  # of a constant that may be a number of an operation
 _MOST_KNOWN = 4096  # whole numbers of a constant that may be a shape

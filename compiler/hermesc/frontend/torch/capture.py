@@ -236,7 +236,7 @@ def _export(
 ) -> tuple[ExportedProgram, tuple[str, ...]]:
     if shapes is not None and arguments.args is not arguments.tensors:
         shapes = tuple(arguments.marks(shapes))
-    wanted = _dynamic_shapes(model, inputs, shapes)
+    wanted = symbolic_sizes(model, inputs, shapes)
     try:
         with whole_recurrences(), _without_shape_cache():
             exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
@@ -261,14 +261,14 @@ def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, 
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
     exported, notes = select_branches(exported)
-    if _writes_in_place(exported):
-        places = places_in(exported.graph_module)
-        exported = exported.run_decompositions({})
-        restore_places(exported.graph, places)
-    return expand(exported), notes
+    writes = _writes_in_place(exported)
+    places = places_in(exported.graph_module) if writes else {}
+    exported, more = expand(exported, writes=writes)
+    restore_places(exported.graph, places)
+    return exported, notes + more
 
 
-def _dynamic_shapes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
+def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
     """The user's marks, with the first size of each input symbolic besides."""
     if shapes is None:
         marks = tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)

@@ -8,19 +8,38 @@ import torch
 from torch.export import ExportedProgram
 from torch.fx import Node
 
+from hermesc.frontend.torch.experts import ALL_EXPERTS, forms, grouped
 from hermesc.frontend.torch.recurrence import NAMESPACE
+from hermesrt.ops.absent import absence_of
 from hermesrt.ops.call import resolve
 
 
-def expand(exported: ExportedProgram) -> ExportedProgram:
-    """The program with such operations decomposed as far as torch's tables go; as it is where it
-    holds none, or where that makes no fewer of them."""
-    unknown = _unknown(exported)
-    table = {op: how for op, how in _decompositions().items() if op in unknown} if unknown else {}
-    if not table:
-        return exported
+def expand(
+    exported: ExportedProgram, *, writes: bool = False
+) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """The program with such operations decomposed as far as torch's tables go, and notes; as it is
+    where it holds none, or where that makes no fewer of them.
+
+    `writes`: it holds operations in place, which torch makes functional on the way.
+    """
+    experts, unknown = _grouped(exported), _unknown(exported)
+    known = _decompositions() if unknown else {}
+    table = {op: known[op] for op in unknown if op in known} | dict(forms(experts))
+    if not table and not writes:
+        return exported, ()
     expanded = exported.run_decompositions(table)
-    return expanded if len(_unknown(expanded)) < len(unknown) else exported
+    left = _unknown(expanded)
+    if left - unknown:  # functional forms of what wrote in place
+        return expand(expanded)[0], (ALL_EXPERTS,) if experts else ()
+    if not experts and not writes and len(left) >= len(unknown):
+        return exported, ()
+    return expanded, (ALL_EXPERTS,) if experts else ()
+
+
+def _grouped(exported: ExportedProgram) -> set[Any]:
+    """The products of rows with one matrix for each group of them."""
+    calls = (n for n in exported.graph.nodes if n.op == "call_function")
+    return {node.target for node in calls if grouped(op_name(node), node)}
 
 
 def op_name(node: Node) -> str:
@@ -55,11 +74,13 @@ def is_pure(node: Node) -> bool:
 
 
 def _unknown(exported: ExportedProgram) -> set[Any]:
-    return {
+    """What no program holds; memory that nothing has written stays as it is in every table."""
+    targets = {
         node.target
         for node in exported.graph.nodes
         if node.op == "call_function" and is_pure(node) and resolve(op_name(node)) is None
     }
+    return {op for op in targets if absence_of(op) != "uninitialised"}
 
 
 def _decompositions() -> dict[Any, Callable[..., Any]]:

@@ -1,6 +1,7 @@
 """An nn.Module as a ModelSource."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -24,6 +25,8 @@ def module_source(request: ModelRequest) -> ModelSource:
     nested tuples, objects.
     Raises: ModelError.
     """
+    model, ranges = trained_or_plain(request.model)
+    request = replace(request, model=model, input_ranges={**ranges, **request.input_ranges})
     given, place = request.example_inputs, request.place("example_inputs")
     arguments: Arguments | None = None
     calibration: Sequence[Tensor] | Mapping[str, Tensor] | None
@@ -45,7 +48,15 @@ def module_source(request: ModelRequest) -> ModelSource:
         calibration_labels=calibration_labels(request),
         arguments=arguments,
         batch_dim=request.batch_dim,
+        input_ranges=request.input_ranges,
     )
+
+
+def trained_or_plain(model: Any) -> tuple[Any, Mapping[str, float]]:
+    """The model to compile, and the ranges that its training has learned; a model that trains for
+    the chip says both."""
+    trained = getattr(model, "hermesc_trained", None)
+    return (model, {}) if trained is None else trained()
 
 
 def _batch_dim(request: ModelRequest) -> int:

@@ -1,11 +1,14 @@
-"""Which effect explains what: the study of the chip with one thing changed at a time.
+"""Which effect explains what: the study of the chip with one thing changed at a time, and with each
+combination of how counts and output codes are taken.
 
 Every change is an effect of the chip file with its source, or another way to read a publication.
 Temperature is left out: Boybat et al., IEDM 2021, report that a scale for each array corrects it,
 and no coefficient of this chip's devices is public.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from hermesrt.chip.spec import Mode
 from hermesrt.device import Method
@@ -24,7 +27,7 @@ class Variant:
     method: Method = "published"
 
 
-VARIANTS = (
+EFFECTS = (
     Variant("wire resistance", (("effects.wire_drop", "on"),)),
     Variant("converter spread not corrected", (("effects.column_correction", "off"),)),
     Variant(
@@ -55,3 +58,31 @@ VARIANTS = (
     Variant("no output code", (("effects.output_code", "off"),)),
     Variant("no input code", (("effects.input_code", "off"),)),
 )
+
+_RANGES = {"layer": "a layer's range", "column": "each column's range", "counts": "range in counts"}
+_ROUNDINGS = {"truncate": "codes truncate", "nearest": "codes round"}
+_COUNTS = {
+    ("round", "line"): "counts round",
+    ("truncate", "line"): "counts truncate",
+    ("floor", "counter"): "counters floor",
+    ("floor", "phase"): "phases floor",
+}
+
+
+def _converters() -> Iterator[Variant]:
+    """Every way to count with every output code; a range in counts with the first two."""
+    for whose, rounding in product(_RANGES, _ROUNDINGS):
+        ways = list(_COUNTS)[:2] if whose == "counts" else list(_COUNTS)
+        for counting, each in ways:
+            names = (_RANGES[whose], _ROUNDINGS[rounding], _COUNTS[counting, each])
+            settings = (
+                ("ldpu_code.range", whose),
+                ("ldpu_code.rounding", rounding),
+                ("count_code.rounding", counting),
+                ("count_code.each", each),
+            )
+            yield Variant(", ".join(names), settings)
+
+
+CONVERTERS = tuple(_converters())
+EXPLAINED: Mapping[str, tuple[Variant, ...]] = {"effects": EFFECTS, "converters": CONVERTERS}

@@ -93,6 +93,7 @@ def _text(study: ChipStudy) -> str:
         ]
     if study.explained:
         parts += ["The same cells with one thing changed:", _explained_table(study.explained)]
+        parts += ["Their deviations by data set, RBF / ArcCos0:", _by_dataset(study.explained)]
     return "\n".join(parts)
 
 
@@ -106,6 +107,20 @@ def _explained_table(explained: Mapping[str, Sequence[Comparison]]) -> str:
     kernels = dict.fromkeys(c.cell.kernel for cells in explained.values() for c in cells)
     header = ("", "deviation", "within one", "correlation")
     return table((*header, *(f"{k} drop less measured" for k in kernels)), rows)
+
+
+def _by_dataset(explained: Mapping[str, Sequence[Comparison]]) -> str:
+    """Deviation of each data set's kernels, the worst cell, for each variant."""
+    datasets = dict.fromkeys(c.cell.dataset for cells in explained.values() for c in cells)
+    rows = []
+    for name, cells in explained.items():
+        found = summaries(cells, lambda c: (c.dataset, c.kernel))
+        each = (
+            " / ".join(_share(s.deviation) for (d, _), s in found.items() if d == dataset)
+            for dataset in datasets
+        )
+        rows.append([name, *each, _share(max((c.deviation for c in cells), default=math.nan))])
+    return table(("", *datasets, "worst cell"), rows)
 
 
 def _head(study: ChipStudy) -> str:

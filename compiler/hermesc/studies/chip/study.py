@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hermesc.studies.chip.ablation import VARIANTS, Variant
+from hermesc.studies.chip.ablation import EXPLAINED, Variant
 from hermesc.studies.chip.crossbar import ageing
 from hermesc.studies.chip.experiment import INFERRED, Experiment, read_experiment
 from hermesc.studies.chip.plan import plan
@@ -31,7 +31,8 @@ def study_chip(
     datasets: Sequence[str] | None = None,
     setup: Setup,
     experiment: Experiment | None = None,
-    explain: bool = False,
+    explain: str | None = None,
+    errors_only: bool = False,
     settings: Sequence[str] = (),
     execution: Execution | None = None,
     output: Path | None = None,
@@ -46,13 +47,17 @@ def study_chip(
     datasets: some of the file's datasets.
     setup: the chip, how it is compiled for, programmed and read.
     experiment: what the experiment did with some data sets; the built-in table, if not given.
-    explain: also with one thing changed at a time; many times longer.
+    explain: also with one thing changed at a time, of the chip's `effects`, or with each
+        combination of how its `converters` take whole codes; many times longer.
+    errors_only: kernel errors without accuracies, in a third of the time.
     settings: words that the report shows after the chip's name.
     execution: where jobs run.
     output: a CSV of every run is written to this file.
     plot: the picture is written to this file.
     Raises: OptionError, InputError, ChipError.
     """
+    if explain is not None and explain not in EXPLAINED:
+        raise OptionError(f"--explain {explain}: there are {', '.join(EXPLAINED)}")
     execution = execution or Execution()
     experiment = read_experiment() if experiment is None else experiment
     check_outputs(output, plot, measurements=data / FILE)
@@ -62,7 +67,7 @@ def study_chip(
     read = {name: _two_classes(DataSource(name, data).read(), data) for name in measured.datasets}
     sources = {name: DataSource(name, data, digest=d.digest) for name, d in read.items()}
     chosen = _chosen(measured, seeds)
-    jobs = plan(measured, sources, chosen, setup, experiment)
+    jobs = _shortened(plan(measured, sources, chosen, setup, experiment), errors_only)
     curves = ageing(setup.chip)
 
     def predict(some: Sequence[KernelJob]) -> tuple[Predicted, int]:
@@ -98,22 +103,28 @@ def study_chip(
         write_atomically(plot, study_picture(study.cells, plot.suffix.removeprefix(".")))
     guesses = {n for n, s in experiment.items() if s.kind == INFERRED and n in read}
     if guesses:
-        bare = [job for job in plan(measured, sources, chosen, setup, {}) if job.dataset in guesses]
+        without = _shortened(plan(measured, sources, chosen, setup, {}), errors_only)
+        bare = [job for job in without if job.dataset in guesses]
         study = replace(study, without_inferred=compare(predict(bare)[0], measured.scores))
-    if not explain:
+    if explain is None:
         return study
-    variants = _explained(jobs, predict, measured)
+    variants = _explained(EXPLAINED[explain], jobs, predict, measured)
     return replace(study, explained={_AS_GIVEN: study.cells, **variants})
 
 
+def _shortened(jobs: Sequence[KernelJob], errors_only: bool) -> Sequence[KernelJob]:
+    return [replace(job, accuracy=False) for job in jobs] if errors_only else jobs
+
+
 def _explained(
+    variants: Sequence[Variant],
     jobs: Sequence[KernelJob],
     predict: Callable[[Sequence[KernelJob]], tuple[Predicted, int]],
     measured: Measurements,
 ) -> Mapping[str, tuple[Comparison, ...]]:
     """The cells of each variant by its name."""
     found = {}
-    for variant in VARIANTS:
+    for variant in variants:
         other = [replace(job, setup=_varied(job.setup, variant)) for job in jobs]
         found[variant.name] = compare(predict(other)[0], measured.scores)
     return found

@@ -54,7 +54,7 @@ class KernelJob:
     """One projection to simulate, and the kernels that use it.
 
     `gamma` is the width of the RBF and Laplacian kernels, and the scale of products in the
-    polynomial and softmax ones.
+    polynomial and softmax ones. Without `accuracy` only kernel errors are computed.
     """
 
     source: DataSource
@@ -65,6 +65,7 @@ class KernelJob:
     setup: Setup
     gamma: float = GAMMA
     scaling: str = SCALINGS[0]
+    accuracy: bool = True
 
     @property
     def dataset(self) -> str:
@@ -121,7 +122,8 @@ def simulate(job: KernelJob) -> tuple[Scores, ...]:
         phi = feature_map(
             kernel, inputs, features, job.sampler, seed=job.seed, cut=cut, data=data.train
         )
-        return scores(phi, deployed(phi, *settings), [KernelEstimate(_itself, phi.exact)], data)
+        one = [KernelEstimate(_itself, phi.exact)]
+        return scores(phi, deployed(phi, *settings), one, data, accuracy=job.accuracy)
     omega = draw(job.sampler, inputs, features, job.seed).T
 
     def in_fp32(x: Tensor) -> Tensor:
@@ -132,9 +134,8 @@ def simulate(job: KernelJob) -> tuple[Scores, ...]:
         for k in named.values()
         if isinstance(k, Rbf | ArcCosine)
     ]
-    return scores(
-        in_fp32, deployed(ProjectionModule(omega.contiguous()), *settings), estimates, data
-    )
+    chip = deployed(ProjectionModule(omega.contiguous()), *settings)
+    return scores(in_fp32, chip, estimates, data, accuracy=job.accuracy)
 
 
 def by_cell(
@@ -161,6 +162,7 @@ def identity(job: KernelJob) -> Mapping[str, Any]:
             "kernels": list(job.kernels),
             "gamma": job.gamma,
             "scaling": job.scaling,
+            "accuracy": job.accuracy,
         }
         | job.setup.identity()
     )

@@ -5,6 +5,7 @@ the non-linear functions are digital and the head is trained on FP32 features. C
 are the training inputs. Rows are taken in blocks, so memory does not grow with their number.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -79,10 +80,20 @@ class KernelEstimate(NamedTuple):
 
 
 def scores(
-    in_fp32: Function, on_chip: Function, estimates: Sequence[KernelEstimate], data: Prepared
+    in_fp32: Function,
+    on_chip: Function,
+    estimates: Sequence[KernelEstimate],
+    data: Prepared,
+    *,
+    accuracy: bool = True,
 ) -> tuple[Scores, ...]:
-    """Of each estimate from one module that runs in FP32 and on a chip."""
+    """Of each estimate from one module that runs in FP32 and on a chip.
+
+    Without `accuracy` no head is trained, only the first test points run, and accuracies are NaN.
+    """
     with torch.no_grad():
+        if not accuracy:
+            return _errors(in_fp32, on_chip, estimates, data.test[:ERROR_ROWS])
         trained = [_trained(estimate, in_fp32, data) for estimate in estimates]
         fp = _evaluated(trained, in_fp32, data)
         chip = _evaluated(trained, on_chip, data)
@@ -90,6 +101,18 @@ def scores(
         Scores(error_fp, error_chip, accuracy_fp, accuracy_chip)
         for (error_fp, accuracy_fp), (error_chip, accuracy_chip) in zip(fp, chip, strict=True)
     )
+
+
+def _errors(
+    in_fp32: Function, on_chip: Function, estimates: Sequence[KernelEstimate], rows: Tensor
+) -> tuple[Scores, ...]:
+    fp, chip = in_fp32(rows), on_chip(rows)
+    found = []
+    for features, kernel in estimates:
+        exact = kernel(rows, rows)
+        errors = (kernel_error(exact, features(values)) for values in (fp, chip))
+        found.append(Scores(*errors, math.nan, math.nan))
+    return tuple(found)
 
 
 def deployed(module: nn.Module, calibration: Sequence[Tensor], setup: Setup, seed: int) -> Chip:

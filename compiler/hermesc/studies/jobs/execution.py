@@ -1,8 +1,9 @@
 """Where the jobs of a study run, and where their results are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from hermesc.studies.jobs.result_cache import Store
@@ -52,16 +53,21 @@ class Execution:
             return f"on the cluster of {self.scheduler}"
         return f"on {plural(min(self.workers.workers, jobs), 'processor')}"
 
-    def finished(self, work: JobKind[J, R], jobs: Sequence[J]) -> tuple[dict[J, R], int]:
+    def finished(
+        self,
+        work: JobKind[J, R],
+        jobs: Sequence[J],
+        blobs: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> tuple[dict[J, R], int]:
         """The results of all jobs in their order, and how many were kept from before.
 
-        Jobs must be different.
+        Jobs must be different; `blobs` are what they need, by name.
         """
         store = Store(self.cells, self.fresh)
         store.check()
         kept = store.count(work.identity(job) for job in jobs)
         found = {}
-        for job, result in run_jobs(work, jobs, self.workers, store):
+        for job, result in run_jobs(work, jobs, self.workers, store, blobs):
             found[job] = result
             if self.progress is not None:
                 self.progress(len(found), len(jobs))

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from threading import Thread, current_thread, main_thread
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from hermesc.studies.jobs.blobs import hold
 from hermesc.studies.jobs.result_cache import Store
 from hermesrt.errors import OptionError
 from hermesrt.extras import require
@@ -29,6 +31,7 @@ R = TypeVar("R")
 
 _POLL_S = 0.2
 _CONNECT_S = 10
+_ATTEMPTS = 3  # where workers are killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class JobKind(Generic[J, R]):
     identity: Callable[[J], Mapping[str, Any]]
     encode: Callable[[R], Any]
     decode: Callable[[Any], R]
+    needs: Callable[[J], Sequence[str]] = lambda _job: ()  # names of blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,17 @@ class Workers:
 
 
 def run_jobs(
-    work: JobKind[J, R], jobs: Sequence[J], place: Workers, store: Store | None = None
+    work: JobKind[J, R],
+    jobs: Sequence[J],
+    place: Workers,
+    store: Store | None = None,
+    blobs: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Iterator[tuple[J, R]]:
     """Each job with its result, those that were kept first, then as they end.
 
-    Raises: OptionError for a scheduler that does not answer, or when a worker was killed;
-    InputError for a cell that is damaged; what a job itself raises.
+    `blobs` are what jobs need, by name; each worker gets them once.
+    Raises: OptionError for a scheduler that does not answer, or when workers were killed again and
+    again; InputError for a cell that is damaged; what a job itself raises.
     """
     left = []
     for job in jobs:
@@ -64,7 +73,7 @@ def run_jobs(
             left.append(job)
         else:
             yield job, work.decode(kept)
-    for job, result in _computed(work.compute, left, place):
+    for job, result in _computed(work, left, place, blobs):
         if store is not None:
             store.keep(work.identity(job), work.encode(result))
         yield job, result
@@ -77,37 +86,54 @@ def processors() -> int:
 
 
 def _computed(
-    compute: Callable[[J], R], jobs: Sequence[J], place: Workers
+    work: JobKind[J, R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
     if place.scheduler is not None:
-        return _on_cluster(compute, jobs, place.scheduler)
+        return _on_cluster(work, jobs, place.scheduler, blobs)
     if place.workers == 1 or len(jobs) <= 1:
-        return _here(compute, jobs)
-    return _in_processes(compute, jobs, place.workers)
+        return _here(work.compute, jobs, blobs)
+    return _in_processes(work.compute, jobs, place.workers, blobs)
 
 
-def _here(compute: Callable[[J], R], jobs: Sequence[J]) -> Iterator[tuple[J, R]]:
+def _here(
+    compute: Callable[[J], R], jobs: Sequence[J], blobs: Mapping[str, bytes]
+) -> Iterator[tuple[J, R]]:
+    hold(blobs)
     for job in jobs:
         yield job, _alone(compute, job)
 
 
 def _in_processes(
-    compute: Callable[[J], R], jobs: Sequence[J], workers: int
+    compute: Callable[[J], R], jobs: Sequence[J], workers: int, blobs: Mapping[str, bytes]
+) -> Iterator[tuple[J, R]]:
+    """A process that was ended takes the others with it: what is left starts anew, in fewer."""
+    left = list(jobs)
+    for attempt in range(_ATTEMPTS):
+        try:
+            for job, result in _in_pool(compute, left, max(1, workers >> attempt), blobs):
+                left.remove(job)
+                yield job, result
+            return
+        except BrokenProcessPool:
+            continue
+    raise OptionError(
+        f"--jobs {workers}: a process was ended from outside {_ATTEMPTS} times, perhaps for lack "
+        f"of memory; try fewer; {len(left)} of {len(jobs)} jobs are left"
+    )
+
+
+def _in_pool(
+    compute: Callable[[J], R], jobs: Sequence[J], workers: int, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
     context = get_context("spawn")
     stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop, dict(blobs)))
     futures: dict[Future[R], J] = {}
     try:
         with _interrupts_ignored():  # by new processes, from their first instruction on
             futures = {pool.submit(_alone, compute, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
-    except BrokenProcessPool:
-        raise OptionError(
-            f"--jobs {workers}: a process was ended from outside, perhaps for lack of memory; "
-            "try fewer"
-        ) from None
     finally:
         if not all(future.done() for future in futures):
             stop.set()
@@ -126,7 +152,8 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start_worker(stop: Event) -> None:
+def _start_worker(stop: Event, blobs: Mapping[str, bytes]) -> None:
+    hold(blobs)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's to say
     Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
 
@@ -144,9 +171,17 @@ def _alone(compute: Callable[[J], R], job: J) -> R:
         return compute(job)
 
 
+def _alone_with(compute: Callable[[J], R], job: J, names: Sequence[str], *blobs: bytes) -> R:
+    """The same on a cluster's worker, which got what the job needs."""
+    hold(dict(zip(names, blobs, strict=True)))
+    return _alone(compute, job)
+
+
 def _on_cluster(
-    compute: Callable[[J], R], jobs: Sequence[J], address: str
+    work: JobKind[J, R], jobs: Sequence[J], address: str, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
+    """Dask itself gives the job of a lost worker to another; one that is lost all the same is given
+    again when all others are done."""
     require("distributed", "--scheduler")
     import distributed
 
@@ -159,19 +194,51 @@ def _on_cluster(
             f"--scheduler {address}: no Dask scheduler answers there ({str(error)[:200]}); give an "
             "address such as tcp://host:8786"
         ) from None
-    lost = (distributed.KilledWorker, CancelledError)  # the one of futures is the latter
+    left, why = list(jobs), ""
     with client:
-        futures = {client.submit(_alone, compute, job, pure=False): job for job in jobs}
-        try:
-            ended: Any = distributed.as_completed
-            for future in ended(futures, loop=client.loop):
-                result = future.result()
-                yield futures[future], result
-        except lost as error:
-            why = str(error).partition("\n")[0][:200]
-            raise OptionError(
-                f"--scheduler {address}: the cluster ended or lost a job ({why}); "
-                "finished results are kept: start it and give the same command again"
-            ) from None
-        finally:
-            client.cancel(list(futures))
+        for _ in range(_ATTEMPTS):
+            for job, result in _round(client, work, list(left), blobs):
+                if isinstance(result, _Lost):
+                    why = result.why
+                else:
+                    left.remove(job)
+                    yield job, result
+            if not left:
+                return
+    raise OptionError(
+        f"--scheduler {address}: the cluster ended or lost a job ({why}); "
+        "finished results are kept: start it and give the same command again"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Instead of a result: the workers of a job were ended."""
+
+    why: str
+
+
+def _round(
+    client: Any, work: JobKind[J, R], jobs: Sequence[J], blobs: Mapping[str, bytes]
+) -> Iterator[tuple[J, R | _Lost]]:
+    """All jobs once, as they end."""
+    import distributed
+
+    lost = (distributed.KilledWorker, CancelledError)  # the one of futures is the latter
+    futures: dict[Any, J] = {}
+    try:
+        sent = {n: client.scatter(data, broadcast=True, hash=False) for n, data in blobs.items()}
+        for job in jobs:
+            names = tuple(work.needs(job))
+            needed = [sent[name] for name in names]
+            future = client.submit(_alone_with, work.compute, job, names, *needed, pure=False)
+            futures[future] = job
+        ended: Any = distributed.as_completed
+        for future in ended(futures, loop=client.loop):
+            job = futures.get(future, jobs[0])
+            try:
+                yield job, future.result()
+            except lost as error:
+                yield job, _Lost(str(error).partition("\n")[0][:200])
+    finally:
+        client.cancel(list(futures))

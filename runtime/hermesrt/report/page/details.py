@@ -11,6 +11,7 @@ from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec, Kind
 from hermesrt.cost import Cost, LayerCost
+from hermesrt.facts.errors import error_text, layer_errors
 from hermesrt.pricing import FunctionPrice, function_prices
 from hermesrt.report.figures.breakdown import amount_text
 from hermesrt.report.figures.svg import swatch_svg
@@ -51,6 +52,7 @@ class LayerRow:
     mvms: of cores, for a sample.
     latency: first begin to last end, with its unit.
     energy: of a sample, with its unit.
+    expected: the error of its outputs, relative to how much they vary; may be empty.
     places: the source lines that use it.
     swatch: a picture of its colour and hatch.
     """
@@ -62,6 +64,7 @@ class LayerRow:
     mvms: str
     latency: str
     energy: str
+    expected: str
     places: tuple[Detail, ...]
     swatch: Markup
 
@@ -175,10 +178,12 @@ def price_ratio(chip: ChipSpec) -> str:
 
 def layer_rows(artifact: Artifact, cost: Cost) -> list[LayerRow]:
     """The matrices, in order."""
-    return [_layer(number, spent) for number, spent in enumerate(matrix_costs(artifact, cost))]
+    errors = {layer.label: error_text(layer.found) for layer in layer_errors(artifact)}
+    costs = enumerate(matrix_costs(artifact, cost))
+    return [_layer(number, spent, errors.get(spent.matrix.label, "")) for number, spent in costs]
 
 
-def _layer(number: int, spent: MatrixCost) -> LayerRow:
+def _layer(number: int, spent: MatrixCost, expected: str) -> LayerRow:
     matrix = spent.matrix
     return LayerRow(
         label=matrix.label,
@@ -188,13 +193,14 @@ def _layer(number: int, spent: MatrixCost) -> LayerRow:
         mvms=f"{spent.core_mvms:,}",
         latency=si(spent.latency_ps * _PS, "s"),
         energy=si(spent.energy_pj * _PJ, "J"),
+        expected=expected,
         places=_places(spent.steps),
         swatch=Markup(swatch_svg(number)),
     )
 
 
 def _places(steps: Sequence[MvmStep]) -> tuple[Detail, ...]:
-    places = dict.fromkeys((str(s.location), s.location.code.strip()) for s in steps)
+    places = dict.fromkeys((s.location.place, s.location.code.strip()) for s in steps)
     return tuple(Detail("Source", place, code) for place, code in places)
 
 
@@ -206,6 +212,7 @@ def layer_details(row: LayerRow) -> tuple[Detail, ...]:
         Detail("Core MVMs", row.mvms),
         Detail("Matrix", f"{row.size}, in {plural(row.tiles, 'tile')}"),
         Detail("Cores", row.cores),
+        *([Detail("Expected error", row.expected)] if row.expected else []),
         *row.places,
     )
 
@@ -222,7 +229,7 @@ def step_details(account: NodeAssignment | None, layer: LayerCost | None) -> tup
     if account is not None:
         shown += [
             Detail("Digital", account.reason),
-            Detail("Source", str(account.location), account.location.code.strip()),
+            Detail("Source", account.location.place, account.location.code.strip()),
         ]
     return tuple(shown)
 

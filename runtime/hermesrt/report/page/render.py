@@ -22,6 +22,7 @@ from hermesrt.breakdown import by_cause, by_layer
 from hermesrt.comparison import compared
 from hermesrt.cost import Cost, Moved
 from hermesrt.facts.cost import cost_facts, per
+from hermesrt.facts.errors import error_warnings
 from hermesrt.facts.fact import Fact
 from hermesrt.programming.cell_maps import MIDDLE
 from hermesrt.report.figures.convergence import curve_svg, errors_svg
@@ -87,6 +88,7 @@ def page_html(
         definitions=Markup("\n".join(definitions(len(matrices)))),
         sections=_sections(held, beside),
         header=run.result_facts if run else (),
+        warnings=error_warnings(artifact),
         summary=cost_facts(artifact, cost),
         plan=Markup(chip_svg(artifact)),
         layers=layers,

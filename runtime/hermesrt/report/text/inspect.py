@@ -5,6 +5,7 @@ from typing import Any
 from hermesrt.artifact.assignments import node_groups
 from hermesrt.artifact.contents import CoreContents, core_contents
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
+from hermesrt.facts.errors import error_text
 from hermesrt.facts.fact import aligned
 from hermesrt.facts.program import program_facts
 from hermesrt.files.typed import encode
@@ -117,11 +118,12 @@ def _tiles(artifact: Artifact) -> str:
 
 def _ranges(artifact: Artifact) -> str:
     rows = []
+    errors = {found.mvm: error_text(found) for found in artifact.manifest.predicted}
     for s in artifact.mvms:
         label = artifact.matrices[s.matrix].label
         cells = range_cells(s.name, label, s.input_max, s.clipped_share, s.output_max)
-        rows.append((*cells, str(s.location)))
-    return table((*RANGE_HEADER, "where"), rows)
+        rows.append((*cells, errors.get(s.name, "unknown"), s.location.place))
+    return table((*RANGE_HEADER, "expected error", "where"), rows)
 
 
 def _routes(artifact: Artifact) -> str:
@@ -134,10 +136,12 @@ def _steps(artifact: Artifact) -> str:
     for step in artifact.manifest.steps:
         match step:
             case HostStep():
-                rows.append((step.name, "host", step.op, ", ".join(step.takes), str(step.location)))
+                rows.append(
+                    (step.name, "host", step.op, ", ".join(step.takes), step.location.place)
+                )
             case MvmStep():
                 label = artifact.matrices[step.matrix].label
-                rows.append((step.name, "mvm", label, step.input, str(step.location)))
+                rows.append((step.name, "mvm", label, step.input, step.location.place))
             case _:
                 rows.append((step.name, "constant", step.tensor, "", ""))
     return table(("step", "kind", "what", "takes", "where"), rows)

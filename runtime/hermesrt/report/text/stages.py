@@ -12,7 +12,7 @@ RANGE_HEADER = ("MVM", "layer", "largest input", "clipped", "largest output by s
 
 def node_table(nodes: Iterable[NodeAssignment]) -> str:
     """Where each node of the model runs, and why."""
-    rows = [(str(n.location), n.node, n.op, n.unit, n.reason) for n in nodes]
+    rows = [(n.location.place, n.node, n.op, n.unit, n.reason) for n in nodes]
     return table(("where", "node", "operation", "runs in", "why"), rows)
 
 

@@ -30,9 +30,9 @@ class LayerFields(ctypes.Structure):
     """`layer_t` of layer.c."""
 
     _fields_ = (
-        ("inputs", _L), ("columns", _L), ("stages", _L), ("stage", _P), ("input_scale", _F),
-        ("levels", _F), ("output_levels", _F), ("output_step", _F), ("asymmetry", _F),
-        ("limit", _F), ("count_code", _I), ("rounding", _I), ("relu", _I), ("four_phase", _I),
+        ("inputs", _L), ("columns", _L), ("stages", _L), ("stage", _P), ("output_step", _P),
+        ("input_scale", _F), ("levels", _F), ("output_levels", _F), ("asymmetry", _F),
+        ("limit", _F), ("counting", _I), ("rounding", _I), ("relu", _I), ("four_phase", _I),
     )  # fmt: skip
 
 

@@ -78,11 +78,11 @@ def test_initial_states_are_inputs_like_others() -> None:
         torch.testing.assert_close(found, model(x, h), rtol=1e-6, atol=1e-6)
 
 
-def test_a_recurrent_layer_is_told_as_one_digital_operation_with_its_module() -> None:
+def test_a_recurrent_layer_is_told_as_one_analog_operation_with_its_module() -> None:
     program = hermesc.compile(Last(LAYERS["lstm"](True), True), (torch.randn(2, 7, 6),))
     (row,) = (a for a in program.artifact.manifest.account if "lstm" in a.op)
-    assert (row.op, row.unit) == ("aten.lstm.input", "digital")
-    assert row.reason.startswith("a recurrent layer")
+    assert (row.op, row.unit) == ("aten.lstm.input", "analog")
+    assert row.reason == "product with a fixed matrix: layer.l0; gates on the host"
     assert row.location.module == "layer"
 
 

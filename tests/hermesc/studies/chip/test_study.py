@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hermesc.studies.chip.ablation import CONVERTERS
 from hermesc.studies.chip.plot import study_picture
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.statistics import compare
@@ -53,6 +54,31 @@ def test_json_is_one_object_and_the_number_of_processes_changes_nothing(
     assert len(found[0]["crossbar"]) == 2
 
 
+def test_each_combination_of_whole_codes_is_told_by_data_set(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SHORT, "--datasets", "toy", "--errors-only", "--explain", "converters")
+    assert study(folder, *words) == 0
+    text = capsys.readouterr().out
+    assert text.count("each column's range, codes truncate, phases floor") == 2
+    header = text.partition("Their deviations by data set")[2].splitlines()[1]
+    assert header.split() == ["toy", "worst", "cell"]
+    assert len({v.settings for v in CONVERTERS}) == len(CONVERTERS) == 20
+
+
+def test_errors_alone_are_those_of_the_whole_study(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for words in ((), ("--errors-only",)):
+        assert study(folder, *SHORT, "--datasets", "toy", "--json", *words) == 0
+        found.append(json.loads(capsys.readouterr().out)["cells"])
+    for whole, alone in zip(*found, strict=True):
+        assert whole["predicted"]["mean"] == alone["predicted"]["mean"]
+        assert not math.isnan(whole["drop_predicted"])
+        assert alone["drop_predicted"] is None or math.isnan(alone["drop_predicted"])
+
+
 def test_data_that_is_not_there_is_skipped_with_a_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +95,7 @@ def test_data_that_is_not_there_is_skipped_with_a_line(
         (("--datasets", "letter"), "no such dataset; it has ijcnn1, toy"),
         (("--seeds", "3"), "the measurements have 2 seeds"),
         (("--seeds", "0"), "--seeds"),
+        (("--explain", "weather"), "--explain"),
         (("--set", "partition.bias=none"), "partition.bias"),
         (("--set", "chip.adc.bits=3"), "the chip has no such key"),
         (("--chip", "mercury"), "there is no chip 'mercury'"),

@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from hermesc.studies.jobs.blobs import held
 from hermesc.studies.jobs.result_cache import Store
 from hermesc.studies.jobs.runner import JobKind, Workers, run_jobs
 from hermesrt.errors import InputError, OptionError
@@ -68,9 +70,36 @@ def test_an_error_of_a_job_comes_through(workers: int) -> None:
         dict(run_jobs(work(math.sqrt), [-1.0, -4.0], Workers(workers)))
 
 
-def test_a_worker_that_was_killed_is_told() -> None:
+def test_a_worker_that_was_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermesc.studies.jobs.runner._ATTEMPTS", 1)
     with pytest.raises(OptionError, match="a process was ended from outside"):
         dict(run_jobs(work(os._exit), [1, 2, 3], Workers(2)))
+
+
+def _first_time_killed(job: float) -> float:
+    """The first of all jobs ends its process; a file says that it was there."""
+    mark = Path(held("mark").decode())
+    if job == JOBS[0] and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return math.sqrt(job)
+
+
+def test_the_jobs_of_a_killed_worker_are_given_again(tmp_path: Path) -> None:
+    blobs = {"mark": str(tmp_path / "mark").encode()}
+    found = dict(run_jobs(work(_first_time_killed), JOBS, Workers(2), blobs=blobs))
+    assert (tmp_path / "mark").exists()
+    assert found == ROOTS
+
+
+def _of_blob(job: float) -> float:
+    return float(held("number")) * job
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_worker_has_what_jobs_share(workers: int) -> None:
+    found = dict(run_jobs(work(_of_blob), [1.0, 2.0], Workers(workers), blobs={"number": b"3"}))
+    assert found == {1.0: 3.0, 2.0: 6.0}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +116,27 @@ def test_a_cluster_gives_the_same(scheduler: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert dict(run_jobs(work(math.sqrt), JOBS, Workers(scheduler=scheduler), store)) == ROOTS
     assert store.count({"job": job} for job in JOBS) == 5
+
+
+def test_a_cluster_gets_what_a_job_needs(scheduler: str) -> None:
+    plain = work(_of_blob)
+    needy = replace(plain, needs=lambda _: ("number",))
+    place = Workers(scheduler=scheduler)
+    found = dict(run_jobs(needy, [1.0, 2.0], place, blobs={"number": b"4", "other": b"9"}))
+    assert found == {1.0: 4.0, 2.0: 8.0}
+
+
+def test_a_job_whose_cluster_worker_was_killed_is_given_again(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    blobs = {"mark": str(tmp_path / "mark").encode()}
+    killed = replace(work(_first_time_killed), needs=lambda _: ("mark",))
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        place = Workers(scheduler=cluster.scheduler_address)
+        found = dict(run_jobs(killed, JOBS, place, blobs=blobs))
+    assert (tmp_path / "mark").exists()
+    assert found == ROOTS
 
 
 def test_an_error_on_a_cluster_comes_through(scheduler: str) -> None:

@@ -1,0 +1,122 @@
+"""Predicted errors of every layer's outputs, its own and with those of the layers before it.
+
+In: Quantized. Out: an entry for each MVM. The own error is `own_error`'s. What comes in is found by
+two runs of the exact graph on a few calibration rows: one as it is, one in which each MVM's result
+misses by normal noise of its own predicted size and clips at its largest code, so that the host's
+functions pass errors on as they are. (The own error is that before an output clips: where it is
+larger than the signal, the total may be smaller.) Errors are relative to the signal: the deviation
+of a layer's outputs from their mean over the calibration vectors, which is what it tells apart.
+Cost: linear in the graph; no cell is drawn.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from hermesc.analysis.own_error import OwnError, own_error
+from hermesc.ir.graph import Weights
+from hermesc.ir.interpret import interpret, mvm
+from hermesc.ir.ops import Mvm
+from hermesc.ir.stages import Quantized
+from hermesrt.artifact.schema import PredictedError
+from hermesrt.chip.spec import ChipSpec
+
+_ROWS = 64  # of the calibration data that errors are sent through
+_VECTORS = 256  # of each layer that are compared
+_MOST = 1e6  # of an error; a larger one says nothing more
+_SEED = 0
+
+
+def predicted_errors(
+    quantized: Quantized,
+    weights: Weights,
+    calibration: Mapping[str, Tensor],
+    rows_independent: bool,
+    chip: ChipSpec,
+) -> tuple[PredictedError, ...]:
+    """One entry for each MVM, in order."""
+    graph, tiled = quantized.graph, quantized.tiled
+    places = {use: i for i, m in enumerate(tiled.matrices) for use in m.uses}
+    own: dict[str, OwnError] = {}
+    for op, ranges, codes in zip(graph.mvms, quantized.ranges, quantized.vectors, strict=True):
+        place = places[op.name]
+        matrix, g_max = tiled.matrices[place], quantized.g_max_siemens[place]
+        own[op.name] = own_error(op, matrix, ranges, g_max, codes, weights, chip)
+    some = _few(calibration) if rows_independent else dict(calibration)
+    totals = _sent_through(quantized, weights, some, own, chip)
+    return tuple(_entry(op, own[op.name], totals.get(op.name)) for op in graph.mvms)
+
+
+def _entry(op: Mvm, own: OwnError, total: float | None) -> PredictedError:
+    signal = float(own.signal.mean()) ** 0.5
+    shares = (own.programming, own.read, own.input_code, own.converters)
+    parts = [_relative(float(v.mean()) ** 0.5, signal) for v in shares]
+    alone = _relative(float(own.total.mean()) ** 0.5, signal)
+    return PredictedError(op.name, alone, alone if total is None else total, *parts)
+
+
+def _relative(error: float, signal: float) -> float:
+    """Nothing to lose where there is no signal."""
+    if not signal:
+        return 0.0
+    found = error / signal
+    return float(f"{found:.4g}") if found < _MOST else _MOST  # what is no number is too large
+
+
+def _few(calibration: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rows at equal distances."""
+    rows = max((len(t) for t in calibration.values() if t.dim()), default=0)
+    stride = max(1, -(-rows // _ROWS))
+    return {name: t[::stride] if t.dim() else t for name, t in calibration.items()}
+
+
+def _sent_through(
+    quantized: Quantized,
+    weights: Weights,
+    inputs: Mapping[str, Tensor],
+    own: Mapping[str, OwnError],
+    chip: ChipSpec,
+) -> dict[str, float]:
+    """Relative error of each MVM whose input was off as predicted; empty where the host's functions
+    fail on such inputs."""
+    graph = quantized.graph
+    limits = {r.mvm: r.output_max[-1] * chip.ldpu_code.range_factor for r in quantized.ranges}
+    exact: dict[str, Tensor] = {}
+    found: dict[str, float] = {}
+    stream = torch.Generator().manual_seed(_SEED)
+
+    def right(op: Mvm, x: Tensor) -> Tensor:
+        y = mvm(op, weights, x)
+        exact[op.name] = _sample(op, y)
+        return y
+
+    def wrong(op: Mvm, x: Tensor) -> Tensor:
+        y = mvm(replace(op, relu=False), weights, x)
+        deviation = own[op.name].total.sqrt().reshape(-1, *[1] * (-1 - op.channel_dim))
+        noise = torch.randn(y.shape, generator=stream) * deviation
+        limit = limits[op.name] if chip.effects.output_code else float("inf")
+        y = (y + noise.to(y.dtype)).clamp(0.0 if op.relu else -limit, limit)
+        found[op.name] = _distance(_sample(op, y), exact[op.name])
+        return y
+
+    try:
+        interpret(graph, weights, inputs, product=right)
+        interpret(graph, weights, inputs, product=wrong)
+    except (RuntimeError, ValueError, IndexError):
+        return {}
+    return found
+
+
+def _sample(op: Mvm, y: Tensor) -> Tensor:
+    """Some output vectors, at equal distances."""
+    vectors = y.movedim(op.channel_dim, -1).reshape(-1, y.shape[op.channel_dim])
+    return vectors[:: max(1, -(-len(vectors) // _VECTORS))].double()
+
+
+def _distance(y: Tensor, exact: Tensor) -> float:
+    varies = len(exact) > 1 and bool((exact != exact[0]).any())
+    signal = exact - exact.mean(0) if varies else exact
+    rms: Sequence[float] = [float(v.square().mean()) ** 0.5 for v in (y - exact, signal)]
+    return _relative(*rms)

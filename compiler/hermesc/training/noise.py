@@ -1,0 +1,89 @@
+"""Random numbers of training, and what the chip's devices make of weights.
+
+Each draw follows from the seed, the step and the number of the layer alone, not from the process,
+so that all ranks of a distributed run see the same weights, and a run that goes on repeats the bits
+of one that was never stopped. Draws are operations of torch's own registry, for a generator that is
+seeded cannot be traced by torch.compile.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from hermes_sim.noise import ReadNoise
+from hermesc.training.device_curves import AGES, ChipCurves, draw_error, polynomial
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.seeds import generator
+
+_CHIPS: dict[str, ChipCurves] = {}  # operations take numbers, texts and tensors alone
+
+
+def known_chip(chip: ChipSpec) -> str:
+    """The name under which operations find a chip's description: a digest of it."""
+    key = hashlib.blake2b(repr(chip).encode(), digest_size=16).hexdigest()
+    _CHIPS.setdefault(key, ChipCurves(chip))
+    return key
+
+
+@torch.library.custom_op("hermesc_training::normal", mutates_args=())
+def normal(like: Tensor, step: Tensor, seed: int, layer: int, use: str) -> Tensor:
+    """Standard normal numbers of a tensor's shape."""
+    return _normal(like, seed, "training", int(step), layer, use)
+
+
+@normal.register_fake
+def _(like: Tensor, step: Tensor, seed: int, layer: int, use: str) -> Tensor:  # noqa: ARG001
+    return like.new_empty(like.shape)
+
+
+@torch.library.custom_op("hermesc_training::programming_error", mutates_args=())
+def programming_error(
+    weight: Tensor,
+    largest: Tensor,
+    step: Tensor,
+    seed: int,
+    layer: int,
+    chip: str,
+    g_max_siemens: float,
+    oldest_s: float,
+) -> Tensor:
+    """What programming, and drift up to a random age, change in each weight.
+
+    Weights are conductances as `hermesrt.chip.conductance` says; `largest` is what g_max stands
+    for. The age's logarithm is uniform between a second and `oldest_s`.
+    """
+    age_s = 0.0
+    if oldest_s > 0:
+        stream = generator(seed, "training", int(step), layer, "age")
+        point = int(torch.randint(AGES, (), generator=stream)) / (AGES - 1)
+        age_s = max(oldest_s, 1.0) ** point
+    curves = _CHIPS[chip].at(age_s, g_max_siemens)
+    drawn = _normal(weight, seed, "training", int(step), layer, "programming")
+    return draw_error(curves, weight, largest, drawn)
+
+
+@programming_error.register_fake
+def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
+    return weight.new_empty(weight.shape)
+
+
+@torch.library.custom_op("hermesc_training::read_variance", mutates_args=())
+def read_variance(weight: Tensor, largest: Tensor, chip: str, g_max_siemens: float) -> Tensor:
+    """Variance of one read of each weight, in squares of the weight's unit."""
+    curves = _CHIPS[chip].at(0.0, g_max_siemens)
+    share = (weight.abs() / largest).nan_to_num_(0.0)
+    return polynomial(curves.read_variance, share).clamp_(min=0).mul_(largest).mul_(largest)
+
+
+@read_variance.register_fake
+def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
+    return weight.new_empty(weight.shape)
+
+
+def _normal(like: Tensor, seed: int, *name: str | int) -> Tensor:
+    out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+    if out.device.type == "cpu" and out.dtype == torch.float32:
+        return ReadNoise(seed, *name)(0, out)
+    state = generator(seed, *name).initial_seed()
+    return out.normal_(generator=torch.Generator(out.device).manual_seed(state))

@@ -1,0 +1,102 @@
+"""Which layers are expected to drown in their errors, and what helps, in words. Needs no torch.
+
+A layer drowns where its expected error is larger than its signal, which is how much its outputs
+vary over the calibration data. Root causes come first: of the layers that are only off because
+something before them is, the first one is told where nothing before it drowns by itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+
+from hermesrt.artifact.schema import Artifact, PredictedError
+from hermesrt.units import percent, plural
+
+_SIGNAL = 1.0
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LayerError:
+    """The expected error of a layer, that of its worst use.
+
+    label: the layer.
+    found: the errors.
+    """
+
+    label: str
+    found: PredictedError
+
+    @property
+    def drowns(self) -> bool:
+        """Whether its error is larger than its signal."""
+        return self.found.total > _SIGNAL
+
+    @property
+    def incoming(self) -> float:
+        """What the errors of its inputs add."""
+        return sqrt(max(self.found.total**2 - self.found.own**2, 0.0))
+
+
+def layer_errors(artifact: Artifact) -> tuple[LayerError, ...]:
+    """Every layer with its expected error, in the order of their first use; none for files of older
+    compilers."""
+    labels = {step.name: artifact.matrices[step.matrix].label for step in artifact.mvms}
+    worst: dict[str, LayerError] = {}
+    for found in artifact.manifest.predicted:
+        label = labels[found.mvm]
+        if label not in worst or found.total > worst[label].found.total:
+            worst[label] = LayerError(label, found)
+    return tuple(worst.values())
+
+
+def drowned(artifact: Artifact) -> tuple[LayerError, ...]:
+    """The layers that drown, in order."""
+    return tuple(layer for layer in layer_errors(artifact) if layer.drowns)
+
+
+def error_warnings(artifact: Artifact) -> tuple[str, ...]:
+    """A sentence for each layer that is at the root of it."""
+    layers = drowned(artifact)
+    roots = list(_roots(layers))
+    told = [_sentence(layer) for layer in roots[:_SHOWN]]
+    if len(layers) > len(told):
+        rest = plural(len(layers) - len(told), "more layer")
+        told.append(f"the error is larger than the signal in {rest}, by this or behind it")
+    return tuple(told)
+
+
+def _roots(layers: tuple[LayerError, ...]) -> Iterator[LayerError]:
+    for number, layer in enumerate(layers):
+        if not number or layer.found.own > _SIGNAL:
+            yield layer
+
+
+def _sentence(layer: LayerError) -> str:
+    """What is expected, why, and what to do."""
+    found, keep = layer.found, f"--set partition.digital={layer.label}"
+    parts = {
+        "programming": found.programming,
+        "the noise of reading": found.read,
+        "the rounding of its inputs": found.input_code,
+        "counts and output codes": found.converters,
+        "the errors of its inputs, which it magnifies": layer.incoming,
+    }
+    cause = max(parts, key=lambda name: parts[name])
+    also = {
+        "programming": "; `hermesc program --method gdp` brings its weights closer",
+        "the rounding of its inputs": "; quantize.range=percentile makes the steps finer",
+        "counts and output codes": "; partition.bias=host or quantize.range=percentile makes the "
+        "steps finer",
+        "the errors of its inputs, which it magnifies": ", and the layers before it",
+    }
+    return (
+        f"{layer.label} drowns: its outputs are expected to be off by {found.total:.1f} times as "
+        f"much as they vary on the calibration data, most of it by {cause}; {keep} keeps it exact"
+        f"{also.get(cause, '')}"
+    )
+
+
+def error_text(found: PredictedError) -> str:
+    """Own and total error in short."""
+    return f"{percent(found.own)} own, {percent(found.total)} in all"
