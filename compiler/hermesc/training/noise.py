@@ -11,7 +11,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from hermes_sim.noise import ReadNoise
+from hermes_sim.noise import fill
 from hermesc.training.device_curves import AGES, ChipCurves, draw_error, polynomial
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
@@ -84,6 +84,6 @@ def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
 def _normal(like: Tensor, seed: int, *name: str | int) -> Tensor:
     out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
     if out.device.type == "cpu" and out.dtype == torch.float32:
-        return ReadNoise(seed, *name)(0, out)
+        return fill(out, seed, *name)
     state = generator(seed, *name).initial_seed()
     return out.normal_(generator=torch.Generator(out.device).manual_seed(state))

@@ -225,7 +225,8 @@ def counted_apart(converters: Converters, stage: RowBlock, driven: Vectors, more
     (up_plus, down_plus), (up_minus, down_minus) = (
         (signs @ g).clamp_(max=converters.phase_limit).split(len(driven)) for g in stage.pair
     )
-    positive, negative = (up_plus, down_minus), (up_minus, down_plus)
+    positive: tuple[Sums, ...] = (up_plus, down_minus)
+    negative: tuple[Sums, ...] = (up_minus, down_plus)
     part = more / 4
     if not converters.four_phase:
         positive, negative = (up_plus + down_minus,), (up_minus + down_plus,)
