@@ -64,7 +64,8 @@ def arrays(
         )
         stages.append(replace(stage, **more))
         start += rows
-    return LayerArrays(converters, 60.0, tuple(stages), torch.linspace(0.1, 0.2, columns), False)
+    steps = 0.125 + torch.arange(columns) / 64
+    return LayerArrays(converters, 60.0, tuple(stages), steps, False)
 
 
 def inputs(rows: int, columns: int) -> Tensor:
@@ -183,7 +184,8 @@ def slow_block(c: Converters, b: IntegerBlock, codes: list[int], column: int) ->
     if not c.four_phase:
         limit = np.float32(min(c.phase_limit, c.counter_limit))
         counts = np.clip(counts, -limit, limit)
-    return np.float32(np.round(counts)) if c.counting else counts
+    whole = {"round": np.round, "floor": np.floor, "truncate": np.trunc}
+    return counts if c.counting is None else np.float32(whole[c.counting](counts))
 
 
 def slow(layer: IntegerLayer, x: list[float], column: int) -> float:
@@ -212,6 +214,8 @@ CASES = {
     "one phase without asymmetry": replace(ONE_PHASE, asymmetry=0.0),
     "no saturation": FREE,
     "no count code": replace(STOPPED, counting=None),
+    "counts down": replace(STOPPED, counting="floor"),
+    "counts toward zero": replace(STOPPED, counting="truncate"),
     "no output code": replace(STOPPED, rounding=None),
     "nearest": replace(STOPPED, rounding="nearest"),
     "few levels": replace(STOPPED, input_levels=7, output_levels=15),
@@ -323,7 +327,8 @@ def test_layers_that_are_not_in_whole_numbers_run_in_fp32(kernel: Kernel) -> Non
     wide = arrays(FREE, (600,), 4)
     exact = arrays(replace(FREE, input_levels=None), (20,), 4)
     fine = arrays(replace(FREE, input_levels=511), (20,), 4)
-    for layer in (wide, exact, fine):
+    apart = arrays(replace(FREE, counted="counter"), (20,), 4)
+    for layer in (wide, exact, fine, apart):
         x, reads = inputs(20, layer.stages[0].rows.stop), numbered(20)
         run = runner(layer, STREAMS[:1], kernel)
         assert not isinstance(run, KernelLayer)

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from hermes_sim.noise import MEAN, POLYNOMIAL, SHARE, ReadNoise, normals, row_keys, stream
+from hermes_sim.noise import MEAN, POLYNOMIAL, SHARE, ReadNoise, fill, normals, row_keys, stream
 from hermesrt.reads import Keys, mix, numbered
 
 ROWS, COLUMNS = 10_000, 256
@@ -139,6 +139,15 @@ def test_numbers_follow_from_read_and_column_alone() -> None:
     noise = ReadNoise((0, stream(0, "read")), reads)
     assert torch.equal(noise(1, 100, torch.empty(50, COLUMNS)).double(), whole[100:150])
     assert len(whole.unique()) > 0.7 * whole.numel()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (7,), (3, 5000), (2, 4096)])
+def test_tensors_of_any_shape_are_filled(shape: tuple[int, ...]) -> None:
+    first, again, other = (fill(torch.full(shape, torch.nan), *name) for name in
+                           ((0, "a"), (0, "a"), (0, "b")))  # fmt: skip
+    assert torch.equal(first, again)
+    assert len(first.unique()) >= 0.9 * first.numel()
+    assert first.numel() == 0 or not torch.equal(first, other)
 
 
 def test_rows_have_two_keys_the_second_one_odd() -> None:

@@ -25,7 +25,6 @@ from hermes_sim.crossbar import Converters, LayerArrays, RowBlock, Sums, Vectors
 
 _MOST_ROWS = 516  # of a block, for sums of 32 bits
 _MOST_LEVEL = 127
-_COUNTED = ("round", "line")
 _WEIGHT, _STEPS = 2**15 - 1, 127
 _SURELY = 1 + 1e-4  # more than the round-off of a bound
 _DITHER = 40503  # 2^16 over the golden ratio: its multiples, modulo 2^16, are spread evenly
@@ -45,7 +44,11 @@ class IntegerBlock:
         zero mean and norm 1 takes at most, [kind, polarity, columns]; None where nothing saturates.
     read: variance of the read noise, [rows, columns], in steps of the column; None without.
     read_step: counts squared of a step and a squared code, [columns].
-    zero, white, scale, offset, carry: as in RowBlock.
+    zero: offset of the converters, [columns], counts.
+    white: variance of the noise before the output code, [columns], counts squared; None without.
+    scale: output codes of a count, [columns].
+    offset: [columns], output codes.
+    carry: output codes of a code of the stage before.
     """
 
     rows: slice
@@ -66,9 +69,13 @@ class IntegerBlock:
 
 @dataclass(frozen=True, slots=True)
 class IntegerLayer:
-    """One MVM step in whole numbers; the other fields are those of LayerArrays.
+    """One MVM step in whole numbers.
 
+    converters: of all layers.
+    input_scale: input codes of a unit of input.
     blocks: its row blocks, in the order of the cascade.
+    output_step: output of an output code, [columns].
+    relu: whether a ReLU follows.
     """
 
     converters: Converters
@@ -79,16 +86,12 @@ class IntegerLayer:
 
 
 def fits(layer: LayerArrays) -> bool:
-    """Whether inputs are whole numbers, sums of products fit in 32 bits, and codes become whole as
-    the kernel makes them: the count of a line to the nearest, the output code not downwards."""
+    """Whether inputs are whole numbers, sums of products fit in 32 bits, and both counters of a
+    line become whole at once."""
     converters = layer.converters
-    if converters.counting is not None and (converters.counting, converters.counted) != _COUNTED:
-        return False
-    if converters.rounding == "floor":
-        return False
-    levels = converters.input_levels
-    rows = max(stage.pair.shape[1] for stage in layer.stages)
-    return levels is not None and levels <= _MOST_LEVEL and rows <= _MOST_ROWS
+    levels, rows = converters.input_levels, max(s.pair.shape[1] for s in layer.stages)
+    at_once = converters.counting is None or converters.counted == "line"
+    return at_once and levels is not None and levels <= _MOST_LEVEL and rows <= _MOST_ROWS
 
 
 def integer_layer(layer: LayerArrays) -> IntegerLayer:
@@ -186,7 +189,11 @@ class TorchBlock:
 
 @dataclass(frozen=True, slots=True)
 class TorchLayer:
-    """A layer that torch runs."""
+    """A layer that torch runs.
+
+    layer: itself.
+    blocks: its row blocks.
+    """
 
     layer: IntegerLayer
     blocks: tuple[TorchBlock, ...]
@@ -259,7 +266,7 @@ def _counts(
     if variance is not None:
         normal = noise(index, first, torch.empty_like(counts))
         counts.add_(normal.mul_(_root(variance)))
-    return counts if converters.counting is None else counts.round_()
+    return counts if converters.counting is None else crossbar.whole(converters.counting, counts)
 
 
 def _product(one: TorchBlock, codes: Vectors) -> Sums:

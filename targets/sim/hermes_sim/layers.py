@@ -17,8 +17,8 @@ def runner(layer: LayerArrays, streams: tuple[int, ...], kernel: Kernel | None) 
     """What runs a layer, with a stream of noise for each row block.
 
     Kernel and torch have the same bits. FP32 is for layers that are not in whole numbers: without
-    an input code, with more than 127 input levels or more than 516 rows a block, with counters or
-    phases that are rounded apart, with counts or output codes that are rounded downwards.
+    an input code, with more than 127 input levels, with more than 516 rows a block, or where each
+    counter or phase becomes whole for itself.
     """
     if not integers.fits(layer):
         return lambda x, reads: crossbar.layer_mvm(layer, x, ReadNoise(streams, reads))

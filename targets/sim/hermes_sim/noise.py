@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_sim.kernel.load import kernel
-from hermesrt.reads import Keys, mix
+from hermesrt.reads import Keys, mix, numbered
 
 # z = s (C0 + C1 s^2 + C2 s^4 + C3 s^6), s the sum over its deviation: least squares on the exact
 # distribution of the sum of eight bytes, its variance then set to one.
 POLYNOMIAL = (0.98091213, 0.0061149545, 3.4930709e-05, 1.3984690e-05)
 MEAN = 261247.5  # of 256 times seven bytes and 257 times the last one
 SHARE = 1 / 53535.68399908607  # one over its deviation
+
+_ROW = 2**12  # numbers of one key, where they have no rows of their own
 
 _COLUMN, _FIRST, _SECOND = 0x9E3779B1, 0x2C1B3C6D, 0x85EBCA6B
 
@@ -46,6 +48,15 @@ class ReadNoise:
         if found is not None and out.is_cpu and out.is_contiguous():
             return found.normals(self.streams[stage], reads, out)
         return normals(*row_keys(self.streams[stage], reads), out)
+
+
+def fill(out: Tensor, seed: int, *name: str | int) -> Tensor:
+    """Fill a contiguous FP32 tensor with the normal numbers of that name."""
+    flat, rows = out.view(-1), out.numel() // _ROW
+    noise = ReadNoise((stream(seed, *name),), numbered(rows + 1))
+    noise(0, 0, flat[: rows * _ROW].view(rows, _ROW))
+    noise(0, rows, flat[rows * _ROW :].view(1, -1))
+    return out
 
 
 def stream(seed: int, *name: str | int) -> int:

@@ -9,6 +9,7 @@ import click
 import pytest
 
 import hermesc
+from hermes_sim.kernel.load import kernel
 from hermesc import cli
 
 MOST_LINES = 30
@@ -73,3 +74,19 @@ def test_a_command_imports_no_other_command() -> None:
         "assert 'hermesc.cli.show' in sys.modules and 'hermesc.cli.run' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("words", [("--version", "-v"), ("-v", "--version")])
+def test_the_version_says_which_kernel_runs(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(words)
+    said = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert said.startswith("hermesc, version ")
+    found = kernel()
+    assert "kernel: " + ("torch" if found is None else f"compiled for {found.instructions}") in said
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.count("\n") == 1

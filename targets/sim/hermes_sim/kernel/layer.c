@@ -36,9 +36,10 @@ typedef struct {
 typedef struct {
     int64_t inputs, columns, stages;
     const stage_t *stage;
-    const float *output_step; /* [column] */
+    const float *output_step;
     float input_scale, levels, output_levels, asymmetry, limit;
-    int32_t count_code, rounding /* 0 none, 1 toward zero, 2 nearest */, relu, four_phase;
+    int32_t counting /* 0 none, 1 nearest, 2 down, 3 toward zero */;
+    int32_t rounding /* 0 none, 1 toward zero, 2 nearest */, relu, four_phase;
 } layer_t;
 
 typedef struct { /* of one vector in one stage */
@@ -59,6 +60,7 @@ typedef __m512i vi;
 #define store_i(p, v) _mm512_storeu_si512((void *)(p), v)
 #define round_even(v) _mm512_roundscale_ps(v, 0x08)
 #define round_zero(v) _mm512_roundscale_ps(v, 0x0B)
+#define round_down(v) _mm512_roundscale_ps(v, 0x09)
 #define xor_i _mm512_xor_si512
 static inline vi words(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
 static inline vi bytes(vi sum, vi a, vi b) { return _mm512_dpbusd_epi32(sum, a, b); }
@@ -74,6 +76,7 @@ typedef __m256i vi;
 #define store_i(p, v) _mm256_storeu_si256((__m256i *)(p), v)
 #define round_even(v) _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define round_zero(v) _mm256_round_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define round_down(v) _mm256_round_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define xor_i _mm256_xor_si256
 static inline vi words(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 static inline vi bytes(vi sum, vi a, vi b) /* of at most 7 bits each */
@@ -392,7 +395,7 @@ typedef struct { /* some rows of a panel, each table [row][PANEL] but for `out` 
 
 /* From sums to output codes; the flags are those of the layer and the stage. */
 INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage, const tile_t tile,
-                   const int read, const int white, const int count_code, const int rounding,
+                   const int read, const int white, const int counting, const int rounding,
                    const int cascade)
 {
     const vf least = F(set1)(layer->relu && tile.last ? 0 : -layer->output_levels);
@@ -402,8 +405,8 @@ INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage,
         const vf step = F(loadu)(stage->count + j), zero = F(loadu)(stage->zero + j);
         const vf scale = F(loadu)(stage->scale + j), offset = F(loadu)(stage->offset + j);
         const vf spread = read ? F(loadu)(stage->read_step + j) : zero;
+        const vf unit = tile.last ? F(loadu)(layer->output_step + j) : zero;
         const vf flat = white ? F(loadu)(stage->white + j) : zero;
-        const vf unit = F(loadu)(layer->output_step + j);
         const vi columns = column_words(j);
         for (int r = 0; r < tile.count; r++) {
             int64_t place = r * PANEL + h * LANES;
@@ -420,7 +423,10 @@ INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage,
                 vf z = normal(tile.vector[r].low, tile.vector[r].high, columns);
                 count = F(add)(count, F(mul)(z, F(sqrt)(variance)));
             }
-            count = count_code ? round_even(count) : count;
+            if (counting)
+                count = counting == 1   ? round_even(count)
+                        : counting == 2 ? round_down(count)
+                                        : round_zero(count);
             vf code = F(add)(F(mul)(count, scale), offset);
             if (cascade) {
                 vf before = F(loadu)(tile.before + place);
@@ -441,15 +447,15 @@ INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage,
 static void finish_tile(const layer_t *layer, const stage_t *stage, const tile_t tile)
 {
     int read = stage->read != 0, white = stage->white != 0, cascade = stage != layer->stage;
-    if (layer->count_code && layer->rounding == 1 && !white && !cascade) {
+    if (layer->counting == 1 && layer->rounding == 1 && !white && !cascade) {
         if (read)
             finish(layer, stage, tile, 1, 0, 1, 1, 0);
         else
             finish(layer, stage, tile, 0, 0, 1, 1, 0);
-    } else if (layer->count_code && layer->rounding == 1 && !white && read)
+    } else if (layer->counting == 1 && layer->rounding == 1 && !white && read)
         finish(layer, stage, tile, 1, 0, 1, 1, 1);
     else
-        finish(layer, stage, tile, read, white, layer->count_code, layer->rounding, cascade);
+        finish(layer, stage, tile, read, white, layer->counting, layer->rounding, cascade);
 }
 
 typedef struct { /* room of a block of vectors */

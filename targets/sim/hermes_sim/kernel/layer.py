@@ -16,6 +16,7 @@ from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
 from hermesrt.reads import Keys
 
 _PANEL = 16  # columns
+_COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}
 _ROUNDINGS = {None: 0, "truncate": 1, "nearest": 2}
 _SMALL = 2**21  # products of a call that further threads do not make faster
 
@@ -43,7 +44,7 @@ class KernelLayer:
             output_step=self._keep(_filled(layer.output_step)),
             asymmetry=converters.asymmetry,
             limit=min(converters.phase_limit, converters.counter_limit),
-            count_code=converters.counting is not None,
+            counting=_COUNTINGS[converters.counting],
             rounding=_ROUNDINGS[converters.rounding],
             relu=layer.relu,
             four_phase=converters.four_phase,

@@ -32,7 +32,7 @@ class LayerFields(ctypes.Structure):
     _fields_ = (
         ("inputs", _L), ("columns", _L), ("stages", _L), ("stage", _P), ("output_step", _P),
         ("input_scale", _F), ("levels", _F), ("output_levels", _F), ("asymmetry", _F),
-        ("limit", _F), ("count_code", _I), ("rounding", _I), ("relu", _I), ("four_phase", _I),
+        ("limit", _F), ("counting", _I), ("rounding", _I), ("relu", _I), ("four_phase", _I),
     )  # fmt: skip
 
 
