@@ -160,6 +160,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
+    converters = ("chip", *words, "--seeds", "1", "--errors-only", "--explain", "converters")
     mappings = str(Path(data).resolve() / "hermes_mappings")
     studies: dict[str, Callable[[], str]] = {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
@@ -167,6 +168,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
+        "converters": lambda: after(study_output(*converters), "RBF / ArcCos0:\n"),
     }
     return made | studies | last
 
