@@ -165,6 +165,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
     networks = ("networks", *words, "--seeds", "2")
+    converters = ("chip", *words, "--seeds", "1", "--errors-only", "--explain", "converters")
     mappings = str(Path(data).resolve() / "hermes_mappings")
     studies: dict[str, Callable[[], str]] = {
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
@@ -173,6 +174,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
         "networks": lambda: after(study_output(*networks), "not levels:\n"),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
+        "converters": lambda: after(study_output(*converters), "RBF / ArcCos0:\n"),
     }
     return made | studies | last
 

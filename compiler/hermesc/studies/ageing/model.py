@@ -93,7 +93,7 @@ def trained(data: Digits, noise: float, seed: int = 0, epochs: int = _EPOCHS) ->
     loss = nn.CrossEntropyLoss()
     for _ in range(epochs):
         order = torch.randperm(len(data.train), generator=generator)
-        for rows in torch.split(order, _BATCH):  # type: ignore[no-untyped-call]
+        for rows in torch.split(order, _BATCH):
             shifts = _shifted(model, noise, generator)
             optimiser.zero_grad()
             loss(model(data.train[rows]), data.train_labels[rows]).backward()

@@ -110,8 +110,8 @@ def _errors(
     found = []
     for features, kernel in estimates:
         exact = kernel(rows, rows)
-        errors = (kernel_error(exact, features(values)) for values in (fp, chip))
-        found.append(Scores(*errors, math.nan, math.nan))
+        error_fp, error_chip = (kernel_error(exact, features(y)) for y in (fp, chip))
+        found.append(Scores(error_fp, error_chip, math.nan, math.nan))
     return tuple(found)
 
 
