@@ -12,6 +12,7 @@ from hermesrt.report.notebook import facts_html, page_frame, plan_html
 
 if TYPE_CHECKING:
     from hermesc.api.costing import CostReport, Sizes
+    from hermesc.api.exporting import Exported
     from hermesc.api.looking import Inspection, StageName
     from hermesc.api.running import RunResult
     from hermesrt.chip.load import GivenSettings
@@ -119,6 +120,12 @@ class Program(runtime.Program):
         from hermesc.app.page import page_of
 
         return Page(page_of(deployed(self, None if state is None else Path(state))))
+
+    def export(self, output: str | Path) -> "Exported":
+        """The ONNX model that `hermesc.export` writes."""
+        from hermesc.api.exporting import export
+
+        return export(self, output)
 
     def plan(self) -> Picture:
         """The floor plan: which core holds which layer."""

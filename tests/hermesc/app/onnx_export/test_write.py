@@ -167,7 +167,9 @@ def test_free_sizes_stay_free_and_weights_keep_their_names(exported):
 def test_our_own_front_end_reads_it_back(tmp_path, made):
     torch.manual_seed(0)
     model, x = _favor().eval(), torch.randn(4, 6, 32)
-    hermesc.export(hermesc.compile(model, (x,)), tmp_path / "m.onnx")
+    written = hermesc.compile(model, (x,)).export(tmp_path / "m.onnx")
+    assert written.output == tmp_path / "m.onnx"
+    assert (written.functions, written.analog_nodes) == (5, 6)
     again = hermesc.compile(tmp_path / "m.onnx", calibration={"x": x})
     assert len(again.artifact.mvms) == 6
     chip = again.deploy(hermesc.simulate("hermes")).configure(ideal=True)
