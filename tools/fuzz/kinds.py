@@ -55,7 +55,7 @@ def npz() -> Attempt:
 def toml() -> Attempt:
     """A chip's description: what is taken also compiles and runs, or is told not to."""
     folder = _hermes_folder()
-    whole = "\n".join(p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml")))
+    whole = "\n".join(p.read_text(encoding="utf-8") for p in _files(folder))
 
     def attempt(rng: random.Random) -> str:
         text = whole
@@ -143,10 +143,14 @@ def defects() -> Attempt:
     return attempt
 
 
+def _files(folder: Path) -> list[Path]:
+    """A chip's files, the one with its name first, which no table may stand before."""
+    return sorted(folder.glob("*.toml"), key=lambda p: (p.name != "chip.toml", p.name))
+
+
 def _small_chip() -> str:
     """The description of the chip of `SMALL`."""
-    files = sorted(_hermes_folder().glob("*.toml"), key=lambda p: (p.name != "chip.toml", p.name))
-    text = "\n".join(p.read_text(encoding="utf-8") for p in files)  # what is in no table first
+    text = "\n".join(p.read_text(encoding="utf-8") for p in _files(_hermes_folder()))
     table, lines = "", []
     wanted = dict(pair.split("=") for pair in SMALL)
     for line in text.splitlines():
