@@ -102,7 +102,7 @@ def _answer(estimator: Any, method: str, rows: Any) -> _Answer:
         classifies = method != "transform" and hasattr(estimator, "classes_")
         predicted = estimator.predict(few) if classifies else None
         if classifies and method == "predict":
-            values = _indicators(values, estimator.classes_)
+            values = indicators(values, estimator.classes_)
     except Exception as error:
         raise ModelError(
             f"the estimator's own {method} fails on its example_inputs: {describe(error)}"
@@ -113,7 +113,7 @@ def _answer(estimator: Any, method: str, rows: Any) -> _Answer:
     return _Answer(np.asarray(values, dtype=np.float64), predicted)
 
 
-def _indicators(predicted: Any, classes: Any) -> NDArray[np.float64]:
+def indicators(predicted: Any, classes: Any) -> NDArray[np.float64]:
     """A column for each class, 1 where it is predicted; those of several targets side by side."""
     one = isinstance(classes, np.ndarray)
     targets = [(predicted, classes)] if one else zip(predicted.T, classes, strict=True)

@@ -62,7 +62,7 @@ import hermesc
 from hermesc.frontend.load import make_source
 from hermesc.frontend.request import ModelRequest
 from hermesc.frontend.sklearn.compose import output_method
-from hermesc.frontend.sklearn.source import _indicators
+from hermesc.frontend.sklearn.source import indicators
 from hermesrt.errors import UnsupportedOpError
 
 SHAPES = [(60, 3), (75, 5), (90, 8)]
@@ -242,7 +242,7 @@ def answer(estimator, rows):
     method = output_method(estimator)
     found = getattr(estimator, method)(rows)
     if method == "predict" and hasattr(estimator, "classes_"):
-        found = _indicators(found, estimator.classes_)
+        found = indicators(found, estimator.classes_)
     found = found.toarray() if hasattr(found, "toarray") else found
     return np.concatenate(found, 1) if isinstance(found, list) else found
 
