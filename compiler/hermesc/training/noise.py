@@ -7,12 +7,13 @@ seeded cannot be traced by torch.compile.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from hermes_sim.noise import fill
-from hermesc.training.device_curves import AGES, ChipCurves, draw_error, polynomial
+from hermesc.training.device_curves import ChipCurves, ages, draw_error, read_variances
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
@@ -24,6 +25,13 @@ def known_chip(chip: ChipSpec) -> str:
     key = hashlib.blake2b(repr(chip).encode(), digest_size=16).hexdigest()
     _CHIPS.setdefault(key, ChipCurves(chip))
     return key
+
+
+def prepare(chip: str, g_max_siemens: Iterable[float], oldest_s: float) -> None:
+    """Make the curves that steps will need, so that no step waits for them."""
+    for age_s in (0.0, *ages(oldest_s)):
+        for g_max in g_max_siemens:
+            _CHIPS[chip].at(age_s, g_max)
 
 
 @torch.library.custom_op("hermesc_training::normal", mutates_args=())
@@ -53,11 +61,8 @@ def programming_error(
     Weights are conductances as `hermesrt.chip.conductance` says; `largest` is what g_max stands
     for. The age's logarithm is uniform between a second and `oldest_s`.
     """
-    age_s = 0.0
-    if oldest_s > 0:
-        stream = generator(seed, "training", int(step), layer, "age")
-        point = int(torch.randint(AGES, (), generator=stream)) / (AGES - 1)
-        age_s = max(oldest_s, 1.0) ** point
+    known, stream = ages(oldest_s), generator(seed, "training", int(step), layer, "age")
+    age_s = known[int(torch.randint(len(known), (), generator=stream))]
     curves = _CHIPS[chip].at(age_s, g_max_siemens)
     drawn = _normal(weight, seed, "training", int(step), layer, "programming")
     return draw_error(curves, weight, largest, drawn)
@@ -72,8 +77,7 @@ def _(weight: Tensor, *others: object) -> Tensor:  # noqa: ARG001
 def read_variance(weight: Tensor, largest: Tensor, chip: str, g_max_siemens: float) -> Tensor:
     """Variance of one read of each weight, in squares of the weight's unit."""
     curves = _CHIPS[chip].at(0.0, g_max_siemens)
-    share = (weight.abs() / largest).nan_to_num_(0.0)
-    return polynomial(curves.read_variance, share).clamp_(min=0).mul_(largest).mul_(largest)
+    return read_variances(curves, weight, largest)
 
 
 @read_variance.register_fake
