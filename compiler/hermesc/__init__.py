@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from hermesc.api.notebook import Chip, Program
     from hermesc.pipeline import Options
+    from hermesc.studies.ageing.study import study_ageing
     from hermesc.studies.attention.study import study_attention
     from hermesc.studies.chip.study import study_chip
     from hermesc.studies.kernels.study import study_kernels
@@ -66,6 +67,7 @@ __all__ = [
     "shaped",
     "simulate",
     "spread",
+    "study_ageing",
     "study_attention",
     "study_chip",
     "study_kernels",

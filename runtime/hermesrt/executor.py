@@ -15,9 +15,9 @@ from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, 
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import run
-from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
+from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmFunction = Callable[[MvmStep, Tensor], Tensor]

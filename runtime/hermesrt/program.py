@@ -34,7 +34,7 @@ from hermesrt.executor import (
 from hermesrt.facts.fact import Fact
 from hermesrt.measurement import RunSettings, measure
 from hermesrt.ops.gate_unit import gate_unit_states
-from hermesrt.ops.recurrence import States
+from hermesrt.ops.time_steps import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
 from hermesrt.programming.loop import (

@@ -9,7 +9,8 @@ from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.types import Dim, TensorType, TupleType
 from hermesrt.ops.call import Arg, Call, Ref
-from hermesrt.ops.recurrence import Recurrence, lstm_gates
+from hermesrt.ops.recurrence import Recurrence
+from hermesrt.ops.time_steps import lstm_gates
 
 _PARTS = ("from_x", "from_h", "x_bias", "h_bias", "projection")
 

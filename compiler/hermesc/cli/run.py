@@ -111,41 +111,31 @@ def run_command(
       hermesc run P.hermes --inputs test.npz                     one chip
       hermesc run P.hermes --draws 20 --ages 0,1h,1d,30d,1y      how 20 chips differ, and age
     """
-    chip_settings = only_chip(settings)
     several: dict[str, Any] = {"draws": draws, "ages": ages, "csv": csv, "plot": plot}
-    if any(value is not None for value in several.values()):
+    several = {name: value for name, value in several.items() if value is not None}
+    chip_settings = only_chip(settings)
+    shared: dict[str, Any] = {**device, "mode": mode, "chip_settings": chip_settings}
+    if several:
         _only_several({"age": age, **beside, **others})
-        from hermesc.api.spreading import spread
+        report = _on_several(program_file, inputs, **several, **shared)
+    else:
+        report = _on_one(program_file, inputs, age or "0s", **beside, **others, **shared)
+    show(report, as_json=as_json)
 
-        several = {k: v for k, v in several.items() if v is not None}
-        with counting("chips") as progress:
-            report = spread(
-                program_file,
-                inputs,
-                **several,
-                **device,
-                mode=mode,
-                progress=progress,
-                chip_settings=chip_settings,
-            )
-        show(report, as_json=as_json)
-        return
+
+def _on_several(program_file: Path, inputs: Path | None, **said: Any) -> Any:
+    from hermesc.api.spreading import spread
+
+    with counting("chips") as progress:
+        return spread(program_file, inputs, progress=progress, **said)
+
+
+def _on_one(program_file: Path, inputs: Path | None, age: str, **said: Any) -> Any:
     from hermesc.api.running import run
     from hermesrt.units import parse_age
 
     with counting("samples") as progress:
-        result = run(
-            program_file,
-            inputs,
-            **device,
-            **beside,
-            **others,
-            mode=mode,
-            age_s=parse_age(age or "0s"),
-            progress=progress,
-            chip_settings=chip_settings,
-        )
-    show(result, as_json=as_json)
+        return run(program_file, inputs, age_s=parse_age(age), progress=progress, **said)
 
 
 def _only_several(options: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesrt.ops.call import last_uses, run
-from hermesrt.ops.recurrence import States, advance, fault_of_inputs, recur
+from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
 MvmObserver = Callable[[Mvm, Tensor], None]

@@ -61,12 +61,13 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     placed = remapped.placed
     quantized = placed.quantized
     graph = scheduled.graph
+    steps = tuple(_steps(scheduled, quantized))
     manifest = Manifest(
         name=info.name,
         generator=f"hermesc {version('hermesc')}",
         chip=chip_tables(chip),
         inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
-        steps=tuple(_steps(scheduled, quantized)),
+        steps=steps,
         outputs=graph.outputs,
         matrices=tuple(_matrices(placed)),
         routes=routed.routes,
@@ -78,7 +79,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
         chips=placed.chips,
         defects=remapped.layers,
         classes=info.classes,
-        predicted=info.predicted,
+        predicted=_in_order(info.predicted, steps),
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):
@@ -139,6 +140,14 @@ def _matrices(placed: Placed) -> Iterator[schema.Matrix]:
             columns=matrix.columns,
             g_max_siemens=g_max,
         )
+
+
+def _in_order(
+    predicted: tuple[schema.PredictedError, ...], steps: tuple[schema.Step, ...]
+) -> tuple[schema.PredictedError, ...]:
+    """As the steps run; the schedule may have changed their order."""
+    by_mvm = {error.mvm: error for error in predicted}
+    return tuple(by_mvm[s.name] for s in steps if s.name in by_mvm)
 
 
 def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":

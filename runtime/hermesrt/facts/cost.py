@@ -1,15 +1,17 @@
 """Time and energy of one sample, in words and as plain data. Needs no torch."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.scaling import extrapolated
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.cost import CAUSES, Bound, Cost
 from hermesrt.facts.fact import Fact
-from hermesrt.one_more_token import TokenCost
 from hermesrt.units import PS_PER_NS, percent, plural, si
+
+if TYPE_CHECKING:  # commands that show a chip need no torch
+    from hermesrt.one_more_token import TokenCost
 
 _PS, _PJ = 1e-12, 1e-12
 _PJ_PER_NJ = 1000
@@ -51,7 +53,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
     )
 
 
-def token_facts(tokens: tuple[TokenCost, ...]) -> Iterator[Fact]:
+def token_facts(tokens: "tuple[TokenCost, ...]") -> Iterator[Fact]:
     """Rate and energy of a prompt's tokens, and of one more."""
     for phase, each in zip(_PHASES, tokens, strict=False):
         digits = ",.0f" if each.tokens_per_s >= 100 else ".3g"
@@ -67,7 +69,7 @@ def token_facts(tokens: tuple[TokenCost, ...]) -> Iterator[Fact]:
         yield Fact(phase.capitalize(), text, rate)
 
 
-def tokens_json(tokens: tuple[TokenCost, ...]) -> dict[str, Any]:
+def tokens_json(tokens: "tuple[TokenCost, ...]") -> dict[str, Any]:
     """The same as plain data; nothing where it was not asked for."""
     found = {
         phase: {

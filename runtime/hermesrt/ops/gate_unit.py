@@ -13,7 +13,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesrt.ops.recurrence import Recurrence, States, lstm_gates
+from hermesrt.ops.recurrence import Recurrence
+from hermesrt.ops.time_steps import States, lstm_gates
 
 _LEVELS = 127  # of the unit's INT8 output, which is h in [-1, 1]
 _REACH = 8.0  # tanh is 1 beyond it, in FP16

@@ -81,7 +81,7 @@ def _simulated(program: Program) -> Mapping[str, tuple[float, float]]:
     squares: dict[str, list[tuple[float, float]]] = {s.name: [] for s in artifact.mvms}
     for seed in SEEDS:
         chip = program.deploy(hermesc.simulate("hermes", seed=seed))
-        on_chip = chip._mvm(samples, 0, frozenset())
+        on_chip = chip._mvm(samples, chip._sample_keys(samples.inputs), frozenset())
 
         def compared(step: MvmStep, x: Tensor, on_chip=on_chip) -> Tensor:
             x_exact, y = inputs[step.name], on_chip(step, x)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from hermesrt.ops.gate_unit import gate_unit_states, table_tanh, tanh_table
-from hermesrt.ops.recurrence import Recurrence, advance
+from hermesrt.ops.recurrence import Recurrence
+from hermesrt.ops.time_steps import advance
 
 BINS = 18  # Le Gallo 2023
 GRID = torch.linspace(-9, 9, 20_001, dtype=torch.float64)

@@ -37,7 +37,7 @@ def test_a_start_costs_four_resets_and_a_set(one_shot: Chip) -> None:
     assert start.charge_coulomb == pytest.approx(256 * 700e-6 * 125e-9 + 64 * 125e-6 * 250e-9)
     chip = one_shot.device.chip
     assert seconds(chip, start, 1) == pytest.approx((12000 + 8 * 768) * 1e-9)
-    wanted = 2.5 * 2.44e-8 + 8 * chip.mvm_energy.four_phase_nj * 1e-9
+    wanted = 2.5 * 2.44e-8 + 8 * chip.programming_energy.verify_read_nj * 1e-9
     assert joules(chip, start) == pytest.approx(wanted)
 
 
@@ -72,7 +72,8 @@ def test_cores_work_side_by_side_and_all_draw_energy(one_shot: Chip) -> None:
     mvm_ns = chip.mvm_time.four_phase_ns
     assert one == pytest.approx((3000 + 2 * 8 * 768 + 5 * mvm_ns) * 1e-9)
     assert seconds(chip, counts, 2) == pytest.approx(one / 2)
-    wanted = 1e-5 + (2 * 8 + 5) * chip.mvm_energy.four_phase_nj * 1e-9
+    reads = 2 * 8 * chip.programming_energy.verify_read_nj
+    wanted = 1e-5 + (reads + 5 * chip.mvm_energy.four_phase_nj) * 1e-9
     assert joules(chip, counts) == pytest.approx(wanted)
     assert seconds(chip, OperationCounts(), 0) == joules(chip, OperationCounts()) == 0.0
 

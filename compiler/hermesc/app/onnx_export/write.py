@@ -224,7 +224,7 @@ def _with_functions(artifact: Artifact, proto: ModelProto) -> None:
             facts = step_facts(artifact, steps[node.op_type])
             node.op_type = names[bodies[node.output[0]]]
         del node.metadata_props[:]
-        helper.set_metadata_props(node, facts)
+        helper.set_metadata_props(node, dict(facts))
     for value in proto.graph.value_info:
         del value.metadata_props[:]
     for body, name in names.items():

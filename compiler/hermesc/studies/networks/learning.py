@@ -57,9 +57,10 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 2))
     for _ in range(epochs):
         order = torch.randperm(len(data.train), generator=draw)
-        for chosen in order[: len(order) // _BATCH * _BATCH].split(_BATCH):
+        for chosen in torch.split(order[: len(order) // _BATCH * _BATCH], _BATCH):
             optimizer.zero_grad()
-            loss(forward(data.train[chosen]), data.train_targets[chosen]).backward()
+            found = loss(forward(data.train[chosen]), data.train_targets[chosen])
+            torch.autograd.backward(found)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

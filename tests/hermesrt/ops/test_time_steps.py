@@ -4,14 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from hermesrt.ops.recurrence import (
-    GateWork,
-    Recurrence,
-    advance,
-    fault_of_inputs,
-    gate_work,
-    recur,
-)
+from hermesrt.ops.recurrence import GateWork, Recurrence, gate_work
+from hermesrt.ops.time_steps import advance, fault_of_inputs, recur
 
 LSTM = Recurrence("lstm", ("h", "c"), hidden=3)
 
