@@ -143,6 +143,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "table1": lambda: script("table1.py"),
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
+        "networks": lambda: after(study_output("networks", "--epochs", "30"), "not levels:\n"),
         "mapping": lambda: after(study_output("networks", "--only", "mapping"), "weights:\n"),
         "bench": lambda: "\n\n".join(
             script(f"bench/{name}.py") for name in ("mvm", "models", "programming")
@@ -164,7 +165,6 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
     explain = ("chip", *words, "--seeds", "5", "--explain")
-    networks = ("networks", *words, "--seeds", "2")
     converters = ("chip", *words, "--seeds", "1", "--errors-only", "--explain", "converters")
     mappings = str(Path(data).resolve() / "hermes_mappings")
     studies: dict[str, Callable[[], str]] = {
@@ -172,7 +172,6 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),
         "study": lambda: study_output("chip", *words, "--plot", chip_svg),
-        "networks": lambda: after(study_output(*networks), "not levels:\n"),
         "explain": lambda: after(study_output(*explain), "with one thing changed:\n"),
         "converters": lambda: after(study_output(*converters), "RBF / ArcCos0:\n"),
     }
