@@ -329,7 +329,8 @@ def _device_of(model: nn.Module) -> "contextlib.AbstractContextManager[Any]":
 def _evaluation(model: nn.Module) -> Iterator[None]:
     """Evaluation mode for the while; the user's model is given back as it was."""
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    with contextlib.suppress(NotImplementedError):  # an exported program's has one mode alone
+        model.eval()
     try:
         yield
     finally:

@@ -71,3 +71,10 @@ def test_only_a_module_has_its_batch_elsewhere():
     exported = torch.export.export(nn.Linear(4, 3), (torch.randn(2, 4),))
     with pytest.raises(ModelError, match=r"only an nn\.Module has its batch elsewhere"):
         hermesc.compile(exported, (torch.randn(2, 4),), batch_dim=1)
+
+
+def test_an_exported_program_whose_rows_belong_together_compiles():
+    """It has one mode alone, and says so when it is to change it."""
+    exported = torch.export.export(Standardized(), (torch.randn(6, 16),))
+    program = hermesc.compile(exported)
+    assert not program.artifact.manifest.rows_independent
