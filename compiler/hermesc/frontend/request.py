@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from hermesc.frontend.arguments import Arguments
-from hermesc.frontend.inputs import Labels, tensors
+from hermesc.frontend.inputs import Labels, as_tensor, tensors
 from hermesrt.errors import ModelError
 
 
@@ -70,10 +70,16 @@ class ModelRequest:
 
 
 def calibration_tensors(request: ModelRequest) -> Sequence[Tensor] | Mapping[str, Tensor] | None:
-    """The calibration inputs, by position or by name."""
-    if request.calibration is None or isinstance(request.calibration, Mapping):
-        return request.calibration
-    return tensors(request.calibration, request.place("calibration_inputs"))
+    """The calibration inputs, by position or by name.
+
+    Raises: ModelError.
+    """
+    given, place = request.calibration, request.place("calibration_inputs")
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return {name: as_tensor(value, f"{place[:-1]}[{name!r}]`") for name, value in given.items()}
+    return tensors(given, place)
 
 
 def plain_labels(labels: Any, place: str) -> Tensor | None:

@@ -15,6 +15,7 @@ from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.placement.options import PlaceOptions
 from hermesrt.artifact import io
+from hermesrt.artifact.schema import PredictedError
 from hermesrt.errors import ModelError
 from hermesrt.files.container import to_json
 from hermesrt.files.typed import encode
@@ -24,14 +25,16 @@ from hermesrt.files.typed import encode
 def emitted(mvm_graph, tiled_of):
     """The artifact of matrices, each with an input of its own."""
 
-    def make(chip, *matrices, labels=None):
+    def make(chip, *matrices, labels=None, predicted=()):
         partitioned, weights = mvm_graph(*matrices)
         tiled = tiled_of(partitioned, weights, chip)
         x = {f"x{i}": torch.ones(2, m.shape[0]) for i, m in enumerate(matrices)}
         quantized = quantize(tiled, weights, x, True, chip, QuantizeOptions())
         placed = place(quantized, chip, PlaceOptions(), {})
         scheduled = schedule(route(remap(placed, weights, chip, None), chip))
-        return emit(scheduled, weights, chip, ProgramInfo("made", x, labels, True, ()))
+        return emit(
+            scheduled, weights, chip, ProgramInfo("made", x, labels, True, (), predicted=predicted)
+        )
 
     return make
 
@@ -93,3 +96,12 @@ def test_labels_are_kept_beside_the_examples(chip, emitted):
 def test_a_dtype_that_no_file_holds_is_refused(chip, emitted):
     with pytest.raises(ModelError, match=r"w0 has the dtype torch.float8_e4m3fn.*model.float\(\)"):
         emitted(chip, torch.ones(4, 2).to(torch.float8_e4m3fn))
+
+
+def test_predicted_errors_follow_the_order_of_the_steps(chip, emitted):
+    matrices = [torch.ones(4, 2) * (i + 1) for i in range(3)]
+    names = [step.name for step in emitted(chip, *matrices).mvms]
+    predicted = tuple(PredictedError(name, 0.1, 0.1, 0.1, 0.0, 0.0, 0.0) for name in names[::-1])
+    made = emitted(chip, *matrices, predicted=predicted)
+    assert [found.mvm for found in made.manifest.predicted] == names
+    io.from_bytes(io.to_bytes(made), "test")

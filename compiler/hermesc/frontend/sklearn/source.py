@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import Labels, label_positions, matrix
-from hermesc.frontend.request import ModelRequest, ModelSource
+from hermesc.frontend.request import ModelRequest, ModelSource, calibration_tensors
 from hermesc.frontend.sklearn.compose import Walk, output_method
 from hermesc.frontend.sklearn.host import HostStep, host_notes, on_host, transformed
 from hermesrt.errors import InternalError, ModelError, UnsupportedOpError
@@ -181,8 +181,8 @@ def _classes(estimator: Any, answer: _Answer) -> tuple[Labels, ...]:
 
 
 def _calibration(given: ModelRequest, estimator: Any, host: Sequence[HostStep]) -> Any:
-    if given.calibration is None or isinstance(given.calibration, dict):
-        return given.calibration
+    if given.calibration is None or isinstance(given.calibration, Mapping):
+        return calibration_tensors(given)
     rows = _ordered(estimator, transformed(host, given.calibration))
     return (_features(estimator, rows, given.place("calibration_inputs")).float(),)
 
