@@ -13,8 +13,6 @@ import json
 import os
 import random
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 import traceback
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from budget import Budget, add_budget
+from children import run_children
 
 _HANG_S = 5.0  # of processor time, of one mutant
 _STUCK_S = 60  # of waiting, after which the child is killed
@@ -38,38 +37,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.child is not None:
         return _child(options)
-    return _parent(options)
-
-
-def _parent(options: argparse.Namespace) -> int:
-    counts = dict.fromkeys(("compiled", "refused", "ran", "traceback", "slow", "crashed"), 0)
-    longest, budget, start = 0.0, Budget(options), 0
-    while budget.left(start):
-        command = [sys.executable, __file__, "--seed", str(options.seed), "--child", str(start)]
-        command += budget.words(start)
-        command += ["--keep", str(options.keep)] if options.keep else []
-        child = subprocess.run(command, capture_output=True, text=True, check=False)
-        for line in child.stdout.splitlines():
-            report = json.loads(line)
-            start = report["number"] + 1
-            counts[report["outcome"]] += 1
-            counts["slow"] += report["seconds"] > _HANG_S
-            longest = max(longest, report["seconds"])
-            if report["outcome"] in ("ran", "traceback") or report["seconds"] > _HANG_S:
-                print(json.dumps(report), flush=True)
-        if child.returncode != 0:
-            print(f"mutant {start} of seed {options.seed} ended the child: {child.returncode}")
-            print(child.stderr[-2000:], flush=True)
-            counts["crashed"] += 1
-            start += 1
-    total = sum(counts[k] for k in ("compiled", "refused", "ran", "traceback", "crashed"))
-    print(
-        f"{total} mutants of seed {options.seed}: {counts['compiled']} compiled, "
-        f"{counts['refused']} refused in one sentence, {counts['ran']} ran code, "
-        f"{counts['traceback']} tracebacks, {counts['slow']} above {_HANG_S:g} s, "
-        f"{counts['crashed']} crashes; longest {longest:.1f} s of processor time"
-    )
-    return int(any(counts[k] for k in ("ran", "traceback", "slow", "crashed")))
+    return run_children(__file__, options, _HANG_S)
 
 
 def _child(options: argparse.Namespace) -> int:
