@@ -15,6 +15,8 @@ import numpy as np
 import simpy
 
 from hermes_sim import digital
+from hermes_sim.fifo import critical_path
+from hermes_sim.timeline import Timeline
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.ops.window import Window
 from hermesrt.units import to_ps
@@ -224,3 +226,15 @@ class Reference:
             own = [e for events in sent[place : place + split] for e in events]
             results.append(self.env.all_of(own + results[-1:]))
         return results
+
+
+def assert_times_agree(spec: ChipSpec, work: Workload) -> None:
+    """Every time of the timeline is the reference's, and each critical path adds up to the end."""
+    wanted = Reference(spec, work, None).run()
+    timeline = Timeline(spec, work, None)
+    for step in work.work:
+        ran = timeline.run(step)
+        assert ran.done.times is not None
+        assert ran.done.times.tolist() == wanted[step.step.name]
+        path = critical_path(ran.done, ran.done.count - 1)
+        assert sum(path.values()) == ran.done.last

@@ -9,14 +9,13 @@ from torch.export import Dim
 
 import hermesc
 from hermes_sim.engine import cost
-from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
 from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.workload import MvmWork, workload
 
-from .reference import Reference
+from .reference import assert_times_agree
 
 
 class Network(nn.Module):
@@ -65,14 +64,7 @@ def test_time_steps_follow_each_other_as_the_reference_says(
     options = parse_options([("place.objective", objective)])
     program = hermesc.compile(model, (x,), chip=chip, options=options)
     spec, work = load_chip(chip), program.workload()
-    wanted = Reference(spec, work, None).run()
-    timeline = Timeline(spec, work, None)
-    for step in work.work:
-        ran = timeline.run(step)
-        assert ran.done.times is not None
-        assert ran.done.times.tolist() == wanted[step.step.name]
-        path = critical_path(ran.done, ran.done.count - 1)
-        assert sum(path.values()) == ran.done.last
+    assert_times_agree(spec, work)
 
 
 def quick_chip(*more: tuple[str, str]) -> ChipSpec:
@@ -188,12 +180,7 @@ def test_sequences_of_a_batch_that_the_model_fixes_share_each_time_step() -> Non
     work = hermesc.compile(Fixed(), (torch.randn(3, 5, 3),), chip=chip).workload()
     (first, _) = (w for w in work.work if isinstance(w, MvmWork))
     assert (first.steps, first.vectors) == (5, 15)
-    wanted = Reference(chip, work, None).run()
-    timeline = Timeline(chip, work, None)
-    for done in (timeline.run(step) for step in work.work):
-        assert done.done.times is not None
-        assert done.done.times.tolist() == wanted[done.work.step.name]
-        assert sum(critical_path(done.done, done.done.count - 1).values()) == done.done.last
+    assert_times_agree(chip, work)
 
 
 def test_a_sequence_waits_for_the_gate_unit_but_not_for_the_host_between_time_steps() -> None:
