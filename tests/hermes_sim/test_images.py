@@ -61,7 +61,7 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, Tensor]:
     return Stack(*layers), x
 
 
-@settings(max_examples=25, phases=[Phase.generate])
+@settings(max_examples=12, phases=[Phase.generate])
 @given(
     networks(), st.sampled_from(["hermes", "hermes-dpu"]), st.sampled_from(["balanced", "latency"])
 )

@@ -50,7 +50,7 @@ def test_compiling_in_another_process_gives_the_same_bytes():
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     ]
     assert len(set(found)) == 1
     assert len(found[0]) == 65
