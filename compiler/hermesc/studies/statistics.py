@@ -15,7 +15,7 @@ Predicted = Mapping[Cell, Mapping[int, Scores]]
 
 GATE_DATASET = "ijcnn1"  # its published split, order and draws are all known
 _GATE = 2e-5
-_DEVIATION, _CORRELATION, _WITHIN, _DROP = 0.11, 0.98, 0.63, 0.002
+_DEVIATION, _WORST, _CORRELATION, _WITHIN, _DROP = 0.09, 0.3, 0.98, 0.7, 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Summary:
     error_predicted: float
     error_measured: float
     deviation: float
+    worst: float  # deviation of a cell
     deviation_fp: float
     in_seed_deviations: float
     within_one: float
@@ -110,6 +111,7 @@ def summarise(cells: Sequence[Comparison]) -> Summary:
         error_predicted=mean(c.predicted.mean for c in cells),
         error_measured=mean(c.measured.mean for c in cells),
         deviation=mean(c.deviation for c in cells),
+        worst=max((c.deviation for c in cells if not math.isnan(c.deviation)), default=math.nan),
         deviation_fp=mean(c.deviation_fp for c in cells),
         in_seed_deviations=mean(gaps),
         within_one=mean(float(gap <= 1) for gap in gaps if not math.isnan(gap)),
@@ -139,6 +141,7 @@ def goals(cells: Sequence[Comparison]) -> tuple[Goal, ...]:
     drops = summaries(cells, lambda cell: (cell.kernel,))
     found = [
         Goal("mean relative deviation of the kernel error", total.deviation, _DEVIATION, False),
+        Goal("the same of the worst cell", total.worst, _WORST, False),
         Goal("correlation with the measured errors", total.correlation, _CORRELATION, True),
         Goal("cells within one seed standard deviation", total.within_one, _WITHIN, True),
     ]

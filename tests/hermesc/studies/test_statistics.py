@@ -67,6 +67,9 @@ def test_goals_say_reached_or_missed() -> None:
     gate = found["FP32 errors of ijcnn1 against the published ones, seed by seed"]
     assert gate.reached
     assert not found["mean relative deviation of the kernel error"].reached
+    worst = found["the same of the worst cell"]
+    assert worst.found == pytest.approx(0.25)
+    assert worst.reached
     assert not found["correlation with the measured errors"].reached  # no value
     drop = found["rbf: predicted accuracy drop less the measured one"]
     assert drop.found == pytest.approx(0.01)

@@ -119,7 +119,7 @@ def _by_dataset(explained: Mapping[str, Sequence[Comparison]]) -> str:
             " / ".join(_share(s.deviation) for (d, _), s in found.items() if d == dataset)
             for dataset in datasets
         )
-        rows.append([name, *each, _share(max((c.deviation for c in cells), default=math.nan))])
+        rows.append([name, *each, _share(summarise(cells).worst)])
     return table(("", *datasets, "worst cell"), rows)
 
 
