@@ -1,9 +1,10 @@
 """Files of trained weights: a state dictionary by torch.save, or safetensors; read as data.
 
 Ranges and low-rank adapters that training has learned are in the dictionary's metadata; ranges may
-be in a file's own.
+be in a file's own. Dictionaries of aihwkit's models are those of plain ones here.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hermesc.frontend.aihwkit import fitted, from_state, is_aihwkit
 from hermesc.frontend.describe import describe
+from hermesc.frontend.inert_file import read_inert
 from hermesc.frontend.request import ModelSource
 from hermesc.frontend.torch.adapters import NAME, Pair, attach
 from hermesrt.errors import InputError, ModelError
@@ -45,7 +48,7 @@ def with_weights(source: ModelSource, path: Path) -> ModelSource:
         raise ModelError(f"{path}: only an nn.Module takes weights; this model holds its own")
     found = read_weights(path)
     try:
-        source.model.load_state_dict(found.weights)
+        source.model.load_state_dict(fitted(found.weights, source.model.state_dict()))
     except (RuntimeError, TypeError) as error:
         raise ModelError(f"{path}: not the weights of this model: {describe(error)}") from None
     if found.adapters:
@@ -60,18 +63,30 @@ def read_weights(path: Path) -> TrainedWeights:
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    read_file(path, "file of weights")
-    try:
-        found = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # of any kind, for the file may hold anything
-        raise InputError(
-            f"{path}: not a state dictionary that torch.load reads with weights_only=True "
-            f"({describe(error)}); write one with torch.save(model.state_dict(), path)"
-        ) from None
+    found = _read_torch(path)
+    if isinstance(found, Mapping) and is_aihwkit(found):
+        converted = from_state(found)
+        return TrainedWeights(converted.weights, _ranges(converted.ranges, path))
     if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
         raise InputError(f"{path}: holds no state dictionary; save model.state_dict()")
     ranges = _ranges(_told(found, _METADATA, _RANGES), path)
     return TrainedWeights(found, ranges, _adapters(_told(found, NAME, "layers"), path))
+
+
+def _read_torch(path: Path) -> Any:
+    """What torch.save wrote; objects of absent packages are inert in dictionaries of aihwkit."""
+    read_file(path, "file of weights")
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # of any kind, for the file may hold anything
+        with contextlib.suppress(Exception):
+            found = read_inert(path)
+            if isinstance(found, Mapping) and is_aihwkit(found):
+                return found
+        raise InputError(
+            f"{path}: not a state dictionary that torch.load reads with weights_only=True "
+            f"({describe(error)}); write one with torch.save(model.state_dict(), path)"
+        ) from None
 
 
 def _told(weights: Any, module: str, what: str) -> Any:

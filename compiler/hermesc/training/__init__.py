@@ -13,6 +13,8 @@ from hermesc.training.evaluation import learned_ranges as learned_ranges
 from hermesc.training.evaluation import program_of as program_of
 from hermesc.training.evaluation import set_chip as set_chip
 from hermesc.training.fit import FitOptions as FitOptions
+from hermesc.training.from_aihwkit import Converted as Converted
+from hermesc.training.from_aihwkit import from_aihwkit as from_aihwkit
 from hermesc.training.lora import adapters as adapters
 from hermesc.training.lora import merged as merged
 from hermesc.training.lora import programmed as programmed
