@@ -43,10 +43,11 @@ from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import LayerOptions, PlaceOptions, split_layers
 from hermesrt.artifact.published_mapping import Layers
+from hermesrt.artifact.same_cells import cells_differ, layers_of
 from hermesrt.artifact.schema import Artifact, PredictedError
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import CapacityError, MappingError
+from hermesrt.errors import CapacityError, MappingError, ModelError
 from hermesrt.files.typed import parse_groups
 
 _Laid = tuple[Placed, dict[str, Tensor]]
@@ -82,12 +83,16 @@ def compile_model(
     defects: DefectMap | None = None,
 ) -> Artifact:
     """The program of a model; `observe` gets (name, stage, seconds) after each step. Layers of
-    `mapping` are placed as it says; `defects` are those of the chip that the program is for.
+    `mapping` are placed as it says; `defects` are those of the chip that the program is for. Where
+    the source says what the chip holds already, the program keeps all of it.
 
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
     our bug.
     """
     _check_one_map(mapping, defects)
+    held = source.programmed
+    fixed = mapping if held is None else layers_of(held)
+    conductances = {} if held is None else {m.name: m.g_max_siemens for m in held.manifest.matrices}
     step = _Steps(observe)
     captured = step(
         "capture",
@@ -136,7 +141,7 @@ def compile_model(
         )  # fmt: skip
         verify.verify_graph(parts.graph, own, "assign_gates")
         tiled = step(
-            "tile", tile, parts, own, workloads, arrays, options.place, mapping, options.layers
+            "tile", tile, parts, own, workloads, arrays, options.place, fixed, options.layers
         )
         verify.verify_tiled(tiled, own, arrays)
         if shapes_alone:
@@ -144,11 +149,11 @@ def compile_model(
         else:
             quantized = step(
                 "quantize", quantize, tiled, own, calibration, independent, arrays,
-                options.quantize, source.input_ranges,
+                options.quantize, source.input_ranges, conductances,
             )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
         aim = _on_enough_chips(tiled, arrays, options.place) if shapes_alone else options.place
-        placed: Placed = step("place", place, quantized, arrays, aim, mapping, excluded)
+        placed: Placed = step("place", place, quantized, arrays, aim, fixed, excluded)
         verify.verify_placed(placed, arrays)
         return placed, own
 
@@ -184,7 +189,19 @@ def compile_model(
         predicted=predicted,
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
+    if held is not None:
+        _check_held(held, artifact)
     return artifact
+
+
+def _check_held(held: Artifact, artifact: Artifact) -> None:
+    """Raises: ModelError where the chip would need programming."""
+    differing = cells_differ(held, artifact)
+    if differing is not None:
+        raise ModelError(
+            f"the model does not run on what the chip holds ({held.manifest.name}): it differs in "
+            f"{differing}; leave `programmed` out, and program the chip"
+        )
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:

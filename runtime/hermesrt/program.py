@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesrt.artifact import io
+from hermesrt.artifact.same_cells import cells_differ
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.chip.load import GivenSettings, chip_tables, override, settings_of
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
@@ -253,6 +254,26 @@ class Chip:
         self.settings = settings
         self.device.configure(settings)
         return self
+
+    def switch(self: C, program: Program) -> C:
+        """Run another program on the weights that the cells hold: nothing is programmed.
+
+        Such are the programs of one model with different adapters. This chip is done with then; use
+        the one that is returned.
+        Raises: OptionError where the other program has other weights, or has them elsewhere.
+        """
+        differing = cells_differ(self.compiled.artifact, program.artifact)
+        if differing is not None:
+            raise OptionError(
+                f"the chip holds another program than {program.artifact.manifest.name}, from which "
+                f"it differs in {differing}; compile with programmed=PROGRAM to keep the weights "
+                "where they are, or deploy it"
+            )
+        held, settings = self.device.state(), self.settings
+        chip = type(self)(program, self.device)
+        chip.device.restore(held)
+        chip.method, chip.iterations = self.method, self.iterations
+        return chip.configure(settings.age_s, settings.mode, settings.ideal)
 
     def rewind(self: C) -> C:
         """Forget which samples were read, so that each is read with its first noise again."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hermesc.api.given import GivenProgram, artifact_of
 from hermesc.api.making import Defects, known_defects
 from hermesc.api.notebook import Program, as_shown
 from hermesc.app import digital_fallback as fallback
@@ -48,6 +49,7 @@ def compile(
     batch_dim: int | None = None,
     input_ranges: Mapping[str, float] | None = None,
     weights: str | Path | None = None,
+    programmed: GivenProgram | None = None,
     **settings: Any,
 ) -> Program:
     """The program of an nn.Module, a fitted scikit-learn estimator or pipeline, an onnx.ModelProto,
@@ -72,6 +74,8 @@ def compile(
     batch_dim: where the batch lies in a torch model's tensors; the program has it first.
     input_ranges: where the inputs of layers clip, as training has learned it.
     weights: a file of them for the model, such as `train` writes, with what it has learned.
+    programmed: a program, or its file, that the chip holds already: its weights stay in their
+        cells, so that `chip.switch` runs the new one without programming.
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, ChipError, CapacityError.
     """
     said = _settings(options, settings)
@@ -90,6 +94,13 @@ def compile(
         source = with_weights(source, Path(weights))
     source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
     layers = _layers(mapping, spec, passes.place.chips)
+    if programmed is not None:
+        if layers or budget.max_accuracy_drop != inf:
+            raise OptionError(
+                "programmed keeps the layers where they are on the chip; mapping and "
+                "max_accuracy_drop would move some: give one of them"
+            )
+        source = replace(source, programmed=artifact_of(programmed))
     if budget.max_accuracy_drop == inf:
         return Program.of(compile_model(source, spec, passes, observe, layers, known))
     if layers:

@@ -30,6 +30,11 @@ from hermesrt.files.atomic import check_writable
     "--weights", type=FILE, help="Trained weights of the model (.pt or .safetensors); see `train`."
 )
 @click.option(
+    "--programmed",
+    type=FILE,
+    help="The program (.hermes) that the chip holds already: its weights stay in their cells.",
+)
+@click.option(
     "--mapping", type=FILE, help="Places layers as this file says (inspect --export hermes-json)."
 )
 @click.option(

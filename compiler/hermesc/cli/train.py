@@ -54,6 +54,18 @@ if TYPE_CHECKING:
 @click.option(
     "--chips", type=click.IntRange(1, 1000), default=5, help="Simulated chips to test on. [5]"
 )
+@click.option(
+    "--lora",
+    type=click.IntRange(0, 2**20),
+    default=0,
+    help="Rank of adapters that train on the host in place of the weights. [0: none]",
+)
+@click.option(
+    "--redraw-every",
+    type=click.IntRange(0, 2**30),
+    default=0,
+    help="Steps between two draws of random features. [0: never]",
+)
 @set_option
 @json_option
 def train_command(
@@ -66,6 +78,8 @@ def train_command(
     as_json: bool,
     holdout: float,
     chips: int,
+    lora: int,
+    redraw_every: int,
     **loop: Any,
 ) -> None:
     """Train MODEL (a model.py) for the chip, and test it on simulated ones.
@@ -89,7 +103,7 @@ def train_command(
     with _steps() as observe:
         report = train(
             model, data, output, recipe=recipe, chip=chip, options=options, settings=chosen,
-            holdout=holdout, chips=chips, observe=observe,
+            holdout=holdout, chips=chips, lora=lora, redraw_every=redraw_every, observe=observe,
         )  # fmt: skip
     show(report, as_json=as_json)
 

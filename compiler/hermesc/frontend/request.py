@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.inputs import Labels, as_tensor, tensors
+from hermesrt.artifact.schema import Artifact
 from hermesrt.errors import ModelError
 
 
@@ -31,6 +32,7 @@ class ModelSource:
     arguments: what a torch model is called with, where that is more than tensors by position.
     batch_dim: the batch's dimension, where the user says so.
     input_ranges: where inputs clip, by `Graph.slots`, where training has learned it.
+    programmed: what the chip holds already, and keeps; None for a chip that will be programmed.
     """
 
     model: nn.Module | ExportedProgram
@@ -46,6 +48,7 @@ class ModelSource:
     arguments: Arguments | None = None
     batch_dim: int | None = None
     input_ranges: Mapping[str, float] = field(default_factory=dict)
+    programmed: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True)

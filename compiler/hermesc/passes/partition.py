@@ -3,8 +3,8 @@
 In: a decomposed Graph. Out: Partitioned: Mvm operations carry the per-channel affine (bias, scale,
 batch norm) and the ReLU that follow them, as far as nothing else needs the value between; every
 captured node is assigned to analog, LDPU, digital or free, with the reason. A layer can be kept
-digital by its label, and a scope says which layers may go to crossbars at all. Cost: linear in
-operations.
+digital by its label, a scope says which layers may go to crossbars at all, and low-rank adapters
+stay digital, so that a chip keeps its weights when they change. Cost: linear in operations.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from typing import Literal, TypeGuard
 import torch
 from torch import Tensor
 
+from hermesc.analysis.adapters import adapters
 from hermesc.analysis.random_projections import random_projections
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
@@ -27,6 +28,7 @@ from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.table import REASONS, base_name, op_class
 
 ALL, PROJECTIONS = "all", "projections"
+_ADAPTER = "adapter of {}: low-rank, and digital so that the chip keeps its weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class PartitionOptions:
     scope: which layers may go to the chip: `all`, `projections` (the random projections of
         attention, by `hermesc.analysis.random_projections`), or patterns as file names have them,
         of module paths (with all that is in the module), layers or operations.
+    adapters: where low-rank adapters run, on the `host` or on the `chip` as all other products.
     """
 
     bias: Literal["ldpu", "host"] = "ldpu"
     digital: tuple[str, ...] = ()
     scope: tuple[str, ...] = (ALL,)
+    adapters: Literal["host", "chip"] = "host"
 
 
 def partition(
@@ -56,6 +60,8 @@ def partition(
     """
     outside = f"outside partition.scope={','.join(options.scope)}"
     kept = dict.fromkeys(_out_of_scope(graph, options.scope), outside)
+    if options.adapters == "host":
+        kept |= {n: _ADAPTER.format(layer) for n, layer in adapters(graph, weights).items()}
     kept |= dict.fromkeys(_unwanted(graph, options.digital), "kept digital by partition.digital")
     origins = {op.origin: kept[op.name] for op in graph.mvms if op.name in kept}
     graph, weights = _without(graph, weights, kept)

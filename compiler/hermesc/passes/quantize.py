@@ -69,11 +69,13 @@ def quantize(
     chip: ChipSpec,
     options: QuantizeOptions,
     learned: Mapping[str, float] = MappingProxyType({}),
+    programmed: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
     `rows_independent` says that the calibration rows may be run in parts; `learned` are ranges of
-    inputs, by `Graph.slots`, that come from training.
+    inputs, by `Graph.slots`, that come from training; `programmed` are the g_max, by matrix, of a
+    chip that holds the weights already.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
     graph = tiled.graph
@@ -103,7 +105,10 @@ def quantize(
     return Quantized(
         tiled,
         tuple(seen[op.name].ranges() for op in graph.mvms),
-        tuple(_g_max(m, [seen[use] for use in m.uses], chip) for m in tiled.matrices),
+        tuple(
+            programmed.get(m.matrix) or _g_max(m, [seen[use] for use in m.uses], chip)
+            for m in tiled.matrices
+        ),
         tuple(seen[op.name].vectors() for op in graph.mvms),
         rows,
         tuple(_notes(graph, tiled, weights, inputs)),

@@ -7,12 +7,17 @@ program = hermesc.training.program_of(hardened)        # with its learned ranges
 """
 
 from hermesc.training.adversarial import second_loss as second_loss
+from hermesc.training.build import harden as harden
 from hermesc.training.clipping import clip_weights as clip_weights
 from hermesc.training.evaluation import learned_ranges as learned_ranges
 from hermesc.training.evaluation import program_of as program_of
 from hermesc.training.evaluation import set_chip as set_chip
 from hermesc.training.fit import FitOptions as FitOptions
-from hermesc.training.hardened import harden as harden
+from hermesc.training.from_aihwkit import Converted as Converted
+from hermesc.training.from_aihwkit import from_aihwkit as from_aihwkit
+from hermesc.training.lora import adapters as adapters
+from hermesc.training.lora import merged as merged
+from hermesc.training.lora import programmed as programmed
 from hermesc.training.recipes import ADVERSARIAL as ADVERSARIAL
 from hermesc.training.recipes import CHIP as CHIP
 from hermesc.training.recipes import JOSHI as JOSHI
@@ -29,3 +34,5 @@ from hermesc.training.recipes import OutputNoise as OutputNoise
 from hermesc.training.recipes import Recipe as Recipe
 from hermesc.training.recipes import WeightNoise as WeightNoise
 from hermesc.training.recipes import combined as combined
+from hermesc.training.redraw import MidRedrawWarning as MidRedrawWarning
+from hermesc.training.redraw import fix_features as fix_features

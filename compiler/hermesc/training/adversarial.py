@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from hermesc.training.hardened import stored_names
+from hermesc.training.plain import stored_names
 from hermesc.training.recipes import Recipe
 
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
 from hermesc.pipeline import compile_model
+from hermesc.training.plain import plain_of
+from hermesc.training.redraw import warn_of_redraw
 from hermesrt.device import Method
 from hermesrt.errors import InputError
 from hermesrt.program import Chip, Program
@@ -50,8 +52,6 @@ class Evaluation:
 
     def program(self, *, ranges: bool = True) -> Program:
         """The model's program, as compiled now; with its learned ranges or the compiler's."""
-        from hermesc.training.hardened import plain_of
-
         model = self._model() if self._model else None
         assert model is not None
         shared = model._hardening
@@ -138,6 +138,7 @@ def set_chip(
 def program_of(model: Any, *, ranges: bool = True) -> Program:
     """The program of a hardened model with its weights of the moment, and with its learned ranges
     or the compiler's."""
+    warn_of_redraw(model)
     held: Evaluation = model._evaluation
     return held.program(ranges=ranges)
 

@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from hermesc.training.adversarial import second_loss
+from hermesc.training.build import extras_of
 from hermesc.training.checkpoint import Job, load_checkpoint, save_checkpoint
 from hermesc.training.data import TrainingData, check_labels
 from hermesc.training.evaluation import set_chip
-from hermesc.training.hardened import plain_of
+from hermesc.training.lora import adapters
+from hermesc.training.plain import plain_of
+from hermesc.training.redraw import fix_features
 from hermesrt.chip.spec import limits
 from hermesrt.errors import InputError
 from hermesrt.seeds import generator
@@ -134,11 +137,13 @@ class _Run:
         self._model, self._learned, self._tested = model, learned, tested
         self._options, self._checkpoint = options, checkpoint
         recipe = model._hardening.recipe
-        settings = f"{options} {model._hardening.chip.name}"
+        settings = f"{options} {model._hardening.chip.name} {extras_of(model)}"
         self._job = Job(_digest(model), repr(recipe), learned.sha256 + tested.sha256, settings)
         self._optimizer = _optimizer(model, options, recipe.learning_rate)
         self._each = -(-learned.count // options.batch)
         self.progress = Progress(steps=self._each * options.epochs)
+        own = model._hermesc  # the last draw of random features trains as long as each before
+        own.redraw_until = self.progress.steps - own.redraw_every
         self._first = math.nan
         self._best: dict[str, Any] | None = None
         self._kept_at = time.monotonic()
@@ -217,6 +222,7 @@ class _Run:
         """The best weights, where patience was asked for."""
         if self._best is not None:
             self._take(self._best)
+        fix_features(self._model)
         self._model.eval()
 
     def _keep(self) -> None:
@@ -241,8 +247,8 @@ class _Run:
         model.load_state_dict(state["weights"])
         with torch.no_grad():
             model._hermesc.step.copy_(state["noise_step"])
-            for limit, value in zip(model._hermesc.limits, state["limits"], strict=True):
-                limit.copy_(value)
+            for own, value in zip(_beside(model), state["beside"], strict=True):
+                own.copy_(value)
 
     def _not_finite(self, batch: TrainingData) -> TrainingError:
         where = first_not_finite(self._model, batch) or "the loss itself"
@@ -294,9 +300,13 @@ def _optimizer(model: Any, options: FitOptions, factor: float) -> torch.optim.Op
 
 def _state(model: Any) -> dict[str, Any]:
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    own = model._hermesc
-    limits_now = [limit.detach().clone() for limit in own.limits]
-    return {"weights": weights, "limits": limits_now, "noise_step": own.step.clone()}
+    beside = [value.detach().clone() for value in _beside(model)]
+    return {"weights": weights, "beside": beside, "noise_step": model._hermesc.step.clone()}
+
+
+def _beside(model: Any) -> list[Tensor]:
+    """What trains and is not in the state dictionary: ranges, and the matrices of adapters."""
+    return [*model._hermesc.limits, *(p for pair in adapters(model).values() for p in pair)]
 
 
 def _digest(model: nn.Module) -> str:

@@ -6,36 +6,29 @@ model compiled with the weights of the moment, on a simulated chip; see `evaluat
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.utils import _pytree as pytree
 
-from hermesc.app.settings import settings_of
-from hermesc.frontend.kind import kind_of
-from hermesc.frontend.load import make_source
-from hermesc.frontend.request import ModelRequest, ModelSource
+from hermesc.frontend.request import ModelSource
 from hermesc.frontend.torch.lifted import lifted
-from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options
 from hermesc.training.clipping import clip_after_steps
 from hermesc.training.evaluation import Evaluation, on_chip
-from hermesc.training.noise import known_chip, prepare
-from hermesc.training.plan import Plan, plan_of
-from hermesc.training.product import ChipProduct, Device, device_of, mean_g_max
-from hermesc.training.recipes import Recipe, recipe_of
+from hermesc.training.plain import plain_of, stored_names, tensor_named
+from hermesc.training.plan import Plan
+from hermesc.training.product import Device
+from hermesc.training.recipes import Recipe
+from hermesc.training.redraw import redraw_at, warn_of_redraw
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
-from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import InputError, ModelError, OptionError
-
-_OWN = ("_hermesc", "_hardening", "_graphs", "_evaluation")
+from hermesrt.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +89,7 @@ class Hardened(nn.Module):
     def hermesc_trained(self) -> tuple[nn.Module, dict[str, float]]:
         """What `compile` takes: the plain model with the weights of the moment, and the learned
         ranges."""
+        warn_of_redraw(self)
         return copy.deepcopy(plain_of(self)), self._hermesc.ranges()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -106,15 +100,17 @@ class Hardened(nn.Module):
             if key not in (*shared, "_evaluation"):
                 new.__dict__[key] = copy.deepcopy(value, memo)
         new.__dict__.update(shared)
-        _finish(new, replace_of(self._evaluation))
+        finish(new, replace_of(self._evaluation))
         return new
 
     def __reduce__(self) -> Any:
         shared = self._hardening
         source = replace(shared.source, model=plain_of(self))
         state = (self._hermesc.step, self._hermesc.ranges(), self.training)
+        from hermesc.training.build import again, extras_of
+
         given = (source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe)
-        return _again, (*given, shared.options, shared.device.seed, state)
+        return again, (*given, shared.options, extras_of(self), state)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -122,178 +118,16 @@ class Hardened(nn.Module):
         return self
 
 
-def harden(
-    model: nn.Module,
-    example_inputs: Any,
-    *,
-    chip: str | ChipSpec = "hermes",
-    recipe: str | Recipe = "rasch",
-    calibration: Any = None,
-    seed: int = 0,
-    options: Options | Mapping[str, Any] | None = None,
-    dynamic_shapes: Any = None,
-) -> Any:
-    """A copy of the model that trains as if on the chip.
-
-    In training each product with a fixed matrix has the recipe's noise and converters, with
-    straight-through gradients to weights, inputs and learned ranges; in evaluation the model is
-    compiled with the weights of the moment and runs on a simulated chip (`set_chip` chooses
-    which). Its class is a subclass of the user's, its `state_dict` has the user's names and loads
-    into the plain model. Modules train or not as they are set when this is called, or all of them
-    where the model is in evaluation mode.
-
-    example_inputs: a tensor, a tuple of tensors by position, or a dictionary by keyword, batch
-        first.
-    chip: a name, or a TOML file's path.
-    recipe: a name (chip, joshi, rasch, murray, adversarial, paper, none), several with + between,
-        or a Recipe.
-    calibration: real inputs, from which the converters' ranges are taken; the examples if none.
-    seed: of all noise.
-    options: of the compiler's passes.
-    dynamic_shapes: further symbolic sizes, as in torch.export.
-    Raises: as `compile`; OptionError for an unknown recipe.
-    """
-    if kind_of(model) != "module" or not isinstance(model, nn.Module):
-        raise ModelError(f"only an nn.Module can be trained, not a {type(model).__name__}")
-    if isinstance(model, Hardened):
-        raise ModelError("the model is hardened already; harden the plain one")
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise OptionError(f"seed {seed!r}: must be a whole number from 0 to 2^63 - 1")
-    request = ModelRequest(
-        model, example_inputs, calibration, dynamic_shapes=dynamic_shapes,
-        name=type(model).__name__,
-    )  # fmt: skip
-    said = settings_of(options)
-    spec = load_chip(chip) if isinstance(chip, str) else chip
-    spec = changed(spec, said.chip) if said.chip else spec
-    args, kwargs = _by_place(example_inputs)
-    source = replace(make_source(request), model=copy.deepcopy(model))
-    return _harden(source, args, kwargs, spec, recipe_of(recipe), said.options, seed)
-
-
-def _harden(
-    source: ModelSource,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-    chip: ChipSpec,
-    recipe: Recipe,
-    options: Options,
-    seed: int,
-) -> Any:
-    assert isinstance(source.model, nn.Module)
-    ranged = options
-    if recipe.inputs is not None and recipe.inputs.deviations:
-        deviations = recipe.inputs.deviations
-        ranged = replace(options, quantize=QuantizeOptions("deviations", deviations=deviations))
-    plan = plan_of(source, chip, ranged)
-    device = device_of(chip, known_chip(chip), seed)
-    if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
-        oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
-        stored = (*plan.products, *plan.recurrent)
-        prepare(device.key, [mean_g_max(p) for p in stored], oldest_s)
-    args, kwargs = _batches(args), dict(zip(kwargs, _batches(tuple(kwargs.values())), strict=True))
-    shared = Hardening(recipe, chip, options, source, plan, args, kwargs, device, plan.notes)
-    made: Any = copy.deepcopy(source.model)
-    made.__class__ = _subclass(type(made))  # type: ignore[arg-type]
-    if not made.training:
-        made.train()
-    learned = recipe.inputs is not None and recipe.inputs.learned
-    state = TrainingState(plan.products, learned=learned)
-    for parameter in made.parameters():
-        state.to(parameter.device)
-    made.add_module("_hermesc", state)
-    made.__dict__.update(_hardening=shared, _graphs={})
-    if not recipe.idle:
-        graph = _capture(made)
-        made._graphs[_flags(made)] = graph
-        if learned:
-            _start_ranges(made, graph)
-        missing = [f"{label}: not part of training, so plain" for label in graph.unmatched]
-        made.__dict__["_hardening"] = replace(shared, notes=(*shared.notes, *missing))
-    _finish(made, Evaluation())
-    return made
-
-
-def _start_ranges(model: Any, graph: TrainingGraph) -> None:
-    """Learned ranges start where the calibration inputs lie while the model trains: some standard
-    deviations of them, or their largest; a batch norm that has learned nothing yet would put them
-    elsewhere in evaluation."""
-    shared: Hardening = model._hardening
-    deviations = shared.recipe.inputs.deviations if shared.recipe.inputs else 0.0
-    found: dict[str, float] = {}
-
-    def observe(layer: int, values: Tensor) -> None:
-        for slot, x in zip(shared.plan.products[layer].slots, values, strict=True):
-            largest, rms = float(x.abs().amax()), float(x.square().mean().sqrt())
-            limit = min(largest, deviations * rms) if deviations else largest
-            if limit > 0:
-                found[slot] = limit
-
-    products = [m for m in graph.module.modules() if isinstance(m, ChipProduct)]
-    state = [(_found(model, s) if isinstance(s, str) else s).clone() for s in graph.sources]
-    inputs = _calibration(shared)
-    for product in products:
-        product.observe = observe
-    try:
-        with torch.no_grad(), torch.random.fork_rng():
-            graph.module(*state, *inputs, model._hermesc.step.clone(), *model._hermesc.limits)
-    finally:
-        for product in products:
-            product.observe = None
-    model._hermesc.take(found)
-
-
-def _calibration(shared: Hardening) -> list[Tensor]:
-    """The calibration inputs in the order of the examples, or these."""
-    given, names = shared.source.calibration, list(shared.kwargs)
-    if given is None:
-        return [*shared.args, *shared.kwargs.values()]
-    if isinstance(given, Mapping):
-        values = [given[n] for n in names] if names else list(given.values())
-    else:
-        values = list(given)
-    examples = (*shared.args, *shared.kwargs.values())
-    return [v.to(e.device, e.dtype) for v, e in zip(values, examples, strict=True)]
-
-
-def _finish(model: Any, evaluation: Evaluation) -> None:
-    """What every copy needs: a chip to evaluate on, and its clip after optimizer steps."""
-    evaluation.attach(model)
-    model.__dict__["_evaluation"] = evaluation
-    clip = model._hardening.recipe.clip
-    if clip is not None:
-        clip_after_steps(model, stored_names(model), clip.deviations)
-
-
-def replace_of(evaluation: Evaluation) -> Evaluation:
-    """Another evaluation with the same settings."""
-    return Evaluation(evaluation.seed, evaluation.age_s, evaluation.method, evaluation.active)
-
-
-def _again(
-    source: ModelSource,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-    chip: ChipSpec,
-    recipe: Recipe,
-    options: Options,
-    seed: int,
-    state: tuple[Tensor, Mapping[str, float], bool],
-) -> Any:
-    """A hardened model from what pickling kept of it."""
-    made = _harden(source, args, kwargs, chip, recipe, options, seed)
-    step, ranges, training = state
-    made._hermesc.step.copy_(step)
-    made._hermesc.take(ranges)
-    made.train(training) if training is False else None
-    return made
-
-
 def _trained(model: Hardened, args: Any, kwargs: Any) -> Any:
-    if model._hardening.recipe.idle:
+    shared = model._hardening
+    if model._hermesc.redraw_every:
+        redraw_at(model, shared.device.seed)
+    if shared.recipe.idle:
+        if model._hermesc.redraw_every:
+            model._hermesc.step.add_(1)
         return super(Hardened, model).forward(*args, **kwargs)
     graph = _graph(model)
-    state = [_found(model, s) if isinstance(s, str) else s for s in graph.sources]
+    state = [tensor_named(model, s) if isinstance(s, str) else s for s in graph.sources]
     inputs = _ordered(model, args, kwargs)
     own = model._hermesc
     with torch.no_grad():
@@ -306,17 +140,17 @@ def _graph(model: Hardened) -> TrainingGraph:
     """The graph of what trains now; captured when it is met for the first time."""
     if torch.compiler.is_compiling() and len(model._graphs) == 1:
         return next(iter(model._graphs.values()))
-    flags = _flags(model)
+    flags = flags_of(model)
     if flags not in model._graphs:
-        model._graphs[flags] = _capture(model)
+        model._graphs[flags] = captured(model)
     return model._graphs[flags]
 
 
-def _flags(model: nn.Module) -> tuple[bool, ...]:
+def flags_of(model: nn.Module) -> tuple[bool, ...]:
     return tuple(m.training for m in model.modules())
 
 
-def _capture(model: Any) -> TrainingGraph:
+def captured(model: Any) -> TrainingGraph:
     shared: Hardening = model._hardening
     plain = plain_of(model)
     exported = lifted(plain, shared.args, shared.kwargs, shared.source.dynamic_shapes)
@@ -324,41 +158,18 @@ def _capture(model: Any) -> TrainingGraph:
     return rewritten(exported, plan.products, plan.recurrent, shared.recipe, shared.device)
 
 
-def plain_of(model: Any) -> nn.Module:
-    """The user's own model around the same parameters and modules, as they are set."""
-    cls = model._plain_class
-    plain: nn.Module = cls.__new__(cls)
-    kept = {k: v for k, v in model.__dict__.items() if k not in _OWN and "composable" not in k}
-    copies = {k: type(v)(v) for k, v in kept.items() if isinstance(v, dict)}
-    plain.__dict__.update({**kept, **copies})
-    plain._modules.pop("_hermesc", None)
-    first = model._hardening.source.model  # with the user's hooks, and not those of FSDP2
-    plain.__dict__.update({k: v for k, v in first.__dict__.items() if k.endswith("_hooks")})
-    return plain
+def finish(model: Any, evaluation: Evaluation) -> None:
+    """What every copy needs: a chip to evaluate on, and its clip after optimizer steps."""
+    evaluation.attach(model)
+    model.__dict__["_evaluation"] = evaluation
+    clip = model._hardening.recipe.clip
+    if clip is not None and model._hardening.source.programmed is None:
+        clip_after_steps(model, stored_names(model), clip.deviations)
 
 
-def stored_names(model: Any) -> tuple[str, ...]:
-    """Names of the parameters that the chip stores."""
-    known = dict(model.named_parameters())
-    plan = model._hardening.plan
-    sources = set().union(*(p.sources for p in (*plan.products, *plan.recurrent)))
-    return tuple(sorted(name for name in sources if name in known))
-
-
-def _found(model: nn.Module, name: str) -> Tensor:
-    """A parameter or buffer as it is now."""
-    *path, last = name.split(".")
-    owner: Any = model
-    for part in path:
-        owner = getattr(owner, part)
-    value: Tensor = getattr(owner, last)
-    if isinstance(value, DTensor):
-        raise InputError(
-            f"{name} is sharded while the model runs: fully_shard was called on a part of it, "
-            "whose forward a captured graph never calls; call fully_shard on the hardened model "
-            "alone"
-        )
-    return value
+def replace_of(evaluation: Evaluation) -> Evaluation:
+    """Another evaluation with the same settings."""
+    return Evaluation(evaluation.seed, evaluation.age_s, evaluation.method, evaluation.active)
 
 
 def _ordered(model: Any, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
@@ -380,29 +191,8 @@ def _ordered(model: Any, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
     return tuple(given)
 
 
-def _by_place(given: Any) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """Examples by position and by keyword."""
-    if isinstance(given, Tensor):
-        return (given.detach(),), {}
-    if isinstance(given, Mapping) and all(isinstance(v, Tensor) for v in given.values()):
-        return (), {k: v.detach() for k, v in given.items()}
-    if isinstance(given, Sequence) and given and all(isinstance(v, Tensor) for v in given):
-        return tuple(v.detach() for v in given), {}
-    raise InputError(
-        "example_inputs of a model to train are a tensor, a tuple of tensors by position or a "
-        f"dictionary of tensors by keyword, not a {type(given).__name__}"
-    )
-
-
-def _batches(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A batch of one is doubled: torch.export takes a size of 1 for a constant."""
-    if all(t.dim() > 0 and t.shape[0] == 1 for t in tensors):
-        return tuple(torch.cat([t, t]) for t in tensors)
-    return tensors
-
-
 @cache
-def _subclass(cls: Any) -> type[nn.Module]:
+def subclass_of(cls: Any) -> type[nn.Module]:
     return type(
         f"Hardened{cls.__name__}",
         (Hardened, cls),

@@ -5,6 +5,7 @@ from `state_dict`, so that weights load into the plain model and back. Learned r
 dictionary's metadata, which torch.save keeps.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,11 @@ class TrainingState(nn.Module):
 
     step: Tensor
 
-    def __init__(self, products: Sequence[ProductPlan], *, learned: bool) -> None:
+    def __init__(
+        self, products: Sequence[ProductPlan], *, learned: bool, redraw_every: int = 0
+    ) -> None:
         super().__init__()
+        self.redraw_every, self.redraw_until = redraw_every, sys.maxsize
         self.register_buffer("step", torch.zeros((), dtype=torch.int64), persistent=False)
         self.slots = tuple(plan.slots for plan in products)
         self.learned = learned
@@ -62,13 +66,15 @@ class TrainingState(nn.Module):
                     if slot in ranges:
                         limit[i] = ranges[slot]
 
-    def state_dict(self, *args: Any, destination: Any = None, **_: Any) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = METADATA, **_: Any
+    ) -> Any:
         """Nothing but the ranges, in the metadata."""
         destination = args[0] if args else destination
         metadata = getattr(destination, "_metadata", None)
         sharded = any(isinstance(limit, DTensor) for limit in self.limits)
         if metadata is not None and self.learned and not sharded:
-            metadata[METADATA] = {"version": 1, "input_ranges": self.ranges()}
+            metadata[prefix.removesuffix(".")] = {"version": 1, "input_ranges": self.ranges()}
         return destination
 
     def _load_from_state_dict(self, *args: Any) -> None:

@@ -17,11 +17,13 @@ from hermes_sim.device import SimulatedDevice
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.request import ModelRequest, ModelSource
 from hermesc.pipeline import Options
+from hermesc.training.build import harden
 from hermesc.training.data import TrainingData, read_training_data, split
 from hermesc.training.evaluation import learned_ranges, program_of
 from hermesc.training.fit import FitOptions, Progress, fit, outputs_of
-from hermesc.training.hardened import harden, plain_of
+from hermesc.training.plain import plain_of
 from hermesc.training.recipes import Recipe, recipe_of
+from hermesc.training.redraw import fix_features
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError
@@ -139,6 +141,8 @@ def train(
     settings: FitOptions | None = None,
     holdout: float = 0.2,
     chips: int = 5,
+    lora: int = 0,
+    redraw_every: int = 0,
     observe: Callable[[Progress], None] = lambda _: None,
 ) -> TrainReport:
     """Train a model for the chip and write its weights.
@@ -155,6 +159,8 @@ def train(
     settings: of the loop.
     holdout: share of the samples that it does not learn from.
     chips: how many simulated chips the result is tested on.
+    lora: rank of adapters that train in place of the weights; they are in the file's metadata.
+    redraw_every: steps between two draws of random features; the last draw stays as long.
     observe: gets the progress after each step.
     Raises: as `compile`; InputError for unfit samples, a loss that is not finite, and a checkpoint
         of another run.
@@ -174,9 +180,10 @@ def train(
     hardened = harden(
         source.model, dict(names), chip=spec, recipe=chosen, seed=settings.seed, options=options,
         calibration={n: t[:_CALIBRATED] for n, t in learned.inputs.items()},
-        dynamic_shapes=source.dynamic_shapes,
+        dynamic_shapes=source.dynamic_shapes, lora=lora, redraw_every=redraw_every,
     )  # fmt: skip
     first = copy.deepcopy(hardened)
+    fix_features(first)
     kept = target.with_name(target.name + ".checkpoint")
     progress = fit(hardened, learned, tested, settings, kept, observe)
     write_weights(hardened, target)

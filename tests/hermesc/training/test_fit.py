@@ -9,9 +9,9 @@ from torch import nn
 
 import hermesc
 from hermesc.training import FitOptions, learned_ranges, second_loss
+from hermesc.training.build import harden
 from hermesc.training.data import TrainingData
 from hermesc.training.fit import TrainingError, fit
-from hermesc.training.hardened import harden
 from hermesrt.errors import ArtifactError, InputError
 
 
