@@ -37,6 +37,7 @@ from hermesrt.ops.gate_unit import gate_unit_states
 from hermesrt.ops.time_steps import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
+from hermesrt.programming.corrections import deepest_correction
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -207,6 +208,12 @@ class Chip:
         if method in ("published", "ideal"):
             self.device.draw(method)
             return
+        if deepest_correction(self.compiled.artifact):
+            raise OptionError(
+                f"method {method!r}: the program has tile.slice_fill=corrected, whose slices are "
+                "written one after the other; only published and ideal weights are drawn so: "
+                "compile with tile.slice_fill=max or equal"
+            )
         options = options or ProgrammingOptions()
         artifact, spec = self.compiled.artifact, self.device.chip
         progress = ProgrammingProgress(method, phases_of(method, spec, options))
