@@ -39,9 +39,16 @@ from hermesc.passes.remap import remap
 from hermesc.passes.roll import roll
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
+from hermesc.passes.slice_matrices import slice_matrices
 from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
-from hermesc.placement.options import LayerOptions, PlaceOptions, split_layers
+from hermesc.placement.options import (
+    LayerOptions,
+    PlaceOptions,
+    ReadOptions,
+    TileOptions,
+    split_layers,
+)
 from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.same_cells import cells_differ, layers_of
 from hermesrt.artifact.schema import Artifact, PredictedError
@@ -50,6 +57,7 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError, MappingError, ModelError
 from hermesrt.files.typed import parse_groups
 
+LAYER_OPTIONS = (ReadOptions, TileOptions, QuantizeOptions)  # that single layers have
 _Laid = tuple[Placed, dict[str, Tensor]]
 StageObserver = Callable[[str, object, float], None]
 
@@ -61,6 +69,7 @@ class Options:
     partition: what goes to the chip.
     quantize: what inputs and outputs clip at.
     place: the aim of the placement, and its solver.
+    tile: over how many matrices weights are spread.
     convolve: how convolutions are lowered.
     gates: who makes the gates of recurrent layers.
     layers: what single layers are to be.
@@ -69,6 +78,7 @@ class Options:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    tile: TileOptions = field(default_factory=TileOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     gates: GateOptions = field(default_factory=GateOptions)
     layers: LayerOptions = field(default_factory=LayerOptions, metadata={"by_key": False})
@@ -121,6 +131,12 @@ def compile_model(
     graph = partitioned.graph
     verify.verify_graph(graph, weights, "partition")
     verify.verify_partitioned(partitioned)
+    options.layers.check({op.label for op in graph.mvms})
+    partitioned, weights = step(
+        "slice", slice_matrices, partitioned, weights, options.tile, options.layers
+    )
+    graph = partitioned.graph
+    verify.verify_graph(graph, weights, "slice")
 
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
     shapes_alone = device_of(weights) == "meta"
@@ -149,7 +165,7 @@ def compile_model(
         else:
             quantized = step(
                 "quantize", quantize, tiled, own, calibration, independent, arrays,
-                options.quantize, source.input_ranges, conductances,
+                options.quantize, source.input_ranges, conductances, options.layers,
             )  # fmt: skip
         verify.verify_quantized(quantized, arrays)
         aim = _on_enough_chips(tiled, arrays, options.place) if shapes_alone else options.place
@@ -215,7 +231,7 @@ def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
 
     Raises: OptionError for an unknown name or value.
     """
-    rest, layers = split_layers(settings)
+    rest, layers = split_layers(settings, LAYER_OPTIONS)
     return replace(parse_groups(Options, rest), layers=layers)
 
 

@@ -33,11 +33,13 @@ from hermesrt.executor import (
     straight_through,
 )
 from hermesrt.facts.fact import Fact
+from hermesrt.layer_outputs import LayerOutputs
 from hermesrt.measurement import RunSettings, measure
 from hermesrt.ops.gate_unit import gate_unit_states
 from hermesrt.ops.time_steps import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
+from hermesrt.programming.corrections import deepest_correction
 from hermesrt.programming.loop import (
     Iteration,
     ProgrammingOptions,
@@ -208,6 +210,12 @@ class Chip:
         if method in ("published", "ideal"):
             self.device.draw(method)
             return
+        if deepest_correction(self.compiled.artifact):
+            raise OptionError(
+                f"method {method!r}: the program has tile.slice_fill=corrected, whose slices are "
+                "written one after the other; only published and ideal weights are drawn so: "
+                "compile with tile.slice_fill=max or equal"
+            )
         options = options or ProgrammingOptions()
         artifact, spec = self.compiled.artifact, self.device.chip
         progress = ProgrammingProgress(method, phases_of(method, spec, options))
@@ -331,11 +339,13 @@ class Chip:
         exact: frozenset[str] = frozenset(),
         *,
         gradients: bool = False,
+        watch: tuple[LayerOutputs, LayerOutputs] | None = None,
     ) -> Iterator[OutputBlock]:
         """Outputs block by block, in bounded memory where the program's rows are independent.
 
         Layers whose labels are in `exact` are computed as if they were digital; with `gradients`
-        outputs have those of the inputs that require one.
+        outputs have those of the inputs that require one. `watch` keeps values of layers: the
+        chip's, and the exact ones.
         """
         artifact = self.compiled.artifact
         if self.device.loaded is not artifact:
@@ -353,9 +363,12 @@ class Chip:
             mvm, gates = self._mvm(samples, reads, exact), self._gates(exact)
             with torch.set_grad_enabled(gradients):
                 run = straight_through(artifact, mvm) if gradients else mvm
+                run = watch[0].watched(run) if watch else run
                 outputs = execute(artifact, part, run, gates=gates)
             with torch.no_grad():
-                wanted = execute(artifact, part, reference_mvm(artifact)) if references else ()
+                exactly = reference_mvm(artifact)
+                exactly = watch[1].watched(exactly) if watch else exactly
+                wanted = execute(artifact, part, exactly) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
     def _check(self, part: Mapping[str, Tensor]) -> None:

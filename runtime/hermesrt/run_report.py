@@ -1,7 +1,7 @@
 """What one run told: accuracy, time, energy, and on what numbers they rest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hermesrt.artifact.schema import Artifact
@@ -63,6 +63,7 @@ class RunReport:
     accuracy: share of right classes on the chip; None without labels or classes.
     reference_accuracy: the same in FP32.
     cost: time and energy of one sample.
+    layers: relative error of each layer's outputs, by label, where it was looked at.
     """
 
     artifact: Artifact
@@ -76,6 +77,7 @@ class RunReport:
     accuracy: float | None
     reference_accuracy: float | None
     cost: Cost
+    layers: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         told = [f"seed {self.seed}", duration(self.age_s)]

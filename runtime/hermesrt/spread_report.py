@@ -28,12 +28,14 @@ class AgeSpread:
     accuracy: share of right classes; None without labels or classes.
     test_set: what the number of samples leaves open of the mean accuracy; None without.
     outputs: the relative error of each output, by name.
+    layers: that of each layer's outputs, with what reaches it from the layers before, by label.
     """
 
     age_s: float
     accuracy: Spread | None
     test_set: Interval | None
     outputs: Mapping[str, Spread]
+    layers: Mapping[str, Spread]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -41,7 +43,8 @@ class AgeSpread:
         if found is not None and self.test_set is not None:
             found["test_set_interval"] = list(self.test_set)
         outputs = {name: {"relative_error": s.to_json()} for name, s in self.outputs.items()}
-        return {"age_s": self.age_s, "accuracy": found, "outputs": outputs}
+        layers = {name: {"relative_error": s.to_json()} for name, s in self.layers.items()}
+        return {"age_s": self.age_s, "accuracy": found, "outputs": outputs, "layers": layers}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,15 +96,14 @@ class SpreadReport:
             accuracy = spread_of(accuracies, self.seeds, worst="least", bounds=(0.0, 1.0))
             test_set = share_interval(accuracy.mean, runs[0].samples)
         outputs = {
-            name: spread_of(
-                [r.outputs[name].relative_error for r in runs],
-                self.seeds,
-                worst="largest",
-                bounds=(0.0, _NONE),
-            )
+            name: self._errors([r.outputs[name].relative_error for r in runs])
             for name in runs[0].outputs
         }
-        return AgeSpread(runs[0].age_s, accuracy, test_set, outputs)
+        layers = {name: self._errors([r.layers[name] for r in runs]) for name in runs[0].layers}
+        return AgeSpread(runs[0].age_s, accuracy, test_set, outputs, layers)
+
+    def _errors(self, found: Sequence[float]) -> Spread:
+        return spread_of(found, self.seeds, worst="largest", bounds=(0.0, _NONE))
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a chip and age, as a table of data has them."""

@@ -47,15 +47,41 @@ def predicted_errors(
         own[op.name] = own_error(op, matrix, ranges, g_max, codes, weights, chip)
     some = _few(calibration) if rows_independent else dict(calibration)
     totals = _sent_through(quantized, weights, some, own, chip)
-    return tuple(_entry(op, own[op.name], totals.get(op.name)) for op in graph.mvms)
+    signals = _layer_signals(quantized, weights, own)
+    return tuple(
+        _entry(op, own[op.name], signals[op.name], totals.get(op.name)) for op in graph.mvms
+    )
 
 
-def _entry(op: Mvm, own: OwnError, total: float | None) -> PredictedError:
-    signal = float(own.signal.mean()) ** 0.5
+def _layer_signals(
+    quantized: Quantized, weights: Weights, own: Mapping[str, OwnError]
+) -> dict[str, float]:
+    """Of each product, the deviation of its layer's outputs: for a slice those of all together."""
+    sums: dict[tuple[str, str], Tensor] = {}
+    for op, codes in zip(quantized.graph.mvms, quantized.vectors, strict=True):
+        if op.slice is not None and len(codes):
+            y = codes.float() @ weights[op.matrix].float()
+            y = y if op.scale is None else y * weights[op.scale]
+            layer = op.input, op.slice.of
+            sums[layer] = sums[layer] + y if layer in sums else y
+    units = {r.mvm: r.input_max / 127 for r in quantized.ranges}
+    found = {}
+    for op in quantized.graph.mvms:
+        found[op.name] = float(own[op.name].signal.mean()) ** 0.5
+        if op.slice is not None and (op.input, op.slice.of) in sums:
+            y = sums[op.input, op.slice.of] * units[op.name]
+            found[op.name] = float(y.var(0, correction=0).mean()) ** 0.5
+    return found
+
+
+def _entry(op: Mvm, own: OwnError, signal: float, total: float | None) -> PredictedError:
+    alone = float(own.signal.mean()) ** 0.5
+    if total is not None and signal:
+        total *= alone / signal  # found relative to the slice's own outputs
     shares = (own.programming, own.read, own.input_code, own.converters)
     parts = [_relative(float(v.mean()) ** 0.5, signal) for v in shares]
-    alone = _relative(float(own.total.mean()) ** 0.5, signal)
-    return PredictedError(op.name, alone, alone if total is None else total, *parts)
+    mine = _relative(float(own.total.mean()) ** 0.5, signal)
+    return PredictedError(op.name, mine, mine if total is None else _relative(total, 1.0), *parts)
 
 
 def _relative(error: float, signal: float) -> float:

@@ -1,12 +1,14 @@
 """Several simulated chips of one program, each programmed once and read at several ages."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hermes_sim.sensitivity import joint_range
 from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
 from hermesc.api.notebook import Chip, Program
+from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
@@ -14,6 +16,7 @@ from hermesrt.data import Samples, example_samples, read_samples
 from hermesrt.device import Method
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
+from hermesrt.layer_outputs import LayerOutputs, layer_errors
 from hermesrt.measurement import RunSettings, measure
 from hermesrt.program import OutputBlock
 from hermesrt.run_report import RunReport
@@ -101,16 +104,25 @@ class Reference:
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
         self._kept: list[OutputBlock] | None = None
+        self._layers = LayerOutputs()
+        self._seen = LayerOutputs()
+
+    def layers(self, artifact: Artifact) -> dict[str, float]:
+        """Relative error of each layer's outputs in the last run."""
+        return layer_errors(artifact, self._seen, self._layers)
 
     def blocks(self, chip: Chip) -> Iterator[OutputBlock]:
         """A run's blocks with their FP32 results."""
+        self._seen = LayerOutputs()
         if self._kept is not None:
-            found = chip.run(self._samples, references=False)
+            watch = self._seen, LayerOutputs()
+            found = chip.run(self._samples, references=False, watch=watch)
             for block, exact in zip(found, self._kept, strict=True):
                 yield OutputBlock(block.rows, block.outputs, exact.references)
             return
         kept: list[OutputBlock] = []
-        for block in chip.run(self._samples):
+        self._layers = LayerOutputs()
+        for block in chip.run(self._samples, watch=(self._seen, self._layers)):
             kept.append(OutputBlock(block.rows, (), block.references))
             yield block
         if sum(t.numel() for b in kept for t in b.references) <= _KEPT_ELEMENTS:
@@ -131,7 +143,8 @@ def read_chip(
         chip.rewind().configure(age, mode)
         settings = RunSettings(chip.method, chip.device.seed, chip.settings)
         blocks = ((b.rows, b.outputs, b.references) for b in exact.blocks(chip))
-        yield measure(program.artifact, settings, samples, blocks, cost)
+        report = measure(program.artifact, settings, samples, blocks, cost)
+        yield replace(report, layers=exact.layers(program.artifact))
 
 
 def _write(report: SpreadReport, table: Path | None, picture: Path | None) -> None:

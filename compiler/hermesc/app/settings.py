@@ -10,8 +10,8 @@ from hermesc.passes.assign_gates import GateOptions
 from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
-from hermesc.pipeline import Options
-from hermesc.placement.options import PlaceOptions, split_layers
+from hermesc.pipeline import LAYER_OPTIONS, Options
+from hermesc.placement.options import PlaceOptions, TileOptions, split_layers
 from hermesrt.chip.load import changed, load_chip, word
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import OptionError
@@ -26,6 +26,7 @@ class _Settings:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+    tile: TileOptions = field(default_factory=TileOptions)
     gates: GateOptions = field(default_factory=GateOptions)
     fallback: FallbackOptions = field(
         default_factory=FallbackOptions, metadata={"group": "partition"}
@@ -86,7 +87,7 @@ def _dotted(keyword: str) -> str:
 
 def _tables(options: Options) -> dict[str, Any]:
     """The same as tables; single layers by their names."""
-    layers = {pattern: {"mode": mode} for pattern, mode in options.layers.modes}
+    layers = {f"{pattern}.{name}": value for pattern, name, value in options.layers.said}
     return _fields(options) | {"layers": layers}
 
 
@@ -111,9 +112,15 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
 
     Raises: OptionError for an unknown name or value.
     """
-    rest, layers = split_layers(settings)
+    rest, layers = split_layers(settings, LAYER_OPTIONS)
     found = parse_groups(_Settings, rest)
     options = Options(
-        found.partition, found.quantize, found.place, found.convolve, found.gates, layers
+        partition=found.partition,
+        quantize=found.quantize,
+        place=found.place,
+        tile=found.tile,
+        convolve=found.convolve,
+        gates=found.gates,
+        layers=layers,
     )
     return options, found.fallback

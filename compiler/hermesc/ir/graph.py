@@ -87,10 +87,11 @@ class Graph:
 
     def slots(self) -> dict[str, str]:
         """What tells each product from the others, by its name: the layer's label, with a number
-        where the layer is used again."""
+        where the layer is used again; that of all slices of a layer is the same."""
         counts: Counter[str] = Counter()
         found = {}
         for op in self.mvms:
+            counts[op.label] -= op.slice is not None and op.slice.number > 0
             again = counts[op.label]
             found[op.name] = f"{op.label}#{again}" if again else op.label
             counts[op.label] += 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hermesc.ir.types import TensorType, ValueType
+from hermesrt.artifact.schema import Slice
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call
 from hermesrt.ops.recurrence import Recurrence
@@ -74,6 +75,7 @@ class Mvm:
         all channels of a tap together, and y is [..., columns, *outputs].
     recurrence: what makes the next vector of each product, if it runs time step by time step: the
         rows are those of x and of h, and y is [batch, time, h].
+    slice: which part of the layer's weight the matrix is, where that is spread over several.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Mvm:
     absorbed: tuple[str, ...] = ()
     window: Window | None = None
     recurrence: Recurrence | None = None
+    slice: Slice | None = None
 
     @property
     def channel_dim(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.ir.graph import Graph
-from hermesrt.artifact.schema import LayerDefects, NodeAssignment, Route, Score, Tile
+from hermesrt.artifact.schema import LayerDefects, NodeAssignment, Route, Score, Slice, Tile
 from hermesrt.chip.spec import Mode
 from hermesrt.errors import Refusal
 
@@ -93,6 +93,7 @@ class TiledMatrix:
     uses: names of the MVMs that share it.
     copies: how often it is to be stored.
     mode: how its arrays are read.
+    slice: which part of a weight it is, where that is spread over several matrices.
     """
 
     matrix: str
@@ -103,6 +104,7 @@ class TiledMatrix:
     uses: tuple[str, ...]
     copies: int = 1
     mode: Mode = "4-phase"
+    slice: Slice | None = None
 
     @property
     def row_ranges(self) -> tuple[tuple[int, int], ...]:

@@ -81,6 +81,7 @@ def _line(op: Op) -> str:
             parts += [f"scale={op.scale}"] if op.scale else []
             parts += [f"bias={op.bias}"] if op.bias else []
             parts += ["relu"] if op.relu else []
+            parts += [f"slice {op.slice}"] if op.slice else []
             parts += [f"window={_window(op.window)}"] if op.window else []
             parts += [f"recurrence={_recurrence(op.recurrence)}"] if op.recurrence else []
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"

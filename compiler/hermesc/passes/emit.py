@@ -139,6 +139,7 @@ def _matrices(placed: Placed) -> Iterator[schema.Matrix]:
             rows=matrix.rows,
             columns=matrix.columns,
             g_max_siemens=g_max,
+            slice=matrix.slice,
         )
 
 

@@ -28,6 +28,7 @@ from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
+from hermesc.placement.options import LayerOptions
 from hermesrt.chip.conductance import column_max, g_max_siemens, g_shares
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
@@ -70,12 +71,13 @@ def quantize(
     options: QuantizeOptions,
     learned: Mapping[str, float] = MappingProxyType({}),
     programmed: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+    single: LayerOptions = LayerOptions(),  # noqa: B008 it never changes
 ) -> Quantized:
     """Ranges of every MVM and g_max of every row block.
 
     `rows_independent` says that the calibration rows may be run in parts; `learned` are ranges of
     inputs, by `Graph.slots`, that come from training; `programmed` are the g_max, by matrix, of a
-    chip that holds the weights already.
+    chip that holds the weights already; `single` says what single layers clip at.
     Raises: ModelError when a matrix or a calibration result is not finite.
     """
     graph = tiled.graph
@@ -83,6 +85,7 @@ def quantize(
     _check_learned(learned, slots.values())
     matrices = {use: m for m in tiled.matrices for use in m.uses}
     parts = _parts(calibration, rows_independent)
+    own = {op.name: single.applied([op.label], options) for op in graph.mvms}
     inputs = {op.name: _Inputs(op) for op in graph.mvms}
     for part in parts:
         interpret(graph, weights, part, lambda op, x: inputs[op.name].update(x))
@@ -93,8 +96,8 @@ def quantize(
             matrices[op.name],
             weights,
             inputs[op.name],
-            learned.get(slots[op.name]) or inputs[op.name].limit(options),
-            options.output_range,
+            learned.get(slots[op.name]) or inputs[op.name].limit(own[op.name]),
+            own[op.name].output_range,
             scratch,
         )
         for op in graph.mvms

@@ -6,6 +6,9 @@ add. Equal matrices are stored once and shared by all their MVMs. Cost: linear i
 cores are left to spend.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Block, MvmWorkload, Partitioned, Tiled, TiledMatrix
@@ -14,6 +17,7 @@ from hermesc.placement.options import LayerOptions, PlaceOptions
 from hermesc.placement.tiling import plan
 from hermesrt.artifact.cut import Cut
 from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
+from hermesrt.artifact.schema import Slice
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.errors import MappingError
 from hermesrt.ops.recurrence import GATES
@@ -33,7 +37,7 @@ def tile(
     `workloads` is what each MVM has to do for one sample; `fixed` are the layers that a mapping
     file places, `single` what single layers are to be.
 
-    Raises: OptionError for a setting of no layer; MappingError for a layer that the model does not
+    Raises: MappingError for a layer that the model does not
     have, or has of another size.
     """
     uses: dict[str, list[Mvm]] = {}
@@ -42,9 +46,9 @@ def tile(
     shapes = [(int(weights[name].shape[0]), int(weights[name].shape[1])) for name in uses]
     numbers = {name: i for i, name in enumerate(uses)}
     works = works_of([numbers[op.matrix] for op in partitioned.graph.mvms], workloads)
-    cuts = plan(shapes, works, chip, options)
+    parts = [ops[0].slice for ops in uses.values()]
+    cuts = _corrected(plan(shapes, works, chip, options), parts)
     labels = [ops[0].label for ops in uses.values()]
-    single.check({op.label for ops in uses.values() for op in ops})
     layers = layer_names(labels)
     check_sizes(fixed, dict(zip(layers, shapes, strict=True)))
     matrices = []
@@ -62,9 +66,24 @@ def tile(
             )
         mode = single.mode([op.label for op in ops], chosen.mode)
         matrices.append(
-            TiledMatrix(name, ops[0].label, *shape, cascades, used_by, chosen.copies, mode)
+            TiledMatrix(
+                name, ops[0].label, *shape, cascades, used_by, chosen.copies, mode, ops[0].slice
+            )
         )
     return Tiled(partitioned, tuple(matrices), workloads)
+
+
+def _corrected(cuts: Sequence[Cut], parts: Sequence[Slice | None]) -> list[Cut]:
+    """Slices that correct each other's errors have as many copies: each belongs to one of the
+    others."""
+    least: dict[str, int] = {}
+    for cut, part in zip(cuts, parts, strict=True):
+        if part is not None and part.fill == "corrected":
+            least[part.of] = min(cut.copies, least.get(part.of, cut.copies))
+    return [
+        replace(cut, copies=least.get(part.of, cut.copies)) if part else cut
+        for cut, part in zip(cuts, parts, strict=True)
+    ]
 
 
 def _sliced(shape: tuple[int, int], chip: ChipSpec, slices: int, mode: Mode) -> Cut:

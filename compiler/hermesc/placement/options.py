@@ -1,15 +1,18 @@
 """What a placement is to be good at, who looks for it, and what single layers are to be."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
-from hermesrt.chip.spec import MODES, Mode, limits
+from hermesrt.chip.slices import Fill
+from hermesrt.chip.spec import Mode, limits
 from hermesrt.errors import OptionError
+from hermesrt.files.typed import parsed
 from hermesrt.nearest import did_you_mean
 
 _LAYERS = "layers."
+T = TypeVar("T", bound=Any)
 Objective = Literal["balanced", "cores", "latency", "throughput", "energy", "accuracy"]
 
 
@@ -35,54 +38,98 @@ class PlaceOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TileOptions:
+    """Over how many matrices a weight is spread (bit slicing, `hermesrt.chip.slices`).
+
+    slices: how many; each has its own devices, and their outputs are added.
+    slice_weights: equal significances, which average errors best, or falling ones.
+    slice_base: of falling significances, how much each counts less than the one before.
+    slice_fill: `equal`: every slice holds the weight; `max`: one is filled before the next;
+        `corrected`: likewise, and what was written wrong is corrected by the later ones.
+    """
+
+    slices: int = limits(1, 64, 1)
+    slice_weights: Literal["equal", "significance"] = "equal"
+    slice_base: float = limits(1.0, 256.0, 2.0)
+    slice_fill: Fill = "equal"
+
+    @property
+    def base(self) -> float:
+        """How much a slice counts more than the next."""
+        return 1.0 if self.slice_weights == "equal" else self.slice_base
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a layer's arrays are read.
+
+    mode: in one phase or in four; as the objective of the placement wants it, where it is not said.
+    """
+
+    mode: Mode = "4-phase"
+
+
+LayerSetting = tuple[str, str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerOptions:
     """What single layers are to be, by their labels or patterns of them; the last one counts.
 
-    modes: pairs of a pattern, as file names have them, and the read mode.
+    said: a pattern, as file names have them, the name of an option and its value, each.
     """
 
-    modes: tuple[tuple[str, Mode], ...] = ()
+    said: tuple[LayerSetting, ...] = ()
+
+    def applied(self, labels: Collection[str], options: T) -> T:
+        """Options as a matrix has them that layers of these labels use."""
+        known = {f.name for f in fields(options)}
+        found = {
+            name: value
+            for pattern, name, value in self.said
+            if name in known and any(fnmatchcase(label, pattern) for label in labels)
+        }
+        return replace(options, **found)
 
     def mode(self, labels: Collection[str], otherwise: Mode) -> Mode:
         """The read mode of a matrix that layers of these labels use."""
-        for pattern, mode in reversed(self.modes):
-            if any(fnmatchcase(label, pattern) for label in labels):
-                return mode
-        return otherwise
+        return self.applied(labels, ReadOptions(otherwise)).mode
 
     def check(self, labels: Collection[str]) -> None:
         """Refuse a pattern that is of no layer.
 
         Raises: OptionError.
         """
-        for pattern, _ in self.modes:
+        for pattern, name, _ in self.said:
             if not any(fnmatchcase(label, pattern) for label in labels):
                 raise OptionError(
-                    f"--set layers.{pattern}.mode: there is no such layer"
+                    f"--set layers.{pattern}.{name}: there is no such layer"
                     f"{did_you_mean(pattern, labels)}; on crossbars are "
                     f"{', '.join(sorted(labels)) or 'none'}"
                 )
 
 
 def split_layers(
-    settings: Sequence[tuple[str, str]],
+    settings: Sequence[tuple[str, str]], kinds: Sequence[type] = (ReadOptions, TileOptions)
 ) -> tuple[list[tuple[str, str]], LayerOptions]:
-    """Settings such as ("layers.head.mode", "1-phase") apart from all others.
+    """Settings such as ("layers.head.mode", "1-phase") apart from all others; `kinds` hold the
+    options that single layers have.
 
     Raises: OptionError for what a layer does not have.
     """
-    rest, modes = [], []
-    for key, value in settings:
+    known = {f.name: (get_type_hints(kind)[f.name], f) for kind in kinds for f in fields(kind)}
+    rest, said = [], []
+    for key, text in settings:
         if not key.startswith(_LAYERS):
-            rest.append((key, value))
+            rest.append((key, text))
             continue
         pattern, _, name = key.removeprefix(_LAYERS).rpartition(".")
-        if not pattern or name != "mode":
+        if not pattern or name not in known:
             raise OptionError(
-                f"--set {key}: of single layers there is layers.LAYER.mode, where LAYER is a label "
-                "such as head, or a pattern such as enc.*"
+                f"--set {key}: of single layers there is layers.LAYER.NAME, where LAYER is a label "
+                "such as head, or a pattern such as enc.*, and NAME is one of "
+                f"{', '.join(known)}{did_you_mean(name, known)}"
             )
-        if value not in MODES:
-            raise OptionError(f"--set {key}={value}: must be one of {', '.join(MODES)}")
-        modes.append((pattern, value))
-    return rest, LayerOptions(tuple(modes))
+        hint, option = known[name]
+        said.append((pattern, name, parsed(key, text, hint, option.metadata)))
+    return rest, LayerOptions(tuple(said))

@@ -47,6 +47,7 @@ class _Checker:
         for matrix in manifest.matrices:
             self._matrix(matrix)
         self._overlaps()
+        self._slices(manifest)
         self._wiring()
         self._steps(manifest)
         self._predicted(manifest)
@@ -123,6 +124,25 @@ class _Checker:
                 cells = used[top:bottom, left:right]
                 self._need(not cells.any(), f"two tiles overlap on core {core}")
                 cells[...] = True
+
+    def _slices(self, manifest: Manifest) -> None:
+        """All slices of a weight are there once, of one size, with shares that add up to 1."""
+        groups: dict[str, list[Matrix]] = {}
+        for m in manifest.matrices:
+            if m.slice is not None:
+                groups.setdefault(m.slice.of, []).append(m)
+        for name, held in groups.items():
+            parts = [m.slice for m in held if m.slice is not None]
+            numbers = sorted(p.number for p in parts)
+            whole = all(p.count == len(parts) for p in parts)
+            whole = whole and numbers == list(range(len(parts)))
+            alike = len({(m.rows, m.columns, m.slice and m.slice.fill) for m in held}) == 1
+            if parts[0].fill == "corrected":
+                alike = alike and len({m.copies for m in held}) == 1
+            shared = all(p.share > 0 for p in parts) and abs(sum(p.share for p in parts) - 1) < 1e-6
+            self._need(
+                whole and alike and shared, f"{name}: its slices are not those of one weight"
+            )
 
     def _wiring(self) -> None:
         crossbar = self._artifact.chip.crossbar

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from hermesrt.chip.load import chip_from_tables
+from hermesrt.chip.slices import Fill
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json, last_uses
@@ -165,6 +166,27 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Which part of a weight a sliced matrix is; see `hermesrt.chip.slices`.
+
+    of: the weight that the slices add up to, with their shares.
+    fill: how it is spread over them.
+    number: 0 is the most significant and is programmed first.
+    count: of all slices.
+    share: its significance over that of all, 0 to 1.
+    """
+
+    of: str
+    fill: Fill
+    number: int = limits(0, 63)
+    count: int = limits(2, 64)
+    share: float = limits(0.0, 1.0)
+
+    def __str__(self) -> str:
+        return f"{self.number + 1} of {self.count}"
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """A stored matrix; its exact values are the tensor of its name.
 
@@ -176,6 +198,7 @@ class Matrix:
     rows: how many.
     columns: how many.
     g_max_siemens: the largest conductance of each row block, [stages], S.
+    slice: which part of a weight it is, where that is spread over several matrices.
 
     Of several copies, vector i of a sample goes to copy i modulo their number.
     """
@@ -188,6 +211,7 @@ class Matrix:
     rows: int = limits(1, 2**31)
     columns: int = limits(1, 2**31)
     g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
+    slice: Slice | None = None
 
     @property
     def copies(self) -> int:

@@ -5,7 +5,7 @@ vary over the calibration data. Root causes come first: of the layers that are o
 something before them is, the first one is told where nothing before it drowns by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -41,13 +41,41 @@ class LayerError:
 def layer_errors(artifact: Artifact) -> tuple[LayerError, ...]:
     """Every layer with its expected error, in the order of their first use; none for files of older
     compilers."""
-    labels = {step.name: artifact.matrices[step.matrix].label for step in artifact.mvms}
     worst: dict[str, LayerError] = {}
-    for found in artifact.manifest.predicted:
-        label = labels[found.mvm]
+    for label, found in _uses(artifact):
         if label not in worst or found.total > worst[label].found.total:
             worst[label] = LayerError(label, found)
     return tuple(worst.values())
+
+
+def _uses(artifact: Artifact) -> Iterator[tuple[str, PredictedError]]:
+    """Each use of a layer with its error; slices have theirs relative to the layer's outputs: what
+    reaches all of them adds up, and what each adds is its own."""
+    sliced: dict[tuple[str, str], list[PredictedError]] = {}
+    labels: dict[tuple[str, str], str] = {}
+    for found, step in zip(artifact.manifest.predicted, artifact.mvms, strict=False):
+        matrix = artifact.matrices[step.matrix]
+        if matrix.slice is None:
+            yield matrix.label, found
+            continue
+        use = step.input, matrix.slice.of
+        labels[use] = matrix.label
+        sliced.setdefault(use, []).append(found)
+        if len(sliced[use]) == matrix.slice.count:
+            yield labels[use], _together(sliced[use])
+
+
+def _together(slices: Sequence[PredictedError]) -> PredictedError:
+    own, programming, read, converters = (
+        sqrt(sum(getattr(s, name) ** 2 for s in slices))
+        for name in ("own", "programming", "read", "converters")
+    )
+    rounded = sum(s.input_code for s in slices)  # the same for all of them
+    incoming = sum(LayerError("", s).incoming for s in slices)
+    last = slices[-1]
+    return PredictedError(
+        last.mvm, own, sqrt(own**2 + incoming**2), programming, read, rounded, converters
+    )
 
 
 def drowned(artifact: Artifact) -> tuple[LayerError, ...]:

@@ -78,6 +78,10 @@ _SEVERAL: Schema = {
                 "type": "object",
                 "additionalProperties": _table(relative_error=_table(**_SPREAD)),
             },
+            layers={
+                "type": "object",
+                "additionalProperties": _table(relative_error=_table(**_SPREAD)),
+            },
         )
     ),
     "rows": _list({"type": "object"}),

@@ -60,11 +60,15 @@ def parse_groups(cls: type[T], settings: Sequence[tuple[str, str]]) -> T:
             )
         group, option = known[key]
         hint = get_type_hints(groups[group])[option.name]
-        chosen[group][option.name] = _parsed(key, text, hint, option.metadata)
+        chosen[group][option.name] = parsed(key, text, hint, option.metadata)
     return cls(**{group: groups[group](**values) for group, values in chosen.items()})
 
 
-def _parsed(key: str, text: str, hint: Any, metadata: Mapping[str, Any]) -> Any:
+def parsed(key: str, text: str, hint: Any, metadata: Mapping[str, Any]) -> Any:
+    """The value of the option `key` of the type `hint`.
+
+    Raises: OptionError for one that is not allowed.
+    """
     if get_origin(hint) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if hint in (int, float):

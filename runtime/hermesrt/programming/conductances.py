@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.device import DeviceState
-from hermesrt.programming.targets import targets
+from hermesrt.programming.corrections import written_targets
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ ReadConductances = Callable[[], Iterable[CoreCells]]  # all cores, read when ask
 
 def core_cells(artifact: Artifact, state: DeviceState) -> Iterator[CoreCells]:
     """The cells of each core in use, in the order of their numbers."""
-    for target in targets(artifact):
+    for target in written_targets(artifact, state.arrays):
         pair = state.arrays[f"{target.core}.conductance"].sum(axis=0)
         yield CoreCells(target.core, target.siemens.numpy(), pair[0] - pair[1], target.used.numpy())

@@ -7,7 +7,8 @@ from torch import Tensor
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device
-from hermesrt.programming.targets import CoreTarget, targets
+from hermesrt.programming.corrections import deepest_correction, written_targets
+from hermesrt.programming.targets import CoreTarget
 
 _VECTORS = 256
 _SEED = 0
@@ -74,7 +75,8 @@ def mvm_errors(device: Device, artifact: Artifact) -> dict[int, float]:
     """
     draw = torch.Generator().manual_seed(_SEED)
     errors = {}
-    for target in targets(artifact):
+    cells = device.state().arrays if deepest_correction(artifact) else {}
+    for target in written_targets(artifact, cells):
         x = torch.rand(_VECTORS, target.used.shape[0], generator=draw) * 2 - 1
         errors[target.core] = core_error(device, target, x, _INDEX)
     return errors

@@ -1,8 +1,9 @@
 """What every cell of every core should hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float
@@ -48,8 +49,11 @@ class CoreTarget:
         return torch.stack([self.siemens.clamp(min=0), (-self.siemens).clamp(min=0)])
 
 
-def targets(artifact: Artifact) -> Iterator[CoreTarget]:
-    """Each core in use, its weights as conductances (`hermesrt.chip.conductance`)."""
+def targets(
+    artifact: Artifact, changed: Mapping[tuple[str, int], Tensor] = MappingProxyType({})
+) -> Iterator[CoreTarget]:
+    """Each core in use, its weights as conductances (`hermesrt.chip.conductance`); `changed` are
+    weights other than the stored ones, by matrix and copy, up to the stored ones' largest."""
     shape = artifact.chip.crossbar.rows, artifact.chip.crossbar.columns
     largest = {m.name: column_max(tensor_of(artifact, m.name)) for m in artifact.manifest.matrices}
     held: dict[int, list[tuple[Matrix, Tile]]] = {core: [] for core in artifact.cores}
@@ -59,8 +63,11 @@ def targets(artifact: Artifact) -> Iterator[CoreTarget]:
     for core, tiles in held.items():
         siemens, used = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
         for matrix, tile in tiles:
-            block = tensor_of(artifact, matrix.name)[tile.part]
+            weights = changed.get((matrix.name, tile.copy))
+            block = (tensor_of(artifact, matrix.name) if weights is None else weights)[tile.part]
             shares = g_shares(block, largest[matrix.name][tile.part[1]])
+            if weights is not None:
+                shares = shares.clamp_(-1.0, 1.0)
             siemens[tile.place] = shares * matrix.g_max_siemens[tile.stage]
             used[tile.place] = True
         known = known_of(artifact.tensors, core, shape)

@@ -31,6 +31,11 @@ from hermesrt.cost import Cost
 from hermesrt.device import DeviceState, EndState, Method, Pulses, ReadSettings
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import epilogue, tensor_of
+from hermesrt.programming.corrections import (
+    corrected_slices,
+    deepest_correction,
+    written_targets,
+)
 from hermesrt.programming.targets import CoreTarget, targets
 from hermesrt.reads import Keys, numbered
 from hermesrt.workload import Workload
@@ -133,8 +138,27 @@ class SimulatedDevice:
         """Draw the end state of the chip's own programming, or take the exact conductances."""
         for core in self._cores.values():
             core.draw(end_state)
+        if end_state != "ideal":
+            self._correct(end_state)
         self._method = end_state
         self._changed()
+
+    def _correct(self, end_state: EndState) -> None:
+        """Write slices that correct those before them, one number after the other; the same cells
+        of a core get the same errors again."""
+        changed: dict[tuple[str, int], Tensor] = {}
+        for number in range(1, 1 + deepest_correction(self._held)):
+            changed |= corrected_slices(self._held, number, self._written)
+            for target in targets(self._held, changed):
+                core = self._cores[target.core]
+                if not torch.equal(core.target.siemens, target.siemens):
+                    core.target = target
+                    core.draw(end_state)
+
+    def _written(self, core: int) -> Float[Tensor, "rows columns"]:
+        """g+ - g- of a core's cells."""
+        pair = self._cores[core].conductance.sum(0)
+        return pair[0] - pair[1]
 
     def pulse(self, core: int, pulses: Pulses, index: int) -> None:
         """Send programming pulses into a core's cells.
@@ -233,6 +257,9 @@ class SimulatedDevice:
             core.take(held[0], held[1] if settled else None, state.seed)
             if not settled:
                 core.keep_variance(held[1])
+        if deepest_correction(self._held):
+            for target in written_targets(self._held, state.arrays):
+                self._cores[target.core].target = target
         self._changed()
 
     def cost(self, workload: Workload, mode: Mode | None) -> Cost:

@@ -67,6 +67,27 @@ def test_the_table_tells_the_chips_spread_apart_from_the_test_sets(report: Sprea
     assert repr(report) == "<SpreadReport small, 3 chips at 2 ages>"
 
 
+def test_layers_have_an_error_each_and_the_last_has_that_of_the_output(
+    report: SpreadReport,
+) -> None:
+    young, old = report.ages
+    assert list(young.layers) == ["0", "2"]
+    assert young.layers["2"].mean == pytest.approx(young.outputs["output_0"].mean, rel=0.05)
+    assert all(old.layers[name].mean > young.layers[name].mean for name in young.layers)
+    assert "Relative error of layers" in str(report)
+    found = report.to_json()["ages"][0]["layers"]["0"]["relative_error"]
+    assert found["mean"] == young.layers["0"].mean
+
+
+def test_slices_of_a_layer_are_compared_by_their_sum() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 12)
+    program = hermesc.compile(nn.Linear(12, 6), x, options={"tile.slices": 3}, name="net")
+    (found,) = hermesc.spread(program, draws=2).ages
+    (layer,) = found.layers.values()
+    assert layer.mean == pytest.approx(found.outputs["output_0"].mean, rel=1e-6)
+
+
 def test_without_labels_there_are_errors_alone(program: Program) -> None:
     unlabelled = hermesc.compile(nn.Linear(6, 4), torch.randn(8, 6), name="net")
     found = hermesc.spread(unlabelled, draws=2)

@@ -35,7 +35,7 @@ def modes(program: "hermesc.Program") -> dict[str, str]:
 def test_settings_of_layers_are_told_apart_from_others() -> None:
     rest, layers = split_layers([("place.copies", "2"), ("layers.enc.0.mode", "1-phase")])
     assert rest == [("place.copies", "2")]
-    assert layers == LayerOptions((("enc.0", "1-phase"),))
+    assert layers == LayerOptions((("enc.0", "mode", "1-phase"),))
 
 
 def test_a_layer_is_read_in_its_own_mode_and_inspect_shows_it(net: Net) -> None:
@@ -56,7 +56,7 @@ def test_the_last_pattern_that_matches_counts(net: Net) -> None:
 
 
 def test_layers_are_options_as_a_dataclass_too(net: Net) -> None:
-    options = Options(layers=LayerOptions((("head", "1-phase"),)))
+    options = Options(layers=LayerOptions((("head", "mode", "1-phase"),)))
     x = torch.randn(16, 8)
     assert modes(hermesc.compile(net, x, options=options))["head"] == "1-phase"
     both = hermesc.compile(net, x, options=options, place_copies=2)
@@ -73,8 +73,10 @@ def test_layers_are_options_as_a_dataclass_too(net: Net) -> None:
             'no such layer \\(did you mean "head"\\?\\); on crossbars',
         ),
         ("layers.head.mode", "5-phase", "must be one of 1-phase, 4-phase"),
-        ("layers.head.slices", "2", "of single layers there is layers.LAYER.mode"),
-        ("layers.mode", "1-phase", "of single layers there is layers.LAYER.mode"),
+        ("layers.head.slice", "2", 'of single layers there is layers.LAYER.NAME.*"slices"'),
+        ("layers.head.slices", "0", "must be a whole number from 1 to 64"),
+        ("layers.head.slice_fill", "half", "must be one of equal, max, corrected"),
+        ("layers.mode", "1-phase", "of single layers there is layers.LAYER.NAME"),
     ],
 )
 def test_what_a_layer_does_not_have_is_refused(

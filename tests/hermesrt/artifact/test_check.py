@@ -75,7 +75,18 @@ def _stolen_error(manifest, tensors):
     manifest["predicted"][0]["mvm"] = "elsewhere"
 
 
+def _slice(**changes):
+    """A matrix that is a slice of a weight whose other slices are not there, or is none."""
+    whole = {"of": "w", "fill": "equal", "number": 0, "count": 2, "share": 1.0} | changes
+    return lambda m, t: _set(m["matrices"][0], "slice", whole)
+
+
 CASES = {
+    "slices missing": (_slice(), "its slices are not those of one weight"),
+    "slice of one": (_slice(count=1), "`matrices.0..slice.count` is 1"),
+    "slice beyond": (_slice(number=64), "slice.number` is 64"),
+    "slice of no fill": (_slice(fill="half"), "slice.fill` is 'half'"),
+    "slice of no share": (_slice(share=-0.5), "slice.share` is -0.5"),
     "errors of another step": (_stolen_error, "its predicted errors are those of other steps"),
     # operations
     "op from_file": (_op("aten.from_file.default"), "aten.from_file.default' is not an operation"),

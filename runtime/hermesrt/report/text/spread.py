@@ -1,5 +1,7 @@
 """Several chips at several ages as tables."""
 
+from collections.abc import Sequence
+
 from hermesrt.facts.fact import aligned
 from hermesrt.report.text.terminal import table
 from hermesrt.spread import Interval, Spread
@@ -18,7 +20,20 @@ def spread_text(report: SpreadReport) -> str:
     for name in ages[0].outputs:
         rows = [(duration(a.age_s), *_error_words(a.outputs[name])) for a in ages]
         found.append(f"Relative error of {name}\n" + table(_HEAD, rows))
+    if ages[0].layers:
+        found.append(_layers(ages))
     return "\n".join(found)
+
+
+def _layers(ages: Sequence[AgeSpread]) -> str:
+    """Mean relative error of each layer at each age, and its spread at the last."""
+    head = ("layer", *(duration(age.age_s) for age in ages), *_HEAD[2:])
+    rows = [
+        (name, *(f"{age.layers[name].mean:.3g}" for age in ages), *_error_words(s)[1:])
+        for name, s in ages[-1].layers.items()
+    ]
+    at = f"; the rest is that at {duration(ages[-1].age_s)}" if len(ages) > 1 else ""
+    return f"Relative error of layers, mean{at}\n" + table(head, rows)
 
 
 def _accuracy_line(age: AgeSpread) -> tuple[str, ...]:

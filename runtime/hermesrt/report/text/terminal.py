@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hermesrt.artifact.assignments import digital_nodes, off_chip
-from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.schema import Artifact, Matrix
 from hermesrt.chip.headline import headlines
 from hermesrt.chip.scaling import extrapolated, scaled_numbers
 from hermesrt.chip.spec import ChipSpec
@@ -88,6 +88,7 @@ def _together(digital: Sequence[LayerCost]) -> tuple[str, str, str, str, str]:
 def matrix_table(artifact: Artifact) -> str:
     """Where every matrix sits."""
     uses = Counter(step.matrix for step in artifact.mvms)
+    columns = _columns(artifact)
     rows = [
         (
             m.label,
@@ -97,10 +98,32 @@ def matrix_table(artifact: Artifact) -> str:
             str(uses[m.name]),
             ", ".join(f"{g * 1e6:.1f}" for g in m.g_max_siemens),
             m.mode,
+            *_special(m, columns),
         )
         for m in artifact.manifest.matrices
     ]
-    return table(("layer", "size", "tiles", "cores", "uses", "g_max (uS)", "reads"), rows)
+    header = ("layer", "size", "tiles", "cores", "uses", "g_max (uS)", "reads")
+    return table((*header, *columns), rows)
+
+
+def _columns(artifact: Artifact) -> tuple[str, ...]:
+    """What only some layers have, where any has it."""
+    sliced = any(m.slice is not None for m in artifact.manifest.matrices)
+    return ("slice", "share", "fill") if sliced else ()
+
+
+def _special(matrix: Matrix, columns: Sequence[str]) -> Iterator[str]:
+    part = matrix.slice
+    found = (
+        {}
+        if part is None
+        else {
+            "slice": str(part),
+            "share": percent(part.share),
+            "fill": part.fill,
+        }
+    )
+    yield from (found.get(name, "") for name in columns)
 
 
 def chip_text(chip: ChipSpec, tables: dict[str, dict[str, object]]) -> str:
