@@ -65,6 +65,11 @@ def core_name(artifact: Artifact, core: int) -> str:
     return f"core {core}" if artifact.manifest.chips == 1 else f"chip {chip}, core {local}"
 
 
+def core_number(artifact: Artifact, core: int) -> str:
+    """The same for a column of cores: the number alone where there is one chip."""
+    return str(core) if artifact.manifest.chips == 1 else core_name(artifact, core)
+
+
 def cores_text(artifact: Artifact, cores: Iterable[int]) -> str:
     """The numbers of cores, chip by chip where there are several."""
     numbers = sorted(set(cores))
