@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hermesrt.artifact.contents import core_name
 from hermesrt.artifact.io import load
 from hermesrt.artifact.schema import Artifact, Matrix
 from hermesrt.errors import InputError, OptionError
@@ -190,15 +191,15 @@ def _placement(artifact: Artifact) -> dict[str, Any]:
         "utilisation": artifact.utilisation,
         "routes": [encode(r) for r in artifact.manifest.routes],
     }
-    return found | {m.name: _places(m) for m in artifact.manifest.matrices}
+    return found | {m.name: _places(artifact, m) for m in artifact.manifest.matrices}
 
 
-def _places(matrix: Matrix) -> str:
+def _places(artifact: Artifact, matrix: Matrix) -> str:
     """Where a matrix sits: core, rows and columns in its array."""
     places = []
     for tile in matrix.tiles:
         rows, columns = ("-".join(map(str, r)) for r in (tile.core_rows, tile.core_columns))
-        places.append(f"core {tile.core} [{rows}, {columns}]")
+        places.append(f"{core_name(artifact, tile.core)} [{rows}, {columns}]")
     return "; ".join(places)
 
 

@@ -66,5 +66,10 @@ class ProgrammingReport:
 def outcome_of(chip: Chip, errors: Mapping[int, float]) -> ProgrammingOutcome:
     """A chip's programming with its MVM errors, which were measured before."""
     return ProgrammingOutcome(
-        chip.device.chip, chip.method, chip.device.seed, errors, chip.iterations
+        chip=chip.device.chip,
+        method=chip.method,
+        seed=chip.device.seed,
+        errors=errors,
+        chips=chip.compiled.artifact.manifest.chips,
+        iterations=chip.iterations,
     )

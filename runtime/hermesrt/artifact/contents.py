@@ -1,6 +1,6 @@
 """What each core holds, and which layer each step and tile belongs to. Needs no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
@@ -63,6 +63,35 @@ def core_name(artifact: Artifact, core: int) -> str:
     """A core's number, with its chip's where there are several."""
     chip, local = divmod(core, artifact.chip.cores)
     return f"core {core}" if artifact.manifest.chips == 1 else f"chip {chip}, core {local}"
+
+
+def core_number(artifact: Artifact, core: int) -> str:
+    """The same for a column of cores: the number alone where there is one chip."""
+    return str(core) if artifact.manifest.chips == 1 else core_name(artifact, core)
+
+
+def cores_text(artifact: Artifact, cores: Iterable[int]) -> str:
+    """The numbers of cores, chip by chip where there are several."""
+    numbers = sorted(set(cores))
+    if artifact.manifest.chips == 1:
+        return ", ".join(map(str, numbers))
+    chips: dict[int, list[str]] = {}
+    for core in numbers:
+        chip, local = divmod(core, artifact.chip.cores)
+        chips.setdefault(chip, []).append(str(local))
+    return "; ".join(
+        f"chip {chip}, core{'s' if len(held) > 1 else ''} {', '.join(held)}"
+        for chip, held in chips.items()
+    )
+
+
+def link_name(artifact: Artifact, cores: Sequence[int]) -> str:
+    """The cores that partial sums pass, in order."""
+    chips = {core // artifact.chip.cores for core in cores}
+    if len(chips) > 1:
+        return " → ".join(core_name(artifact, core) for core in cores)
+    where = f"chip {chips.pop()}, " if artifact.manifest.chips > 1 and chips else ""
+    return where + "link " + " → ".join(str(core % artifact.chip.cores) for core in cores)
 
 
 def tile_name(matrix: Matrix, tile: Tile) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hermesrt.artifact.module_tree import Module, Path, modules_of
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, NodeAssignment
 from hermesrt.ops.table import base_name, op_class
 
-Path = tuple[str, ...]
+_ONE_OF_SEVERAL = "size.getitem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +87,28 @@ class DrawnGraph:
     inputs: the names of those that are used.
     nodes: the operations.
     outputs: each output's name and the nodes that it is made of.
-    hidden: operations that only move data, which are not drawn.
     """
 
     inputs: tuple[str, ...]
     nodes: tuple[DrawnNode, ...]
     outputs: tuple[tuple[str, tuple[str, ...]], ...]
-    hidden: int
+
+    @cached_property
+    def tree(self) -> tuple[Module, ...]:
+        """The modules that can be opened, outermost ones, each with those within it."""
+        return modules_of(
+            {n.name: n.path for n in self.nodes}, {n.name: n.takes for n in self.nodes}
+        )
 
     @cached_property
     def modules(self) -> tuple[Path, ...]:
         """Modules that can be opened: those with several operations and something beside them."""
-        found: dict[Path, int] = Counter()
-        for node in self.nodes:
-            for depth in range(1, len(node.path) + 1):
-                found[node.path[:depth]] += 1
-        total = len(self.nodes)
-        return tuple(path for path, count in found.items() if 1 < count < total)
+        return tuple(module.path for module in _all(self.tree))
+
+    @property
+    def largest(self) -> Path:
+        """The outermost module with most operations; of none, no module."""
+        return max(self.tree, key=lambda m: len(m.names)).path if self.tree else ()
 
     def views(self) -> Iterator[View]:
         """Everything closed, then each module opened."""
@@ -111,8 +117,10 @@ class DrawnGraph:
 
     def view(self, path: Path) -> View:
         """The graph with that module open."""
-        open_paths = {path[:depth] for depth in range(len(path) + 1)} | {()}
-        shown = {node.name: self._shown(node, open_paths) for node in self.nodes}
+        open_paths = {module.path for module in _all(self.tree) if _holds(module, path)}
+        shown = {node.name: node.name for node in self.nodes}
+        for module in _closed(self.tree, open_paths):
+            shown |= dict.fromkeys(module.names, module_name(module.path))
         names = shown | {name: name for name in self.inputs}
         edges = [
             (names[source], names[node.name])
@@ -122,47 +130,64 @@ class DrawnGraph:
         ]
         edges += [(names[s], output) for output, sources in self.outputs for s in sources]
         boxes = [Box(name, name, "input") for name in self.inputs]
-        boxes += self._boxes((), self.nodes, open_paths)
+        boxes += self._boxes((), [n.name for n in self.nodes], self.tree, open_paths)
         boxes += [Box(name, name[1:], "output") for name, _ in self.outputs]
         return View(path, tuple(boxes), tuple(dict.fromkeys(edges)))
 
-    def _shown(self, node: DrawnNode, open_paths: set[Path]) -> str:
-        """The box that stands for a node: its outermost closed module, or itself."""
-        for depth in range(1, len(node.path) + 1):
-            path = node.path[:depth]
-            if path in self.modules and path not in open_paths:
-                return module_name(path)
-        return node.name
+    @cached_property
+    def _node(self) -> Mapping[str, DrawnNode]:
+        return {node.name: node for node in self.nodes}
 
-    def _boxes(self, at: Path, nodes: Sequence[DrawnNode], open_paths: set[Path]) -> list[Box]:
+    def _boxes(
+        self, at: Path, names: Sequence[str], modules: Sequence[Module], open_paths: set[Path]
+    ) -> list[Box]:
         """The boxes of a module that is open, in the order of its operations."""
-        groups: dict[Path | str, list[DrawnNode]] = {}
-        for node in nodes:
-            inner = next(
-                (p for d in range(len(at) + 1, len(node.path) + 1)
-                 if (p := node.path[:d]) in self.modules), None
-            )  # fmt: skip
-            groups.setdefault(inner or node.name, []).append(node)
-        boxes = []
-        for key, members in groups.items():
-            if isinstance(key, str):
-                (node,) = members
-                boxes.append(Box(node.name, node.label, node.unit, node.path, node))
-            else:
-                boxes.append(self._module(key, members, at, open_paths))
-        return boxes
+        within = {name: module for module in modules for name in module.names}
+        boxes: dict[str, Box] = {}
+        for name in names:
+            module, node = within.get(name), self._node[name]
+            if module is None:
+                boxes[name] = Box(name, node.label, node.unit, node.path, node)
+            elif module_name(module.path) not in boxes:
+                boxes[module_name(module.path)] = self._module(module, at, open_paths)
+        return list(boxes.values())
 
-    def _module(self, path: Path, nodes: list[DrawnNode], at: Path, open_paths: set[Path]) -> Box:
-        is_open = path in open_paths
+    def _module(self, module: Module, at: Path, open_paths: set[Path]) -> Box:
+        is_open, path = module.path in open_paths, module.path
+        nodes = [self._node[name] for name in module.names]
         return Box(
             name=module_name(path),
             label=".".join(path[len(at) :]),
             kind="open" if is_open else "module",
             path=path,
             units=Counter(node.unit for node in nodes),
-            inside=tuple(self._boxes(path, nodes, open_paths)) if is_open else (),
+            inside=(
+                tuple(self._boxes(path, module.names, module.modules, open_paths))
+                if is_open
+                else ()
+            ),
             layers=tuple(dict.fromkeys(n.layer for n in nodes if n.layer is not None)),
         )
+
+
+def _all(modules: Sequence[Module]) -> Iterator[Module]:
+    for module in modules:
+        yield module
+        yield from _all(module.modules)
+
+
+def _holds(module: Module, path: Path) -> bool:
+    """Whether the module of that path is this one, or in it."""
+    return path[: len(module.path)] == module.path
+
+
+def _closed(modules: Sequence[Module], open_paths: set[Path]) -> Iterator[Module]:
+    """The outermost modules that are not open."""
+    for module in modules:
+        if module.path in open_paths:
+            yield from _closed(module.modules, open_paths)
+        else:
+            yield module
 
 
 def module_name(path: Path) -> str:
@@ -177,7 +202,6 @@ def graph_of(artifact: Artifact) -> DrawnGraph:
     layers = {m.name: i for i, m in enumerate(manifest.matrices)}
     through: dict[str, tuple[str, ...]] = {i.name: (i.name,) for i in manifest.inputs}
     nodes = []
-    hidden = 0
     for number, step in enumerate(manifest.steps):
         takes = tuple(dict.fromkeys(s for t in step.takes for s in through.get(t, ())))
         match step:
@@ -185,10 +209,8 @@ def graph_of(artifact: Artifact) -> DrawnGraph:
                 through[step.name] = ()
             case HostStep() if _is_size(step.op):
                 through[step.name] = ()
-                hidden += 1
             case HostStep() if op_class(step.op) == "layout" and len(takes) <= 1:
                 through[step.name] = takes
-                hidden += 1
             case HostStep() | MvmStep():
                 layer = layers[step.matrix] if isinstance(step, MvmStep) else None
                 nodes.append(_node(artifact, step, account.get(step.name), takes, number, layer))
@@ -199,7 +221,7 @@ def graph_of(artifact: Artifact) -> DrawnGraph:
     )
     used |= {s for _, sources in outputs for s in sources}
     inputs = tuple(i.name for i in manifest.inputs if i.name in used)
-    return DrawnGraph(inputs, tuple(nodes), outputs, hidden)
+    return DrawnGraph(inputs, tuple(nodes), outputs)
 
 
 def _node(
@@ -232,5 +254,9 @@ def _node(
 
 
 def _is_size(op: str) -> bool:
-    """Whether an operation only asks for a size, which is no flow of data."""
-    return op.startswith("size.") or base_name(op) in ("sym_size", "sym_numel")
+    """Whether an operation only asks for a size, which is no flow of data; what takes one of
+    several results, by the same name as one of several sizes, is passed through."""
+    return (op.startswith("size.") and op != _ONE_OF_SEVERAL) or base_name(op) in (
+        "sym_size",
+        "sym_numel",
+    )

@@ -22,6 +22,7 @@ class ProgrammingOutcome:
     method: how the weights were written.
     seed: of everything random about the device.
     errors: MVM error of each core in use, by its number.
+    chips: that the program may use.
     iterations: how it went; none where nothing was programmed pulse by pulse.
     """
 
@@ -29,6 +30,7 @@ class ProgrammingOutcome:
     method: Method
     seed: int
     errors: Mapping[int, float]
+    chips: int
     iterations: tuple[Iteration, ...]
 
     @property
@@ -75,7 +77,11 @@ class ProgrammingOutcome:
 
     def _error(self) -> Fact:
         mean, worst = percent(self.mean_error), self.worst_core
-        text = "" if worst is None else f" (worst: core {worst}, {percent(self.errors[worst])})"
+        text = ""
+        if worst is not None:
+            chip, local = divmod(worst, self.chip.cores)
+            name = f"core {worst}" if self.chips == 1 else f"chip {chip}, core {local}"
+            text = f" (worst: {name}, {percent(self.errors[worst])})"
         return Fact("MVM error", mean + text, mean)
 
     def _effort(self) -> tuple[Fact, ...]:

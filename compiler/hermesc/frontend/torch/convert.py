@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx import Node
 
+from hermesc.frontend.torch.aliases import names_by_use
 from hermesc.frontend.torch.branches import near
 from hermesc.frontend.torch.expand import is_pure, op_name
 from hermesc.frontend.torch.location import location_of
@@ -83,6 +84,7 @@ class _Converter:
         self._exported = exported
         self._folder = folder
         self._specs = {s.arg.name: s for s in exported.graph_signature.input_specs}
+        self._names = names_by_use(exported)
         self._weights: dict[str, Tensor] = {}
         self._removed: list[Removed] = []
         self._captured: list[Captured] = []
@@ -119,7 +121,7 @@ class _Converter:
             return Input(node.name, value)
         name = str(spec.target)
         tensors = self._exported.state_dict | self._exported.constants
-        return self._constant(node, name, tensors[name])
+        return self._constant(node, self._names.get(name, name), tensors[name])
 
     def _constant(self, node: Node, name: str, value: Any) -> Constant:
         if not isinstance(value, Tensor):
@@ -184,7 +186,8 @@ class _Converter:
                 assert callable(node.target)
                 self._values[node] = node.target(*args, **kwargs)
             else:
-                self._values[node] = self._weights[str(self._specs[node.name].target)]
+                name = str(self._specs[node.name].target)
+                self._values[node] = self._weights[self._names.get(name, name)]
         return self._values[node]
 
     def _outputs(self) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Where latency and energy go, by cause and by layer, as a figure. Needs no torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.short_names import layer_names
 from hermesrt.breakdown import Part, Quantity, by_cause, by_layer, total
 from hermesrt.cost import Cost
 from hermesrt.facts.cost import per
@@ -13,7 +14,7 @@ from hermesrt.report.figures.svg import (
     MUTED,
     document,
     fill,
-    fitted,
+    fitted_name,
     heading,
     n,
     swatch,
@@ -42,9 +43,9 @@ def breakdown_svg(artifact: Artifact, cost: Cost, quantity: Quantity) -> str:
     body = [
         *heading(words, subtitle),
         '<g transform="translate(20 96)">',
-        *_panel("By cause", causes, quantity),
+        *_panel("By cause", causes, quantity, {}),
         '</g><g transform="translate(640 96)">',
-        *_panel(f"By layer ({note})", left, quantity),
+        *_panel(f"By layer ({note})", left, quantity, layer_names(artifact)),
         "</g>",
     ]
     height = 120 + _ROW * max(len(causes), len(left))
@@ -56,13 +57,15 @@ def _per(cost: Cost, quantity: Quantity) -> str:
     return "a sample" if quantity == "energy" else per(cost)
 
 
-def _panel(name: str, bars: Sequence[Part], quantity: Quantity) -> Iterator[str]:
+def _panel(
+    name: str, bars: Sequence[Part], quantity: Quantity, names: Mapping[str, str]
+) -> Iterator[str]:
     yield text(name, (0, 0), size=14, weight=600)
     most = max([bar.share for bar in bars], default=0.0) or 1.0
     for i, bar in enumerate(bars):
         y = 14 + _ROW * i
         wide = max(1.0, _TRACK * bar.share / most)
-        words = fitted(bar.name, _NAME - 30, 13)
+        words = fitted_name(names.get(bar.name, bar.name), _NAME - 30, 13)
         if bar.layer is not None:
             yield f'<g transform="translate(0 {n(y)})">{swatch(bar.layer)}</g>'
         elif name != "By cause":

@@ -107,7 +107,7 @@ def _errors(artifact: Artifact, errors: Mapping[int, float]) -> Iterator[str]:
     scale = _Scale([100 * e for e in errors.values()], from_zero=True)
     yield from scale.drawn("MVM error (%)")
     pitch = (_WIDTH - _LEFT - _RIGHT) / max(1, len(errors))
-    every = math.ceil(26 / pitch)
+    every = math.ceil((26 if artifact.manifest.chips == 1 else 40) / pitch)
     for i, (core, error) in enumerate(sorted(errors.items())):
         left, wide = _LEFT + pitch * (i + 0.15), 0.7 * min(pitch, 60.0)
         top = scale.y(100 * error)
@@ -118,9 +118,16 @@ def _errors(artifact: Artifact, errors: Mapping[int, float]) -> Iterator[str]:
         )
         if i % every == 0:
             at = (left + wide / 2, _HEIGHT - 26)
-            yield text(str(core), at, size=12, fill=MUTED, anchor="middle")
+            yield text(_number(artifact, core), at, size=12, fill=MUTED, anchor="middle")
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    yield text("core", (middle, _HEIGHT - 8), size=12, fill=MUTED, anchor="middle")
+    axis = "core" if artifact.manifest.chips == 1 else "chip : core"
+    yield text(axis, (middle, _HEIGHT - 8), size=12, fill=MUTED, anchor="middle")
+
+
+def _number(artifact: Artifact, core: int) -> str:
+    """A core's number, behind its chip's where there are several."""
+    chip, local = divmod(core, artifact.chip.cores)
+    return str(core) if artifact.manifest.chips == 1 else f"{chip}:{local}"
 
 
 class _Scale:

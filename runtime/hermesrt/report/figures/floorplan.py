@@ -1,12 +1,13 @@
 """The floor plan: every tile at its place in its core's array, chip beside chip. Needs no torch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from hermesrt.artifact.contents import HeldTile, core_contents, core_name, tile_name
-from hermesrt.artifact.schema import Artifact, Matrix, Tile
+from hermesrt.artifact.schema import Artifact, Matrix
+from hermesrt.artifact.short_names import layer_names
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.report.figures.svg import (
     FONT,
@@ -15,9 +16,10 @@ from hermesrt.report.figures.svg import (
     PANEL,
     PAPER,
     Point,
+    cut_name,
     document,
     fill,
-    fitted,
+    fitted_name,
     heading,
     n,
     on_fill,
@@ -42,6 +44,7 @@ class _Layout:
 
     grid: tuple[int, int]
     chips: int
+    named: bool
     across: int
     core: Point
     gap: Point
@@ -50,7 +53,7 @@ class _Layout:
     def chip_size(self) -> Point:
         """Width and height of one chip's cores with a gap around them, and its name."""
         (rows, columns), (wide, high) = self.grid, self.pitch
-        name = _CHIP_NAME if self.chips > 1 else 0.0
+        name = _CHIP_NAME if self.named else 0.0
         return columns * wide + self.gap[0], rows * high + self.gap[1] + name
 
     @property
@@ -88,7 +91,7 @@ class _Layout:
         """Left and top of a core."""
         chip, row, column = self.place(core)
         left, top = self.origin(chip)
-        top += _CHIP_NAME if self.chips > 1 else 0.0
+        top += _CHIP_NAME if self.named else 0.0
         return (
             left + self.gap[0] + column * self.pitch[0],
             top + self.gap[1] + row * self.pitch[1],
@@ -141,8 +144,13 @@ def figure_title(artifact: Artifact) -> str:
     return f"{shortened(artifact.manifest.name, 50)} on {shortened(artifact.chip.name, 40)}"
 
 
+def _drawn_chips(artifact: Artifact) -> int:
+    """The chips up to the last in use."""
+    return max(artifact.chips, default=0) + 1
+
+
 def _layout(artifact: Artifact) -> _Layout:
-    chip, chips = artifact.chip, artifact.manifest.chips
+    chip, chips = artifact.chip, _drawn_chips(artifact)
     rows, columns = chip.grid.rows, chip.grid.columns
     across = min(chips, max(1, math.ceil(math.sqrt(chips * rows / columns))))
     room = (_GRID_WIDTH - _CHIP_GAP * (across - 1)) / (columns * across)
@@ -151,16 +159,20 @@ def _layout(artifact: Artifact) -> _Layout:
     aspect = min(2.0, max(0.5, chip.crossbar.rows / chip.crossbar.columns))
     gap = 0.16 * pitch
     number_height = max(gap, 28.0) if pitch >= _LEGIBLE_PITCH else gap
-    return _Layout((rows, columns), chips, across, (width, width * aspect), (gap, number_height))
+    named = artifact.manifest.chips > 1
+    return _Layout(
+        (rows, columns), chips, named, across, (width, width * aspect), (gap, number_height)
+    )
 
 
 def _chips(artifact: Artifact, layout: _Layout) -> Iterator[str]:
     held = {contents.core: contents.tiles for contents in core_contents(artifact)}
-    for chip in range(layout.chips if layout.chips > 1 else 0):
+    names = layer_names(artifact)
+    for chip in range(layout.chips if layout.named else 0):
         left, top = layout.origin(chip)
         yield text(f"chip {chip}", (left + layout.gap[0], top + 13), size=13, weight=600)
-    for core in range(artifact.cores_in_all):
-        yield from _core(artifact, layout, core, held.get(core, ()))
+    for core in range(layout.chips * artifact.chip.cores):
+        yield from _core(artifact, layout, core, held.get(core, ()), names)
     for layer, here, there in _hops(artifact, layout):
         yield (
             f'<path class="route" data-layer="{layer}" d="{_hop_path(layout, here, there)}" '
@@ -169,7 +181,11 @@ def _chips(artifact: Artifact, layout: _Layout) -> Iterator[str]:
 
 
 def _core(
-    artifact: Artifact, layout: _Layout, core: int, held: tuple[HeldTile, ...]
+    artifact: Artifact,
+    layout: _Layout,
+    core: int,
+    held: tuple[HeldTile, ...],
+    names: Mapping[str, str],
 ) -> Iterator[str]:
     x, y = layout.corner(core)
     colour, stroke = (PANEL, "#7D858D") if held else ("none", "#C3C8CD")
@@ -189,12 +205,13 @@ def _core(
         local = core % artifact.chip.cores
         yield text(str(local), (x, y - 4), size=size, fill=ink, kind=kind)
     for tile in held:
-        yield from _tile(artifact.chip, layout, tile.layer, tile.matrix, tile.tile)
+        yield from _tile(artifact.chip, layout, tile, names[tile.matrix.label])
     if held:
         yield "</g>"
 
 
-def _tile(chip: ChipSpec, layout: _Layout, layer: int, matrix: Matrix, tile: Tile) -> Iterator[str]:
+def _tile(chip: ChipSpec, layout: _Layout, held: HeldTile, name: str) -> Iterator[str]:
+    layer, matrix, tile = held.layer, held.matrix, held.tile
     x, y = layout.corner(tile.core)
     across, down = layout.core[0] / chip.crossbar.columns, layout.core[1] / chip.crossbar.rows
     left, right = (x + across * c for c in tile.core_columns)
@@ -206,7 +223,7 @@ def _tile(chip: ChipSpec, layout: _Layout, layer: int, matrix: Matrix, tile: Til
         f"<title>{xml_text(tile_name(matrix, tile))}</title></rect>"
     )
     if wide >= _LABEL_ROOM[0] and high >= _LABEL_ROOM[1]:
-        label = fitted(matrix.label, wide - 2, _LABEL_SIZE)
+        label = fitted_name(name, wide - 2, _LABEL_SIZE)
         ink, halo = on_fill(layer), fill(layer % 7)
         yield (
             f'<text class="tile-label" data-layer="{layer}" x="{n(left + wide / 2)}" '
@@ -264,8 +281,9 @@ def _legend(artifact: Artifact, most: int, *, drawn_routes: bool) -> Iterator[st
     yield text("Layer", (0, 4), size=13, weight=600) + text(
         "rows × columns, tiles", (_LEGEND_WIDTH - 24, 4), size=13, fill=MUTED, anchor="end"
     )
+    names = layer_names(artifact)
     for layer, matrix in enumerate(matrices[:most]):
-        yield _legend_layer(layer, matrix)
+        yield _legend_layer(layer, matrix, names[matrix.label])
     if len(matrices) > most:
         more = f"{len(matrices) - most} more"
         yield text(more, (22, 4), size=13, fill=MUTED)
@@ -276,11 +294,11 @@ def _legend(artifact: Artifact, most: int, *, drawn_routes: bool) -> Iterator[st
         )
 
 
-def _legend_layer(layer: int, matrix: Matrix) -> str:
+def _legend_layer(layer: int, matrix: Matrix, name: str) -> str:
     size = f"{matrix.rows} × {matrix.columns}, {len(matrix.tiles)}"
     return (
         f'<g transform="translate(0 -7)">{swatch(layer)}</g>'
-        + text(shortened(matrix.label, 22), (22, 4), size=13)
+        + text(cut_name(name, 22), (22, 4), size=13)
         + text(size, (_LEGEND_WIDTH - 24, 4), size=13, fill=MUTED, anchor="end")
     )
 

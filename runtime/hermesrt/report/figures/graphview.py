@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hermesrt.artifact.assignments import digital_nodes
 from hermesrt.artifact.module_graph import Box, DrawnGraph, View, graph_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.report.figures.floorplan import figure_title
@@ -17,7 +18,7 @@ from hermesrt.report.figures.svg import (
     Point,
     document,
     fill,
-    fitted,
+    fitted_name,
     heading,
     n,
     on_fill,
@@ -149,18 +150,16 @@ def _label(box: Box, prefix: int) -> str:
     return ".".join(parts[prefix:]) if inside else box.label
 
 
-def view_svg(view: View, *, hidden: bool) -> str:
+def view_svg(view: View) -> str:
     """One state of the graph, for a page: boxes can take the focus, modules open and close."""
     drawn = scene(view)
     width, height = drawn.size[0] + 16, drawn.size[1] + 16
     name = ".".join(view.path)
-    state = 'hidden="hidden"' if hidden else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" data-view="{xml_text(name)}" '
             f'viewBox="-8 -8 {n(width)} {n(height)}" style="--natural:{n(width)}px" role="group" '
-            f'aria-label="DrawnGraph{xml_text(f", {name} open" if name else "")}" '
-            f"{state}>",
+            f'aria-label="Graph{xml_text(f", {name} open" if name else "")}">',
             *_scene_svg(drawn),
             "</svg>",
         ]
@@ -169,15 +168,15 @@ def view_svg(view: View, *, hidden: bool) -> str:
 
 def graph_svg(artifact: Artifact) -> str:
     """The graph as a picture that stands alone, with the reason of each digital operation: whole
-    where it is small, else by its modules with the first of them open."""
+    where it is small, else by its modules with the largest of them open."""
     graph = graph_of(artifact)
-    view = graph.view(graph.modules[0] if graph.modules else ())
+    view = graph.view(graph.largest)
     drawn = scene(view)
     reasons = _reasons(graph)
     title = f"The graph of {figure_title(artifact)}"
     analog = sum(node.unit == "analog" for node in graph.nodes)
-    digital = len(graph.nodes) - analog
-    subtitle = f"{analog} analog, {digital} digital; {graph.hidden} that only move data not drawn"
+    digital, moved = len(graph.nodes) - analog, len(digital_nodes(artifact).layout)
+    subtitle = f"{analog} analog, {digital} digital; {moved} that only move data not drawn"
     wide = max(drawn.size[0], 380.0)
     height = _TOP + max(drawn.size[1], 22.0 * len(reasons)) + _MARGIN
     body = [
@@ -259,13 +258,13 @@ def _frame(placed: PlacedBox) -> Iterator[str]:
         f'fill="{PANEL}"/>'
     )
     yield f'<path class="head" d="M{n(x + 9)} {n(y + 8)}h8l-4 6z" fill="{INK}"/>'
-    yield text(fitted(label, wide - 44, _LABEL), (x + 23, y + 16), size=_LABEL, weight=600)
+    yield text(fitted_name(label, wide - 44, _LABEL), (x + 23, y + 16), size=_LABEL, weight=600)
     yield "</g>"
 
 
 def _box(placed: PlacedBox) -> Iterator[str]:
     box, (x, y), (wide, high) = placed.box, placed.corner, placed.size
-    label = fitted(_label(box, placed.prefix), wide - 14, _LABEL)
+    label = fitted_name(_label(box, placed.prefix), wide - 14, _LABEL)
     middle = x + wide / 2
     shape = f'x="{n(x)}" y="{n(y)}" width="{n(wide)}" height="{n(high)}"'
     match box.kind:
@@ -317,7 +316,7 @@ def _module(placed: PlacedBox) -> Iterator[str]:
         f'<rect x="{n(x)}" y="{n(y)}" width="{n(wide)}" height="{n(high)}" rx="4" '
         f'fill="{PAPER}" stroke="{INK}" stroke-width="1.6"/>'
     )
-    label = fitted(_label(box, placed.prefix), wide - 40, _LABEL)
+    label = fitted_name(_label(box, placed.prefix), wide - 40, _LABEL)
     yield f'<path class="head" d="M{n(x + 10)} {n(y + 9)}v8l6 -4z" fill="{INK}"/>'
     yield text(label, (x + 22, y + 18), size=_LABEL, weight=600)
     yield text(counts, (x + 9, y + 33), size=11, fill=MUTED)

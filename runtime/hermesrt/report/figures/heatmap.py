@@ -19,10 +19,9 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.programming.cell_maps import CellScales, codes, scales_of, shown_error
 from hermesrt.programming.conductances import CoreCells, ReadConductances
 from hermesrt.report.figures.floorplan import figure_title
-from hermesrt.report.figures.svg import INK, MUTED, document, fill, fitted, heading, n, text
+from hermesrt.report.figures.svg import INK, MUTED, document, fill, fitted_name, heading, n, text
 from hermesrt.units import plural
 
-_BUDGET = 3_900_000  # characters of all maps of a page
 _SAMPLE = 4  # cores whose maps tell how large all will be
 _MICRO = 1e6
 
@@ -62,7 +61,7 @@ class Maps:
     stride: int
 
 
-def maps_of(cells: ReadConductances, budget: int = _BUDGET) -> Maps:
+def maps_of(cells: ReadConductances, budget: int) -> Maps:
     """The maps of all cores within about that many characters, judged by some of them; goes through
     the cores twice, and never holds all."""
     scales = scales_of(cells())
@@ -190,6 +189,6 @@ def _tiles(artifact: Artifact, core: int, y: float) -> Iterator[str]:
             )
         )
         yield f'<rect x="20" y="{n(y + 22 * i - 12)}" width="14" height="14" fill="{fill(layer)}"/>'
-        yield text(fitted(label, 300, 13), (42, y + 22 * i), size=13)
+        yield text(fitted_name(label, 300, 13), (42, y + 22 * i), size=13)
         yield text(block, (20 + _SIDE + _GAP, y + 22 * i), size=13, fill=MUTED)
         yield text(place, (20 + 2 * (_SIDE + _GAP), y + 22 * i), size=13, fill=MUTED)

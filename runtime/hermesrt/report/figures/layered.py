@@ -138,7 +138,7 @@ def _centres(
             near = above if downwards else below  # one side alone: chains fall straight at once
             wanted = [_wanted(x, near[x], centre) for x in row]
             gaps = [(wide[a] + wide[b]) / 2 + _APART for a, b in pairwise(row)]
-            weights = [_STRAIGHT if _is_line(x) else 1.0 for x in row]
+            weights = [_weight(x, near[x]) for x in row]
             centre |= zip(row, spaced(wanted, gaps, weights), strict=True)
     return centre
 
@@ -168,11 +168,21 @@ def _straighten(
 
 
 def _wanted(name: str, near: Sequence[str], centre: Mapping[str, float]) -> float:
-    """The neighbours' mean; for a line's place, its line's further places count most."""
+    """The neighbours' mean; lines follow lines first, and boxes follow boxes alone where there are
+    any, so that a way around a box does not push aside what comes after."""
     if not near:
         return centre[name]
-    weights = [_STRAIGHT if _is_line(name) and _is_line(y) else 1.0 for y in near]
-    return fmean([centre[y] for y in near], weights)
+    if _is_line(name):
+        return fmean([centre[y] for y in near], [_STRAIGHT if _is_line(y) else 1.0 for y in near])
+    return fmean([centre[y] for y in near if not _is_line(y)] or [centre[y] for y in near])
+
+
+def _weight(name: str, near: Sequence[str]) -> float:
+    """How much a place counts: a box below a box most, then a line that goes on."""
+    alike = any(_is_line(name) == _is_line(y) for y in near)
+    if _is_line(name):
+        return _STRAIGHT if alike else 1.0
+    return _STRAIGHT**4 if alike else 1.0
 
 
 def _is_line(name: str) -> bool:
@@ -209,13 +219,14 @@ def _points(
     points: list[Point] = []
     for i, name in enumerate(chain):
         x = centre[name] - left
-        if name in sizes:
+        through = name not in sizes or not sizes[name][1]
+        if not through:
             top, bottom = corners[name][1], corners[name][1] + sizes[name][1]
         else:
             top, bottom = tops[at[name]], tops[at[name]] + heights[at[name]]
         enter, leave = (top, bottom) if falls else (bottom, top)
-        if i > 0:
+        if i > 0 or through:
             points.append((x, enter))
-        if i < len(chain) - 1:
+        if i < len(chain) - 1 or through:
             points.append((x, leave))
     return tuple(points)

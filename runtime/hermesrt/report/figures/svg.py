@@ -116,6 +116,17 @@ def fitted(words: str, width: float, size: float) -> str:
     return shortened(words, max(3, int(width / (_EM * size))))
 
 
+def fitted_name(words: str, width: float, size: float) -> str:
+    """The name of a layer or module, or its end, which tells it from others, within about that
+    width."""
+    return cut_name(words, max(3, int(width / (_EM * size))))
+
+
+def cut_name(words: str, longest: int) -> str:
+    """The name, or its end."""
+    return words if len(words) <= longest else f"…{words[1 - longest :]}"
+
+
 def shortened(words: str, longest: int) -> str:
     """The text, or its beginning and its end."""
     if len(words) <= longest:

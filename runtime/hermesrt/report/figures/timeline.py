@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hermesrt.artifact.contents import core_name, layer_of_step
+from hermesrt.artifact.contents import core_name, layer_of_step, link_name
 from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.short_names import layer_names
 from hermesrt.cost import CAUSES, Cost, Lane, Span
 from hermesrt.report.figures.floorplan import figure_title
 from hermesrt.report.figures.svg import (
@@ -19,6 +20,7 @@ from hermesrt.report.figures.svg import (
     document,
     fill,
     fitted,
+    fitted_name,
     heading,
     n,
     text,
@@ -131,7 +133,7 @@ def _name(artifact: Artifact, cost: Cost, key: tuple[int, tuple[int, ...]]) -> s
             return CAUSES["vector_unit" if "vector_unit" in cost.energy_by else "host"]
         case 1, (core,):
             return core_name(artifact, core)
-    return f"link {' → '.join(map(str, key[1]))}"
+    return link_name(artifact, key[1])
 
 
 def _names(rows: list[_Row]) -> Iterator[str]:
@@ -199,7 +201,9 @@ def _bars(artifact: Artifact, rows: list[_Row], end_ps: int) -> Iterator[str]:
 def _words(artifact: Artifact, span: Span) -> str:
     lane = span.lane
     place = core_name(artifact, lane.cores[0]) if len(lane.cores) == 1 else ""
-    unit = _UNITS.get(lane.kind, "" if lane.kind == "digital" else lane.kind)
+    if lane.kind == "link":
+        place = link_name(artifact, lane.cores)
+    unit = _UNITS.get(lane.kind, "")
     where = " ".join(filter(None, (place, unit)))
     times = f"{si(span.start_ps * _PS, 's')} to {si(span.end_ps * _PS, 's')}"
     return (
@@ -215,11 +219,12 @@ def _percent(part: int, whole: int) -> str:
 def _legend(artifact: Artifact, cost: Cost) -> Iterator[str]:
     """Colours in one line, as many as fit."""
     x = _MARGIN
-    entries = [(fill(i), m.label) for i, m in enumerate(artifact.manifest.matrices)]
+    names = layer_names(artifact)
+    entries = [(fill(i), names[m.label]) for i, m in enumerate(artifact.manifest.matrices)]
     if any(s.lane.kind == "digital" for s in cost.spans):
         entries.insert(0, (DIGITAL, "digital"))
     for number, (colour, label) in enumerate(entries):
-        words = fitted(label, 150, 12)
+        words = fitted_name(label, 150, 12)
         width = 30 + 7 * len(words)
         if x + width > _WIDTH - 140 and number + 1 < len(entries):
             yield text(f"{len(entries) - number} more", (x, 80), size=12, fill=MUTED)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from hermesrt.artifact.contents import CoreContents
+from hermesrt.artifact.contents import CoreContents, cores_text
 from hermesrt.artifact.schema import Artifact, Matrix, MvmStep, NodeAssignment, Tile
+from hermesrt.artifact.short_names import layer_names
 from hermesrt.breakdown import MatrixCost, Part, Quantity, matrix_costs
 from hermesrt.chip.load import chip_tables
 from hermesrt.chip.spec import ChipSpec, Kind
@@ -46,6 +47,7 @@ class LayerRow:
     """One layer of the table, all of it text.
 
     label: its name.
+    name: the same without what most names share.
     size: rows and columns of its matrix.
     tiles: how many it is cut into.
     cores: the numbers of those that hold it.
@@ -58,6 +60,7 @@ class LayerRow:
     """
 
     label: str
+    name: str
     size: str
     tiles: int
     cores: str
@@ -91,7 +94,8 @@ class Constants:
 class Bar:
     """One part of a total.
 
-    name: the cause, the layer or the operation.
+    name: the cause, the layer or the operation, without what most names share.
+    label: the whole of it.
     value: its amount, as text.
     share: of the total, 0 to 1.
     assumed: whether it rests on an assumed constant.
@@ -99,6 +103,7 @@ class Bar:
     """
 
     name: str
+    label: str
     value: str
     share: float
     assumed: bool
@@ -180,16 +185,20 @@ def layer_rows(artifact: Artifact, cost: Cost) -> list[LayerRow]:
     """The matrices, in order."""
     errors = {layer.label: error_text(layer.found) for layer in layer_errors(artifact)}
     costs = enumerate(matrix_costs(artifact, cost))
-    return [_layer(number, spent, errors.get(spent.matrix.label, "")) for number, spent in costs]
+    return [
+        _layer(artifact, number, spent, errors.get(spent.matrix.label, ""))
+        for number, spent in costs
+    ]
 
 
-def _layer(number: int, spent: MatrixCost, expected: str) -> LayerRow:
+def _layer(artifact: Artifact, number: int, spent: MatrixCost, expected: str) -> LayerRow:
     matrix = spent.matrix
     return LayerRow(
         label=matrix.label,
+        name=layer_names(artifact)[matrix.label],
         size=f"{matrix.rows} × {matrix.columns}",
         tiles=len(matrix.tiles),
-        cores=", ".join(map(str, sorted({t.core for t in matrix.tiles}))),
+        cores=cores_text(artifact, (t.core for t in matrix.tiles)),
         mvms=f"{spent.core_mvms:,}",
         latency=si(spent.latency_ps * _PS, "s"),
         energy=si(spent.energy_pj * _PJ, "J"),
@@ -264,10 +273,21 @@ def _range(pair: tuple[int, int]) -> str:
     return f"{pair[0]}–{pair[1]}"
 
 
-def bars(parts: Sequence[Part], quantity: Quantity) -> list[Bar]:
-    """Parts of a total with their amounts in words."""
+def bars(
+    parts: Sequence[Part], quantity: Quantity, names: Mapping[str, str] | None = None
+) -> list[Bar]:
+    """Parts of a total with their amounts in words, layers by their short names."""
+    short = names or {}
     return [
-        Bar(p.name, amount_text(p.amount, quantity), p.share, p.assumed, p.layer) for p in parts
+        Bar(
+            name=p.name if p.layer is None else short.get(p.name, p.name),
+            label=p.name,
+            value=amount_text(p.amount, quantity),
+            share=p.share,
+            assumed=p.assumed,
+            layer=p.layer,
+        )
+        for p in parts
     ]
 
 

@@ -5,7 +5,9 @@ The page runs no script but our own: its policy names the digest.
 """
 
 import base64
+import gzip
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +18,9 @@ from markupsafe import Markup
 
 from hermesrt.artifact.assignments import digital_nodes, off_chip
 from hermesrt.artifact.contents import core_contents, core_name
-from hermesrt.artifact.module_graph import DrawnGraph, graph_of
+from hermesrt.artifact.module_graph import DrawnGraph, View, graph_of
 from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.short_names import layer_names
 from hermesrt.breakdown import by_cause, by_layer
 from hermesrt.comparison import compared
 from hermesrt.cost import Cost, Moved
@@ -40,6 +43,7 @@ from hermesrt.shown import shown, shown_values
 from hermesrt.snapshot import ProgrammingSnapshot
 
 _WEB = Path(__file__).parent / "web"
+_ROOM = 4_300_000  # characters of the floor plan, the time line and the maps of the cells
 _SCRIPTS = ("select.js", "core.js", "page.js")
 
 
@@ -75,9 +79,12 @@ def page_html(
     """
     beside = beside or Comparisons()
     graph = graph_of(artifact)
+    names, first = layer_names(artifact), graph.view(graph.largest)
     layers = details.layer_rows(artifact, cost)
     matrices = artifact.manifest.matrices
     digital = digital_nodes(artifact)
+    plan, lanes = chip_svg(artifact), timeline(artifact, cost)
+    room = _ROOM - len(plan) - len(lanes.tracks)
     script = '(() => {\n"use strict";\n' + "\n".join(map(_read, _SCRIPTS)) + "})();"
     return _environment().get_template("page.html.j2").render(
         artifact=artifact,
@@ -90,13 +97,13 @@ def page_html(
         header=run.result_facts if run else (),
         warnings=error_warnings(artifact),
         summary=cost_facts(artifact, cost),
-        plan=Markup(chip_svg(artifact)),
+        plan=Markup(plan),
         layers=layers,
         per=per(cost),
-        timeline=_marked(timeline(artifact, cost)),
-        views=_views(graph),
+        timeline=_marked(lanes),
+        view=Markup(view_svg(first)),
         modules=len(graph.modules),
-        hidden=graph.hidden,
+        idle_chips=artifact.manifest.chips - 1 - max(artifact.chips, default=0),
         off_chip=off_chip(digital.work),
         layout_only=off_chip(digital.layout),
         latency=details.bars(by_cause(cost, "latency"), "latency"),
@@ -104,15 +111,18 @@ def page_html(
         bounds=details.bound_rows(cost),
         prices=details.price_rows(artifact.chip),
         price_ratio=details.price_ratio(artifact.chip),
-        layer_latency=details.bars(by_layer(artifact, cost, "latency"), "latency"),
-        layer_energy=details.bars(by_layer(artifact, cost, "energy"), "energy"),
+        layer_latency=details.bars(by_layer(artifact, cost, "latency"), "latency", names),
+        layer_energy=details.bars(by_layer(artifact, cost, "energy"), "energy", names),
         swatches=[Markup(swatch_svg(i)) for i in range(len(matrices))],
         colours=[COLOURS[i % len(COLOURS)][0] for i in range(len(matrices))],
         programming=_programming(artifact, held) if held else None,
         machines=[row for c in compared(cost, beside.machines) for row in machine_cells(c)],
         moved=effect_cells(cost, beside.moved),
         constants=details.constants(artifact),
-        data=shown_values(_data(artifact, cost, layers, held)),
+        data={
+            **shown_values(_data(artifact, cost, layers, held, room)),
+            "views": _views(graph, first),
+        },
     )  # fmt: skip
 
 
@@ -140,10 +150,16 @@ def _marked(drawn: Any) -> dict[str, Any]:
     }
 
 
-def _views(graph: DrawnGraph) -> list[Markup]:
-    """Every state of the graph; the first module is open at first."""
-    first = graph.modules[0] if graph.modules else ()
-    return [Markup(view_svg(view, hidden=view.path != first)) for view in graph.views()]
+def _views(graph: DrawnGraph, first: View) -> dict[str, Any]:
+    """The states of the graph but the first, as a list of pictures in one packed text, since they
+    are much alike; the script draws one when it is asked for."""
+    others = [view for view in graph.views() if view.path != first.path]
+    pictures = json.dumps([view_svg(view) for view in others])
+    packed = gzip.compress(pictures.encode("utf-8", "replace"), mtime=0)
+    return {
+        "names": [shown(".".join(view.path)) for view in others],
+        "packed": base64.b64encode(packed).decode("ascii"),
+    }
 
 
 def _programming(artifact: Artifact, held: ProgrammingSnapshot) -> _Programming:
@@ -159,9 +175,10 @@ def _data(
     cost: Cost,
     layers: Sequence[details.LayerRow],
     held: ProgrammingSnapshot | None,
+    room: int,
 ) -> dict[str, Any]:
     """What the script shows: facts of layers, steps and cores, and the maps of the cells."""
-    maps = maps_of(held.cells) if held else None
+    maps = maps_of(held.cells, max(room, 0)) if held else None
     return {
         "zooms": ZOOMS,
         "layers": [

@@ -1,9 +1,10 @@
 """What is in a program file, as text and as data. Needs no torch."""
 
+from functools import partial
 from typing import Any
 
 from hermesrt.artifact.assignments import node_groups
-from hermesrt.artifact.contents import CoreContents, core_contents
+from hermesrt.artifact.contents import CoreContents, core_contents, core_number
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
 from hermesrt.facts.errors import error_text
 from hermesrt.facts.fact import aligned
@@ -91,7 +92,7 @@ def _place_json(contents: CoreContents) -> dict[str, Any]:
 def _places(artifact: Artifact) -> str:
     rows = []
     for contents in core_contents(artifact):
-        core, share = str(contents.core), percent(contents.used_share)
+        core, share = core_number(artifact, contents.core), percent(contents.used_share)
         for held in contents.tiles:
             down, across = extent(held.tile.core_rows), extent(held.tile.core_columns)
             rows.append((core, share, held.matrix.label, down, across))
@@ -109,7 +110,10 @@ def _partition(artifact: Artifact) -> str:
 
 def _tiles(artifact: Artifact) -> str:
     rows = [
-        (*tile_cells(m.label, t), f"{m.g_max_siemens[t.stage] * 1e6:.2f}")
+        (
+            *tile_cells(m.label, t, partial(core_number, artifact)),
+            f"{m.g_max_siemens[t.stage] * 1e6:.2f}",
+        )
         for m in artifact.manifest.matrices
         for t in m.tiles
     ]
@@ -128,7 +132,7 @@ def _ranges(artifact: Artifact) -> str:
 
 def _routes(artifact: Artifact) -> str:
     labels = {m.name: m.label for m in artifact.manifest.matrices}
-    return route_table(artifact.manifest.routes, labels)
+    return route_table(artifact.manifest.routes, labels, partial(core_number, artifact))
 
 
 def _steps(artifact: Artifact) -> str:

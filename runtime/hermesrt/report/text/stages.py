@@ -1,6 +1,6 @@
 """Rows and tables of what the compiler's stages decide: for a program, and for the stages alike."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hermesrt.artifact.schema import NodeAssignment, Route, Tile
 from hermesrt.report.text.terminal import table
@@ -16,13 +16,13 @@ def node_table(nodes: Iterable[NodeAssignment]) -> str:
     return table(("where", "node", "operation", "runs in", "why"), rows)
 
 
-def tile_cells(label: str, tile: Tile) -> tuple[str, ...]:
-    """A tile of the layer `label`, under TILE_HEADER."""
+def tile_cells(label: str, tile: Tile, core: Callable[[int], str] = str) -> tuple[str, ...]:
+    """A tile of the layer `label`, under TILE_HEADER; `core` says how a core is called."""
     return (
         label,
         extent(tile.rows),
         extent(tile.columns),
-        str(tile.core),
+        core(tile.core),
         extent(tile.core_rows),
         extent(tile.core_columns),
         str(tile.stage),
@@ -37,10 +37,12 @@ def range_cells(
     return mvm, label, f"{input_max:.4g}", percent(clipped_share), outputs
 
 
-def route_table(routes: Iterable[Route], labels: Mapping[str, str]) -> str:
-    """The cores that partial sums pass; `labels` are the layers of the matrices."""
+def route_table(
+    routes: Iterable[Route], labels: Mapping[str, str], core: Callable[[int], str] = str
+) -> str:
+    """The cores that partial sums pass, called so; `labels` are the layers of the matrices."""
     rows = [
-        (labels[r.matrix], extent(r.columns), str(r.stage), " -> ".join(map(str, r.cores)))
+        (labels[r.matrix], extent(r.columns), str(r.stage), " -> ".join(map(core, r.cores)))
         for r in routes
     ]
     if not rows:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from hermesrt.artifact.contents import core_name, link_name
 from hermesrt.artifact.schema import Artifact
 from hermesrt.cost import CAUSES, Cost, Lane, Span
 from hermesrt.shown import shown
@@ -45,7 +46,7 @@ def _names(artifact: Artifact, cost: Cost, numbers: dict[Lane, int]) -> Iterator
                "args": {"sort_index": pid}}  # fmt: skip
     for lane, number in numbers.items():
         place = {"ph": "M", "pid": _process(lane), "tid": number}
-        yield place | {"name": "thread_name", "args": {"name": _name(lane, cost)}}
+        yield place | {"name": "thread_name", "args": {"name": _name(artifact, lane, cost)}}
         yield place | {"name": "thread_sort_index", "args": {"sort_index": number}}
 
 
@@ -80,10 +81,10 @@ def _order(lane: Lane) -> tuple[int, tuple[int, ...], int]:
     return _process(lane), lane.cores, units.index(lane.kind) if lane.kind in units else 0
 
 
-def _name(lane: Lane, cost: Cost) -> str:
+def _name(artifact: Artifact, lane: Lane, cost: Cost) -> str:
     match lane.kind:
         case "link":
-            return f"link {lane.cores[0]} to {lane.cores[1]}"
+            return link_name(artifact, lane.cores)
         case "digital":
             return CAUSES["vector_unit" if "vector_unit" in cost.energy_by else "host"]
-    return f"core {lane.cores[0]} {_UNITS[lane.kind]}"
+    return f"{core_name(artifact, lane.cores[0])} {_UNITS[lane.kind]}"

@@ -72,13 +72,13 @@ def test_the_curve_falls_where_the_error_falls(artifact: Artifact) -> None:
         heights = [y for _, y in line]
         assert heights == sorted(heights)  # svg: larger is lower
     assert "gradient descent" in programming_svg(
-        artifact, ProgrammingOutcome(artifact.chip, "gdp", 0, {0: 0.1, 1: 0.2}, iterations)
+        artifact, ProgrammingOutcome(artifact.chip, "gdp", 0, {0: 0.1, 1: 0.2}, 1, iterations)
     )
 
 
 def test_errors_of_zero_and_one_iteration_can_be_drawn(artifact: Artifact) -> None:
     flat = (Iteration("start", (0.0,), OperationCounts()),)
-    one = ProgrammingOutcome(artifact.chip, "verify", 0, {0: 0.0}, flat)
-    none = ProgrammingOutcome(artifact.chip, "published", 0, {}, ())
+    one = ProgrammingOutcome(artifact.chip, "verify", 0, {0: 0.0}, 1, flat)
+    none = ProgrammingOutcome(artifact.chip, "published", 0, {}, 1, ())
     for outcome in (one, none):
         assert ElementTree.fromstring(programming_svg(artifact, outcome)).tag.endswith("svg")

@@ -7,7 +7,8 @@ import pytest
 from hermesrt.artifact.module_graph import Box, DrawnGraph, graph_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.program import Program
-from hermesrt.report.figures.graphview import graph_svg, scene, view_svg
+from hermesrt.report.figures.graphview import PlacedBox, graph_svg, scene, view_svg
+from hermesrt.report.figures.svg import Point
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -88,8 +89,38 @@ def test_boxes_do_not_overlap_and_lie_inside_their_module(graph: DrawnGraph) -> 
                     )
 
 
+def test_every_line_begins_and_ends_at_a_box_or_goes_on_as_another(graph: DrawnGraph) -> None:
+    for view in graph.views():
+        drawn = scene(view)
+        boxes = [p for p in drawn.boxes if p.box.kind != "open"]
+        lines = [points for _, _, points in drawn.lines]
+        for points in lines:
+            before, after = ([q[i] for q in lines if q is not points] for i in (-1, 0))
+            assert _on_edge(boxes, points[0]) or _among(before, points[0])
+            assert _on_edge(boxes, points[-1]) or _among(after, points[-1])
+
+
+def _on_edge(boxes: list[PlacedBox], point: Point) -> bool:
+    return any(
+        p.corner[0] <= point[0] <= p.corner[0] + p.size[0]
+        and min(abs(point[1] - p.corner[1]), abs(point[1] - p.corner[1] - p.size[1])) < 0.01
+        for p in boxes
+    )
+
+
+def _among(points: list[Point], point: Point) -> bool:
+    return any(abs(x - point[0]) + abs(y - point[1]) < 0.01 for x, y in points)
+
+
+def test_layers_one_after_the_other_stand_one_below_the_other(graph: DrawnGraph) -> None:
+    placed = {p.box.label: p for p in scene(graph.view(("stack",))).boxes}
+    first, second = placed["0"], placed["1"]
+    assert first.corner[0] == pytest.approx(second.corner[0], abs=1.0)
+    assert second.corner[1] >= first.corner[1] + first.size[1]
+
+
 def test_a_view_is_read_out_by_its_boxes(graph: DrawnGraph) -> None:
-    root = ElementTree.fromstring(view_svg(graph.view(("stack",)), hidden=False))
+    root = ElementTree.fromstring(view_svg(graph.view(("stack",))))
     spoken = [e.get("aria-label", "") for e in root.iter(f"{_SVG}g") if e.get("aria-label")]
     assert "module stack.0: 2 analog, 2 digital; Enter opens it" in spoken
     assert any(s.startswith("head, analog: product with a fixed matrix") for s in spoken)
@@ -107,7 +138,7 @@ def test_hostile_names_stay_text(hostile: Artifact) -> None:
     assert not [e for e in root.iter() if e.tag.removeprefix(_SVG) in ("script", "img")]
     graph = graph_of(hostile)
     for view in graph.views():
-        ElementTree.fromstring(view_svg(view, hidden=True))
+        ElementTree.fromstring(view_svg(view))
 
 
 def test_a_program_without_matrices_has_a_graph(digital: Program) -> None:

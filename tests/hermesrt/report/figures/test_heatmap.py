@@ -27,7 +27,7 @@ def _codes(text: str) -> NDArray[np.uint8]:
 
 
 def test_the_codes_are_the_conductances_within_half_a_step(held: ProgrammingSnapshot) -> None:
-    maps = maps_of(held.cells)
+    maps = maps_of(held.cells, 100_000)
     assert maps.stride == 1
     for cells, drawn in zip(held.cells(), maps.cores, strict=True):
         target, error = _codes(drawn.target), _codes(drawn.error)
@@ -120,7 +120,7 @@ def test_the_maps_of_a_full_chip_leave_room_in_a_page_of_five_megabytes() -> Non
         )
         for core in range(64)
     ]
-    maps = maps_of(lambda: cells)
+    maps = maps_of(lambda: cells, 3_900_000)
     assert maps.stride == 2
     assert len(maps.cores) == 64
     assert sum(len(m.target) + len(m.error) for m in maps.cores) < 4_000_000

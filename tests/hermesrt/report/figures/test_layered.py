@@ -34,6 +34,14 @@ def test_two_ways_do_not_cross_where_they_need_not() -> None:
     assert (place["a"][0] < place["b"][0]) == (place["d"][0] < place["c"][0])
 
 
+def test_a_way_around_a_box_does_not_push_aside_what_comes_after() -> None:
+    names = [f"{kind}{i}" for i in range(6) for kind in ("box", "sum")]
+    edges: list[Edge] = [(a, b, None) for a, b in pairwise(names)]
+    edges += [(f"sum{i}", f"sum{i + 1}", None) for i in range(5)]
+    corners = layered(dict.fromkeys(names, BOX), edges).corners
+    assert max(x for x, _ in corners.values()) - min(x for x, _ in corners.values()) < 1.0
+
+
 def test_a_circle_is_drawn_with_one_edge_upwards() -> None:
     edges: list[Edge] = [("a", "b", None), ("b", "a", None)]
     drawing = layered(dict.fromkeys("ab", BOX), edges)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,17 @@ def deep_html(deep: Program) -> str:
 
     chip = deep.deploy(hermesc.simulate("hermes", seed=0))
     return page_html(deep.artifact, chip.device.cost(deep.workload(), "4-phase"))
+
+
+@pytest.fixture(scope="module")
+def long_names(artifact: Artifact) -> Artifact:
+    """The same program with names as real models have them."""
+    manifest = artifact.manifest
+    matrices = tuple(
+        replace(m, label=f"encoder.net.of_a_long_name.layers.{i}.{m.label}")
+        for i, m in enumerate(manifest.matrices)
+    )
+    return replace(artifact, manifest=replace(manifest, matrices=matrices))
 
 
 def test_the_script_runs_and_the_console_stays_empty(html: str, open_page: Open) -> None:
@@ -156,19 +168,23 @@ def test_arrow_keys_move_between_cores_and_the_plan_is_one_stop(
 def test_modules_open_and_close_by_click_and_by_keys(deep_html: str, open_page: Open) -> None:
     opened = open_page(deep_html)
     page = opened.page
-    views = page.locator(".graph")
-    assert views.count() == 4  # closed; stack; stack.0; stack.1
+    assert page.locator(".graph").count() == 1  # the others are drawn when they are asked for
     assert page.locator(".graph:visible").get_attribute("data-view") == "stack"
     page.locator('.graph:visible [data-open="stack.1"]').click()
-    assert page.locator(".graph:visible").get_attribute("data-view") == "stack.1"
+    page.wait_for_selector('.graph[data-view="stack.1"]:not([hidden])')
+    assert page.locator(".graph:visible").count() == 1
     assert page.locator(".graph:visible .node", has_text="tanh").count() == 1
+    page.locator('.graph:visible .node[data-layer="2"]').hover()
+    assert set(page.eval_on_selector_all(".tile.on", "n => n.map(e => e.dataset.layer)")) == {"2"}
+    assert page.locator(".graph:visible .node.on").count() == 1
+    page.locator('.graph:visible [data-close="stack.1"]').focus()
     page.keyboard.press("Escape")
-    assert page.locator(".graph:visible").get_attribute("data-view") == "stack"
+    page.wait_for_selector('.graph[data-view="stack"]:not([hidden])')
     page.locator('.graph:visible [data-open="stack.0"]').focus()
     page.keyboard.press("Enter")
-    assert page.locator(".graph:visible").get_attribute("data-view") == "stack.0"
+    page.wait_for_selector('.graph[data-view="stack.0"]:not([hidden])')
     page.locator('.graph:visible [data-close="stack"] .grip').click()
-    assert page.locator(".graph:visible").get_attribute("data-view") == ""
+    page.wait_for_selector('.graph[data-view=""]:not([hidden])')
     assert opened.console == []
 
 
@@ -205,6 +221,37 @@ def test_the_button_turns_the_colours_and_the_system_chooses_at_first(
     assert light == "rgb(255, 255, 255)" != dark
     page.click("#theme")
     assert page.evaluate(background) == dark
+
+
+def test_the_navigation_marks_the_section_in_view(html: str, open_page: Open) -> None:
+    page = open_page(html).page
+    marked = "() => document.querySelector('nav [aria-current]').hash"
+    assert page.evaluate(marked) == "#chip"
+    for section in ("timeline", "costs", "constants", "chip"):
+        page.evaluate("(id) => document.getElementById(id).scrollIntoView()", section)
+        page.wait_for_selector(f"nav a[href='#{section}'][aria-current]")
+    assert page.locator("nav [aria-current]").count() == 1
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_numbers_stay_in_view_and_bars_long_beside_long_names(
+    long_names: Artifact, cost: Cost, open_page: Open, width: int
+) -> None:
+    page = open_page(page_html(long_names, cost), width=width).page
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll(".layers .number, .bars .number")].filter((n) => {
+          const [own, pane] = [n, n.closest(".layers, .scroll")].map(
+            (e) => e.getBoundingClientRect());
+          return own.right > pane.right + 1 || own.left < pane.left - 1
+            || n.scrollWidth > n.clientWidth + 1;
+        }).length"""
+    )
+    assert outside == 0
+    tracks = page.eval_on_selector_all(".track", "n => n.map(e => e.getBoundingClientRect().width)")
+    assert min(tracks) > 100
+    name = page.locator('.layers tr[data-layer="0"] .name')
+    assert name.get_attribute("title") == long_names.manifest.matrices[0].label
+    assert name.inner_text() == "layers.0.first"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,6 +7,7 @@ const colours = {
   programmed: [[33, 102, 172], [179, 88, 6]],
   error: [[118, 42, 131], [27, 120, 55]],
 };
+const tileColumns = [...document.querySelectorAll("#core-tiles th")].slice(2).map((th) => th.textContent);
 let open = null; // { core, values, rows, columns, row, column }
 
 async function codes(base64) {
@@ -135,7 +136,8 @@ async function zoomInto(number) {
   for (const tile of core.tiles) {
     const row = element("tr", "", body);
     element("td", "", row).append(swatch(tile.layer));
-    for (const text of [data.layers[tile.layer].label, ...tile.cells]) element("td", text, row);
+    element("td", data.layers[tile.layer].label, row);
+    tile.cells.forEach((text, i) => { element("td", text, row).dataset.label = tileColumns[i]; });
   }
   cellText.textContent = "Point at a cell, or move over the maps with the arrow keys.";
   paint();

@@ -41,11 +41,38 @@ tracks.addEventListener("keydown", (e) => {
 });
 
 const graphs = document.querySelector(".graphs");
+const states = [graphs.querySelector(".graph").dataset.view, ...data.views.names];
 
-function openModule(name) {
-  for (const view of graphs.querySelectorAll(".graph")) {
-    view.toggleAttribute("hidden", view.dataset.view !== name);
+let pictures = null; // of the graph's other states, unpacked when the first is asked for
+
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+async function drawn(name) {
+  const held = [...graphs.querySelectorAll(".graph")].find((v) => v.dataset.view === name);
+  if (held) return held;
+  if (!pictures) pictures = unpacked(data.views.packed);
+  const svg = (await pictures)[data.views.names.indexOf(name)];
+  graphs.insertAdjacentHTML("beforeend", svg);
+  enrol(graphs.lastElementChild);
+  return graphs.lastElementChild;
+}
+
+async function openModule(name) {
+  const shown = await drawn(name);
+  for (const view of graphs.querySelectorAll(".graph")) view.toggleAttribute("hidden", view !== shown);
+  const first = shown.querySelector(".node, .module, .frame");
+  if (first && !shown.querySelector('[tabindex="0"]')) first.setAttribute("tabindex", "0");
+  const frame = [...shown.querySelectorAll("[data-close]")].find((f) => f.dataset.close === name);
+  if (frame) {
+    const [at, pane] = [frame, graphs].map((n) => n.getBoundingClientRect());
+    graphs.scrollTop += at.top - pane.top - 48;
+    graphs.scrollLeft += at.left + at.width / 2 - pane.left - pane.width / 2;
   }
+  return shown;
 }
 
 function turn(target) {
@@ -53,14 +80,13 @@ function turn(target) {
   if (!box) return false;
   const closing = box.dataset.close;
   const name = closing === undefined ? box.dataset.open : closing.split(".").slice(0, -1).join(".");
-  const views = [...graphs.querySelectorAll(".graph")].map((v) => v.dataset.view);
   const parts = name ? name.split(".") : [];
-  while (parts.length && !views.includes(parts.join("."))) parts.pop();
-  openModule(parts.join("."));
-  const shown = graphs.querySelector(".graph:not([hidden])");
-  const again = [...shown.querySelectorAll("[data-open], [data-close]")].find(
-    (n) => (n.dataset.close || n.dataset.open) === (closing || box.dataset.open));
-  if (again) again.focus({ preventScroll: true });
+  while (parts.length && !states.includes(parts.join("."))) parts.pop();
+  openModule(parts.join(".")).then((shown) => {
+    const again = [...shown.querySelectorAll("[data-open], [data-close]")].find(
+      (n) => (n.dataset.close || n.dataset.open) === (closing || box.dataset.open));
+    if (again) again.focus({ preventScroll: true });
+  });
   return true;
 }
 
@@ -102,6 +128,24 @@ function follow() {
   if (core) zoomInto(Number(core[1]));
 }
 
+// The link of the section in view: the last that has come up to it, or the last of all.
+const bar = document.querySelector("nav");
+const links = [...bar.querySelectorAll("a")];
+const sections = links.map((a) => document.getElementById(a.hash.slice(1)));
+
+function mark() {
+  const end = innerHeight + scrollY >= root.scrollHeight - 2;
+  const above = sections.filter((s) => s.getBoundingClientRect().top <= 120);
+  const at = end && scrollY > 0 ? links.length - 1 : Math.max(0, above.length - 1);
+  links.forEach((a, i) => {
+    if (i === at) a.setAttribute("aria-current", "true");
+    else a.removeAttribute("aria-current");
+  });
+  bar.scrollLeft = links[at].offsetLeft - (bar.clientWidth - links[at].offsetWidth) / 2;
+}
+
+addEventListener("scroll", () => requestAnimationFrame(mark), { passive: true });
+addEventListener("resize", mark);
 addEventListener("hashchange", follow);
 addEventListener("beforeprint", () => {
   for (const node of document.querySelectorAll("details")) node.open = true;
@@ -109,5 +153,6 @@ addEventListener("beforeprint", () => {
 rove(plan, ".holder");
 rove(graphs, ".node, .module, .frame");
 nameTheme();
+mark();
 follow();
 root.dataset.ready = "yes";

@@ -4,20 +4,22 @@ const root = document.documentElement;
 const inspector = document.getElementById("inspector");
 const inspectorName = document.getElementById("inspector-name");
 const inspectorFacts = document.getElementById("inspector-facts");
-const byLayer = grouped("layer");
-const byStep = grouped("step");
-const edges = grouped("from");
+const byLayer = new Map();
+const byStep = new Map();
+const edges = new Map();
+enrol(document);
 let kept = null;
 let lit = [];
 
-function grouped(key) {
-  const found = new Map();
-  for (const node of document.querySelectorAll(`[data-${key}]`)) {
-    const list = found.get(node.dataset[key]) || [];
-    list.push(node);
-    found.set(node.dataset[key], list);
+// Nodes by what they show, also of a picture that is drawn later.
+function enrol(part) {
+  for (const [key, found] of [["layer", byLayer], ["step", byStep], ["from", edges]]) {
+    for (const node of part.querySelectorAll(`[data-${key}]`)) {
+      const list = found.get(node.dataset[key]) || [];
+      list.push(node);
+      found.set(node.dataset[key], list);
+    }
   }
-  return found;
 }
 
 function element(name, text, parent, style) {
