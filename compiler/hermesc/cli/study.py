@@ -9,6 +9,7 @@ _COMMANDS = {
     "attention": "hermesc.cli.study_attention:attention_command",
     "chip": "hermesc.cli.study_chip:chip_command",
     "kernels": "hermesc.cli.study_kernels:kernels_command",
+    "lra": "hermesc.cli.study_lra:lra_command",
     "networks": "hermesc.cli.study_networks:networks_command",
     "programming": "hermesc.cli.study_programming:programming_command",
 }

@@ -28,6 +28,7 @@ from hermesrt.chip.spec import limits
 from hermesrt.errors import InputError
 from hermesrt.seeds import generator
 
+_RISE = 0.05  # share of all steps over which a scheduled learning rate rises
 _KEEP_S = 5.0  # between two checkpoints
 _GROWN = 100.0  # times the first loss, when an epoch's mean says that the run diverges
 
@@ -49,6 +50,9 @@ class FitOptions:
     patience: epochs without a smaller loss on the held-out samples before the run stops; 0 for
         never.
     seed: of the samples' order and of all noise.
+    schedule: the learning rate stays, or rises over the first twentieth of all steps and then falls
+        to 0 as half a cosine.
+    largest_gradient: longer gradients of all parameters together shrink to this norm; 0 for none.
     """
 
     epochs: int = limits(1, 10**6, 10)
@@ -59,6 +63,8 @@ class FitOptions:
     weight_decay: float = limits(0.0, 10.0, 0.0)
     patience: int = limits(0, 10**6, 0)
     seed: int = limits(0, 2**63 - 1, 0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    largest_gradient: float = limits(0.0, 1e9, 0.0)
 
 
 @dataclass(slots=True)
@@ -139,7 +145,8 @@ class _Run:
         recipe = model._hardening.recipe
         settings = f"{options} {model._hardening.chip.name} {extras_of(model)}"
         self._job = Job(_digest(model), repr(recipe), learned.sha256 + tested.sha256, settings)
-        self._optimizer = _optimizer(model, options, recipe.learning_rate)
+        self._rate = options.learning_rate * recipe.learning_rate
+        self._optimizer = _optimizer(model, options, self._rate)
         self._each = -(-learned.count // options.batch)
         self.progress = Progress(steps=self._each * options.epochs)
         own = model._hermesc  # the last draw of random features trains as long as each before
@@ -202,8 +209,21 @@ class _Run:
                 f"high{self._kept_words()}"
             )
         loss.backward()
+        if self._options.largest_gradient:
+            nn.utils.clip_grad_norm_(model.parameters(), self._options.largest_gradient)
+        self._set_rate()
         self._optimizer.step()
         progress.step += 1
+
+    def _set_rate(self) -> None:
+        """The learning rate of this step, from its number alone."""
+        if self._options.schedule == "constant":
+            return
+        share = self.progress.step / self.progress.steps
+        factor = min(1.0, (share + 1 / self.progress.steps) / _RISE)
+        factor *= (1 + math.cos(math.pi * share)) / 2
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate * factor
 
     def _test(self) -> None:
         model, progress, patience = self._model, self.progress, self._options.patience
@@ -288,11 +308,11 @@ def first_not_finite(model: Any, batch: TrainingData) -> str | None:
     return next(iter(found), None)
 
 
-def _optimizer(model: Any, options: FitOptions, factor: float) -> torch.optim.Optimizer:
+def _optimizer(model: Any, options: FitOptions, rate: float) -> torch.optim.Optimizer:
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise InputError("the model has no parameter to train; set requires_grad on some")
-    rate, decay = options.learning_rate * factor, options.weight_decay
+    decay = options.weight_decay
     if options.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, options.momentum, weight_decay=decay)
     return torch.optim.Adam(parameters, rate, weight_decay=decay)
