@@ -1,8 +1,8 @@
 """What a program has to do for one sample: counts and shapes, without values.
 
 Shapes come from running the stored program without values (`hermesrt.shapes`); the
-operations of products (of activations with activations) are counted by torch's own FLOP counter,
-and those that it does not know by `hermesrt.ops.macs`.
+operations of products (of activations with activations) are counted by `hermesrt.ops.macs`, and
+those of rarer ones by torch's own FLOP counter.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
 from hermesrt.executor import state_width
-from hermesrt.ops.macs import macs_of
+from hermesrt.ops.call import run
+from hermesrt.ops.macs import common_macs, macs_of
 from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work
 from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
@@ -161,16 +161,12 @@ def _measure(
 ) -> tuple[MvmWork | HostWork, ...]:
     dtypes = {i.name: getattr(torch, i.dtype) for i in artifact.manifest.inputs}
     found: list[MvmWork | HostWork] = []
-    counter = FlopCounterMode(display=False)
-    before = 0
     streams: dict[str, Stream | None] = {
         name: (of_input if dtypes[name].is_floating_point else of_indices)(shape)
         for name, shape in shapes.items()
     }
 
     def observe(step: Step, values: Mapping[str, Any], result: Any) -> None:
-        nonlocal before
-        flops, before = counter.get_total_flops() - before, counter.get_total_flops()
         if not isinstance(step, MvmStep | HostStep):
             return
         operands = {
@@ -189,11 +185,10 @@ def _measure(
             found.append(_mvm_work(artifact, step, shape, needs))
         else:
             taken = sum(_elements(values[name]) for name in step.takes)
-            macs = flops // 2 or _uncounted(step, values, result)
+            macs = _macs(step, values, result, device)
             found.append(HostWork(step, taken, _elements(result), macs, needs))
 
-    with counter:
-        run_shapes(artifact, shapes, device, observe)
+    run_shapes(artifact, shapes, device, observe)
     return tuple(found)
 
 
@@ -214,10 +209,20 @@ def _followed(
     return Followed() if result is None else follow(step.call, operands, result)
 
 
-def _uncounted(step: HostStep, values: Mapping[str, Any], result: Any) -> int:
-    """Multiply-adds of a product that torch's counter does not know."""
+def _macs(step: HostStep, values: Mapping[str, Any], result: Any, device: str) -> int:
+    """Multiply-adds of a product of activations; 0 for what is none."""
     row = row_of(step.op)
-    return macs_of(step.call, values, result) if row and row.price == "mac" else 0
+    if row is None or row.price != "mac":
+        return 0
+    common = common_macs(step.call, values, result)
+    if common is not None:
+        return common
+    from torch.utils.flop_counter import FlopCounterMode  # imports torch's compiler when it is used
+
+    counter = FlopCounterMode(display=False)
+    with counter:
+        run(step.call, values, device)
+    return counter.get_total_flops() // 2 or macs_of(step.call, values, result)
 
 
 def _elements(result: Any) -> int:

@@ -11,7 +11,6 @@ from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
 from hermesc.api.notebook import Chip
 from hermesc.app.beside import Beside, beside
-from hermesc.app.page import page_of
 from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.data import example_samples, read_samples, write_outputs
@@ -174,6 +173,8 @@ def run(
     if spans is not None:
         write_atomically(spans, trace_json(artifact, found.cost).encode())
     if page is not None:
+        from hermesc.app.page import page_of
+
         write_atomically(page, page_of(chip, samples, found).encode())
     return RunResult(found, beside(compiled.workload(samples), mode, compare, moved=sensitivity))
 

@@ -14,8 +14,7 @@ from hermesc.cli.options import (
 )
 from hermesc.cli.output import show
 from hermesc.cli.progress import counting
-from hermesc.cli.words import split_settings
-from hermesrt.chip.load import load_chip
+from hermesc.cli.words import given_chip
 from hermesrt.files.atomic import check_writable
 
 
@@ -68,8 +67,7 @@ def compile_command(
     input by its name, or the ranges come from random numbers. A model.py is executed; the other
     files are read as data, and refused where they ask for more.
     """
-    chip_settings, pass_settings = split_settings(settings)
-    chip = load_chip(chip_name, chip_settings)
+    chip, pass_settings = given_chip(chip_name, settings)
     file = Path(model.rpartition(":")[0] if ".py:" in model else model)
     output = output or Path(file.stem + ".hermes")
     check_writable(output, model=file, **files)

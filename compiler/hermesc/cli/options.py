@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 import click
 
-from hermesrt.chip.spec import MODES
+from hermesrt.chip.fields import MODES
 from hermesrt.extras import require
 
 Command = Callable[..., None]

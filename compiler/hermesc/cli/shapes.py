@@ -8,11 +8,11 @@ import click
 
 from hermesc.cli.options import grouped
 from hermesc.cli.words import only_chip, split_settings
-from hermesrt.chip.load import Settings, load_chip
 from hermesrt.errors import OptionError
 
 if TYPE_CHECKING:
     from hermesc.api.given import ShapedProgram
+    from hermesrt.chip.load import Settings
 
 
 class MetaChoice(TypedDict):
@@ -39,7 +39,7 @@ meta_options = grouped(
 
 def given_shapes(
     file: Path, meta: MetaChoice, settings: Sequence[str]
-) -> tuple["ShapedProgram | Path", Settings]:
+) -> tuple["ShapedProgram | Path", "Settings"]:
     """The program, or the model's shapes as one, and numbers of its chip still to replace.
 
     Raises: OptionError, and what compiling raises.
@@ -56,6 +56,7 @@ def given_shapes(
         return file, only_chip(settings)
     from hermesc.api.shaping import shaped
     from hermesc.app.settings import parse_settings
+    from hermesrt.chip.load import load_chip
 
     chip_settings, pass_settings = split_settings(settings)
     chip = load_chip(meta["chip_name"] or "hermes", chip_settings)

@@ -22,7 +22,7 @@ from hermesc.cli.options import (
 )
 from hermesc.cli.progress import counting
 from hermesc.cli.words import split_settings
-from hermesrt.chip.spec import MODES
+from hermesrt.chip.fields import MODES
 
 if TYPE_CHECKING:
     from hermesc.studies.experiment.measure import Setup

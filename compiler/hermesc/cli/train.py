@@ -10,8 +10,7 @@ import click
 from hermesc.cli.options import FILE, chip_option, json_option, set_option
 from hermesc.cli.output import show
 from hermesc.cli.progress import counting
-from hermesc.cli.words import split_settings
-from hermesrt.chip.load import load_chip
+from hermesc.cli.words import given_chip
 from hermesrt.files.atomic import check_writable
 
 if TYPE_CHECKING:
@@ -88,8 +87,7 @@ def train_command(
     that was killed goes on with the same command. `hermesc compile MODEL --weights W.pt` makes the
     program, with the ranges that were learned.
     """
-    chip_settings, pass_settings = split_settings(settings)
-    chip = load_chip(chip_name, chip_settings)
+    chip, pass_settings = given_chip(chip_name, settings)
     file = Path(model.rpartition(":")[0] if ".py:" in model else model)
     output = output or Path(file.stem + ".pt")
     check_writable(output, model=file, data=data)

@@ -1,8 +1,12 @@
 """How the words of options are read."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from hermesrt.errors import OptionError
+
+if TYPE_CHECKING:
+    from hermesrt.chip.spec import ChipSpec
 
 
 def split_settings(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -20,6 +24,17 @@ def split_settings(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[tu
         else:
             passes.append((key, value))
     return chip, passes
+
+
+def given_chip(name: str, words: Iterable[str]) -> tuple["ChipSpec", list[tuple[str, str]]]:
+    """The chip with its --set pairs, and those of the passes.
+
+    Raises: OptionError, ChipError.
+    """
+    from hermesrt.chip.load import load_chip
+
+    chip, passes = split_settings(words)
+    return load_chip(name, chip), passes
 
 
 def only_chip(words: Iterable[str]) -> list[tuple[str, str]]:

@@ -1,9 +1,12 @@
-"""What the tables of a chip are made of: kinds of numbers, their sources and allowed ranges."""
+"""What the tables of a chip are made of: kinds of numbers, their sources and allowed ranges,
+and read modes."""
 
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["quoted", "derived", "assumed"]
+Mode = Literal["1-phase", "4-phase"]
+MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
 _STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 
 

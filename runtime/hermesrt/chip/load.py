@@ -8,7 +8,8 @@ key.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,13 @@ GivenSettings = Settings | Mapping[str, Any]  # {"effects.read_noise": "off"} to
 
 def chip_names() -> tuple[str, ...]:
     """Names of the installed chips."""
-    return tuple(sorted(point.name for point in entry_points(group=_GROUP)))
+    return tuple(sorted(_installed()))
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """What is installed is looked up once: it means a file of every package there is."""
+    return {point.name: point for point in entry_points(group=_GROUP)}
 
 
 def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
@@ -124,7 +131,7 @@ def chip_tables(chip: ChipSpec) -> Table:
 
 
 def _read(name_or_path: str) -> Table:
-    installed = {point.name: point for point in entry_points(group=_GROUP)}
+    installed = _installed()
     given = name_or_path in installed
     path: Path = installed[name_or_path].load()() if given else Path(name_or_path)
     if path.is_dir():

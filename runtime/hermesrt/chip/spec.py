@@ -7,16 +7,15 @@ allowed range.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
+from hermesrt.chip.fields import MODES as MODES
 from hermesrt.chip.fields import Kind as Kind
+from hermesrt.chip.fields import Mode as Mode
 from hermesrt.chip.fields import Pedigree as Pedigree
 from hermesrt.chip.fields import limits as limits
 from hermesrt.chip.fields import one_of as one_of
 from hermesrt.chip.laws import Area, Clock, Endurance, Law, Measured
-
-Mode = Literal["1-phase", "4-phase"]
-MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
 
 
 @dataclass(frozen=True, slots=True)

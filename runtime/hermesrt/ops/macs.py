@@ -1,4 +1,5 @@
-"""Multiply-adds of products that torch's own counter does not know.
+"""Multiply-adds of products: exact ones of the common kinds, and all that torch's own counter does
+not know.
 
 Transforms and decompositions of matrices have no exact count, for it depends on the library; these
 are assumed: the usual leading terms of dense algorithms, a multiply-add being two of their
@@ -45,6 +46,9 @@ _SOLUTIONS = (
 
 def macs_of(call: Call, values: Mapping[str, Any], result: Any) -> int:
     """Multiply-adds of one product on these values, whose shapes alone count; 0 where unknown."""
+    common = common_macs(call, values, result)
+    if common is not None:
+        return common
     name = base_name(call.op).removeprefix("linalg_")
     operands = list(_operands(call.args, values))
     shapes = [tuple(t.shape) for t in operands]
@@ -61,6 +65,22 @@ def macs_of(call: Call, values: Mapping[str, Any], result: Any) -> int:
         times = abs(next((a for a in call.args[1:] if isinstance(a, int)), 1))
         return prod(shapes[0]) * shapes[0][-1] * max(0, times.bit_length() + times.bit_count() - 2)
     return _plain(name, shapes, made)
+
+
+def common_macs(call: Call, values: Mapping[str, Any], result: Any) -> int | None:
+    """Multiply-adds of one of the usual products, as torch's own counter has them, whose import
+    takes long; None for others."""
+    shapes = [tuple(t.shape) for t in _operands(call.args, values)]
+    if not isinstance(result, Tensor) or len(shapes) < 2 or min(map(len, shapes)) < 1:
+        return None
+    match base_name(call.op):
+        case "matmul" | "mm" | "bmm" | "linear":
+            return result.numel() * shapes[0][-1]
+        case "addmm" | "baddbmm" if len(shapes) == 3:
+            return result.numel() * shapes[1][-1]
+        case "conv1d" | "conv2d" | "conv3d":
+            return result.numel() * prod(shapes[1][1:])
+    return None
 
 
 def _plain(name: str, shapes: Sequence[Shape], made: int) -> int:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hermesrt.ops.absent import absence_of
 from hermesrt.ops.call import Arg, Call, Ref, run
-from hermesrt.ops.macs import macs_of
+from hermesrt.ops.macs import common_macs, macs_of
 from hermesrt.ops.table import ROWS
 
 X, Y = Ref("x"), Ref("y")
@@ -111,3 +111,25 @@ def test_no_product_is_free(name: str) -> None:
     with FlopCounterMode(display=False) as counter:
         result = run(call, values)
     assert counter.get_total_flops() // 2 or macs_of(call, values, result) > 0
+
+
+COMMON: dict[str, tuple[tuple[int, ...], ...]] = {
+    "mm.default": ((3, 4), (4, 5)),
+    "bmm.default": ((2, 3, 4), (2, 4, 5)),
+    "matmul.default": ((2, 1, 3, 4), (5, 4, 6)),
+    "linear.default": ((2, 3, 4), (5, 4), (5,)),
+    "addmm.default": ((5,), (3, 4), (4, 5)),
+    "baddbmm.default": ((2, 3, 5), (2, 3, 4), (2, 4, 5)),
+    "conv1d.default": ((2, 4, 9), (6, 4, 3), (6,)),
+    "conv2d.default": ((2, 4, 9, 8), (6, 4, 3, 2)),
+    "conv3d.default": ((1, 2, 5, 5, 5), (3, 2, 2, 2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_common_products_are_counted_as_torch_counts_them(name: str) -> None:
+    values = {f"v{i}": torch.ones(shape) for i, shape in enumerate(COMMON[name])}
+    call = Call(f"aten.{name}", tuple(map(Ref, values)))
+    with FlopCounterMode(display=False) as counter:
+        result = run(call, values)
+    assert common_macs(call, values, result) == counter.get_total_flops() // 2 > 0
