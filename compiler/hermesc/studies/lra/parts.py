@@ -11,7 +11,7 @@ import io
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -229,10 +229,8 @@ def _on_chip(program: Any, data: Examples, setup: Setup, seed: int) -> float:
 def scoped(options: Options, scope: Scope) -> Options:
     """The options with what goes on crossbars, on as few cores as that takes."""
     wanted = parse_options(SCOPES[scope])
-    return Options(
-        wanted.partition if scope == "projections" else options.partition, options.quantize,
-        wanted.place, options.convolve, options.gates, options.layers,
-    )  # fmt: skip
+    partition = wanted.partition if scope == "projections" else options.partition
+    return replace(options, partition=partition, place=wanted.place)
 
 
 def _state(trained: Trained) -> dict[str, Any]:
