@@ -72,6 +72,11 @@ def script(name: str, *words: str) -> str:
     return output(sys.executable, str(ROOT / "tools" / name), *words)
 
 
+def example(name: str) -> str:
+    """What an example prints."""
+    return output(sys.executable, str(ROOT / "examples" / name))
+
+
 def study_output(*words: str) -> str:
     """A study's text; not checked, for it takes minutes or data that is not ours."""
     return output(str(Path(sys.executable).parent / "hermesc"), "study", *words)
@@ -154,6 +159,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
         "training": lambda: script("bench/training.py"),
+        "trained": lambda: "\n".join(example(f"{n}.py") for n in ("deep_kernel", "option_price")),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),

@@ -2,7 +2,8 @@
 
 Prints, for each model and recipe, the CPU time of forward, backward and an SGD step as a ratio to
 the same of the plain model, one thread, median of interleaved rounds; aihwkit-lightning's beside
-where it is installed.
+where it is installed. Then the memory of such a step, also as a ratio: the model's tensors, and the
+most that the step allocates at a time, by torch's profiler.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import clock  # before torch: it sets the number of threads
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from hermesc.training import (
     RECIPES,
@@ -130,36 +132,58 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor], int]] = {
 
 
 def main() -> None:
-    """One line a model."""
+    """One line a model, for time and for memory."""
     print("CPU time of a training step relative to the plain step, one thread")
     names = [*SHOWN, *(["lightning"] if find_spec("aihwkit_lightning") else [])]
-    print(f"{'model':>32} {'plain':>9} " + " ".join(f"{n:>9}" for n in names))
+    head = f"{'model':>32} {'plain':>9} " + " ".join(f"{n:>9}" for n in names)
+    print(head)
+    memory = []
     for name, (make, draw, classes) in MODELS.items():
         torch.manual_seed(0)
         model, x = make(), draw()
         labels = torch.randint(0, classes, (len(x),))
-        jobs = {"plain": step_of(make(), x, labels)}
+        jobs = {"plain": Step(make(), x, labels)}
         for recipe in SHOWN:
-            jobs[recipe] = step_of(harden(model, x, recipe=SHOWN[recipe]), x, labels)
+            jobs[recipe] = Step(harden(model, x, recipe=SHOWN[recipe]), x, labels)
         if find_spec("aihwkit_lightning"):
-            jobs["lightning"] = step_of(_lightning(make()), x, labels)
+            jobs["lightning"] = Step(_lightning(make()), x, labels)
         times = clock.medians(jobs)
+        held = {n: job.memory() for n, job in jobs.items()}
+        ratios = " ".join(f"{held[n] / held['plain']:>9.2f}" for n in names)
+        memory.append(f"{name:>32} {held['plain'] / 2**20:>6.1f} MB {ratios}")
         ratios = " ".join(f"{times[n] / times['plain']:>9.2f}" for n in names)
         print(f"{name:>32} {times['plain'] * 1000:>6.1f} ms {ratios}")
+    print("\n".join(["memory of a training step relative to the plain step", head, *memory]))
     if not find_spec("aihwkit_lightning"):
         print("aihwkit-lightning is not installed here, so its ratio is not shown")
 
 
-def step_of(model: Any, x: Tensor, labels: Tensor) -> Callable[[], None]:
+class Step:
     """One step of SGD."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 
-    def step() -> None:
-        optimizer.zero_grad()
-        functional.cross_entropy(model(x), labels).backward()
-        optimizer.step()
+    def __init__(self, model: Any, x: Tensor, labels: Tensor) -> None:
+        self._model, self._x, self._labels = model, x, labels
+        self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 
-    return step
+    def __call__(self) -> None:
+        self._optimizer.zero_grad()
+        functional.cross_entropy(self._model(self._x), self._labels).backward()
+        self._optimizer.step()
+
+    def memory(self) -> int:
+        """Bytes of the model's tensors, and the most that the step holds besides at a time."""
+        self._optimizer.zero_grad()
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+            self()
+        found = profiled.profiler
+        assert found is not None and found.kineto_results is not None
+        changes = [e for e in found.kineto_results.events() if e.name() == "[memory]"]
+        now = most = 0
+        for change in sorted(changes, key=lambda e: e.start_ns()):
+            now += change.nbytes()
+            most = max(most, now)
+        tensors = [*self._model.parameters(), *self._model.buffers()]
+        return most + sum(t.numel() * t.element_size() for t in tensors)
 
 
 def _lightning(model: nn.Module) -> Any:

@@ -53,12 +53,14 @@ def redraw_at(model: Any, seed: int) -> None:
         return
     for name, module in redrawn(model):
         drawn = generator(seed, "redraw", name, step).initial_seed() % 2**31
-        if callable(getattr(module, "redraw", None)):
-            module.redraw(drawn)
-        else:
-            with torch.random.fork_rng():
-                torch.manual_seed(drawn)
-                module.redraw_projection_matrix()
+        seeded: Any = getattr(module, "redraw", None)
+        if callable(seeded):
+            seeded(drawn)
+            continue
+        unseeded: Any = getattr(module, "redraw_projection_matrix")  # noqa: B009 a Module has Any
+        with torch.random.fork_rng():
+            torch.manual_seed(drawn)
+            unseeded()
 
 
 def fix_features(model: Any) -> None:
