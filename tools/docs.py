@@ -163,6 +163,9 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),
+        "accelerators": lambda: study_output(
+            "accelerators", "--plot", str(FIGURES / "accelerators.svg")
+        ),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from hermesc.api.notebook import Chip, Program
     from hermesc.pipeline import Options
+    from hermesc.studies.accelerators.study import study_accelerators
     from hermesc.studies.ageing.study import study_ageing
     from hermesc.studies.attention.study import study_attention
     from hermesc.studies.chip.study import study_chip
@@ -67,6 +68,7 @@ __all__ = [
     "shaped",
     "simulate",
     "spread",
+    "study_accelerators",
     "study_ageing",
     "study_attention",
     "study_chip",

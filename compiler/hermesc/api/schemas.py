@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hermesc.api.sweep_schema import sweep_schema
 from hermesrt.chip.defect_files import DefectFile
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import OptionError
@@ -12,18 +13,20 @@ from hermesrt.files.json_schema import DIALECT, schema_of
 from hermesrt.nearest import did_you_mean
 
 Schema = dict[str, Any]
-SchemaName = Literal["chip", "defects", "report"]
+SchemaName = Literal["chip", "defects", "report", "sweep"]
 SCHEMAS: tuple[SchemaName, ...] = get_args(SchemaName)
 _PEDIGREE = "pedigree"
 _TITLES = {
     "chip": "A chip of hermesc: a TOML file",
     "defects": "What is broken on a chip: a TOML file",
     "report": "What hermesc run and hermesc cost print with --json",
+    "sweep": "The points of hermesc sweep: a TOML file",
 }
 
 
 def schema(name: SchemaName, output: str | Path | None = None) -> Schema:
-    """The JSON Schema of a chip's file, a map of defects or a report; written to `output` too.
+    """The JSON Schema of a chip's file, a map of defects, a report or the points of a sweep;
+    written to `output` too.
 
     Raises: OptionError for another name.
     """
@@ -32,7 +35,12 @@ def schema(name: SchemaName, output: str | Path | None = None) -> Schema:
             f"schema {name!r}: there is none{did_you_mean(name, SCHEMAS)}; there are "
             f"{', '.join(SCHEMAS)}"
         )
-    made = {"chip": _chip, "defects": lambda: schema_of(DefectFile), "report": report_schema}
+    made = {
+        "chip": _chip,
+        "defects": lambda: schema_of(DefectFile),
+        "report": report_schema,
+        "sweep": sweep_schema,
+    }
     found = {"$schema": DIALECT, "title": _TITLES[name], **made[name]()}
     if output is not None:
         import json

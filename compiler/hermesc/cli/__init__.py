@@ -18,13 +18,15 @@ _BUG = 70
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the process ends with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_exit_code(words))
+    sys.exit(exit_code(words))
 
 
-def _exit_code(arguments: list[str]) -> int:
+def exit_code(arguments: list[str]) -> int:
+    """Run one command; what it could not do is said on standard error."""
     try:
-        hermesc.main(arguments, prog_name="hermesc", standalone_mode=False)
+        code = hermesc.main(arguments, prog_name="hermesc", standalone_mode=False)
         sys.stdout.flush()
+        return code if isinstance(code, int) else 0  # where a command ended with `context.exit`
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
@@ -75,6 +77,7 @@ _COMMANDS = {
     "program": "hermesc.cli.run:program_command",
     "run": "hermesc.cli.run:run_command",
     "schema": "hermesc.cli.show:schema_command",
+    "shell": "hermesc.cli.shell:shell_command",
     "study": "hermesc.cli.study:study_command",
     "sweep": "hermesc.cli.sweep:sweep_command",
     "train": "hermesc.cli.train:train_command",

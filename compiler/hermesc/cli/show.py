@@ -80,7 +80,7 @@ def chips_command(name: str | None, as_json: bool) -> None:
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["chip", "defects", "report"]))
+@click.argument("name", type=click.Choice(["chip", "defects", "report", "sweep"]))
 @click.option("-o", "--output", type=FILE, help="Write it here. [standard output]")
 def schema_command(name: Any, output: Path | None) -> None:
     """Print the JSON Schema of a file, for editors that complete and check.

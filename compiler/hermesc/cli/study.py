@@ -5,6 +5,7 @@ import click
 from hermesc.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "accelerators": "hermesc.cli.study_accelerators:accelerators_command",
     "ageing": "hermesc.cli.study_ageing:ageing_command",
     "attention": "hermesc.cli.study_attention:attention_command",
     "chip": "hermesc.cli.study_chip:chip_command",

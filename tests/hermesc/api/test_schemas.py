@@ -12,8 +12,9 @@ from torch import nn
 
 import hermes_chip
 import hermesc
+from hermesc.studies.sweep.grid import read_grid
 from hermesrt.chip.load import chip_tables, load_chip
-from hermesrt.errors import OptionError
+from hermesrt.errors import InputError, OptionError
 from hermesrt.program import Program
 
 
@@ -23,7 +24,7 @@ def problems(name: Any, data: Any) -> list[str]:
     return [error.message for error in checker.iter_errors(plain)]
 
 
-@pytest.mark.parametrize("name", ["chip", "defects", "report"])
+@pytest.mark.parametrize("name", ["chip", "defects", "report", "sweep"])
 def test_a_schema_is_one(name: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(hermesc.schema(name))
 
@@ -97,3 +98,31 @@ def test_an_unknown_schema_is_refused_and_one_is_written(tmp_path: Path) -> None
         hermesc.schema("reports")  # type: ignore[arg-type]
     hermesc.schema("chip", tmp_path / "chip.json")
     assert json.loads((tmp_path / "chip.json").read_text()) == hermesc.schema("chip")
+
+
+GRIDS = (
+    'kind = "grid"\n[vary]\n"chip.adc.counter_bits" = [6, 8]\n[fixed]\nage = "1d"\n',
+    "[vary]\nchip.adc.counter_bits = [6]\n",
+    'kind = "random"\npoints = 3\nseed = 1\n[vary]\nseed = { low = 0, high = 9 }\n',
+    'kind = "list"\n[[point]]\nmode = "1-phase"\n',
+)
+NO_GRIDS = (
+    "[vary]\nmode = []\n",
+    'kind = "all"\n[vary]\nmode = ["1-phase"]\n',
+    'points = -1\nkind = "random"\n[vary]\nseed = [1]\n',
+    "[varied]\nseed = [1]\n",
+    'point = "x"\n',
+)
+
+
+@pytest.mark.parametrize("text", GRIDS)
+def test_the_schema_of_sweeps_takes_what_sweeps_read(text: str) -> None:
+    assert read_grid(tomllib.loads(text))
+    assert problems("sweep", tomllib.loads(text)) == []
+
+
+@pytest.mark.parametrize("text", NO_GRIDS)
+def test_the_schema_of_sweeps_refuses_what_sweeps_refuse(text: str) -> None:
+    with pytest.raises(InputError):
+        read_grid(tomllib.loads(text))
+    assert problems("sweep", tomllib.loads(text))

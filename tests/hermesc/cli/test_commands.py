@@ -13,7 +13,7 @@ from hermes_sim.kernel.load import kernel
 from hermesc import cli
 
 MOST_LINES = 30
-ONLY_A_SHELLS = ("completion",)
+ONLY_A_SHELLS = ("completion", "shell")
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
