@@ -42,6 +42,7 @@ from hermesc.passes.schedule import schedule
 from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import LayerOptions, PlaceOptions, split_layers
+from hermesc.placement.over_chips import pipeline_chips
 from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.schema import Artifact, PredictedError
 from hermesrt.chip.defects import DefectMap
@@ -188,9 +189,9 @@ def compile_model(
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
-    """As many chips as the tiles need at most."""
-    tiles = sum(m.copies * len(m.cascades) * len(m.row_ranges) for m in tiled.matrices)
-    return replace(options, chips=max(options.chips, -(-tiles // chip.cores)))
+    """As many chips as whole layers, one after the other, need at most."""
+    layers = [(m.copies * len(m.cascades), len(m.row_ranges)) for m in tiled.matrices]
+    return replace(options, chips=max(options.chips, pipeline_chips(layers, chip.cores)))
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
