@@ -49,6 +49,7 @@ from hermesc.placement.options import (
     TileOptions,
     split_layers,
 )
+from hermesc.placement.over_chips import pipeline_chips
 from hermesrt.artifact.published_mapping import Layers
 from hermesrt.artifact.same_cells import cells_differ, layers_of
 from hermesrt.artifact.schema import Artifact, PredictedError
@@ -221,9 +222,9 @@ def _check_held(held: Artifact, artifact: Artifact) -> None:
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
-    """As many chips as the tiles need at most."""
-    tiles = sum(m.copies * len(m.cascades) * len(m.row_ranges) for m in tiled.matrices)
-    return replace(options, chips=max(options.chips, -(-tiles // chip.cores)))
+    """As many chips as whole layers, one after the other, need at most."""
+    layers = [(m.copies * len(m.cascades), len(m.row_ranges)) for m in tiled.matrices]
+    return replace(options, chips=max(options.chips, pipeline_chips(layers, chip.cores)))
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:

@@ -1,25 +1,68 @@
 """What crosses between chips: inputs of MVMs that are made of another chip's results.
 
-All activations travel through the host. What a tile takes counts as crossing when any MVM whose
-result it is made of (with nothing but digital work between) has a tile on another chip.
+What is digital is done where its operands are: the columns of a layer that a chip holds are that
+chip's share of the layer's result, and of all that is made of it. A chip lacks the rest of what its
+MVMs take, which crosses once, however many of its layers take it. A result that is made of several
+layers counts as shared like all their columns together. Windows cross unfolded. What comes from
+outside, and operands of digital work, are not counted.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hermesrt.workload import MvmWork, Workload
 
 
 @dataclass(frozen=True, slots=True)
+class ChipInput:
+    """What one chip takes for one MVM.
+
+    step: the MVM's name.
+    label: its layer.
+    value: the name of the result that it takes.
+    chip: the chip's number.
+    values: how many numbers its vectors hold, a byte each.
+    made: columns of the layers that it is made of, by the chips that hold them.
+    """
+
+    step: str
+    label: str
+    value: str
+    chip: int
+    values: int
+    made: Mapping[int, int]
+
+    @property
+    def share(self) -> float:
+        """Of what it takes, what other chips made, 0 to 1."""
+        return lacking(2**32, self.made, self.chip) / 2**32
+
+    @property
+    def count(self) -> int:
+        """Bytes of it that other chips made."""
+        return lacking(self.values, self.made, self.chip)
+
+
+def lacking(values: int, made: Mapping[int, int], chip: int) -> int:
+    """Of so many values those that a chip has to get from others, which made so many columns of the
+    layers that they come from; rounded up."""
+    total = sum(made.values())
+    return -(-values * (total - made.get(chip, 0)) // total) if total else 0
+
+
+@dataclass(frozen=True, slots=True)
 class InterchipTransfer:
     """What one layer's inputs bring from other chips for a sample.
 
+    step: the MVM's name.
     label: the layer.
     sources: the numbers of the chips that it comes from.
     chip: where it goes.
     count: bytes.
     """
 
+    step: str
     label: str
     sources: tuple[int, ...]
     chip: int
@@ -27,26 +70,46 @@ class InterchipTransfer:
 
 
 def interchip_transfers(work: Workload) -> tuple[InterchipTransfer, ...]:
-    """What crosses, by layer and chip, in the order of the program."""
+    """What crosses, by layer and chip, in the order of the program; what is there already for an
+    earlier layer of the chip does not cross again."""
+    there: Counter[tuple[str, int]] = Counter()
+    found = []
+    for taken in chip_inputs(work):
+        key = taken.value, taken.chip
+        more = taken.count - there[key]
+        if more <= 0:
+            continue
+        there[key] = taken.count
+        sources = tuple(sorted(set(taken.made) - {taken.chip}))
+        count = -(-more // work.samples)
+        found.append(InterchipTransfer(taken.step, taken.label, sources, taken.chip, count))
+    return tuple(found)
+
+
+def chip_inputs(work: Workload) -> Iterator[ChipInput]:
+    """For each MVM, what each chip that holds a part of its matrix takes."""
     artifact = work.artifact
     each = artifact.chip.cores
-    came: dict[str, frozenset[int]] = {}
-    found = []
+    made_of: dict[str, frozenset[str]] = {}
+    columns: dict[str, Counter[int]] = {}
     for step in work.work:
-        names = step.needs.names
-        chips = frozenset[int]().union(*(came.get(name, frozenset()) for name in names))
-        if isinstance(step, MvmWork):
-            matrix = artifact.matrices[step.step.matrix]
-            taken: Counter[int] = Counter()
-            for tile in matrix.tiles:
-                vectors = len(range(tile.copy, step.vectors, matrix.copies))
-                taken[tile.core // each] += vectors * (tile.rows[1] - tile.rows[0])
-            for chip, count in sorted(taken.items()):
-                others = tuple(sorted(chips - {chip}))
-                if others and count:
-                    found.append(
-                        InterchipTransfer(matrix.label, others, chip, count // work.samples)
-                    )
-            chips = frozenset(taken)
-        came[step.step.name] = chips
-    return tuple(found)
+        name = step.step.name
+        sources = frozenset[str]().union(*(made_of.get(n, ()) for n in step.needs.names))
+        made_of[name] = sources
+        if not isinstance(step, MvmWork):
+            continue
+        made_of[name] = frozenset({name})
+        matrix = artifact.matrices[step.step.matrix]
+        vectors: Counter[int] = Counter()
+        columns[name] = Counter()
+        for chip, copy in sorted({(t.core // each, t.copy) for t in matrix.tiles}):
+            vectors[chip] += len(range(copy, step.vectors, matrix.copies))
+        for tile in matrix.tiles:
+            if not tile.stage:
+                columns[name][tile.core // each] += tile.columns[1] - tile.columns[0]
+        own = made_of[name] if step.steps else frozenset[str]()
+        made = sum((columns[source] for source in sources | own), Counter[int]())
+        for chip, count in sorted(vectors.items()):
+            yield ChipInput(
+                name, matrix.label, step.step.input, chip, count * matrix.rows, made
+            )  # fmt: skip

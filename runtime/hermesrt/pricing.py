@@ -57,7 +57,7 @@ class Counts:
         return self.one_phase_mvms + self.four_phase_mvms
 
 
-Way = Literal["transport", "chip_link", "host_link"]
+Way = Literal["transport", "host_link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def tile_counts(rows: int, columns: int, mode: Mode, *, leaving: int, way: Way) 
     rows, columns: size of the tile
     mode: how its array is read
     leaving: results that leave for the host; none but for the last tile of a cascade
-    way: how bytes come and go: over the chip's own transport, or a link to others or to the host
+    way: how bytes come and go: over the chip's own transport, or the link to the host
     """
     moved = rows + leaving
     return Counts(
@@ -90,7 +90,6 @@ def tile_counts(rows: int, columns: int, mode: Mode, *, leaving: int, way: Way) 
         four_phase_mvms=int(mode == "4-phase"),
         ldpu_outputs=columns,
         transport_bytes=moved if way == "transport" else 0,
-        chip_link_bytes=moved if way == "chip_link" else 0,
         host_link_bytes=moved if way == "host_link" else 0,
     )
 

@@ -8,6 +8,7 @@ says so. Nothing is folded, nothing shared.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
@@ -18,6 +19,7 @@ from hermes_sim import digital
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
 from hermesrt.chip.spec import ChipSpec, Mode
+from hermesrt.interchip import chip_inputs
 from hermesrt.ops.window import Window
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Needs, Workload
@@ -70,6 +72,11 @@ class Reference:
     env: simpy.Environment = field(default_factory=simpy.Environment)
     queues: dict[Any, list[Job]] = field(default_factory=lambda: defaultdict(list))
     results: dict[str, list[Event]] = field(default_factory=dict)
+
+    @cached_property
+    def lacks(self) -> dict[tuple[str, int], float]:
+        """The share of each MVM's input that a chip gets from others."""
+        return {(taken.step, taken.chip): taken.share for taken in chip_inputs(self.workload)}
 
     def run(self) -> dict[str, list[int]]:
         """When each token of each step's result is there."""
@@ -181,20 +188,23 @@ class Reference:
             rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
             jobs: dict[int, Job] = {}
             sums = ldpus.get((tile.copy, tile.columns, tile.stage - 1))
-            near = chip.vector_unit is not None and tile.core < chip.cores
             byte_ns, wait = chip.host_link_time.byte_ns, 0
-            if chip.far_link is not None and not near:
-                byte_ns, wait = chip.far_link.byte_ns, to_ps(chip.far_link.latency_ns)
-            if near:
+            if chip.vector_unit is not None:
                 byte_ns, wait = chip.vector_unit.byte_ns, to_ps(chip.vector_unit.latency_ns)
+            in_ns, in_wait = byte_ns, wait
+            lack = self.lacks.get((work.step.name, tile.core // chip.cores), 0.0)
+            if chip.vector_unit is not None and lack:
+                far = chip.far_link
+                in_ns = max(byte_ns, lack * (far or chip.host_link_time).byte_ns)
+                in_wait += to_ps(far.latency_ns) if far else 0
             for i in range(tile.copy, work.vectors, copies):
                 arrays = self.queues["array", tile.core]
                 free = [(arrays[-2].done, 0)] if len(arrays) > 1 else []
                 loaded = self.add(
                     ("in", tile.core),
-                    to_ps(byte_ns * rows),
+                    to_ps(in_ns * rows),
                     [
-                        (e, wait)
+                        (e, in_wait)
                         for e, _ in given
                         or self.inputs(work.needs, served[i // split])
                         or [self.start]

@@ -35,7 +35,7 @@ def _of(chip):
 )
 def test_what_a_vector_unit_sends_to_another_chip_goes_over_a_lane(kind, byte_ns, bit_pj):
     found = _cost("hermes-dpu", ("chip_link.type", kind))
-    assert found.energy_by["chip_link"] == pytest.approx(512 * 8 * bit_pj)
+    assert found.energy_by["chip_link"] == pytest.approx(256 * 8 * bit_pj)
     assert "host_link" not in found.energy_by
     assert found.latency_by["chip_link"] >= 20_000 + 256 * byte_ns * 1000
     assert "chip_link" in found.assumed_energy

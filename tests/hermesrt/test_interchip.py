@@ -23,8 +23,12 @@ def test_inputs_that_come_from_another_chip_cross():
     program = _program(2)
     chips = {m.label: {t.core // 2 for t in m.tiles} for m in program.artifact.manifest.matrices}
     found = interchip_transfers(program.workload())
+    steps = {
+        m.label: step.name
+        for m, step in zip(program.artifact.manifest.matrices, program.artifact.mvms, strict=True)
+    }
     wanted = [
-        InterchipTransfer(label, tuple(chips[before]), *chips[label], 5 * 256)
+        InterchipTransfer(steps[label], label, tuple(chips[before]), *chips[label], 5 * 256)
         for before, label in (("0", "2"), ("2", "4"))
         if chips[before] != chips[label]
     ]

@@ -37,7 +37,8 @@ set_option = click.option(
     "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
     "place.objective=balanced|cores|latency|throughput|"
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
-    "place.copies; of single layers layers.LAYER.mode=1-phase|4-phase. Repeatable.",
+    "place.copies, place.cut=auto|pipeline|columns (over several chips: whole layers in a row or "
+    "shares of columns); of single layers layers.LAYER.mode=1-phase|4-phase. Repeatable.",
 )
 
 

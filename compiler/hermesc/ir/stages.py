@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesc.ir.graph import Graph
-from hermesrt.artifact.schema import LayerDefects, NodeAssignment, Route, Score, Slice, Tile
+from hermesrt.artifact.schema import (
+    ChipCut,
+    LayerDefects,
+    NodeAssignment,
+    Route,
+    Score,
+    Slice,
+    Tile,
+)
 from hermesrt.chip.spec import Mode
 from hermesrt.errors import Refusal
 
@@ -181,12 +189,14 @@ class Placed:
     tiles: of each matrix, by its name; they are places on the cores' logical lines.
     chips: how many chips the cores belong to.
     score: how good the placement is.
+    cut: how it is cut over chips; None on one.
     """
 
     quantized: Quantized
     tiles: Mapping[str, tuple[Tile, ...]]
     chips: int
     score: Score
+    cut: ChipCut | None = None
 
     @property
     def graph(self) -> Graph:

@@ -18,6 +18,7 @@ from hermesc.ir.stages import (
     Tiled,
     TiledMatrix,
 )
+from hermesrt.facts.cut import cut_text
 from hermesrt.ops.call import Arg, DType, Ref
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
@@ -174,10 +175,11 @@ def _placed(placed: Placed) -> str:
         for tile in tiles
     ]
     score = placed.score
+    cut = "" if placed.cut is None else f"cut over chips: {cut_text(placed.cut)}\n"
     return (
         f"{table((*TILE_HEADER, 'copy'), rows)}\n{plural(placed.chips, 'chip')}; "
         f"{score.objective} by {score.solver}: {score.value:.6g} {score.unit}, at least "
-        f"{score.bound:.6g}\n"
+        f"{score.bound:.6g}\n{cut}"
     )
 
 

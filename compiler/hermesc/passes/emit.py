@@ -80,6 +80,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
         defects=remapped.layers,
         classes=info.classes,
         predicted=_in_order(info.predicted, steps),
+        cut=placed.cut,
     )
     tensors = {name: _array(name, value) for name, value in graph.live_weights(weights).items()}
     for step, vectors in zip(graph.mvms, quantized.vectors, strict=True):

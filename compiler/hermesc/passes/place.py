@@ -1,8 +1,9 @@
 """Place: give every block of every copy a core and a rectangle of its array.
 
 In: Quantized. Out: Placed. Method: the objective's search (`hermesc.placement.solve`), then the
-cores of each cascade next to each other (`hermesc.placement.arrange`). Any disjoint rectangles are
-legal: an MVM drives its own rows and reads its own columns. What a mapping file places stays there,
+cores of each cascade next to each other (`hermesc.placement.arrange`); several chips take shares as
+`hermesc.placement.cut_chips` says. Any disjoint rectangles are legal: an MVM drives its own rows
+and reads its own columns. What a mapping file places stays there,
 and other matrices go to cores that the file leaves empty. Cost: linear in blocks for large models.
 """
 
@@ -13,9 +14,11 @@ from math import ceil
 from hermesc.ir.stages import Block, Placed, Quantized, TiledMatrix
 from hermesc.placement.arrange import arrange
 from hermesc.placement.cost_model import CostModel, works_of
+from hermesc.placement.cut_chips import solve_over_chips
 from hermesc.placement.options import PlaceOptions
+from hermesc.placement.over_chips import ChainName
 from hermesc.placement.pack import CascadePieces, Piece, Spot
-from hermesc.placement.solve import Solution, Task, judge, solve
+from hermesc.placement.solve import Solution, Task, judge
 from hermesc.placement.tiling import aimed
 from hermesrt.artifact.cut import Cut
 from hermesrt.artifact.published_mapping import Layers, layer_names
@@ -38,14 +41,15 @@ def place(
     Raises: CapacityError that names the layers, the cores and chips needed, and what to change.
     """
     matrices = quantized.tiled.matrices
-    model = _model(quantized, chip, options)
+    model = _model(quantized, chip)
     names = layer_names([m.label for m in matrices])
     named = zip(names, matrices, strict=True)
     given = {m.matrix: list(fixed[name].tiles) for name, m in named if name in fixed}
     given |= _above_slices(quantized, chip)
     runs = [run for run in _runs(matrices) if run.matrix.matrix not in given]
     closed = _along_snake({t.core for tiles in given.values() for t in tiles} | dead, chip)
-    found = solve(_task(runs, model, options, closed))
+    placed = list(_chips_of(matrices, given, chip))
+    found, cut = solve_over_chips(_task(runs, model, options, closed), placed)
     needed = 1 + max((s.core for spots in found.spots for s in spots), default=-1)
     if needed > options.chips * chip.cores:
         raise CapacityError(_too_big(matrices, needed, chip, options))
@@ -56,7 +60,18 @@ def place(
         judged = _judged(tiles, matrices, model, options)
         found = judged if fixed else replace(judged, solver=found.solver)
     score = Score(options.objective, found.solver, found.unit, found.value, found.bound)
-    return Placed(quantized, {m: tuple(t) for m, t in tiles.items()}, options.chips, score)
+    return Placed(quantized, {m: tuple(t) for m, t in tiles.items()}, options.chips, score, cut)
+
+
+def _chips_of(
+    matrices: Sequence[TiledMatrix], given: Mapping[str, Sequence[Tile]], chip: ChipSpec
+) -> Iterator[tuple[ChainName, int]]:
+    """The cascades that are placed already, and on which chips."""
+    cores = {(name, t.copy, t.columns): t.core for name, tiles in given.items() for t in tiles}
+    for run in _runs(matrices):
+        if run.matrix.matrix in given:
+            core = cores[run.matrix.matrix, run.copy, run.blocks[0].columns]
+            yield (run.number, run.copy, run.column), core // chip.cores
 
 
 def _above_slices(quantized: Quantized, chip: ChipSpec) -> dict[str, list[Tile]]:
@@ -115,11 +130,13 @@ def _runs(matrices: Sequence[TiledMatrix]) -> Iterator[_Run]:
                 yield _Run(matrix, number, copy, column)
 
 
-def _model(quantized: Quantized, chip: ChipSpec, options: PlaceOptions) -> CostModel:
+def _model(quantized: Quantized, chip: ChipSpec) -> CostModel:
     tiled = quantized.tiled
     numbers = {m.matrix: i for i, m in enumerate(tiled.matrices)}
-    works = works_of([numbers[op.matrix] for op in tiled.graph.mvms], tiled.workloads)
-    return CostModel(chip, options.chips, works, tuple(_cut(m) for m in tiled.matrices))
+    mvms = tiled.graph.mvms
+    plain = works_of([numbers[op.matrix] for op in mvms], tiled.workloads)
+    works = tuple(replace(w, value=op.input) for w, op in zip(plain, mvms, strict=True))
+    return CostModel(chip, works, tuple(_cut(m) for m in tiled.matrices))
 
 
 def _cut(matrix: TiledMatrix) -> Cut:

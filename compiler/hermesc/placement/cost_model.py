@@ -4,8 +4,8 @@ Time is a lower bound of the timing engine's, and equals it for a stream through
 chains of single vectors: each resource of a core (port in, array, LDPU, port out) needs, from the
 first of some MVMs that it serves being there, the time of all of them, and then what follows the
 last of them (the one-machine bound of job-shop scheduling, Carlier 1982). Digital work, which no
-placement changes, counts as nothing, and so does forwarding over links. All times are integer
-picoseconds. Energy is the engine's own but for these two.
+placement changes, counts as nothing, and so do forwarding over links and what crosses between
+chips. All times are integer picoseconds. Energy is the engine's own but for these.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,12 +32,14 @@ class MatrixWork:
     vectors: how many it serves.
     dependences: the MVMs that it waits for.
     steps: of a recurrence, each begun when the one before is done; 0 without one.
+    value: the name of the result that it takes.
     """
 
     matrix: int
     vectors: int
     dependences: tuple[Dependence, ...]
     steps: int = 0
+    value: str = ""
 
     @property
     def parts(self) -> int:
@@ -63,14 +65,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
-    """The times in picoseconds of a chip, or of several.
+    """The times in picoseconds of a chip.
 
     chip: whose times.
-    chips: how many there are; several exchange bytes through the host.
     """
 
     chip: ChipSpec
-    chips: int
 
     def mvm(self, mode: Mode) -> int:
         """One MVM of a core."""
@@ -81,17 +81,16 @@ class ServiceTimes:
         return to_ps(self.chip.ldpu_time.output_interval_ns * columns)
 
     def port(self, count: int) -> int:
-        """Bytes through a core's port; on several chips by the faster of the two ways."""
-        unit, link = self.chip.vector_unit, self.chip.far_link
-        far = link.byte_ns if link else self.chip.host_link_time.byte_ns
-        own = unit.byte_ns if unit else far
-        return to_ps((own if self.chips == 1 else min(own, far)) * count)
+        """Bytes through a core's port."""
+        unit = self.chip.vector_unit
+        byte_ns = unit.byte_ns if unit else self.chip.host_link_time.byte_ns
+        return to_ps(byte_ns * count)
 
     @property
     def arrival(self) -> int:
         """Latency of a chip's own transport, once a vector."""
         unit = self.chip.vector_unit
-        return to_ps(unit.latency_ns) if unit and self.chips == 1 else 0
+        return to_ps(unit.latency_ns) if unit else 0
 
     @property
     def stage(self) -> int:
@@ -101,23 +100,21 @@ class ServiceTimes:
 
 @dataclass(frozen=True)
 class CostModel:
-    """The MVMs of a program, each matrix cut in some way, on so many chips.
+    """The MVMs of a program, each matrix cut in some way.
 
     chip: of which the cores are.
-    chips: how many of it.
     works: one for each MVM.
     cuts: one for each matrix.
     """
 
     chip: ChipSpec
-    chips: int
     works: tuple[MatrixWork, ...]
     cuts: tuple[Cut, ...]
 
     @cached_property
     def times(self) -> ServiceTimes:
         """The chip's times."""
-        return ServiceTimes(self.chip, self.chips)
+        return ServiceTimes(self.chip)
 
     @cached_property
     def fills(self) -> tuple[int, ...]:
@@ -225,13 +222,8 @@ class CostModel:
 
     @property
     def _way(self) -> Way:
-        """How bytes come and go; of several chips' two ways the cheaper one counts, so that the
-        energy is never too high."""
-        unit, link = self.chip.vector_unit, self.chip.far_link
-        far: Way = "chip_link" if link else "host_link"
-        price = link.byte_pj if link else self.chip.host_link_energy.byte_pj
-        own = unit is not None and (self.chips == 1 or unit.byte_pj <= price)
-        return "transport" if own else far
+        """How bytes come and go on a chip."""
+        return "host_link" if self.chip.vector_unit is None else "transport"
 
     def partial_sums(self) -> int:
         """Words of 8 bits that LDPUs hand on within cascades, for one sample."""

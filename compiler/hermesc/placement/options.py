@@ -27,6 +27,8 @@ class PlaceOptions:
     seed: of its search.
     chips: how many may be used.
     copies: the most of one matrix, made for `latency` and `throughput` only.
+    cut: over several chips whole layers one after the other (`pipeline`), shares of every layer's
+        columns (`columns`), or whichever lets less cross between them (`auto`).
     """
 
     objective: Objective = "balanced"
@@ -35,6 +37,7 @@ class PlaceOptions:
     seed: int = limits(0, 2**31 - 1, 0)
     chips: int = limits(1, 4096, 1)
     copies: int = limits(1, 4096, 16)
+    cut: Literal["auto", "pipeline", "columns"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class _Core:
 
 
 @dataclass(slots=True)
-class _Cores:
+class Cores:
     """Cores along the snake, with more beyond the last to count how many would be needed."""
 
     chip: ChipSpec
@@ -181,7 +181,7 @@ def pack(
     pieces = [piece for chain in chains for piece in chain]
     heights, widths = [p.height for p in pieces], [p.width for p in pieces]
     smallest = min(heights, default=1), min(widths, default=1)
-    cores = _Cores(chip, excluded, rule, smallest)
+    cores = Cores(chip, excluded, rule, smallest)
     spots: list[tuple[Spot, ...]] = [()] * len(chains)
     for index in sorted(range(len(chains)), key=lambda i: order(chains[i])):
         spots[index] = cores.add(chains[index])

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 from hermesc.placement.cost_model import RESOURCES, CostModel, busiest_ps, load_bound_ps
 from hermesc.placement.makespan import makespan_ps
 from hermesc.placement.options import PlaceOptions
+from hermesc.placement.over_chips import ChainName, Dealing, pack_over
 from hermesc.placement.pack import (
     ORDERS,
     CascadePieces,
+    Order,
     Piece,
     SharingRule,
     Spots,
@@ -69,13 +71,15 @@ class Task:
     model: costs of the model's matrices.
     options: the aim, and what may be used.
     excluded: cores that stay empty.
+    dealing: how chains are dealt to chips; None for wherever there is room.
     """
 
     chains: tuple[CascadePieces, ...]
-    names: tuple[tuple[int, int, int], ...]
+    names: tuple[ChainName, ...]
     model: CostModel
     options: PlaceOptions
     excluded: frozenset[int]
+    dealing: Dealing | None = None
 
     @property
     def chip(self) -> ChipSpec:
@@ -95,7 +99,7 @@ class Task:
     @property
     def is_exact(self) -> bool:
         """Whether the exact solver is asked."""
-        if self.excluded or self.options.solver == "heuristic":
+        if self.excluded or self.dealing or self.options.solver == "heuristic":
             return False
         once = self.options.objective != "energy"  # which searches for many numbers of cores
         return self.options.solver == "exact" or (once and len(self.pieces) <= _EXACT_MOST)
@@ -106,6 +110,19 @@ class Task:
         from hermesc.placement.cp_sat import SearchLimit
 
         return SearchLimit(self.options.seconds, self.options.seed)
+
+    def packed(self, rule: SharingRule, order: Order) -> Spots:
+        """Places for all chains, in that order of the pieces."""
+        if self.dealing is None:
+            return pack(self.chains, self.chip, rule, order, self.excluded)
+        return pack_over(
+            self.chains, self.names, self.dealing, self.chip, rule, order, self.excluded
+        )
+
+    def fits(self, spots: Spots, cores: int) -> bool:
+        """Whether these places are on so many cores, all of them on the chips that there are."""
+        last = max((spot.core for chain in spots for spot in chain), default=0)
+        return cores_of(spots) <= cores and last < self.options.chips * self.chip.cores
 
     def time_ps(self, spots: Spots) -> int:
         """The objective's time on these places: of a sample, or between samples."""
@@ -197,7 +214,7 @@ def _cores(task: Task) -> Solution:
     spots, bound, solver = _fewest(task, _TIGHT)
     cores = cores_of(spots)
     quicker = _on(task, cores)
-    if cores_of(quicker) <= cores and task.time_ps(quicker) < task.time_ps(spots):
+    if task.fits(quicker, cores) and task.time_ps(quicker) < task.time_ps(spots):
         spots = quicker
     return Solution(spots, solver, "cores", float(cores), float(bound))
 
@@ -213,10 +230,10 @@ def _least(task: Task, cores: int) -> tuple[Spots, int, str]:
     bound = task.bound_ps(cores)
     if task.options.objective != "throughput":
         quiet, _, solver = _fewest(task, _QUIET)
-        if cores_of(quiet) <= cores:
+        if task.fits(quiet, cores):
             return quiet, bound, solver
     spots, solver = _on(task, cores), "heuristic"
-    if task.is_exact and task.time_ps(spots) > bound and cores_of(spots) <= cores:
+    if task.is_exact and task.time_ps(spots) > bound and task.fits(spots, cores):
         from hermesc.placement.cp_sat import least_time
 
         found = least_time(task.chains, task.chip, cores, spots, task.counts)
@@ -225,7 +242,7 @@ def _least(task: Task, cores: int) -> tuple[Spots, int, str]:
         bound, solver = max(bound, found.bound), "exact"
     within = SharingRule(busiest_of(task.chains, spots))
     fewer, _, second = _fewest(task, within)
-    if cores_of(fewer) < cores_of(spots) and task.time_ps(fewer) <= task.time_ps(spots):
+    if task.fits(fewer, cores_of(spots) - 1) and task.time_ps(fewer) <= task.time_ps(spots):
         spots, solver = fewer, "exact" if "exact" in (solver, second) else solver
     return spots, bound, solver
 
@@ -239,7 +256,7 @@ def _energy(task: Task) -> Solution:
     for cores in _counts(few, most, _SWEEP if len(task.pieces) <= _MANY else _SWEEP // 4):
         spots, bounds[cores], solver = _least(task, cores)
         tried.append((task.energy_pj(spots), spots, solver))
-    energy, spots, solver = min(tried, key=lambda found: found[0])
+    energy, spots, solver = min(tried, key=lambda t: (not task.fits(t[1], task.cores), t[0]))
     bound = min(_energy_bound(task, bounds), energy / 1000)
     return Solution(spots, solver, "nJ", energy / 1000, bound)
 
@@ -272,8 +289,8 @@ def _fewest(task: Task, rule: SharingRule) -> tuple[Spots, int, str]:
 def _packed(task: Task, rule: SharingRule) -> Spots:
     """The fewest cores that some order of the pieces leads to."""
     orders = ORDERS[:1] if len(task.pieces) > _MANY else ORDERS
-    tried = (pack(task.chains, task.chip, rule, order, task.excluded) for order in orders)
-    return min(tried, key=cores_of, default=())
+    tried = [task.packed(rule, order) for order in orders]
+    return min(tried, key=lambda spots: (not task.fits(spots, task.cores), cores_of(spots)))
 
 
 def _on(task: Task, cores: int) -> Spots:
@@ -281,16 +298,16 @@ def _on(task: Task, cores: int) -> Spots:
     are too few for any."""
     low = task.bound_ps(cores)
     best = _packed(task, SharingRule(low))
-    if cores_of(best) <= cores:
+    if task.fits(best, cores):
         return best
     best = _packed(task, _TIGHT)
-    if cores_of(best) > cores:
+    if not task.fits(best, cores):
         return best
     high = busiest_of(task.chains, best)
     for _ in range(_BISECTIONS if len(task.pieces) <= _MANY else _BISECTIONS // 3):
         middle = (low + high) // 2
         spots = _packed(task, SharingRule(middle))
-        if cores_of(spots) <= cores:
+        if task.fits(spots, cores):
             best, high = spots, min(middle, busiest_of(task.chains, spots))
         else:
             low = middle

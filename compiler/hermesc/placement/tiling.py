@@ -135,12 +135,12 @@ class _Spender:
         works = tuple(
             replace(w, matrix=0, dependences=()) for w in self.works if w.matrix == matrix
         )
-        model = CostModel(self.chip, self.options.chips, works, (cut,))
+        model = CostModel(self.chip, works, (cut,))
         return cut.tiles, model.fills[0], sum(model.spans)
 
     def _times(self, cuts: tuple[Cut, ...]) -> list[int]:
         """The least time of each matrix's tiles, in picoseconds."""
-        model = CostModel(self.chip, self.options.chips, self.works, cuts)
+        model = CostModel(self.chip, self.works, cuts)
         return [self._least(model, matrix) for matrix in range(len(cuts))]
 
     def _least(self, model: CostModel, matrix: int) -> int:

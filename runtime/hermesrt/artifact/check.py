@@ -52,6 +52,7 @@ class _Checker:
         self._steps(manifest)
         self._predicted(manifest)
         self._routes(manifest)
+        self._need(manifest.cut is None or manifest.chips > 1, "it is cut over chips, but has one")
         for spec in manifest.inputs:
             self._input(spec)
         self._labels(manifest)

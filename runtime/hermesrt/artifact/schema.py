@@ -284,6 +284,23 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class ChipCut:
+    """How a model is cut over several chips, and what crosses between them for a sample.
+
+    chosen: `pipeline`, whole layers one after the other; `columns`, a share of every layer's
+        columns on each chip; `anywhere`, where there was room, for neither of the two had enough.
+    asked: whether the user asked for it; otherwise it is the one that crosses less.
+    pipeline_bytes: of the pipeline; None where it does not fit.
+    columns_bytes: of columns; None where they do not fit.
+    """
+
+    chosen: Literal["pipeline", "columns", "anywhere"]
+    asked: bool
+    pipeline_bytes: int | None = limits(0, 2**62)
+    columns_bytes: int | None = limits(0, 2**62)
+
+
+@dataclass(frozen=True, slots=True)
 class LayerDefects:
     """What the known defects cost a layer.
 
@@ -348,6 +365,7 @@ class Manifest:
     classes: what the columns of the first output stand for (of two classes, the sign of a single
         column), if the model tells.
     predicted: an entry for each MVM step, in order; none in files of older compilers.
+    cut: how it is cut over chips; None on one chip, and where a mapping file places all.
     """
 
     name: str
@@ -367,6 +385,7 @@ class Manifest:
     defects: tuple[LayerDefects, ...] = ()
     classes: tuple[int | float | str, ...] = ()
     predicted: tuple[PredictedError, ...] = ()
+    cut: ChipCut | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -709,7 +709,7 @@ class Pcm:
 @dataclass(frozen=True, slots=True)
 class ChipLink:
     """Links between chips, one lane for each core and direction; what the vector unit of one chip
-    sends to another's cores goes over them. One row a type, of which one is used.
+    makes and another's cores take goes over them. One row a type, of which one is used.
 
     type: over a `board` or in one `package`, or `host`: everything goes through the host instead.
     board_gbit_per_s: of a lane.
@@ -852,7 +852,8 @@ class ChipSpec:
 
     @property
     def far_link(self) -> ChipLink | None:
-        """What joins a vector unit and the cores of other chips, if it is not the host."""
+        """What joins a vector unit and the cores of other chips, if it is not the host. Without
+        vector units a result goes to the host even between layers of one chip."""
         link = self.chip_link
         used = link is not None and link.type != "host" and self.vector_unit is not None
         return link if used else None

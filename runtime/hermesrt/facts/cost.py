@@ -7,7 +7,9 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.scaling import extrapolated
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.cost import CAUSES, Bound, Cost
+from hermesrt.facts.cut import cut_facts
 from hermesrt.facts.fact import Fact
+from hermesrt.files.typed import encode
 from hermesrt.units import PS_PER_NS, percent, plural, si
 
 if TYPE_CHECKING:  # commands that show a chip need no torch
@@ -39,6 +41,7 @@ def cost_facts(artifact: Artifact, cost: Cost) -> tuple[Fact, ...]:
             f"their cells; {plural(cost.core_mvms, 'core MVM')} a sample",
             cores,
         ),
+        *cut_facts(artifact),
         *_bounds(artifact, cost),
         *_mvms_alone(cost),
         *_line_buffers(cost),
@@ -170,6 +173,8 @@ def cost_json(artifact: Artifact, cost: Cost) -> dict[str, Any]:
         "assumed_share": cost.assumed_share,
         "extrapolated": extrapolated(artifact.chip) or None,
         "cores_used": len(artifact.cores),
+        "chips_used": len(artifact.chips),
+        "cut": encode(artifact.manifest.cut),
         "utilisation": artifact.utilisation,
         "mvms": cost.core_mvms,
         "line_buffer_values": cost.buffered,

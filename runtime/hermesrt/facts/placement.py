@@ -5,6 +5,7 @@ from typing import Any
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.facts.fact import Fact
+from hermesrt.files.typed import encode
 from hermesrt.interchip import InterchipTransfer, interchip_transfers
 from hermesrt.units import percent
 from hermesrt.workload import Workload
@@ -13,7 +14,7 @@ _LABELS_SHOWN = 4
 
 
 def placement_json(artifact: Artifact, work: Workload) -> dict[str, Any]:
-    """Objective, solver, value, bound and gap; chips, and bytes a sample that cross them."""
+    """Objective, solver, value, bound and gap; chips, their cut, and what a sample lets cross."""
     score, crosses = artifact.manifest.placement, interchip_transfers(work)
     return {
         "objective": score.objective,
@@ -24,6 +25,7 @@ def placement_json(artifact: Artifact, work: Workload) -> dict[str, Any]:
         "gap": score.gap,
         "chips": artifact.manifest.chips,
         "chips_used": len(artifact.chips),
+        "cut": encode(artifact.manifest.cut),
         "crossing_bytes": sum(c.count for c in crosses),
         "interchip_transfers": [
             {"label": c.label, "from": list(c.sources), "to": c.chip, "bytes": c.count}

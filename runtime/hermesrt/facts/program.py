@@ -4,6 +4,7 @@ from collections import Counter
 
 from hermesrt.artifact.schema import Artifact, Score, Unit
 from hermesrt.facts.cost import extrapolation_facts
+from hermesrt.facts.cut import cut_facts
 from hermesrt.facts.errors import error_warnings
 from hermesrt.facts.fact import Fact
 from hermesrt.units import percent, plural, si
@@ -20,6 +21,7 @@ def program_facts(artifact: Artifact, file: str) -> tuple[Fact, ...]:
         _graph(artifact),
         _cores(artifact),
         Fact("Placement", placement_text(manifest.placement)),
+        *cut_facts(artifact),
         Fact("Calibration", f"{manifest.calibration_rows} rows{_clipped(artifact)}"),
         *([_defects(artifact)] if manifest.defects else []),
         *(Fact("Warning", text) for text in error_warnings(artifact)),

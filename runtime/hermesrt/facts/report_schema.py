@@ -108,6 +108,8 @@ _COSTS: Schema = {
     "assumed_share": _table(latency={"type": "number"}, energy={"type": "number"}),
     "extrapolated": {"type": ["string", "null"]},
     "cores_used": _COUNT,
+    "chips_used": _COUNT,
+    "cut": {"type": ["object", "null"]},
     "utilisation": {"type": "number"},
     "mvms": _COUNT,
     "line_buffer_values": _COUNT,

@@ -13,6 +13,7 @@ from hermes_sim.timeline import Ran, Timeline
 from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Bound, Cost, Lane, LayerCost, MvmsAlone, Span
+from hermesrt.interchip import interchip_transfers
 from hermesrt.ops.call import last_uses
 from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import base_name
@@ -28,6 +29,8 @@ from hermesrt.pricing import (
 )
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Workload
+
+NOTHING = Counts()
 
 
 def bounded_cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
@@ -61,7 +64,8 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     last = max((r.done for r in ran), key=lambda track: track.last, default=None)
     latency = last.last if last is not None else 0
     busy, vector = _busy(ran), per_vector(chip, artifact, mode)
-    counts = [count(r.work, vector, chip) for r in ran]
+    crosses = crossing_counts(chip, workload)
+    counts = [count(r.work, vector, chip) + crosses.get(r.work.step.name, NOTHING) for r in ran]
     energy = dynamic_pj(chip, sum(counts, Counts()))
     energy["idle"] = _idle_pj(chip, artifact, ran, latency)
     times, prices = time_kinds(chip), energy_kinds(chip)
@@ -135,12 +139,20 @@ def per_vector(
 
 def _tile(chip: ChipSpec, tile: Tile, mode: Mode, leaving: int) -> Counts:
     rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
-    way: Way = "host_link"
-    if chip.vector_unit is not None and tile.core < chip.cores:
-        way = "transport"
-    elif chip.far_link is not None:
-        way = "chip_link"
+    way: Way = "host_link" if chip.vector_unit is None else "transport"
     return tile_counts(rows, columns, mode, leaving=leaving, way=way)
+
+
+def crossing_counts(chip: ChipSpec, workload: Workload) -> dict[str, Counts]:
+    """What each MVM's input moves between chips that have a vector unit each: over their links, or
+    up to the host and down again. Where the host does what is digital it goes there anyway."""
+    found: dict[str, Counts] = {}
+    several = len(workload.artifact.chips) > 1 and chip.vector_unit is not None
+    for moved in interchip_transfers(workload) if several else ():
+        size = moved.count * workload.samples
+        cross = Counts(chip_link_bytes=size) if chip.far_link else Counts(host_link_bytes=2 * size)
+        found[moved.step] = found.get(moved.step, NOTHING) + cross
+    return found
 
 
 def count(

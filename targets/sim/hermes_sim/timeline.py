@@ -18,8 +18,9 @@ other through the layers.
 A time step of a recurrence waits for the gates of the one before it, and so finds all resources
 idle but at the first; its gates are the digital unit's, or the chip's own for LSTMs, which stands
 between the last LDPUs and their ports.
-On several chips the host does what is digital, over its link; or the vector unit of the first chip
-does, which reaches the ports of the other chips over the chips' links, or over the host link.
+On several chips the host does what is digital, over its link; or the chips' vector units do, each
+where its operands are, one at a time as if they were one. What a chip's cores take that other chips
+made crosses the chips' links, or the host link, and the chip's own transport behind it.
 Tiles that look alike and begin alike share one stream, so a step costs vectors plus tiles.
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
@@ -36,6 +37,7 @@ from hermes_sim.fifo import Feed, Hold, Track, collect, join, loop_of, replayed,
 from hermesrt.artifact.schema import Artifact, Matrix, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Lane
+from hermesrt.interchip import chip_inputs
 from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.window import Places
 from hermesrt.units import to_ps
@@ -139,6 +141,10 @@ class Timeline:
         self._links: dict[tuple[int, int], Track] = {}
         self._digital: Track | None = None
         self._values: dict[str, Track] = {}
+        self._lacks: dict[int, float] = {}  # of the step that runs: of its input, by chip
+        self._lacked: dict[str, dict[int, float]] = {}
+        for taken in chip_inputs(workload) if len(self._artifact.chips) > 1 else ():
+            self._lacked.setdefault(taken.step, {})[taken.chip] = taken.share
         self._paths = {
             (r.matrix, r.copy, r.columns, r.stage): r.cores for r in self._artifact.manifest.routes
         }
@@ -148,6 +154,7 @@ class Timeline:
         if isinstance(work, HostWork):
             ran = self._host(work)
         else:
+            self._lacks = self._lacked.get(work.step.name, {})
             ran = self._recur(work) if work.steps else self._mvm(work)
         self._values[work.step.name] = ran.done
         for _, track in ran.uses:
@@ -221,6 +228,7 @@ class Timeline:
         done = first
         if steps > 1:
             scratch, pattern = Timeline(self._chip, self._workload, self._mode), _Uses()
+            scratch._lacks = self._lacks
             once = scratch._time_step(work, join(split, ()), pattern)
             feeds = [Feed(there, at=np.arange(1, steps))]
             loop = loop_of(once, steps - 1, feeds, [Hold(0, first.last, first, 0)])
@@ -295,14 +303,15 @@ class Timeline:
     ) -> _TileRun:
         core, times = self._cores[tile.core], self._times
         rows, columns = (b - a for a, b in (tile.rows, tile.columns))
-        port = times.port(tile.core)
-        key = (rows, columns, sums and id(sums.source), core.state(arrival.first), port)
+        port = times.port
+        into = times.port_in(self._lacks.get(tile.core // self._chip.cores, 0.0))
+        key = (rows, columns, sums and id(sums.source), core.state(arrival.first), into)
         if key in alike:
             return alike[key]
         count = arrival.count
         port_in = serve(
-            port.cause, port.time(rows), count,
-            [Feed(arrival, port.latency, port.cause)], [*_turn(core.port_in), *core.buffer()],
+            into.cause, into.time(rows), count,
+            [Feed(arrival, into.latency, into.cause)], [*_turn(core.port_in), *core.buffer()],
         )  # fmt: skip
         mvm = times.mvm(self._mode or matrix.mode)
         array = serve("array", mvm, count, [Feed(port_in)], _turn(core.array))
@@ -391,13 +400,24 @@ class _Times:
     def link(self, columns: int) -> int:
         return to_ps(self.chip.link_time.byte_ns * columns)
 
-    def port(self, core: int) -> "_Port":
-        unit, link = self.chip.vector_unit, self.chip.far_link
-        if link is not None and core >= self.chip.cores:
-            return _Port("chip_link", link.byte_ns, to_ps(link.latency_ns))
-        if unit is None or core >= self.chip.cores:
+    @property
+    def port(self) -> "_Port":
+        unit = self.chip.vector_unit
+        if unit is None:
             return _Port("host_link", self.chip.host_link_time.byte_ns, 0)
         return _Port("transport", unit.byte_ns, to_ps(unit.latency_ns))
+
+    def port_in(self, lack: float) -> "_Port":
+        """Of what comes in, that share from other chips; the slower of the two ways sets the
+        pace."""
+        own, link = self.port, self.chip.far_link
+        if self.chip.vector_unit is None or not lack:
+            return own
+        if link is None:
+            byte_ns = max(own.byte_ns, lack * self.chip.host_link_time.byte_ns)
+            return _Port("host_link", byte_ns, own.latency)
+        byte_ns = max(own.byte_ns, lack * link.byte_ns)
+        return _Port("chip_link", byte_ns, own.latency + to_ps(link.latency_ns))
 
 
 @dataclass(frozen=True, slots=True)

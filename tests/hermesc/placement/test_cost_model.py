@@ -39,7 +39,7 @@ def test_mvms_are_beside_each_other_unless_one_is_over_before(chip):
         MatrixWork(0, 5, (Dependence(0, False), Dependence(1, False))),
         MatrixWork(0, 1, (Dependence(2, True),)),
     )  # fmt: skip
-    model = CostModel(chip, 1, works, (cut,))
+    model = CostModel(chip, works, (cut,))
     assert [bin(mask) for mask in model.beside] == ["0b111", "0b111", "0b111", "0b1000"]
 
 

@@ -47,7 +47,7 @@ def task_of(
     """Matrices of one block each."""
     aim = PlaceOptions(**options)  # type: ignore[arg-type]
     cuts = tuple(Cut(equal_parts(h, 1), equal_parts(w, 1), 1, "4-phase") for h, w in shapes)
-    model = CostModel(small_chip(cores), 1, works, cuts)
+    model = CostModel(small_chip(cores), works, cuts)
     chains: list[CascadePieces] = []
     for i, (height, width) in enumerate(shapes):
         items = tuple(aimed(item, aim) for item in model.items(i, 0, 0, 0))

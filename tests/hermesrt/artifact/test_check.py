@@ -75,6 +75,9 @@ def _stolen_error(manifest, tensors):
     manifest["predicted"][0]["mvm"] = "elsewhere"
 
 
+CUT = {"chosen": "columns", "asked": False, "pipeline_bytes": None, "columns_bytes": 1}
+
+
 def _slice(**changes):
     """A matrix that is a slice of a weight whose other slices are not there, or is none."""
     whole = {"of": "w", "fill": "equal", "number": 0, "count": 2, "share": 1.0} | changes
@@ -238,6 +241,9 @@ CASES = {
     "route to no stage": (lambda m, t: _set(m["routes"][0], "stage", 7), "route"),
     "routes lost": (lambda m, t: _set(m, "routes", []), "route"),
     "route twice": (lambda m, t: m["routes"].append(m["routes"][0]), "route"),
+    "cut on one chip": (lambda m, t: _set(m, "cut", CUT), "it is cut over chips, but has one"),
+    "cut of no kind": (lambda m, t: _set(m, "cut", CUT | {"chosen": "x"}), "one of pipeline"),
+    "cut below zero": (lambda m, t: _set(m, "cut", CUT | {"columns_bytes": -1}), "between 0"),
     # types of the manifest
     "unknown key": (lambda m, t: _set(m, "shell", "rm"), "`shell` is not a known key"),
     "missing key": (lambda m, t: m.pop("streams"), "`streams` is missing"),

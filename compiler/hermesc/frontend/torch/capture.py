@@ -3,28 +3,20 @@
 import contextlib
 import copy
 import inspect
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
-from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
-from hermesc.frontend.torch.branches import select_branches
-from hermesc.frontend.torch.expand import expand
-from hermesc.frontend.torch.location import places_in, restore_places
-from hermesc.frontend.torch.loops import unroll_loops
-from hermesc.frontend.torch.packed import longest_sequences, padded_sequences
-from hermesc.frontend.torch.recurrence import whole_recurrences
+from hermesc.frontend.torch.export import export, functional, whole_stacks
+from hermesc.frontend.torch.packed import longest_sequences
 from hermesrt.errors import ModelError
 
 _USER_INPUT = InputKind.USER_INPUT
@@ -94,15 +86,15 @@ def capture(
     _check_kind(model)
     if isinstance(model, ExportedProgram):
         return _captured_before(model, inputs)
-    with _evaluation(model), quiet(), _whole_stacks(), torch.no_grad(), _device_of(model):
+    with _evaluation(model), quiet(), whole_stacks(), torch.no_grad(), _device_of(model):
         arguments = arguments or _by_position(model, inputs)
         with _on_tensors(model, arguments) as results:
             with longest_sequences():
                 inputs, outputs = _run_on_two(model, inputs)
-            exported, seen = _export(model, inputs, dynamic_shapes, arguments)
+            exported, seen = export(model, inputs, dynamic_shapes, arguments)
             if stacked := _without_batch(model, exported, inputs, outputs):
                 inputs, outputs = stacked
-                exported, seen = _export(model, inputs, dynamic_shapes, arguments)
+                exported, seen = export(model, inputs, dynamic_shapes, arguments)
     notes = [*seen, *results[-1].notes(), *_argument_notes(arguments)]
     if stacked:
         notes.append(_STACKED)
@@ -201,12 +193,12 @@ def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Ca
     with quiet(), torch.no_grad():
         try:
             module = program.module(check_guards=False)
-            functional, notes = _functional(program)
+            plain, notes = functional(program)
         except Exception as error:
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(functional, inputs, _run(module, inputs), module, notes=notes)
+        return Capture(plain, inputs, _run(module, inputs), module, notes=notes)
 
 
 def _run_on_two(
@@ -234,90 +226,6 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(leaf.detach().clone() for leaf in read_results(result).tensors)
 
 
-def _export(
-    model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, arguments: Arguments
-) -> tuple[ExportedProgram, tuple[str, ...]]:
-    if shapes is not None and arguments.args is not arguments.tensors:
-        shapes = tuple(arguments.marks(shapes))
-    wanted = symbolic_sizes(model, inputs, shapes)
-    try:
-        with whole_recurrences(), padded_sequences(), _without_shape_cache():
-            exported = torch.export.export(model, inputs, dynamic_shapes=wanted, strict=False)
-        exported, notes = _functional(exported)
-    except GuardOnDataDependentSymNode as error:
-        place = describe(error).rpartition(" (line ")[2].removesuffix(")")
-        raise ModelError(
-            f"the model's control flow depends on the data (line {place}); write it with "
-            "torch.where, or move it out of the model"
-        ) from error
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"torch.export cannot capture the model: {describe(error)}; try "
-            "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
-        ) from error
-    return exported, notes
-
-
-def _functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """The program without control flow, writing in place and operations that no program holds, as
-    far as torch knows how, and notes."""
-    exported, notes = _without_control(exported)
-    writes = _writes_in_place(exported)
-    places = places_in(exported.graph_module) if writes else {}
-    exported, more = expand(exported, writes=writes)
-    restore_places(exported.graph, places)
-    return exported, notes + more
-
-
-def _without_control(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """Loops written out and branches chosen, those within each other too."""
-    notes: dict[str, None] = {}
-    while True:
-        exported, loops = unroll_loops(exported)
-        exported, branches = select_branches(exported)
-        notes |= dict.fromkeys((*loops, *branches))
-        if not loops:
-            return exported, tuple(notes)
-
-
-def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
-    """The user's marks, with the first size of each input symbolic besides."""
-    if shapes is None:
-        marks = tuple({0: Dim.AUTO} if t.dim() else None for t in inputs)
-        kinds = [p.kind for p in inspect.signature(model.forward).parameters.values()]
-        if inspect.Parameter.VAR_POSITIONAL in kinds:  # forward(self, *inputs)
-            named = kinds.index(inspect.Parameter.VAR_POSITIONAL)
-            return (*marks[:named], marks[named:])
-        return marks
-    if not isinstance(shapes, dict | tuple | list):
-        raise ModelError(
-            "dynamic_shapes must be a tuple or dict with an entry for each input, as in "
-            f"torch.export, not {type(shapes).__name__}"
-        )
-    if isinstance(shapes, dict):
-        return {name: _with_batch(marks) for name, marks in shapes.items()}
-    return tuple(_with_batch(marks) for marks in shapes)
-
-
-def _with_batch(marks: Any) -> Any:
-    if marks is None:
-        return {0: Dim.AUTO}
-    return {0: Dim.AUTO} | marks if isinstance(marks, dict) else marks
-
-
-def _writes_in_place(exported: ExportedProgram) -> bool:
-    """Whether the graph needs to be made functional: in-place operations, or nested graphs such as
-    those of torch.no_grad()."""
-    targets = (n.target for n in exported.graph.nodes if n.op == "call_function")
-    return any(
-        isinstance(t, torch._ops.HigherOrderOperator)
-        or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
-        for t in targets
-    )
-
-
 def _device_of(model: nn.Module) -> "contextlib.AbstractContextManager[Any]":
     """Where tensors are made that the model's code does not place: beside its weights, if these
     are shapes alone."""
@@ -336,37 +244,3 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _without_shape_cache() -> contextlib.AbstractContextManager[object]:
-    """Without torch's memory of the shapes that operations make: where sizes are symbols, it costs
-    more than to make them again."""
-    name = "fake_tensor_cache_enabled"
-    if not hasattr(torch._dynamo.config, name):
-        return contextlib.nullcontext()
-    return torch._dynamo.config.patch(name, False)  # type: ignore[no-any-return]
-
-
-@contextlib.contextmanager
-def _whole_stacks() -> Iterator[None]:
-    """Let torch note every line of the user's code that led to a node.
-
-    It keeps only those of functions named `forward`, and so loses the line inside a helper. Where
-    another torch has no such filter, locations are as it gives them.
-    """
-    kept = getattr(TracerBase, "_filter_traceback_frames", None)
-    if kept is None:
-        yield
-        return
-    torchs_own = str(Path(torch.__file__).parent)
-
-    def whole(_: TracerBase, stack: traceback.StackSummary) -> traceback.StackSummary:
-        own = [frame for frame in stack if not frame.filename.startswith(torchs_own)]
-        first = next((i for i, frame in enumerate(own) if frame.name == "forward"), len(own))
-        return traceback.StackSummary.from_list(own[first:])
-
-    setattr(TracerBase, kept.__name__, whole)
-    try:
-        yield
-    finally:
-        setattr(TracerBase, kept.__name__, kept)

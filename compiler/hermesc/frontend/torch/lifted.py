@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
-from hermesc.frontend.torch.capture import symbolic_sizes
+from hermesc.frontend.torch.export import symbolic_sizes
 from hermesc.frontend.torch.recurrence import NAMESPACE, whole_recurrences
 from hermesrt.errors import ModelError
 
