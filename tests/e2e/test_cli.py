@@ -76,13 +76,23 @@ for words in %r:
         main(words)
     except SystemExit as stop:
         assert stop.code == 0, words
-    heavy = {"torch", "networkx"} & set(sys.modules)
+    heavy = %r & set(sys.modules)
     assert not heavy, (words, heavy)
 """
 
 
-def test_help_and_what_only_shows_need_no_torch(folder: Path) -> None:
-    code = CHECK % (list(WITHOUT_TORCH.values()),)
+@pytest.mark.parametrize(
+    ("commands", "heavy"),
+    [
+        (list(WITHOUT_TORCH.values()), {"torch", "networkx"}),
+        ([("run", "net.hermes")], {"torch._dynamo", "sympy", "networkx", "scipy", "jinja2"}),
+    ],
+    ids=["what only shows", "run"],
+)
+def test_a_command_imports_nothing_heavy_that_it_does_not_use(
+    folder: Path, commands: list[tuple[str, ...]], heavy: set[str]
+) -> None:
+    code = CHECK % (commands, heavy)
     run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 

@@ -9,12 +9,12 @@ fast solver packs with several orders of the pieces; the exact one (`hermesc.pla
 starts from what the fast one found.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
+from hermesc.placement.clique import largest_clique
 from hermesc.placement.cost_model import RESOURCES, CostModel, busiest_ps, load_bound_ps
 from hermesc.placement.makespan import makespan_ps
 from hermesc.placement.options import PlaceOptions
@@ -197,15 +197,27 @@ def fewest_bound(task: Task, rule: SharingRule = _TIGHT) -> int:
             window = rule.limit_ps - min(i.head for i in mine) - min(i.tail for i in mine)
             bounds.append(ceil(sum(i.load for i in mine) / max(window, 1)))
     if rule != _TIGHT and len(task.pieces) <= _MANY:
-        bounds.append(_apart(task.pieces, rule))
+        bounds.append(_apart(task, rule))
     return max(*bounds, 0)
 
 
-def _apart(pieces: Sequence[Piece], rule: SharingRule) -> int:
-    """Size of a set of pieces, the busiest first, each of which clashes with all the others."""
+def _apart(task: Task, rule: SharingRule) -> int:
+    """Size of a set of pieces no two of which can share a core: the largest there is, or that of
+    the busiest first where there are many."""
+    rows, columns = task.chip.crossbar.rows, task.chip.crossbar.columns
+    pieces = sorted(task.pieces, key=lambda p: -max((i.load for i in p.items), default=0))
+
+    def apart(one: Piece, other: Piece) -> bool:
+        beside = one.width + other.width <= columns or one.height + other.height <= rows
+        return not beside or rule.clash(one, other)
+
+    if len(pieces) <= _EXACT_MOST:
+        return largest_clique(
+            [sum(apart(p, q) << j for j, q in enumerate(pieces) if q is not p) for p in pieces]
+        )
     chosen: list[Piece] = []
-    for piece in sorted(pieces, key=lambda p: -max((i.load for i in p.items), default=0)):
-        if all(rule.clash(piece, other) for other in chosen):
+    for piece in pieces:
+        if all(apart(piece, other) for other in chosen):
             chosen.append(piece)
     return len(chosen)
 
