@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hermesc.studies.networks.study import study_networks
     from hermesc.studies.programming.study import study_programming
     from hermesc.studies.sweep.study import sweep
+    from hermesc.studies.tune.study import tune
     from hermesc.training.train import train
     from hermesrt.chip.spec import ChipSpec
     from hermesrt.run_report import RunReport
@@ -77,6 +78,7 @@ __all__ = [
     "study_programming",
     "sweep",
     "train",
+    "tune",
     "view",
 ]
 _MODULES = ("kernels", "sklearn", "training")
@@ -88,6 +90,7 @@ _HOMES = {
     "RunReport": "hermesrt.run_report",
     "sweep": "hermesc.studies.sweep.study",
     "train": "hermesc.training.train",
+    "tune": "hermesc.studies.tune.study",
 }
 
 

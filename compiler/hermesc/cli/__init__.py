@@ -81,6 +81,7 @@ _COMMANDS = {
     "study": "hermesc.cli.study:study_command",
     "sweep": "hermesc.cli.sweep:sweep_command",
     "train": "hermesc.cli.train:train_command",
+    "tune": "hermesc.cli.tune:tune_command",
     "view": "hermesc.cli.view:view_command",
 }
 

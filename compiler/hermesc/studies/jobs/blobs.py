@@ -4,7 +4,7 @@ A job names what it needs; where it runs, `held` gives the bytes.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _HELD: dict[str, bytes] = {}  # of this process
 
@@ -22,3 +22,9 @@ def hold(blobs: Mapping[str, bytes]) -> None:
 def held(name: str) -> bytes:
     """The data of that name."""
     return _HELD[name]
+
+
+def release(names: Iterable[str]) -> None:
+    """Let go of data that no further job of this process needs."""
+    for name in names:
+        _HELD.pop(name, None)

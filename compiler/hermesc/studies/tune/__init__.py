@@ -1,0 +1,1 @@
+"""The search of settings that are best for accuracy, energy, time or cores."""
