@@ -5,7 +5,8 @@ feed-forward net, each behind a layer norm and around a residual. Attention has 
 projections (256 features of 128); exp(-|q|^2 / 2) cancels, and exp(-|k|^2 / 2) weighs the values.
 The mean over tokens, without padding, goes to a classifier of two matrices. Departures: queries and
 keys share their projection in all tasks, layers share no weights, features are drawn once, and a
-batch norm stands before the classifier, for means of many tokens hardly differ.
+batch norm stands before the classifier, for means of many tokens hardly differ. Small sizes may take
+a square of pixels for a token.
 Source: Büchel et al., Nature Machine Intelligence 6, 1605 (2024), and its mapping files.
 """
 
@@ -20,6 +21,7 @@ from hermesc.kernels import draw
 
 PADDING = 0
 _CUT = 3.0  # normal draws end there, as published
+_LOCAL = 1.6  # gain of queries and keys that start alike
 _SMALL, _WORDS, _SMOOTH = 0.02, 0.5, 0.5  # deviations of the tables at the start
 
 
@@ -75,6 +77,12 @@ class Attention(nn.Module):
         found: Tensor = self.output(mixed.transpose(1, 2).flatten(-2))
         return found
 
+    def start_local(self) -> None:
+        """Begin with attention to tokens that are like a token itself, as its neighbours are."""
+        with torch.no_grad():
+            self.query.weight.mul_(_LOCAL)
+            self.key.weight.copy_(self.query.weight)
+
     def _split(self, x: Tensor) -> Tensor:
         return torch.unflatten(x, -1, (self._heads, -1)).transpose(1, 2)
 
@@ -98,33 +106,46 @@ class Layer(nn.Module):
         return found
 
 
-class Encoder(nn.Module):
-    """Tokens to one vector.
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a model reads.
 
-    vocabulary: numbers of tokens.
-    length: tokens of an example.
-    padded: whether the token 0 is padding.
+    numbers: of tokens.
+    length: of a sequence.
+    padded: whether the token 0 is padding; else tokens are grey levels of square images.
+    patch: pixels of a side of the square that makes a token of an image.
     """
 
-    def __init__(
-        self, shape: PerformerShape, vocabulary: int, length: int, *, padded: bool, seed: int
-    ) -> None:
+    numbers: int
+    length: int
+    padded: bool
+    patch: int = 1
+
+
+class Encoder(nn.Module):
+    """Tokens to one vector. A patch is the sum of its pixels' vectors, from a table for each."""
+
+    def __init__(self, shape: PerformerShape, tokens: Tokens, seed: int) -> None:
         super().__init__()
-        self._padded = padded
-        self.embedding = nn.Embedding(vocabulary, shape.width)
+        self._padded, self._pixels, length = tokens.padded, tokens.patch**2, tokens.length
+        self.embedding = nn.Embedding(tokens.numbers * self._pixels, shape.width)
         self.position = nn.Parameter(_SMALL * torch.randn(length, shape.width))
         self.layers = nn.ModuleList(Layer(shape, seed + i) for i in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         with torch.no_grad():
-            if padded:
+            if tokens.padded:
                 self.embedding.weight.mul_(_WORDS)
-            else:
-                self.embedding.weight.copy_(_levels(vocabulary, shape.width))
-                self.position.copy_(_places(math.isqrt(length), shape.width))
+                return
+            tables = [_levels(tokens.numbers, shape.width) for _ in range(self._pixels)]
+            self.embedding.weight.copy_(torch.cat(tables) / tokens.patch)
+            self.position.copy_(_places(math.isqrt(length), shape.width))
+            for layer in self.layers:
+                layer.attention.start_local()
 
-    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch width"]:
+    def forward(self, tokens: Int[Tensor, "batch length *pixels"]) -> Float[Tensor, "batch width"]:
         """The mean of the last layer's tokens."""
-        x = self.embedding(tokens) + self.position
+        x = self.embedding(tokens)
+        x = (x if self._pixels == 1 else x.sum(-2)) + self.position
         mask = (tokens != PADDING).to(x.dtype).unsqueeze(-1) if self._padded else None
         for layer in self.layers:
             x = layer(x, mask)
@@ -137,25 +158,18 @@ class Encoder(nn.Module):
 class Performer(nn.Module):
     """Class scores of one sequence."""
 
-    def __init__(
-        self,
-        shape: PerformerShape,
-        vocabulary: int,
-        length: int,
-        classes: int,
-        *,
-        padded: bool,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, shape: PerformerShape, tokens: Tokens, classes: int, seed: int = 0) -> None:
         super().__init__()
-        self.encoder = Encoder(shape, vocabulary, length, padded=padded, seed=seed)
+        self.encoder = Encoder(shape, tokens, seed)
         self.standard = nn.BatchNorm1d(shape.width)
         self.hidden, self.head = (
             nn.Linear(shape.width, shape.hidden),
             nn.Linear(shape.hidden, classes),
         )
 
-    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch classes"]:
+    def forward(
+        self, tokens: Int[Tensor, "batch length *pixels"]
+    ) -> Float[Tensor, "batch classes"]:
         """Scores."""
         pooled = self.standard(self.encoder(tokens))
         scores: Tensor = self.head(self.hidden(pooled).relu())
@@ -165,18 +179,9 @@ class Performer(nn.Module):
 class PairPerformer(nn.Module):
     """Class scores of two sequences that one encoder reads; what differs tells."""
 
-    def __init__(
-        self,
-        shape: PerformerShape,
-        vocabulary: int,
-        length: int,
-        classes: int,
-        *,
-        padded: bool,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, shape: PerformerShape, tokens: Tokens, classes: int, seed: int = 0) -> None:
         super().__init__()
-        self.encoder = Encoder(shape, vocabulary, length, padded=padded, seed=seed)
+        self.encoder = Encoder(shape, tokens, seed)
         self.standard = nn.BatchNorm1d(shape.width)
         self.hidden = nn.Linear(2 * shape.width, shape.hidden)
         self.head = nn.Linear(shape.hidden, classes)
