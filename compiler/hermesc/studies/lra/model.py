@@ -5,8 +5,8 @@ feed-forward net, each behind a layer norm and around a residual. Attention has 
 projections (256 features of 128); exp(-|q|^2 / 2) cancels, and exp(-|k|^2 / 2) weighs the values.
 The mean over tokens, without padding, goes to a classifier of two matrices. Departures: queries and
 keys share their projection in all tasks, layers share no weights, features are drawn once, and a
-batch norm stands before the classifier, for means of many tokens hardly differ. Small sizes may take
-a square of pixels for a token.
+batch norm stands before the classifier, for means of many tokens hardly differ. Small sizes may
+take a square of pixels for a token.
 Source: Büchel et al., Nature Machine Intelligence 6, 1605 (2024), and its mapping files.
 """
 
@@ -21,7 +21,7 @@ from hermesc.kernels import draw
 
 PADDING = 0
 _CUT = 3.0  # normal draws end there, as published
-_LOCAL = 1.6  # gain of queries and keys that start alike
+_LOCAL, _UNLIKE = 1.6, 0.1  # gain of queries, and of what keys differ by, where attention is local
 _SMALL, _WORDS, _SMOOTH = 0.02, 0.5, 0.5  # deviations of the tables at the start
 
 
@@ -81,7 +81,7 @@ class Attention(nn.Module):
         """Begin with attention to tokens that are like a token itself, as its neighbours are."""
         with torch.no_grad():
             self.query.weight.mul_(_LOCAL)
-            self.key.weight.copy_(self.query.weight)
+            self.key.weight.mul_(_UNLIKE).add_(self.query.weight)
 
     def _split(self, x: Tensor) -> Tensor:
         return torch.unflatten(x, -1, (self._heads, -1)).transpose(1, 2)
