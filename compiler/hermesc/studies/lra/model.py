@@ -22,7 +22,8 @@ from hermesc.kernels import draw
 PADDING = 0
 _CUT = 3.0  # normal draws end there, as published
 _LOCAL, _UNLIKE = 1.6, 0.1  # gain of queries, and of what keys differ by, where attention is local
-_SMALL, _WORDS, _SMOOTH = 0.02, 0.5, 0.5  # deviations of the tables at the start
+_SMALL, _WORDS = 0.02, 0.5  # deviations of the tables at the start
+_PLACES = 2.0  # waves of an image's places, beside grey levels of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +198,10 @@ class PairPerformer(nn.Module):
 
 
 def _levels(levels: int, width: int) -> Tensor:
-    """Vectors of grey levels that start as smooth functions of the level."""
-    level = torch.linspace(-2, 2, levels)[:, None]
+    """Vectors of grey levels that start as smooth functions of the level; that of black is 0."""
+    level = torch.linspace(0, 1, levels)[:, None]
     straight, bent = torch.randn(2, 1, width)
-    return _SMOOTH * (straight * level + bent * (level.abs() - 1))
+    return straight * level + bent * (math.pi * level).sin()
 
 
 def _places(side: int, width: int) -> Tensor:
@@ -211,4 +212,4 @@ def _places(side: int, width: int) -> Tensor:
     waves = torch.cat([phase.sin(), phase.cos()], -1)
     down = waves[:, None].expand(side, side, -1)
     across = waves[None].expand(side, side, -1)
-    return _SMOOTH * torch.cat([down, across], -1).flatten(0, 1)
+    return _PLACES * torch.cat([down, across], -1).flatten(0, 1)

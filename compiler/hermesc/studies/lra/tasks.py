@@ -103,7 +103,7 @@ ARENA: Mapping[Task, Arena] = {
         LEVELS, 10, False, 1, PerformerShape(), 46.11, 46.04, (1, 2),
         {
             "tiny": Size(16, 96, 32, 1, 64, patch=2),
-            "small": Size(64, 4000, 500, 10, 8000, patch=4),
+            "small": Size(64, 4000, 500, 8, 4000, patch=4),
             "public": Size(1024, 50_000, 10_000, 50, 500_000),
         },
     ),
@@ -111,7 +111,7 @@ ARENA: Mapping[Task, Arena] = {
         LEVELS, 2, False, 1, PerformerShape(1, 128, 8, hidden=256), 70.74, 72.19, (1, 8),
         {
             "tiny": Size(25, 96, 32, 1, 64, patch=2),
-            "small": Size(64, 24_000, 500, 1, 6000, patch=2),
+            "small": Size(16, 24_000, 500, 4, 8000, 64, 1e-3, patch=4),
             "public": Size(1024, 160_000, 20_000, 20, 640_000),
         },
     ),
