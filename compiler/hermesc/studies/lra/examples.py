@@ -20,9 +20,18 @@ from hermesc.kernels.options import import_optional
 from hermesc.studies.lra.files import Bytes, Rows, read_rows
 from hermesc.studies.lra.listops import listops
 from hermesc.studies.lra.pathfinder import pathfinder
-from hermesc.studies.lra.tasks import ARENA, LISTOPS, PATHFINDER, Size, SizeName, Task
+from hermesc.studies.lra.tasks import (
+    ARENA,
+    LEVELS,
+    LISTOPS,
+    PATHFINDER,
+    Size,
+    SizeName,
+    Task,
+)
 from hermesc.training.data import TrainingData
 from hermesrt.errors import InputError
+from hermesrt.units import plural
 
 INPUTS = (("tokens",), ("first", "second"))  # names of a model's arguments, of one and two inputs
 _GOOD = ["good", "great", "fine", "lovely", "moving", "clever", "superb", "funny"]
@@ -72,6 +81,12 @@ class Examples:
         return int(next(iter(self.learned.inputs.values())).shape[1])
 
     @property
+    def patch(self) -> int:
+        """Pixels of a side of a token."""
+        shape = next(iter(self.learned.inputs.values())).shape
+        return math.isqrt(shape[2]) if len(shape) == 3 else 1
+
+    @property
     def digest(self) -> str:
         """SHA-256 of all of them."""
         return self.learned.sha256 + self.tested.sha256
@@ -89,8 +104,14 @@ def examples(task: Task, size: SizeName, folder: Path | None, seed: int = 0) -> 
         return _generated(f"generated, up to {LISTOPS[size].longest - 1} tokens", *lists, wanted)
     if task == "pathfinder" and not public:
         limits = PATHFINDER[size]
-        name = f"generated, {limits.dashes} dashes, {limits.distractors} distractors"
-        return _generated(name, *pathfinder(wanted.train + wanted.test, limits, seed), wanted)
+        name = (
+            f"generated, {limits.side}x{limits.side}, {limits.dashes} dashes, "
+            f"{plural(limits.distractors, 'distractor')}"
+        )
+        pixels, labels = pathfinder(wanted.train + wanted.test, limits, seed)
+        images = _shrunk(torch.from_numpy(pixels), wanted)
+        inputs, classes = (_patches(images, wanted),), torch.from_numpy(labels)
+        return _parts(name, inputs, classes, wanted.train)
     if folder is not None:
         return _chosen(task, read_rows(task, folder, wanted.length), wanted, seed)
     if size == "public":
@@ -102,8 +123,8 @@ def examples(task: Task, size: SizeName, folder: Path | None, seed: int = 0) -> 
 def _generated(
     name: str, tokens: NDArray[np.uint8], labels: NDArray[np.int64], size: Size
 ) -> Examples:
-    inputs = (torch.from_numpy(tokens.astype(np.int64)),)
-    return _parts(name, inputs, torch.from_numpy(labels), size.train)
+    rows = torch.from_numpy(tokens.astype(np.int64))
+    return _parts(name, (rows,), torch.from_numpy(labels), size.train)
 
 
 def _chosen(task: Task, rows: Rows, size: Size, seed: int) -> Examples:
@@ -111,13 +132,16 @@ def _chosen(task: Task, rows: Rows, size: Size, seed: int) -> Examples:
     draw, first = np.random.default_rng(seed), len(rows.labels) - rows.tested
     learned = draw.permutation(first)[: size.train]
     order = [*learned, *(first + draw.permutation(rows.tested)[: size.test])]
-    turn = _pixels if task == "images" or task == "pathfinder" else _padded
-    inputs = tuple(turn([part[i] for i in order], size.length) for part in rows.inputs)
-    labels = torch.from_numpy(rows.labels[order])
+    labels, count = torch.from_numpy(rows.labels[order]), len(learned)
+    if ARENA[task].padded:
+        inputs = tuple(_padded([part[i] for i in order], size.length) for part in rows.inputs)
+        return _parts(rows.name, inputs, labels, count)
+    pixels = _shrunk(torch.from_numpy(np.stack([rows.inputs[0][i] for i in order])), size)
     if task == "images" and rows.name != _DIGITS:
-        inputs, labels = _mirrored(inputs[0], labels, len(learned))
-        return _parts(rows.name, inputs, labels, 2 * len(learned))
-    return _parts(rows.name, inputs, labels, len(learned))
+        pixels = torch.cat([pixels[:count], pixels[:count].flip(-1), pixels[count:]])
+        labels = torch.cat([labels[:count], labels])
+        return _parts(f"{rows.name}, mirrored too", (_patches(pixels, size),), labels, 2 * count)
+    return _parts(rows.name, (_patches(pixels, size),), labels, count)
 
 
 def _parts(name: str, inputs: tuple[Tensor, ...], labels: Tensor, learned: int) -> Examples:
@@ -134,26 +158,32 @@ def _padded(rows: Sequence[Bytes], length: int) -> Tensor:
     return found
 
 
-def _pixels(rows: Sequence[Bytes], length: int) -> Tensor:
-    """Square images, larger ones as means of squares of pixels."""
-    whole = torch.from_numpy(np.stack(rows))
-    side, wanted = math.isqrt(whole.shape[1]), math.isqrt(length)
-    if side * side != whole.shape[1]:
-        raise InputError(f"images have {whole.shape[1]} pixels; they must be square")
+def _shrunk(rows: Tensor, size: Size) -> Tensor:
+    """Square images [images, side, side], larger ones than wanted as means of squares of pixels.
+
+    Raises: InputError for images that are not square, or do not shrink to that size.
+    """
+    side, wanted = math.isqrt(rows.shape[1]), math.isqrt(size.length) * size.patch
+    if side * side != rows.shape[1]:
+        raise InputError(f"images have {rows.shape[1]} pixels; they must be square")
+    images = rows.unflatten(1, (side, side)).long()
     if side <= wanted:
-        return whole.long()
+        return images
     if side % wanted:
         raise InputError(f"images of {side} pixels a side do not shrink to {wanted}")
-    squares = whole.float().unflatten(1, (1, side, side))
-    return nn.functional.avg_pool2d(squares, side // wanted).round().long().flatten(1)
+    return nn.functional.avg_pool2d(images[:, None].float(), side // wanted)[:, 0].round().long()
 
 
-def _mirrored(pixels: Tensor, labels: Tensor, learned: int) -> tuple[tuple[Tensor], Tensor]:
-    """Training images twice, once mirrored."""
-    side = math.isqrt(pixels.shape[1])
-    other = pixels[:learned].unflatten(1, (side, side)).flip(-1).flatten(1)
-    parts = (pixels[:learned], other, pixels[learned:])
-    return (torch.cat(parts),), torch.cat([labels[:learned], labels])
+def _patches(images: Tensor, size: Size) -> Tensor:
+    """Grey levels as tokens; of squares of pixels, in a table for each of their places."""
+    side = images.shape[1]
+    patch = max(1, side // math.isqrt(size.length))
+    if patch == 1:
+        return images.flatten(1)
+    count = side // patch
+    squares = images.unflatten(2, (count, patch)).unflatten(1, (count, patch))
+    found = squares.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
+    return found + LEVELS * torch.arange(patch**2)
 
 
 def _reviews(size: Size, seed: int) -> Rows:

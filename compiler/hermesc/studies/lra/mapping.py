@@ -80,20 +80,21 @@ def mapped(task: Task, size: SizeName, chip: ChipSpec, mode: Mode) -> Iterator[M
     if arena.cores[1] > _FEW:
         placements += (("spread", arena.cores[1]),)
     for placement, published in placements:
-        yield _line(task, arena.sizes[size].length, placement, published, chip, mode)
+        yield _line(task, size, placement, published, chip, mode)
 
 
 def _line(
-    task: Task, length: int, placement: Placement, published: int, chip: ChipSpec, mode: Mode
+    task: Task, size: SizeName, placement: Placement, published: int, chip: ChipSpec, mode: Mode
 ) -> MappingLine:
-    names = INPUTS[ARENA[task].inputs - 1]
+    length, patch = ARENA[task].sizes[size].length, ARENA[task].sizes[size].patch
+    shape = (2, length) if patch == 1 else (2, length, patch**2)
     draw = torch.Generator().manual_seed(0)
     inputs = {
-        name: torch.randint(1, ARENA[task].vocabulary, (2, length), generator=draw)
-        for name in names
+        name: torch.randint(1, ARENA[task].vocabulary, shape, generator=draw)
+        for name in INPUTS[ARENA[task].inputs - 1]
     }
     program = hermesc.compile(
-        network(task, length, 0).eval(), inputs, chip=chip,
+        network(task, length, patch, 0).eval(), inputs, chip=chip,
         options=parse_options(_SETTINGS[placement]), name=task,
     )  # fmt: skip
     workload = program.workload()

@@ -5,7 +5,8 @@ feed-forward net, each behind a layer norm and around a residual. Attention has 
 projections (256 features of 128); exp(-|q|^2 / 2) cancels, and exp(-|k|^2 / 2) weighs the values.
 The mean over tokens, without padding, goes to a classifier of two matrices. Departures: queries and
 keys share their projection in all tasks, layers share no weights, features are drawn once, and a
-batch norm stands before the classifier, for means of many tokens hardly differ.
+batch norm stands before the classifier, for means of many tokens hardly differ. Small sizes may
+take a square of pixels for a token.
 Source: Büchel et al., Nature Machine Intelligence 6, 1605 (2024), and its mapping files.
 """
 
@@ -20,7 +21,9 @@ from hermesc.kernels import draw
 
 PADDING = 0
 _CUT = 3.0  # normal draws end there, as published
-_SMALL, _WORDS, _SMOOTH = 0.02, 0.5, 0.5  # deviations of the tables at the start
+_LOCAL, _UNLIKE = 1.6, 0.1  # gain of queries, and of what keys differ by, where attention is local
+_SMALL, _WORDS = 0.02, 0.5  # deviations of the tables at the start
+_PLACES = 2.0  # waves of an image's places, beside grey levels of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ class Attention(nn.Module):
         found: Tensor = self.output(mixed.transpose(1, 2).flatten(-2))
         return found
 
+    def start_local(self) -> None:
+        """Begin with attention to tokens that are like a token itself, as its neighbours are."""
+        with torch.no_grad():
+            self.query.weight.mul_(_LOCAL)
+            self.key.weight.mul_(_UNLIKE).add_(self.query.weight)
+
     def _split(self, x: Tensor) -> Tensor:
         return torch.unflatten(x, -1, (self._heads, -1)).transpose(1, 2)
 
@@ -98,33 +107,46 @@ class Layer(nn.Module):
         return found
 
 
-class Encoder(nn.Module):
-    """Tokens to one vector.
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a model reads.
 
-    vocabulary: numbers of tokens.
-    length: tokens of an example.
-    padded: whether the token 0 is padding.
+    numbers: of tokens.
+    length: of a sequence.
+    padded: whether the token 0 is padding; else tokens are grey levels of square images.
+    patch: pixels of a side of the square that makes a token of an image.
     """
 
-    def __init__(
-        self, shape: PerformerShape, vocabulary: int, length: int, *, padded: bool, seed: int
-    ) -> None:
+    numbers: int
+    length: int
+    padded: bool
+    patch: int = 1
+
+
+class Encoder(nn.Module):
+    """Tokens to one vector. A patch is the sum of its pixels' vectors, from a table for each."""
+
+    def __init__(self, shape: PerformerShape, tokens: Tokens, seed: int) -> None:
         super().__init__()
-        self._padded = padded
-        self.embedding = nn.Embedding(vocabulary, shape.width)
+        self._padded, self._pixels, length = tokens.padded, tokens.patch**2, tokens.length
+        self.embedding = nn.Embedding(tokens.numbers * self._pixels, shape.width)
         self.position = nn.Parameter(_SMALL * torch.randn(length, shape.width))
         self.layers = nn.ModuleList(Layer(shape, seed + i) for i in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         with torch.no_grad():
-            if padded:
+            if tokens.padded:
                 self.embedding.weight.mul_(_WORDS)
-            else:
-                self.embedding.weight.copy_(_levels(vocabulary, shape.width))
-                self.position.copy_(_places(math.isqrt(length), shape.width))
+                return
+            tables = [_levels(tokens.numbers, shape.width) for _ in range(self._pixels)]
+            self.embedding.weight.copy_(torch.cat(tables) / tokens.patch)
+            self.position.copy_(_places(math.isqrt(length), shape.width))
+            for layer in self.layers:
+                layer.attention.start_local()
 
-    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch width"]:
+    def forward(self, tokens: Int[Tensor, "batch length *pixels"]) -> Float[Tensor, "batch width"]:
         """The mean of the last layer's tokens."""
-        x = self.embedding(tokens) + self.position
+        x = self.embedding(tokens)
+        x = (x if self._pixels == 1 else x.sum(-2)) + self.position
         mask = (tokens != PADDING).to(x.dtype).unsqueeze(-1) if self._padded else None
         for layer in self.layers:
             x = layer(x, mask)
@@ -137,25 +159,18 @@ class Encoder(nn.Module):
 class Performer(nn.Module):
     """Class scores of one sequence."""
 
-    def __init__(
-        self,
-        shape: PerformerShape,
-        vocabulary: int,
-        length: int,
-        classes: int,
-        *,
-        padded: bool,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, shape: PerformerShape, tokens: Tokens, classes: int, seed: int = 0) -> None:
         super().__init__()
-        self.encoder = Encoder(shape, vocabulary, length, padded=padded, seed=seed)
+        self.encoder = Encoder(shape, tokens, seed)
         self.standard = nn.BatchNorm1d(shape.width)
         self.hidden, self.head = (
             nn.Linear(shape.width, shape.hidden),
             nn.Linear(shape.hidden, classes),
         )
 
-    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch classes"]:
+    def forward(
+        self, tokens: Int[Tensor, "batch length *pixels"]
+    ) -> Float[Tensor, "batch classes"]:
         """Scores."""
         pooled = self.standard(self.encoder(tokens))
         scores: Tensor = self.head(self.hidden(pooled).relu())
@@ -165,18 +180,9 @@ class Performer(nn.Module):
 class PairPerformer(nn.Module):
     """Class scores of two sequences that one encoder reads; what differs tells."""
 
-    def __init__(
-        self,
-        shape: PerformerShape,
-        vocabulary: int,
-        length: int,
-        classes: int,
-        *,
-        padded: bool,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, shape: PerformerShape, tokens: Tokens, classes: int, seed: int = 0) -> None:
         super().__init__()
-        self.encoder = Encoder(shape, vocabulary, length, padded=padded, seed=seed)
+        self.encoder = Encoder(shape, tokens, seed)
         self.standard = nn.BatchNorm1d(shape.width)
         self.hidden = nn.Linear(2 * shape.width, shape.hidden)
         self.head = nn.Linear(shape.hidden, classes)
@@ -192,10 +198,10 @@ class PairPerformer(nn.Module):
 
 
 def _levels(levels: int, width: int) -> Tensor:
-    """Vectors of grey levels that start as smooth functions of the level."""
-    level = torch.linspace(-2, 2, levels)[:, None]
+    """Vectors of grey levels that start as smooth functions of the level; that of black is 0."""
+    level = torch.linspace(0, 1, levels)[:, None]
     straight, bent = torch.randn(2, 1, width)
-    return _SMOOTH * (straight * level + bent * (level.abs() - 1))
+    return straight * level + bent * (math.pi * level).sin()
 
 
 def _places(side: int, width: int) -> Tensor:
@@ -206,4 +212,4 @@ def _places(side: int, width: int) -> Tensor:
     waves = torch.cat([phase.sin(), phase.cos()], -1)
     down = waves[:, None].expand(side, side, -1)
     across = waves[None].expand(side, side, -1)
-    return _SMOOTH * torch.cat([down, across], -1).flatten(0, 1)
+    return _PLACES * torch.cat([down, across], -1).flatten(0, 1)

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from hermesc.studies.jobs.result_cache import software
 from hermesc.studies.jobs.runner import JobKind
 from hermesc.studies.lra.examples import Examples, examples
 from hermesc.studies.lra.model import PairPerformer, Performer
-from hermesc.studies.lra.tasks import ARENA, SizeName, Task
+from hermesc.studies.lra.tasks import ARENA, TASKS, SizeName, Task
 from hermesc.training import FitOptions, harden, learned_ranges, set_chip
 from hermesc.training.fit import fit, outputs_of
 from hermesrt.errors import InputError
@@ -65,13 +66,18 @@ class Source:
 
         Raises: InputError where they are not those that the study was started with.
         """
-        found = examples(self.task, self.size, self.data)
+        found = _examples(self.task, self.size, self.data)
         if self.digest and found.digest != self.digest:
             raise InputError(
                 f"{self.data}: other examples of {self.task} than where the study was started; "
                 "give all machines the same files"
             )
         return found
+
+
+@lru_cache(maxsize=len(TASKS))
+def _examples(task: Task, size: SizeName, data: Path | None) -> Examples:
+    return examples(task, size, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +151,10 @@ class ChipJob:
 
 
 def options_of(task: Task, size: SizeName, seed: int, *, tuned: bool) -> FitOptions:
-    """Of the loop in FP32, or for the chip."""
+    """Of the loop in FP32, or for the chip: passes over the examples or over some of them."""
     found = ARENA[task].sizes[size]
     return FitOptions(
-        epochs=found.tuned if tuned else found.epochs,
+        epochs=max(1, found.tuned // found.train) if tuned else found.epochs,
         batch=found.batch,
         learning_rate=found.rate * (_TUNED_RATE if tuned else 1.0),
         seed=seed,
@@ -157,23 +163,23 @@ def options_of(task: Task, size: SizeName, seed: int, *, tuned: bool) -> FitOpti
     )
 
 
-def network(task: Task, length: int, seed: int) -> nn.Module:
+def network(task: Task, length: int, patch: int, seed: int) -> nn.Module:
     """A task's model with drawn weights."""
     arena = ARENA[task]
     kind = Performer if arena.inputs == 1 else PairPerformer
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return kind(
-            arena.shape, arena.vocabulary, length, arena.classes, padded=arena.padded, seed=seed
-        )
+        return kind(arena.shape, arena.tokens(length, patch), arena.classes, seed)
 
 
 def train(job: TrainingJob) -> Trained:
     """Train, or go on with it."""
     start, data = time.perf_counter(), job.source.read()
-    model = network(job.source.task, data.length, job.seed)
+    model, learned = network(job.source.task, data.length, data.patch, job.seed), data.learned
     if job.weights:
         model.load_state_dict(_state(trained_of(held(job.weights))))
+        tuned = ARENA[job.source.task].sizes[job.source.size].tuned
+        learned = learned.take(torch.arange(min(tuned, learned.count)))
     some = data.learned.take(torch.arange(_CALIBRATED))
     hardened = harden(
         model, dict(data.learned.take(torch.arange(4)).inputs), chip=job.setup.chip,
@@ -182,7 +188,7 @@ def train(job: TrainingJob) -> Trained:
     kept = job.kept / f"{_name(job)}.checkpoint"
     kept.parent.mkdir(parents=True, exist_ok=True)
     watched = data.tested.take(torch.arange(min(_TESTED_ROWS, data.tested.count)))
-    progress = fit(hardened, data.learned, watched, job.options, kept)
+    progress = fit(hardened, learned, watched, job.options, kept)
     set_chip(hardened, active=False)
     with torch.no_grad():
         accuracy = data.tested.score(outputs_of(hardened.eval(), data.tested, _BLOCK))
@@ -202,7 +208,7 @@ def remove_checkpoint(job: TrainingJob) -> None:
 def on_chips(job: ChipJob) -> tuple[float, ...]:
     """The accuracy on each chip, per cent."""
     data, trained = job.source.read(), trained_of(held(job.weights))
-    model = network(job.source.task, data.length, 0)
+    model = network(job.source.task, data.length, data.patch, 0)
     model.load_state_dict(_state(trained))
     some = data.learned.take(torch.arange(_CALIBRATED))
     options = scoped(job.setup.options, job.scope)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hermesc.studies.lra.mapping import MappingLine
-from hermesc.studies.lra.tasks import ARENA, SizeName, Task
+from hermesc.studies.lra.tasks import ARENA, LEVELS, SizeName, Task
 from hermesc.studies.statistics import Spread, mean, spread
 from hermesrt.report.text.terminal import facts, table
 from hermesrt.units import percent, plural
@@ -47,8 +47,10 @@ class AccuracyLine:
     task: of the arena.
     data: where the examples are from.
     length: tokens of a sequence.
+    patch: pixels of a side of a token of an image.
     learned, tested: examples.
-    epochs: in FP32 and for the chip.
+    epochs: in FP32.
+    tuned: examples seen while it learned for the chip.
     chance: of the commonest class of the test.
     fp, aware, attention, plain, chip: as in `SeedScores`.
     published_fp, published_aware: of the public code, at the benchmark's size.
@@ -58,9 +60,11 @@ class AccuracyLine:
     task: Task
     data: str
     length: int
+    patch: int
     learned: int
     tested: int
-    epochs: tuple[int, int]
+    epochs: int
+    tuned: int
     chance: float
     fp: Spread
     aware: Spread
@@ -153,16 +157,18 @@ def accuracy_text(study: LraStudy) -> str:
 
 
 def _sizes(lines: Sequence[AccuracyLine]) -> str:
-    columns = ["task", "examples", "tokens", "to learn", "to test", "epochs", "for the chip",
-               "benchmark's tokens", "benchmark's examples"]  # fmt: skip
+    columns = ["task", "examples", "tokens", "a token", "to learn", "to test", "epochs",
+               "for the chip", "benchmark's tokens", "benchmark's examples"]  # fmt: skip
     rows = []
     for line in lines:
-        public = ARENA[line.task].sizes["public"]
+        arena, public = ARENA[line.task], ARENA[line.task].sizes["public"]
+        pixels = f"{line.patch}x{line.patch} pixels" if line.patch > 1 else "a pixel"
+        unit = "a byte" if arena.vocabulary == LEVELS else "a word"
         rows.append(
             [
-                line.task, line.data, f"{line.length:,}", f"{line.learned:,}", f"{line.tested:,}",
-                str(line.epochs[0]), str(line.epochs[1]), f"{public.length:,}",
-                f"{public.train:,}",
+                line.task, line.data, f"{line.length:,}", unit if arena.padded else pixels,
+                f"{line.learned:,}", f"{line.tested:,}", str(line.epochs), f"{line.tuned:,}",
+                f"{public.length:,}", f"{public.train:,}",
             ]
         )  # fmt: skip
     return table(columns, rows)

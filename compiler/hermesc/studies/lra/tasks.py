@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from hermesc.studies.lra.listops import VOCABULARY, ListOpsLimits
-from hermesc.studies.lra.model import PerformerShape
+from hermesc.studies.lra.model import PerformerShape, Tokens
 from hermesc.studies.lra.pathfinder import PathfinderLimits
 
 Task = Literal["listops", "text", "retrieval", "images", "pathfinder"]
 SizeName = Literal["tiny", "small", "public"]
+LEVELS = 256  # of grey, and of a byte
 TASKS: tuple[Task, ...] = get_args(Task)
 SIZES: tuple[SizeName, ...] = get_args(SizeName)
 
@@ -25,12 +26,13 @@ SIZES: tuple[SizeName, ...] = get_args(SizeName)
 class Size:
     """How large a task is, and how long it trains.
 
-    length: tokens of an example, at most.
+    length: tokens of a sequence, at most.
     train, test: examples.
     epochs: in FP32.
-    tuned: epochs for the chip.
+    tuned: examples that it sees while it learns for the chip.
     batch: examples of a step.
     rate: largest learning rate in FP32.
+    patch: pixels of a side of the square that makes a token of an image.
     """
 
     length: int
@@ -40,6 +42,7 @@ class Size:
     tuned: int
     batch: int = 32
     rate: float = 2e-3
+    patch: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +69,50 @@ class Arena:
     cores: tuple[int, int]
     sizes: Mapping[SizeName, Size]
 
+    def tokens(self, length: int, patch: int) -> Tokens:
+        """What its model reads."""
+        return Tokens(self.vocabulary, length, self.padded, patch)
+
 
 ARENA: Mapping[Task, Arena] = {
     "listops": Arena(
         len(VOCABULARY) + 1, 10, True, 1, PerformerShape(), 37.50, 38.85, (1, 2),
         {
-            "tiny": Size(24, 96, 32, 1, 1),
-            "small": Size(64, 20_000, 1000, 2, 1, 64),
-            "public": Size(2000, 96_000, 2000, 10, 2),
+            "tiny": Size(24, 96, 32, 1, 64),
+            "small": Size(64, 12_000, 500, 1, 4000),
+            "public": Size(2000, 96_000, 2000, 10, 192_000),
         },
     ),
     "text": Arena(
-        256, 2, True, 1, PerformerShape(), 66.21, 65.58, (1, 2),
+        LEVELS, 2, True, 1, PerformerShape(), 66.21, 65.58, (1, 2),
         {
-            "tiny": Size(48, 96, 32, 1, 1),
-            "small": Size(1024, 8000, 500, 1, 1, 16),
-            "public": Size(4000, 25_000, 25_000, 20, 4),
+            "tiny": Size(48, 96, 32, 1, 64),
+            "small": Size(1024, 4000, 300, 1, 800, 16),
+            "public": Size(4000, 25_000, 25_000, 20, 100_000),
         },
     ),
     "retrieval": Arena(
-        256, 2, True, 2, PerformerShape(feed=64, hidden=512), 77.86, 78.34, (1, 8),
+        LEVELS, 2, True, 2, PerformerShape(feed=64, hidden=512), 77.86, 78.34, (1, 8),
         {
-            "tiny": Size(48, 96, 32, 1, 1),
-            "small": Size(128, 6000, 500, 1, 1),
-            "public": Size(4000, 147_086, 17_437, 5, 1),
+            "tiny": Size(48, 96, 32, 1, 64),
+            "small": Size(128, 4000, 300, 1, 1000),
+            "public": Size(4000, 147_086, 17_437, 5, 147_086),
         },
     ),
     "images": Arena(
-        256, 10, False, 1, PerformerShape(), 46.11, 46.04, (1, 2),
+        LEVELS, 10, False, 1, PerformerShape(), 46.11, 46.04, (1, 2),
         {
-            "tiny": Size(64, 96, 32, 1, 1),
-            "small": Size(256, 4000, 500, 10, 2),
-            "public": Size(1024, 50_000, 10_000, 50, 10),
+            "tiny": Size(16, 96, 32, 1, 64, patch=2),
+            "small": Size(64, 4000, 500, 8, 4000, patch=4),
+            "public": Size(1024, 50_000, 10_000, 50, 500_000),
         },
     ),
     "pathfinder": Arena(
-        256, 2, False, 1, PerformerShape(1, 128, 8, hidden=256), 70.74, 72.19, (1, 8),
+        LEVELS, 2, False, 1, PerformerShape(1, 128, 8, hidden=256), 70.74, 72.19, (1, 8),
         {
-            "tiny": Size(100, 96, 32, 1, 1),
-            "small": Size(256, 12_000, 500, 2, 1),
-            "public": Size(1024, 160_000, 20_000, 20, 4),
+            "tiny": Size(25, 96, 32, 1, 64, patch=2),
+            "small": Size(16, 24_000, 500, 4, 8000, 64, 1e-3, patch=4),
+            "public": Size(1024, 160_000, 20_000, 20, 640_000),
         },
     ),
 }  # fmt: skip

@@ -1,0 +1,127 @@
+"""The measured table of the Long Range Arena, out of the record of its trainings.
+
+    python tools/lra.py                    print it
+    python tools/lra.py --take A.json ...  take outputs of `hermesc study lra --json` into it
+
+Trainings take too long to be repeated for a page, so the record holds what they found: every seed
+and every chip. The goals are ours.
+"""
+
+import json
+import math
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hermesc.studies.lra.mapping import MappingLine
+from hermesc.studies.lra.report import (
+    AccuracyLine,
+    LraStudy,
+    SeedScores,
+    accuracy_text,
+    mapping_text,
+)
+from hermesc.studies.lra.tasks import ARENA, TASKS
+from hermesc.studies.statistics import Spread
+from hermesrt.report.text.terminal import table
+
+RECORD = Path(__file__).resolve().parent.parent / "docs/records/lra.json"
+GOALS = {"listops": 35.0, "text": 62.0, "images": 35.0, "pathfinder": 75.0}
+MOST_LOST = 1.0  # points on the chip
+SPREADS = ("fp", "aware", "attention", "plain", "chip")
+
+
+def main() -> None:
+    """Print the table, or take more into the record."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--take", nargs="+", type=Path, metavar="FILE", help="outputs to take")
+    files: Sequence[Path] | None = parser.parse_args().take
+    if files:
+        take(files)
+    print(text(study_of(json.loads(RECORD.read_text(encoding="utf-8")))))
+
+
+def take(files: Sequence[Path]) -> None:
+    """Write the tasks of these outputs into the record, in place of older ones."""
+    found = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    for file in files:
+        new = json.loads(file.read_text(encoding="utf-8"))
+        for part in ("accuracy", "mapping"):
+            tasks = {line["task"] for line in new[part]}
+            old = [line for line in found.get(part, ()) if line["task"] not in tasks]
+            new[part] = sorted([*old, *new[part]], key=lambda line: TASKS.index(line["task"]))
+        found = new
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def study_of(data: Any) -> LraStudy:
+    """The study of a record."""
+    lines = tuple(_accuracy(line) for line in data["accuracy"])
+    mapping = tuple(MappingLine(**_numbers(line)) for line in data["mapping"])
+    return LraStudy(**{**data, "accuracy": lines, "mapping": mapping})
+
+
+def _accuracy(data: Any) -> AccuracyLine:
+    spreads = {name: Spread(**_numbers(data[name])) for name in SPREADS}
+    seeds = tuple(SeedScores(**seed) for seed in data["seeds"])
+    return AccuracyLine(**{**data, **spreads, "seeds": seeds})
+
+
+def _numbers(data: dict[str, Any]) -> dict[str, Any]:
+    """NaN where JSON has null."""
+    return {name: math.nan if value is None else value for name, value in data.items()}
+
+
+def text(study: LraStudy) -> str:
+    """All tables."""
+    parts = [accuracy_text(study), goals_text(study.accuracy), effort_text(study)]
+    return "\n\n".join([*parts, mapping_text(study.mapping)])
+
+
+def goals_text(lines: Sequence[AccuracyLine]) -> str:
+    """What was to be reached."""
+    rows = []
+    for line in lines:
+        lost = line.fp.mean - line.chip.mean
+        wanted = GOALS.get(line.task)
+        if wanted is not None:
+            rows.append([line.task, "accuracy in FP32", f"{line.fp.mean:.2f}",
+                         f">= {wanted:g}", _verdict(line.fp.mean >= wanted)])  # fmt: skip
+        rows.append([line.task, "points lost on the chip", f"{lost:.2f}", f"<= {MOST_LOST:g}",
+                     _verdict(lost <= MOST_LOST)])  # fmt: skip
+    return f"Goals:\n{table(['task', '', 'found', 'goal', ''], rows)}"
+
+
+def _verdict(reached: bool) -> str:
+    return "reached" if reached else "missed"
+
+
+def effort_text(study: LraStudy) -> str:
+    """What trainings took, and what the benchmark's would take at that speed."""
+    columns = [
+        "task",
+        "tokens seen here",
+        "minutes here",
+        "benchmark's tokens",
+        "days at that pace",
+    ]
+    rows = list(_efforts(study.accuracy))
+    head = "Tokens of all epochs in FP32 and for the chip, and wall time on one busy processor:"
+    return f"{head}\n{table(columns, rows)}"
+
+
+def _efforts(lines: Sequence[AccuracyLine]) -> Iterator[list[str]]:
+    for line in lines:
+        arena, public = ARENA[line.task], ARENA[line.task].sizes["public"]
+        seconds = sum(line.seeds[0].seconds)
+        here = arena.inputs * line.length * (line.learned * line.epochs + line.tuned)
+        whole = public.train * public.epochs + public.tuned
+        there = arena.inputs * public.length * whole
+        days = seconds * there / here / 86400
+        yield [line.task, f"{here:,}", f"{seconds / 60:.0f}", f"{there:,}", f"{days:.1f}"]
+
+
+if __name__ == "__main__":
+    main()
