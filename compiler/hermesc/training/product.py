@@ -150,14 +150,30 @@ class ChipProduct(nn.Module):
             assert labels is not None
             y = y - _spread(of_mean, _columns(labels), labels.out, y)
         if recipe.read_noise:
-            variance = read_variance(clean.detach(), largest, device.key, mean_g_max(self._plan))
-            square = x.detach().square()
-            spread = self._call(args, kwargs, square, variance, bias=False).clamp(min=0).sqrt()
+            spread = self._read_spread(args, kwargs, x.detach(), clean.detach(), largest)
             y = y + spread * normal(y.detach(), step, device.seed, self._layer, "reads")
         if recipe.output_noise is not None and recipe.output_noise.size > 0:
             size = self._by_column(largest, y) * (recipe.output_noise.size * limit.detach().amax())
             y = y + size * normal(y.detach(), step, device.seed, self._layer, "outputs")
         return y
+
+    def _read_spread(
+        self, args: Any, kwargs: Any, x: Tensor, clean: Tensor, largest: Tensor
+    ) -> Tensor:
+        """The deviation of a read of each result: that of its inputs' squares and the variances V
+        of single weights. V is taken as the mean of each row times that of each column, which
+        leaves sums over all weights as they are and spares a product of its own."""
+        plan, square = self._plan, x.square()
+        variance = read_variance(clean, largest, self._device.key, mean_g_max(plan))
+        own = _own_dims(plan, x, variance)
+        if not own:
+            return self._call(args, kwargs, square, variance, bias=False).clamp(min=0).sqrt()
+        rows = variance.mean(own, keepdim=True)
+        over = [d for d in _summed_dims(plan, variance) if variance.shape[d] > 1]
+        columns = variance.mean(over, keepdim=True) if over else variance
+        share = columns / columns.mean(own, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        sums = self._call(args, kwargs, square, rows, bias=False).clamp(min=0)
+        return (sums * self._by_column(share, sums)).sqrt()
 
     def _limit(self, limit: Tensor, x: Tensor) -> Tensor:
         """The range of each matrix against x: as learned, or the largest of the batch, as the
@@ -189,10 +205,9 @@ class ChipProduct(nn.Module):
             return self._call(args, kwargs, x, weight)
         total: Tensor | None = None
         device, ranges = self._device, self._plan.row_ranges
-        x_dim, weight_dim = self._dims
-        for i, (start, stop) in enumerate(ranges):
-            part = x.narrow(x_dim, start, stop - start)
-            rows = weight.narrow(weight_dim, start, stop - start)
+        sizes = [stop - start for start, stop in ranges]
+        cuts = (t.split(sizes, d) for t, d in zip((x, weight), self._dims, strict=True))
+        for i, (part, rows) in enumerate(zip(*cuts, strict=True)):
             last = i == len(ranges) - 1
             y = self._call(args, kwargs, part, rows, bias=last)
             total = y if total is None else total + y
@@ -268,6 +283,27 @@ def column_largest(weight: Tensor, plan: ProductPlan) -> Tensor:
     else:
         over = list(range(weight.dim()))
     return torch.maximum(weight.amax(over, keepdim=True), -weight.amin(over, keepdim=True))
+
+
+def _own_dims(plan: ProductPlan, x: Tensor, operand: Tensor) -> tuple[int, ...]:
+    """The dimensions of the operand that the result alone has too; none where they cannot be of
+    size 1, or are not known."""
+    if plan.op in CONVOLUTIONS:
+        in_groups = x.shape[1 - operand.dim()] != operand.shape[1]
+        return () if in_groups else (-operand.dim(),)
+    labels = plan.labels
+    if labels is None or plan.op in (*TRANSPOSED, "addmm", "addmv", "baddbmm"):
+        return ()
+    own = (d for d in labels.weight if d not in labels.x)
+    return tuple(labels.weight.index(d) - len(labels.weight) for d in own)
+
+
+def _summed_dims(plan: ProductPlan, operand: Tensor) -> tuple[int, ...]:
+    """The dimensions of the operand that are summed over."""
+    labels = plan.labels
+    if plan.op in CONVOLUTIONS or labels is None:
+        return tuple(range(1 - operand.dim(), 0))
+    return tuple(labels.weight.index(d) - len(labels.weight) for d in labels.summed)
 
 
 def _columns(labels: Labels) -> str:

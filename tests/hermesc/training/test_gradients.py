@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hermesc.training import InputCode, OutputNoise, Recipe, WeightNoise, harden
+from hermesc.training import InputCode, OutputNoise, Recipe, WeightNoise, adapters, harden
 from hermesc.training.codes import input_code, output_code
 
 DRAWS = 60
@@ -47,6 +47,28 @@ def test_gradients_are_those_of_the_expectation(recipe):
         slope = (losses[0] - losses[1]) / 2
         along = (parameter.grad * away).sum().item()
         assert along == pytest.approx(slope, rel=0.15, abs=2e-7), name
+
+
+def test_gradients_of_adapters_are_those_of_the_expectation():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 12), nn.Tanh(), nn.Linear(12, 6)).double()
+    x, target = torch.randn(16, 8).double(), torch.randn(16, 6).double()
+    recipe = Recipe("both", weights=WeightNoise("largest", 0.1), output_noise=OutputNoise(0.1))
+    hardened = harden(model, x, recipe=recipe, lora=2)
+    with torch.no_grad():
+        for _, outer in adapters(hardened).values():
+            outer.normal_(std=0.3)
+    expected_loss(hardened, x, target).backward()
+    for matrix in (m for pair in adapters(hardened).values() for m in pair):
+        away, losses = torch.randn_like(matrix) * 1e-4, []
+        for sign in (1, -1):
+            with torch.no_grad():
+                matrix.add_(sign * away)
+                losses.append(expected_loss(hardened, x, target).item())
+                matrix.sub_(sign * away)
+        along = (matrix.grad * away).sum().item()
+        assert along == pytest.approx((losses[0] - losses[1]) / 2, rel=1e-3)
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_the_gradient_of_a_range_is_that_of_clipping():

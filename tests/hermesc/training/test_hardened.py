@@ -195,6 +195,24 @@ def test_training_has_the_errors_of_chips():
     assert float(drawn / torch.stack(chips).std()) == pytest.approx(1.0, abs=0.25)
 
 
+@pytest.mark.parametrize("kind", [Features, Heads, Convolutions], ids=lambda kind: kind.__name__)
+def test_read_noise_by_rows_and_columns_is_that_of_all_weights(kind, monkeypatch):
+    torch.manual_seed(0)
+    model, x = kind().eval(), CASES[kind]()
+    hardened = harden(model, x, recipe=Recipe("reads", read_noise=True))
+
+    def deviation():
+        hardened._hermesc.step.zero_()
+        return torch.stack([hardened(x).detach() for _ in range(12)]).std(0)
+
+    found = deviation()
+    monkeypatch.setattr("hermesc.training.product._own_dims", lambda *_: ())
+    whole = deviation()
+    assert not torch.equal(found, whole)  # the same draws
+    assert float(found.mean() / whole.mean()) == pytest.approx(1.0, abs=0.03)
+    assert float((found / whole).std()) < 0.15
+
+
 def test_noise_is_of_seed_and_step():
     model, x = small()
     first, second = (harden(model, x, recipe=JOSHI, seed=3) for _ in range(2))
