@@ -191,7 +191,8 @@ def chip_headline(chip: ChipSpec, mode: Mode) -> Headline:
     full = nn.Linear(rows, columns, bias=False)
     program = hermesc.compile(full, torch.ones(2, rows), chip=chip, name="full chip")
     alone = cost(chip, program.workload(), mode).mvms_alone
-    return Headline(alone.tops, alone.tops_per_watt, alone.tops / chip.area.chip_mm2)
+    area = chip.area.chip_mm2 if chip.area else 0.0
+    return Headline(alone.tops, alone.tops_per_watt, alone.tops / area if area else None)
 
 
 def _machine_headline(published: Published) -> Headline:

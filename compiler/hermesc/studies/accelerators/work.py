@@ -32,7 +32,8 @@ class AttentionLayer(nn.Module):
             for part in (self.to_q, self.to_k, self.to_v)
         )
         mixed = self.attention(q, k, v).transpose(1, 2).reshape(batch, tokens, width)
-        return self.to_out(mixed)
+        out: Tensor = self.to_out(mixed)
+        return out
 
 
 class KernelMap(nn.Module):

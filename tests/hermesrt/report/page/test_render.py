@@ -16,6 +16,7 @@ from hermesrt.program import Chip, Program
 from hermesrt.programming.mvm_error import mvm_errors
 from hermesrt.report.page import render as page_module
 from hermesrt.report.page.render import page_html
+from hermesrt.report.text.terminal import account_table
 from hermesrt.run_report import RunReport
 from hermesrt.snapshot import ProgrammingSnapshot, snapshot
 from hermesrt.units import si
@@ -158,6 +159,8 @@ def test_what_is_digital_is_listed_with_its_reason(artifact: Artifact, cost: Cos
     for entry in digital:
         assert entry.reason in words
     assert "Operations that only move or rename data: 1" in words
+    assert "1 operation that only moves or renames data is not drawn." in words
+    assert "1 more only move or rename data" in account_table(artifact)  # the terminal's count
 
 
 def test_every_constant_of_the_chip_stands_with_its_source(artifact: Artifact, cost: Cost) -> None:
