@@ -5,6 +5,7 @@
     python tools/docs.py --write demo bench     write these
     python tools/docs.py --write --data DIR     the studies with DIR's measurements too (an hour)
 
+The block `zoo` is written where it is named alone, by a Python that has the packages.
 A block stands between `<!-- NAME -->` and `<!-- end -->`; one name may stand on several pages. The
 block `python` is what the Python of its own page prints. Numbers may differ by 2 % and one in the
 last digit (another processor rounds otherwise); all else must be the same.
@@ -25,6 +26,7 @@ PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 # the same on every machine, in seconds
 QUICK = ("defects", "demo", "goals", "kernels", "lra", "mapping", "published", "table1", "walk")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
+ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
 PYTHON = "python"
 TOLERANCE = 0.02
 ATTENTION_MAPS = {
@@ -167,6 +169,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "accelerators": lambda: study_output(
             "accelerators", "--plot", str(FIGURES / "accelerators.svg")
         ),
+        "zoo": lambda: script("zoo_packages.py", "--docs"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:
@@ -194,7 +197,9 @@ def write(names: Sequence[str], data: str | None) -> None:
     unknown = [name for name in names if name not in (*made, PYTHON)]
     if unknown:
         raise SystemExit(f"no block {', '.join(unknown)}; there are {', '.join(made)}, {PYTHON}")
-    for name in (name for name in names or made if name != PYTHON):
+    for name in names or [name for name in made if name not in ASKED]:
+        if name == PYTHON:
+            continue
         fresh = made[name]()
         for page in pages():
             fill(page, name, fresh)

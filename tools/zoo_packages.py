@@ -4,6 +4,7 @@
     python tools/zoo_packages.py timm skl2onnx      these packages
     python tools/zoo_packages.py --only Llama       models whose name holds this
     python tools/zoo_packages.py --why              refusals in full, tracebacks of failures
+    python tools/zoo_packages.py --docs             as documentation has it, without times
 
 Models are small and have random weights. A row is right where `--ideal` gives the package's own
 results at another batch size, and at another length or image size where the model takes one. The
@@ -15,6 +16,7 @@ import contextlib
 import gc
 import importlib.metadata
 import sys
+import textwrap
 import time
 import traceback
 import warnings
@@ -132,13 +134,19 @@ def _relative(found: Tensor, wanted: Tensor) -> float:
     return float((a - b.masked_fill(same, 0.0)).norm()) / (size or 1.0)
 
 
-def line(found: Found) -> str:
+def line(found: Found, *, timed: bool) -> str:
     """One row of the table."""
     name = f"{found.row.package:<18}{found.row.name:<44}"
     if found.kind not in ("right", "wrong"):
-        return f"{name}{found.kind}: {found.why}"
-    numbers_of = f"{found.error:>9.1e}{found.share:>8.1%}{found.cores:>7}{found.seconds:>7.1f}"
+        return f"{name}{found.kind}: {found.why}" if timed else f"{name}{_short(found)}"
+    seconds = f"{found.seconds:>7.1f}" if timed else ""
+    numbers_of = f"{found.error:>9.0e}{found.share:>8.1%}{found.cores:>7}{seconds}"
     return f"{name}{numbers_of}{'' if found.kind == 'right' else '  WRONG'}"
+
+
+def _short(found: Found) -> str:
+    """A refusal in one line of a page."""
+    return textwrap.shorten(f"{found.kind}: {found.why}", 100, placeholder=" ...")
 
 
 def chosen(packages: Sequence[str], only: str) -> Iterator[Row]:
@@ -164,16 +172,18 @@ def main() -> int:
     parser.add_argument("packages", nargs="*")
     parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--why", action="store_true")
+    parser.add_argument("--docs", action="store_true")
     given = parser.parse_args()
     with contextlib.suppress(ImportError):  # transformers and others look whether it is there
         images.torchvision_models()
     rows = list(chosen(given.packages, given.only))
     print(", ".join(map(_version, dict.fromkeys(row.package for row in rows))))
-    print(f"{'package':<18}{'model':<44}{'error':>9}{'analog':>8}{'cores':>7}{'s':>7}")
+    seconds = "" if given.docs else f"{'s':>7}"
+    print(f"{'package':<18}{'model':<44}{'error':>9}{'analog':>8}{'cores':>7}{seconds}")
     results = []
     for row in rows:
         results.append(tried(row, why=given.why))
-        print(line(results[-1]), flush=True)
+        print(line(results[-1], timed=not given.docs), flush=True)
         gc.collect()
     kinds: dict[str, int] = {}
     for found in results:

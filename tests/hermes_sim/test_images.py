@@ -1,5 +1,6 @@
 """Images as a dataflow: the timeline against the reference on CNNs, and schedules made by hand."""
 
+import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -41,8 +42,11 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, Tensor]:
         channels, out = y.shape[1], draw(st.integers(1, 4))
         kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
         stride, padding = draw(st.integers(1, 2)), draw(st.integers(0, 3))
-        kind = draw(st.sampled_from(["conv", "conv", "transposed", "pool", "relu"]))
+        kind = draw(st.sampled_from(["conv", "conv", "transposed", "pool", "relu", "wider"]))
         made: nn.Module = nn.ReLU()
+        if kind == "wider":
+            way = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
+            made = nn.Upsample(scale_factor=draw(st.integers(2, 3)), mode=way)
         if kind == "conv":
             made = nn.Conv2d(channels, out, kernel, stride, padding, draw(st.integers(1, 2)))
         if kind == "transposed":
@@ -110,6 +114,35 @@ def test_a_pooling_waits_for_its_window_alone() -> None:
     pixels, pooled = times(model, torch.randn(2, 1, 4, 4), quick_chip())
     assert pixels == [1 + 100 * (i + 1) + 2 + 50 for i in range(16)]
     assert pooled == [pixels[i] + 4 for i in (5, 7, 13, 15)]
+
+
+@pytest.mark.parametrize(
+    ("resampling", "sees"),
+    [
+        (nn.Upsample(scale_factor=2), (0, 0, 1, 1)),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), (0, 1, 1, 1)),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), (3, 3, 3, 3)),
+    ],
+    ids=["nearest", "bilinear", "bicubic"],
+)
+def test_an_upsampling_waits_for_the_neighbours_of_each_place(
+    resampling: nn.Module, sees: tuple[int, ...]
+) -> None:
+    """The first row of a 2x2 image that becomes 4x4: 1 ns for each of its places."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), resampling)
+    pixels, wide = times(model, torch.randn(2, 1, 2, 2), quick_chip())
+    wanted, free = [], 0
+    for place in sees:
+        free = max(free, pixels[place]) + 1
+        wanted.append(free)
+    assert wide[:4] == wanted
+
+
+def test_shuffled_pixels_follow_the_pixel_that_they_come_from() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 1, bias=False), nn.PixelShuffle(2))
+    pixels, wide = times(model, torch.randn(2, 1, 1, 3), quick_chip())
+    assert wide[0] == pixels[0] + 1
+    assert wide[4] == pixels[2] + 1
 
 
 def test_nine_layers_as_a_dataflow_take_far_less_than_one_after_another() -> None:

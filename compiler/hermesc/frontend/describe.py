@@ -12,7 +12,7 @@ def describe(error: BaseException, path: Path | None = None) -> str:
     text = " ".join(text.split())
     text = text if len(text) <= 300 else text[:297] + "..."
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if _is_user_code(f.filename)]
+    own = [f for f in frames if is_users(f.filename)]
     if path is not None:
         own = [f for f in own if Path(f.filename).resolve() == path.resolve()] or own
     line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
@@ -20,6 +20,7 @@ def describe(error: BaseException, path: Path | None = None) -> str:
     return f"{type(error).__name__}: {text}{place}"
 
 
-def _is_user_code(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Whether a line of that file is neither torch's nor this front end's."""
     hidden = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<frozen")
     return not filename.startswith(hidden)

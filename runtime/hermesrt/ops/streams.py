@@ -16,6 +16,7 @@ from hermesrt.ops.call import Arg, Call, Ref, resolve
 from hermesrt.ops.main_operand import MAIN_RULES, dim_of
 from hermesrt.ops.moved_window import moved_window
 from hermesrt.ops.recurrence import Recurrence
+from hermesrt.ops.resampling import resampling_window
 from hermesrt.ops.table import StreamRule, base_name, row_of
 from hermesrt.ops.tokens import (
     BARRIER,
@@ -114,7 +115,11 @@ def _by_role(
     main = _main(call, operands)
     if main is None or main.stream is None:
         return BARRIER
-    window = moved_window(rule, arguments, main, operands)
+    name = base_name(call.op)
+    if rule in ("resampled", "shuffled"):
+        window = resampling_window(name, arguments, main.shape, result)
+    else:
+        window = moved_window(rule, arguments, main, operands)
     if window is not None and main.stream.end > len(main.shape) - window.rank:
         return of_window(window, main, result)
     dim = MAIN_RULES[rule](arguments, main, result) if rule in MAIN_RULES else None

@@ -18,7 +18,7 @@ Price = Literal["free", "element", "function", "taken", "norm", "mac"]
 StreamRule = Literal[
     "all", "each", "first", "viewed", "permuted", "swapped", "beside", "prefix", "cut", "dropped",
     "reduced", "normalised", "padded", "pooled", "convolved", "evaluated", "leading", "looked_up",
-    "joined", "stacked", "multiplied", "einsum",
+    "joined", "stacked", "multiplied", "einsum", "resampled", "shuffled",
 ]  # fmt: skip
 ConstantRule = Literal["unknown", "each", "cast", "moved", "reshaped", "repeated", "tiled"]
 Passing = Literal["never", "always", "typed"]
@@ -89,11 +89,12 @@ layout         | element  | each       | unknown  | never  | copy
 layout         | element  | joined     | unknown  | never  | cat concat concatenate
 layout         | element  | stacked    | unknown  | never  | stack
 layout         | element  | padded     | unknown  | never  | constant_pad_nd pad
+layout         | element  | shuffled   | unknown  | never  | pixel_shuffle pixel_unshuffle
 layout         | element  | all        | tiled    | never  | repeat
 layout         | element  | all        | unknown  | never  |
     hstack vstack dstack column_stack repeat_interleave* tile reflection_pad1d reflection_pad2d
     replication_pad1d replication_pad2d roll flip fliplr flipud rot90 tril triu diag_embed diag
-    slice_scatter select_scatter pixel_shuffle pixel_unshuffle block_diag cartesian_prod
+    slice_scatter select_scatter block_diag cartesian_prod
 layout         | free     | all        | unknown  | never  |
     unfold diagonal atleast_1d atleast_2d atleast_3d meshgrid real imag conj resolve_conj
     resolve_neg sym_size sym_numel
@@ -207,10 +208,12 @@ index          | element  | all        | unknown  | never  |
     index_copy index_put searchsorted bucketize isin scatter_reduce _unsafe_index put index_reduce
     nonzero_static tril_indices triu_indices
 
-resample       | element  | all        | unknown  | never  |
+resample       | element  | resampled  | unknown  | never  |
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
     upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d _upsample_nearest_exact2d
-    _upsample_nearest_exact3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa
+    _upsample_nearest_exact3d
+resample       | element  | all        | unknown  | never  |
+    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa
     grid_sampler grid_sampler_2d grid_sampler_3d affine_grid_generator max_unpool2d max_unpool3d
 
 create         | free     | all        | unknown  | never  |

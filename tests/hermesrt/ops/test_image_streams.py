@@ -1,5 +1,7 @@
 """Positions of an image as tokens: which operations keep them, which move a window over them."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from hermesrt.ops.window import Window
 
 IMAGE = (1, 4, 6, 5)
 RASTER = Stream(2, 30, 2)
+MOVED = ("pooled", "convolved", "resampled", "shuffled")
 X = Operand("x", IMAGE, RASTER)
 
 
@@ -117,11 +120,23 @@ def moved() -> list[tuple[str, tuple[Arg, ...], int]]:
         calls.append((f"conv{rank}d.default", (Ref("x"), Ref(f"w{rank}"), None, two, one), rank))
     pool = ("max_pool2d_with_indices.default", (Ref("x"), (3, 2), (1, 2), (1, 1), (1, 1)), 2)
     whole = (Ref("x"), Ref("w2"), None, (1, 2), (1, 0), (2, 1), False, (0, 0), 1)
-    return [*calls, pool, ("convolution.default", whole, 2)]
+    return [*calls, pool, ("convolution.default", whole, 2), *resampled()]
+
+
+def resampled() -> Iterator[tuple[str, tuple[Arg, ...], int]]:
+    """Upsamplings of images of 5 x 4 x 3 by 3, 2 and 1, and shuffles of pixels."""
+    for rank, linear in ((1, "linear1d"), (2, "bilinear2d"), (3, "trilinear3d")):
+        to = (15, 8, 3)[:rank]
+        for exact in ("upsample_nearest", "_upsample_nearest_exact"):
+            yield f"{exact}{rank}d.default", (Ref("x"), to), rank
+        yield f"upsample_{linear}.default", (Ref("x"), to, False), rank
+    yield "upsample_bicubic2d.default", (Ref("x"), (10, 12), False), 2
+    yield "pixel_shuffle.default", (Ref("x"), 2), 2
+    yield "pixel_unshuffle.default", (Ref("x"), 2), 2
 
 
 def test_every_operation_that_moves_a_window_is_called_here() -> None:
-    names = {row.name for row in ROWS.values() if row.stream in ("pooled", "convolved")}
+    names = {row.name for row in ROWS.values() if row.stream in MOVED}
     assert names == {op.split(".")[0] for op, _, _ in moved()}
 
 
@@ -130,9 +145,36 @@ def test_an_output_sees_no_input_after_the_last_one_that_it_waits_for(
     op: str, args: tuple[Arg, ...], rank: int
 ) -> None:
     """Each position in turn is made large: outputs that do not wait for it stay as they are."""
-    sizes = (5, 4, 3)[:rank]
+    last, sees = _seen(op, args, rank)
+    for place, changed in enumerate(sees):
+        assert bool((last[changed] >= place).all())
+
+
+@pytest.mark.parametrize(("op", "args", "rank"), list(resampled()), ids=lambda o: str(o)[:30])
+def test_an_output_of_a_resampling_waits_for_no_input_that_it_does_not_see(
+    op: str, args: tuple[Arg, ...], rank: int
+) -> None:
+    """But for a neighbour in the middle of which it lies, whose weight is zero."""
+    last, sees = _seen(op, args, rank)
+    seen = torch.stack(sees)
+    for output, place in enumerate(last.tolist()):
+        if "nearest" in op or "shuffle" in op or seen[place, output]:
+            assert seen[place, output]
+            assert not seen[place + 1 :, output].any()
+
+
+def test_a_resampling_by_no_whole_factor_or_with_aligned_corners_needs_the_whole_image() -> None:
+    for args in (((9, 10), False), ((12, 10), True)):
+        result = (1, 4, *args[0])
+        assert followed("upsample_bilinear2d.default", *args, result=result) == (None, (), ())
+
+
+def _seen(op: str, args: tuple[Arg, ...], rank: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """The last input that each output waits for, and for each input the outputs that see it."""
+    sizes = (6, 4) if "unshuffle" in op else (5, 4, 3)[:rank]
+    channels = 4 if "shuffle" in op else 3
     weights = {f"w{r}": torch.rand(2, 3, *(2,) * r) for r in (1, 2, 3)}
-    x, call = torch.rand(1, 3, *sizes), Call(f"aten.{op}", args)
+    x, call = torch.rand(1, channels, *sizes), Call(f"aten.{op}", args)
 
     def result(value: torch.Tensor) -> torch.Tensor:
         found = run(call, {"x": value, **weights})
@@ -141,11 +183,10 @@ def test_an_output_sees_no_input_after_the_last_one_that_it_waits_for(
     y = result(x)
     operands = {n: Operand(n, tuple(w.shape), None) for n, w in weights.items()}
     image = Operand("x", tuple(x.shape), Stream(2, x[0, 0].numel(), rank))
-    found = follow(call, {"x": image, **operands}, tuple(y.shape))
-    (window,) = found.windows
-    last = torch.from_numpy(window.last().copy())
+    (window,) = follow(call, {"x": image, **operands}, tuple(y.shape)).windows
+    sees = []
     for place in range(x[0, 0].numel()):
         other = x.clone()
-        other.view(3, -1)[:, place] += 10
-        changed = (result(other) != y).any(1).flatten()
-        assert bool((last[changed] >= place).all())
+        other.view(channels, -1)[:, place] += 10
+        sees.append((result(other) != y).any(1).flatten())
+    return torch.from_numpy(window.last().copy()), sees

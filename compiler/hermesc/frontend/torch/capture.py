@@ -16,6 +16,7 @@ from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
 from hermesc.frontend.torch.export import export, functional, whole_stacks
+from hermesc.frontend.torch.fixed_sizes import is_fixed
 from hermesc.frontend.torch.packed import longest_sequences
 from hermesrt.errors import ModelError
 
@@ -152,7 +153,7 @@ def _without_batch(
     """Two of the examples as a batch, where they are one sample each and the model takes both."""
     places = {s.arg.name for s in exported.graph_signature.input_specs if s.kind is _USER_INPUT}
     nodes = [n for n in exported.graph.nodes if n.op == "placeholder" and n.name in places]
-    fixed = all(_is_fixed(size) for n in nodes for size in n.meta["val"].shape)
+    fixed = all(is_fixed(size) for n in nodes for size in n.meta["val"].shape)
     if not fixed or any(t.dim() != 1 or not t.is_floating_point() for t in inputs):
         return None
     twice = tuple(torch.stack([t, t]) for t in inputs)
@@ -162,11 +163,6 @@ def _without_batch(
         if all(a.shape == (2, *b.shape) and torch.allclose(a[0], b, 1e-4, 1e-5) for a, b in pairs):
             return twice, found
     return None
-
-
-def _is_fixed(size: int | torch.SymInt) -> bool:
-    """Also a symbol that the model's own code tied to one value."""
-    return isinstance(size, int) or size.node.maybe_as_int() is not None
 
 
 def called_on_tensors(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -19,6 +19,7 @@ from hermesc.frontend.describe import describe
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
+from hermesc.frontend.torch.fixed_sizes import fixed_size_notes
 from hermesc.frontend.torch.location import places_in, restore_places
 from hermesc.frontend.torch.loops import unroll_loops
 from hermesc.frontend.torch.packed import padded_sequences
@@ -49,6 +50,7 @@ def export(
             with Told(decisions):
                 exported = _exported(model, inputs, wanted)
             decided = decisions.notes
+        fixed = tuple(fixed_size_notes(exported, wanted, arguments.names))
         exported, notes = functional(exported)
     except _DataDependent as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
@@ -63,7 +65,7 @@ def export(
             f"torch.export cannot capture the model: {describe(error)}; try "
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
-    return exported, (*decided, *notes)
+    return exported, (*decided, *fixed, *notes)
 
 
 def _exported(model: nn.Module, inputs: tuple[Tensor, ...], sizes: Any) -> ExportedProgram:
