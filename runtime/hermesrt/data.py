@@ -174,7 +174,7 @@ def _is_mask(values: NDArray[Any] | None) -> bool:
 
 def array_of(value: Tensor) -> NDArray[Any]:
     """A tensor as an array; formats that no array holds are exact in FP32, complex ones in two."""
-    value = value.detach().resolve_conj().resolve_neg()
+    value = value.detach().cpu().resolve_conj().resolve_neg()
     wide = _wider(value.dtype)
     return (value if wide == value.dtype else value.to(wide)).numpy()
 

@@ -142,7 +142,7 @@ def exact_gates(artifact: Artifact) -> GatesFunction:
         recurrence, projection = step.recurrence, None
         assert recurrence is not None
         if recurrence.projection is not None:
-            projection = tensor_of(artifact, recurrence.projection).to(sums.dtype)
+            projection = tensor_of(artifact, recurrence.projection).to(sums.device, sums.dtype)
         return advance(recurrence, sums, states, projection)
 
     return gates
@@ -197,7 +197,7 @@ def reference_mvm(artifact: Artifact) -> MvmFunction:
 
     def mvm(step: MvmStep, x: Tensor) -> Tensor:
         wide = x.float() if x.itemsize < 4 else x
-        matrix = tensor_of(artifact, step.matrix).to(wide.dtype)
+        matrix = tensor_of(artifact, step.matrix).to(wide.device, wide.dtype)
         if step.window is None:
             return epilogue(artifact, step, wide @ matrix).to(x.dtype)
 
@@ -247,9 +247,9 @@ def idle_result(artifact: Artifact, step: MvmStep, x: Tensor) -> Float[Tensor, "
 def epilogue(artifact: Artifact, step: MvmStep, y: Tensor) -> Tensor:
     """A step's exact scale, bias and ReLU."""
     if step.scale is not None:
-        y = y * tensor_of(artifact, step.scale)
+        y = y * tensor_of(artifact, step.scale).to(y.device)
     if step.bias is not None:
-        y = y + tensor_of(artifact, step.bias)
+        y = y + tensor_of(artifact, step.bias).to(y.device)
     return y.relu() if step.relu else y
 
 

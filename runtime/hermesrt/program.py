@@ -39,6 +39,7 @@ from hermesrt.ops.gate_unit import gate_unit_states
 from hermesrt.ops.time_steps import States
 from hermesrt.ops.unfold import convolve
 from hermesrt.ops.window import served_count
+from hermesrt.place import CPU, at, place_of
 from hermesrt.programming.corrections import deepest_correction
 from hermesrt.programming.loop import (
     Iteration,
@@ -164,6 +165,7 @@ class Chip:
         self.method: Method = "published"
         self.iterations: tuple[Iteration, ...] = ()
         self.settings = ReadSettings()
+        self._place, self._place_name = CPU, "cpu"
         self._reads = ReadCounter()
         self._batched = batched_inputs(program.artifact)
         self._varying = varying_steps(program.artifact, self._batched)
@@ -283,6 +285,17 @@ class Chip:
         chip.method, chip.iterations = self.method, self.iterations
         return chip.configure(settings.age_s, settings.mode, settings.ideal)
 
+    def to(self: C, device: str | torch.device) -> C:
+        """Compute on that device from now on, such as "cuda": the host's operations and the
+        simulated crossbars, whose noise has the same distribution everywhere. Outputs stay there.
+
+        Changes this chip, and returns it so that calls can be chained.
+        Raises: OptionError where torch has no such device.
+        """
+        self._place = place_of(device)
+        self._place_name = str(self._place)
+        return self
+
     def rewind(self: C) -> C:
         """Forget which samples were read, so that each is read with its first noise again."""
         self._reads.forget()
@@ -328,7 +341,7 @@ class Chip:
             self.compiled.artifact,
             RunSettings(self.method, self.device.seed, self.settings),
             samples,
-            ((b.rows, b.outputs, b.references) for b in blocks),
+            ((b.rows, at(b.outputs, CPU), at(b.references, CPU)) for b in blocks),
             self.device.cost(self.compiled.workload(samples), self.settings.mode),
         )
 
@@ -361,14 +374,16 @@ class Chip:
                 self._check(part)
             reads = self._sample_keys(part)
             mvm, gates = self._mvm(samples, reads, exact), self._gates(exact)
+            if self._place != CPU:
+                part = {n: t.to(self._place) for n, t in part.items()}
             with torch.set_grad_enabled(gradients):
                 run = straight_through(artifact, mvm) if gradients else mvm
                 run = watch[0].watched(run) if watch else run
-                outputs = execute(artifact, part, run, gates=gates)
+                outputs = execute(artifact, part, run, self._place_name, gates=gates)
             with torch.no_grad():
                 exactly = reference_mvm(artifact)
                 exactly = watch[1].watched(exactly) if watch else exactly
-                wanted = execute(artifact, part, exactly) if references else ()
+                wanted = execute(artifact, part, exactly, self._place_name) if references else ()
             yield OutputBlock(rows, outputs, wanted)
 
     def _check(self, part: Mapping[str, Tensor]) -> None:

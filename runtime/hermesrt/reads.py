@@ -148,6 +148,8 @@ def add_digests(tensor: Tensor, rows: int, contents: Keys) -> None:
     """Mix the digests of so many equal parts of a tensor into the contents of samples; that of a
     single part into all of them."""
     c = functions()
+    if not tensor.is_cpu:
+        tensor = tensor.cpu()
     if tensor.itemsize % 4 or not tensor.is_contiguous() or tensor.is_complex():
         data = np.ascontiguousarray(array_of(tensor)).view(np.uint8).reshape(rows, -1)
         tensor = torch.from_numpy(np.pad(data, ((0, 0), (0, -data.shape[1] % 4))))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+import torch
 
 from hermesc.cli import hermesc as commands
 
@@ -743,3 +744,11 @@ def test_options_of_one_chip_do_not_go_with_several(
     run = hermesc("run", "net.hermes", *words, cwd=folder)
     assert run.returncode == 2
     assert message in run.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there_is_named_before_anything_runs(folder: Path) -> None:
+    run = hermesc("run", "net.hermes", "--device", "cuda", cwd=folder)
+    assert run.returncode == 2
+    assert "finds no CUDA device" in run.stderr
+    assert succeed("run", "net.hermes", "--device", "cpu", cwd=folder).startswith("Program")

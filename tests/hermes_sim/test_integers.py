@@ -16,6 +16,7 @@ from hermes_sim.integers import IntegerBlock, IntegerLayer, TorchLayer, integer_
 from hermes_sim.kernel.layer import KernelLayer
 from hermes_sim.kernel.load import Kernel, load
 from hermes_sim.layers import runner
+from hermes_sim.moved import moved
 from hermes_sim.noise import ReadNoise, normals, row_keys
 from hermesrt.native.build import INSTRUCTIONS, runs
 from hermesrt.reads import mix, numbered
@@ -359,3 +360,18 @@ def test_the_noise_of_outputs_has_the_mean_and_variance_of_its_equations(compile
         assert z.std().item() == pytest.approx(1, abs=0.006)
         correlation = torch.corrcoef(z.T) - torch.eye(40)
         assert correlation.abs().max().item() < 5 / 20_000**0.5
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_layer_elsewhere_leaves_nothing_on_the_processor(whole: bool) -> None:
+    """On torch's meta device no number can be looked at, and no tensor of another one taken."""
+    layer, place = arrays(FREE, (30, 20), 24), torch.device("meta")
+    noise, x = ReadNoise(STREAMS, numbered(7)), torch.empty(7, 50, device=place)
+    if whole:
+        found = moved(TorchLayer.of(integer_layer(layer)), place)(x, noise)
+    else:
+        found = crossbar.layer_mvm(moved(layer, place), x, noise)
+    assert found.device == place
+    assert found.shape == (7, 24)
+    with pytest.raises(RuntimeError, match="meta"):
+        x + torch.ones(7, 50)  # as it would be with a tensor left behind

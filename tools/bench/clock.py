@@ -7,6 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,15 +43,29 @@ def machine() -> dict[str, str]:
 
     from hermes_sim import device
 
-    found = device.kernel()
+    found, can = device.kernel(), torch.cpu.get_capabilities()
+    limited = can.get("avx512_f") and "AVX512" not in torch.backends.cpu.get_cpu_capability()
     return {
-        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.machine())),
+        "processor": _processor(str(can.get("cpu_name", platform.machine()))),
+        "limited": "to less than it has" if limited else "",
         "torch_instructions": torch.backends.cpu.get_cpu_capability(),
         "kernel": "torch" if found is None else found.instructions,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "hermesc": version("hermesc"),
     }
+
+
+def _processor(name: str) -> str:
+    """With family and model, for names alone are shared by generations."""
+    numbers = {}
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            numbers.setdefault(key.strip(), value.strip())
+    if "cpu family" not in numbers:
+        return name
+    return f"{name} (family {numbers['cpu family']}, model {numbers['model']})"
 
 
 def options(description: str | None) -> argparse.Namespace:
@@ -72,7 +87,7 @@ def options(description: str | None) -> argparse.Namespace:
 
 def machine_line() -> str:
     """The same in a line."""
-    return ", ".join(f"{name} {value}" for name, value in machine().items())
+    return ", ".join(f"{name} {value}" for name, value in machine().items() if value)
 
 
 def write_record(path: Path, benchmark: str, rows: Sequence[Mapping[str, str | float]]) -> None:

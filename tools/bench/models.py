@@ -2,9 +2,11 @@
 
     python tools/bench/models.py [--kernel avx2] [--record FILE.json]
 
-CPU time of `chip(x)` as a ratio to `model(x)`, one thread, median of rounds; random weights.
+CPU time of `chip(x)` as a ratio to `model(x)`, one thread, median of rounds; random weights. Where
+torch has a CUDA device, also the ratio there, of times until it has no work left.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
+from hermesc.api.notebook import Chip
 from hermesc.kernels import FavorAttention, MultiheadAttention
 
 
@@ -106,8 +109,30 @@ def measured() -> Iterator[dict[str, str | float]]:
         chip = hermesc.compile(model, x[:64]).deploy(hermesc.simulate())
         found = clock.medians({"model": partial(model, x), "chip": partial(chip, x)}, 3)
         ratio = found["chip"] / found["model"]
-        print(f"{name:>28} {found['model'] * 1e3:>8.1f} ms {ratio:>6.2f}", flush=True)
-        yield {"model": name, "model_s": found["model"], "chip": ratio}
+        row: dict[str, str | float] = {"model": name, "model_s": found["model"], "chip": ratio}
+        line = f"{name:>28} {found['model'] * 1e3:>8.1f} ms {ratio:>6.2f}"
+        if torch.cuda.is_available():
+            row["cuda"] = on_cuda(model, chip, x)
+            line += f" {row['cuda']:>6.2f} on {torch.cuda.get_device_name()}"
+        print(line, flush=True)
+        yield row
+
+
+def on_cuda(model: nn.Module, chip: Chip, x: Tensor) -> float:
+    """The same ratio on a CUDA device."""
+    there, model, chip = x.to("cuda"), model.to("cuda"), chip.to("cuda")
+    return _seconds(partial(chip, there)) / _seconds(partial(model, there))
+
+
+def _seconds(job: Callable[[], object], times: int = 20) -> float:
+    for _ in range(3):
+        job()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(times):
+        job()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / times
 
 
 if __name__ == "__main__":

@@ -141,10 +141,11 @@ def _keep(kept: list[Tensor], op: Mvm, y: Tensor) -> None:
     """Some output vectors, at equal distances; of a recurrence those of its first time steps."""
     if len(kept) < _STEPS:
         vectors = y.movedim(op.channel_dim, -1).reshape(-1, y.shape[op.channel_dim])
-        kept.append(vectors[:: max(1, -(-len(vectors) // _VECTORS))].double())
+        kept.append(vectors[:: max(1, -(-len(vectors) // _VECTORS))].clone())
 
 
 def _distance(y: Tensor, exact: Tensor) -> float:
+    y, exact = y.double(), exact.double()
     varies = len(exact) > 1 and bool((exact != exact[0]).any())
     signal = exact - exact.mean(0) if varies else exact
     rms: Sequence[float] = [float(v.square().mean()) ** 0.5 for v in (y - exact, signal)]

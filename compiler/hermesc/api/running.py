@@ -17,6 +17,7 @@ from hermesrt.data import example_samples, read_samples, write_outputs
 from hermesrt.device import Method
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
+from hermesrt.place import place_of
 from hermesrt.program import OutputBlock, joined
 from hermesrt.programming.loop import ProgrammingOptions, ProgrammingProgress
 from hermesrt.programming.mvm_error import mvm_errors
@@ -139,6 +140,7 @@ def run(
     sensitivity: bool = False,
     progress: RunProgress | None = None,
     chip_settings: GivenSettings = (),
+    device: str = "cpu",
 ) -> RunResult:
     """Run a program on the simulated chip: accuracy, latency and energy.
 
@@ -154,6 +156,7 @@ def run(
     sensitivity: also what half and twice each assumed constant makes of the total.
     progress: gets the rows done and all rows.
     chip_settings: numbers of the chip to replace.
+    device: where torch computes, such as `cuda`.
     Raises: OptionError, InputError, ArtifactError, ChipError.
     """
     data, held, values, spans, page = map(_path, (inputs, state, outputs, trace, report))
@@ -161,10 +164,12 @@ def run(
     for path in (values, spans, page):
         if path is not None:
             check_writable(path, program=file_of(program), inputs=data, state=held)
+    place = place_of(device)
     compiled = program_of(program, chip_settings)
     artifact = compiled.artifact
     samples = read_samples(artifact, data) if data else example_samples(artifact)
     chip = deployed(compiled, held, method, seed, defects).configure(age_s, mode, ideal)
+    chip.to(place)
     kept: list[OutputBlock] = []
     blocks = _counted(chip.run(samples), samples.count, progress)
     found = chip.measured(samples, _keep(blocks, kept) if values else blocks)

@@ -84,6 +84,7 @@ def program_command(
 @plot_option("Of several: draw accuracy and error against the age: .svg, .png or .pdf.")
 @mode_option
 @click.option("--ideal", is_flag=True, help="No noise and no quantisation: equals torch.")
+@click.option("--device", "place", metavar="NAME", help="Where torch computes: cpu, cuda. [cpu]")
 @cost_options
 @click.option(
     "--report", type=FILE, help="Write the page of `hermesc view` with this run's results."
@@ -103,6 +104,7 @@ def run_command(
     plot: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
+    place: str | None,
     **others: Any,
 ) -> None:
     """Run P.hermes on the simulated chip: accuracy, latency and energy.
@@ -116,10 +118,11 @@ def run_command(
     chip_settings = only_chip(settings)
     shared: dict[str, Any] = {**device, "mode": mode, "chip_settings": chip_settings}
     if several:
-        _only_several({"age": age, **beside, **others})
+        _only_several({"age": age, "device": place, **beside, **others})
         report = _on_several(program_file, inputs, **several, **shared)
     else:
-        report = _on_one(program_file, inputs, age or "0s", **beside, **others, **shared)
+        where = {"device": place or "cpu", **beside, **others}
+        report = _on_one(program_file, inputs, age or "0s", **where, **shared)
     show(report, as_json=as_json)
 
 

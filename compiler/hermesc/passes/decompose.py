@@ -107,7 +107,7 @@ class _Builder:
         cut = len(groups), len(groups) + len(summed)
         shape = prod(sizes[: cut[0]]), prod(sizes[cut[0] : cut[1]]), prod(sizes[cut[1] :])
         matrix = c.matrix.float() if c.matrix.itemsize < 4 else c.matrix
-        return matrix.permute(order).reshape(shape).contiguous()
+        return matrix.permute(order).contiguous().reshape(shape)  # of two dimensions it is quicker
 
     def store(self, name: str, value: Tensor) -> str:
         """Keep a matrix beside the graph, under its own name as long as that is free."""

@@ -322,8 +322,9 @@ def _notes(
     """What the user should know of weights and calibration data that a crossbar takes badly."""
     for matrix in tiled.matrices:
         stored = weights[matrix.matrix].to(torch.float32)
-        yield from _outliers(matrix.label, stored)
-        if not float(column_max(stored).amax()):
+        largest = column_max(stored)
+        yield from _outliers(matrix.label, stored, largest)
+        if not float(largest.amax()):
             yield f"{matrix.label}: all weights are zero"
     for op in graph.mvms:
         x = inputs[op.name]
@@ -336,9 +337,9 @@ def _notes(
             yield f"{op.label}: its input has one magnitude, {x.largest:.3g}, on calibration data"
 
 
-def _outliers(label: str, stored: Tensor) -> Iterator[str]:
+def _outliers(label: str, stored: Tensor, column_largest: Tensor) -> Iterator[str]:
     """The column whose largest weight leaves least of the others."""
-    columns = _suspects(stored)
+    columns = _suspects(stored, column_largest.square())
     size = stored[:, columns].abs()
     largest, row = size.max(0)
     others = (size > 0).sum(0) - 1
@@ -358,10 +359,10 @@ def _outliers(label: str, stored: Tensor) -> Iterator[str]:
     )
 
 
-def _suspects(stored: Tensor) -> Tensor:
+def _suspects(stored: Tensor, largest: Tensor) -> Tensor:
     """The columns that may hold an outlier, for little: squares without the largest, to within
-    round-off, are less than twice what an outlier leaves."""
-    largest = column_max(stored).square()
+    round-off, are less than twice what an outlier leaves; `largest` are the columns' largest
+    squares."""
     rest = stored.new_ones(stored.shape[0]) @ stored.square() - largest
     harmless = 2 * stored.shape[0] * largest <= _OUTLIER**2 * rest  # false where squares overflow
     return (~harmless).nonzero()[:, 0]

@@ -42,7 +42,7 @@ def tanh_table(bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def table_tanh(x: Tensor, bins: int) -> Tensor:
     """tanh as the table gives it."""
-    edges, values = (torch.from_numpy(a).to(x.dtype) for a in tanh_table(bins))
+    edges, values = (torch.from_numpy(a).to(x.device, x.dtype) for a in tanh_table(bins))
     place = torch.bucketize(x.contiguous(), edges[1:-1].contiguous())
     slopes = torch.diff(values) / torch.diff(edges)
     inside = values[place] + slopes[place] * (x - edges[place])

@@ -73,22 +73,23 @@ def _layout_of(operands: Sequence[Tensor]) -> tuple[Shape, Shape] | None:
         return None
     if all(t.is_contiguous() for t in operands):
         return shape, _strides(shape, range(len(shape)))
-    whole = [t for t in operands if t.shape == shape]
-    alike = len({t.stride() for t in whole}) == 1
+    dims = [dim for dim, size in enumerate(shape) if size != 1]
+    layouts = {tuple(t.stride(dim) for dim in dims) for t in operands if t.shape == shape}
     lines = all(sum(size > 1 for size in t.shape) <= 1 for t in operands if t.shape != shape)
-    return _dense(shape, whole[0].stride()) if alike and lines else None
+    return _dense(shape, dims, *layouts) if len(layouts) == 1 and lines else None
 
 
-def _dense(shape: Shape, strides: Shape) -> tuple[Shape, Shape] | None:
-    """A layout without holes whose dimensions may lie in any order."""
-    order = sorted(range(len(shape)), key=lambda dim: -strides[dim])
-    sound = min(shape) > 1 and _strides(shape, order) == strides
-    return (shape, strides) if sound else None
+def _dense(shape: Shape, dims: Sequence[int], strides: Shape) -> tuple[Shape, Shape] | None:
+    """The layout without holes whose dimensions lie in the order of an operand's; `strides` are
+    those of `dims`, which are all but the ones of size 1."""
+    order = sorted(range(len(dims)), key=lambda i: -strides[i])
+    sound = len(set(strides)) == len(dims) and min(strides, default=1) > 0 and 0 not in shape
+    return (shape, _strides(shape, [dims[i] for i in order])) if sound else None
 
 
 def _strides(shape: Shape, order: Sequence[int]) -> Shape:
-    """Of dimensions that lie in this order, the last the closest."""
-    strides, step = [0] * len(shape), 1
+    """Of dimensions that lie in this order, the last the closest; 1 of those that are left out."""
+    strides, step = [1] * len(shape), 1
     for dim in reversed(order):
         strides[dim], step = step, step * max(1, shape[dim])
     return tuple(strides)

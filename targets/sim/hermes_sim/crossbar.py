@@ -102,6 +102,7 @@ class LayerArrays:
 Noise = Callable[[int, int, Tensor], Tensor]
 
 _CHUNK = 2**16  # elements of a temporary, so that all of them stay in the processor's cache
+_LARGE_CHUNK = 2**24  # the same elsewhere, where each call costs more than its elements
 _SURELY = 1 - 1e-4  # of a limit: more than the round-off of a sum
 
 
@@ -109,13 +110,13 @@ class Workspace:
     """Temporaries of a call, used again for each chunk: fresh memory costs more than arithmetic."""
 
     def __init__(self, stages: tuple[RowBlock, ...], rows: int, inputs: int) -> None:
-        columns = stages[0].scale.shape[0]
+        columns, new = stages[0].scale.shape[0], stages[0].scale.new_empty
         tall = max((s.variance.shape[0] for s in stages if s.variance is not None), default=0)
-        self.codes = torch.empty(rows, inputs)
-        self.before = torch.empty(rows if len(stages) > 1 else 0, columns)
-        self.noise = torch.empty(rows, columns)
-        self.deviation = torch.empty(rows if tall else 0, columns)
-        self.squares = torch.empty(rows * tall)
+        self.codes = new(rows, inputs)
+        self.before = new(rows if len(stages) > 1 else 0, columns)
+        self.noise = new(rows, columns)
+        self.deviation = new(rows if tall else 0, columns)
+        self.squares = new(rows * tall)
 
 
 def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
@@ -127,7 +128,7 @@ def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
     """
     columns = layer.stages[0].scale.shape[0]
     result = x.new_empty(x.shape[0], columns)
-    rows = max(16, _CHUNK // columns)
+    rows = max(16, chunk(x) // columns)
     work = Workspace(layer.stages, min(rows, x.shape[0]), x.shape[1])
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
@@ -135,6 +136,11 @@ def layer_mvm(layer: LayerArrays, x: Vectors, noise: Noise) -> Sums:
         codes = output_codes(layer, x[part], own, work, result[part])
         codes.mul_(layer.output_step)
     return result
+
+
+def chunk(x: Tensor) -> int:
+    """Elements of a temporary, where x lies."""
+    return _CHUNK if x.is_cpu else _LARGE_CHUNK
 
 
 def _from(noise: Noise, start: int, stage: int, first: int, out: Tensor) -> Tensor:

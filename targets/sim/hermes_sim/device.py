@@ -68,7 +68,7 @@ class SimulatedDevice:
         self._method: Method = "published"
         self._settings = ReadSettings()
         self._cores: dict[int, Core] = {}
-        self._layers: dict[tuple[str, int], Run] = {}
+        self._layers: dict[tuple[object, ...], Run] = {}  # by step, copy, and where not on a CPU
         self._fold: Fold | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -215,7 +215,8 @@ class SimulatedDevice:
         `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        run = self._layers.get((step.name, copy)) or self._layer(step, copy)
+        key = (step.name, copy) if x.is_cpu else (step.name, copy, x.device)
+        run = self._layers.get(key) or self._layer(step, copy, x.device)
         if x.dtype == torch.float32:
             return run(x, reads)
         return run(x.float(), reads).to(x.dtype)
@@ -280,14 +281,14 @@ class SimulatedDevice:
         matrix = self._held.matrices[step.matrix]
         total: Tensor | None = None
         wide = x.float() if x.itemsize < 4 else x
-        exact = tensor_of(self._held, step.matrix).to(wide.dtype)
+        exact = tensor_of(self._held, step.matrix).to(wide.device, wide.dtype)
         for rows in matrix.row_ranges:
             part = wide[:, slice(*rows)] @ exact[slice(*rows)]
             total = part if total is None else total + part
         assert total is not None
         return epilogue(self._held, step, total).to(x.dtype)
 
-    def _layer(self, step: MvmStep, copy: int) -> Run:
+    def _layer(self, step: MvmStep, copy: int, place: torch.device) -> Run:
         settings = self._settings
         self._fold = self._fold or Fold(
             self._chip, self._seed, self._held, self._cores, settings.mode, settings.age_s
@@ -295,5 +296,8 @@ class SimulatedDevice:
         layer = self._fold.layer(step, copy)
         name = ("read", *stream_name(step, copy))
         streams = tuple(stream(self._seed, *name, i) for i in range(len(layer.stages)))
-        run = self._layers[step.name, copy] = runner(layer, streams, kernel())
+        if place.type == "cpu":
+            run = self._layers[step.name, copy] = runner(layer, streams, kernel())
+        else:
+            run = self._layers[step.name, copy, place] = runner(layer, streams, None, place)
         return run

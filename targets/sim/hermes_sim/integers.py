@@ -12,6 +12,7 @@ within 1.2 % (but for vectors of one large and many tiny inputs, whose noise is 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -177,6 +178,7 @@ class TorchBlock:
     high: its weights over 128, rounded down.
     low: what is left of them, 0 to 127.
     total: the conductances of both polarities; None where nothing saturates.
+    worst: of `lines`, the most of each kind; empty where nothing saturates.
     read: its variances.
     """
 
@@ -184,6 +186,7 @@ class TorchBlock:
     high: Float[Tensor, "rows columns"]
     low: Float[Tensor, "rows columns"]
     total: Float[Tensor, "rows columns"] | None
+    worst: tuple[float, ...]
     read: Float[Tensor, "rows columns"] | None
 
 
@@ -207,7 +210,7 @@ class TorchLayer:
         """What the last LDPU of the cascade sends out for inputs x; `noise` is as in layer_mvm."""
         columns = self.layer.blocks[0].scale.shape[0]
         result = x.new_empty(x.shape[0], columns)
-        rows = max(16, 2**16 // columns)
+        rows = max(16, crossbar.chunk(x) // columns)
         for start in range(0, x.shape[0], rows):
             part = slice(start, start + rows)
             _outputs(self, x[part], noise, start, result[part])
@@ -219,15 +222,17 @@ def _torch_block(block: IntegerBlock) -> TorchBlock:
     high = weights >> 7
     read = None if block.read is None else block.read.float()
     total = None if block.lines is None else block.plus.float() + block.minus.float()
-    return TorchBlock(block, high.float(), (weights - high * 128).float(), total, read)
+    worst = () if block.lines is None else tuple(block.lines.amax((1, 2)).tolist())
+    return TorchBlock(block, high.float(), (weights - high * 128).float(), total, worst, read)
 
 
 def _outputs(held: TorchLayer, x: Vectors, noise: crossbar.Noise, first: int, out: Sums) -> None:
     layer, converters = held.layer, held.layer.converters
     codes = crossbar.input_codes(converters, layer.input_scale, x, torch.empty_like(x))
-    broken = codes.isnan().any(1) if math.isnan(float(codes.sum())) else None
-    if broken is not None:
-        codes[broken] = 0.0
+    broken = None
+    if not codes.is_cpu or math.isnan(float(codes.sum())):  # an answer would have to be waited for
+        broken = codes.isnan().any(1, keepdim=True)
+        codes.masked_fill_(broken, 0.0)
     value: Tensor | None = None
     for index, one in enumerate(held.blocks):
         block, before = one.block, value
@@ -240,7 +245,7 @@ def _outputs(held: TorchLayer, x: Vectors, noise: crossbar.Noise, first: int, ou
     assert value is not None
     torch.mul(value, layer.output_step, out=out)
     if broken is not None:
-        out[broken] = torch.nan
+        out.masked_fill_(broken, torch.nan)
 
 
 def _counts(
@@ -256,8 +261,8 @@ def _counts(
     sums = _product(one, codes)
     if converters.asymmetry:
         sums.add_(_product(one, codes.clamp(min=0)).mul_(converters.asymmetry))
-    if block.lines is not None and one.total is not None:
-        _stop_phases(block, block.lines, one.total, codes, sums)
+    if one.total is not None:
+        _stop_phases(block, one.worst, one.total, codes, sums)
     counts = sums.mul_(block.count).add_(block.zero)
     if not converters.four_phase:
         limit = min(converters.phase_limit, converters.counter_limit)
@@ -293,14 +298,14 @@ def squared(codes: Vectors) -> tuple[Vectors, Float[Tensor, "vectors 1"]]:
     """The squares of codes in whole steps, and each vector's step."""
     squares = codes.square()
     step = ((squares.amax(1, keepdim=True) + (_STEPS - 1)) / _STEPS).floor_().clamp_(min=1)
-    added = (dither(codes.shape[1]) * step).mul_(2.0**-16).floor_()
+    added = (dither(codes.shape[1]).to(codes.device) * step).mul_(2.0**-16).floor_()
     # half a unit more, so that the reciprocal's round-off never moves a whole quotient
     return squares.add_(added).add_(0.5).mul_(1 / step).floor_(), step
 
 
 def _stop_phases(
     block: IntegerBlock,
-    lines: Float[Tensor, "kind polarity columns"],
+    worst: Sequence[float],
     total: Float[Tensor, "rows columns"],
     codes: Vectors,
     sums: Sums,
@@ -312,7 +317,6 @@ def _stop_phases(
     conductances is the sum of both counters and `sums` their difference; no phase counts more than
     its counter.
     """
-    worst = lines.amax((1, 2)).tolist()
     taken = [_taken(codes.clamp(min=0), worst), _taken(codes.clamp(max=0), worst)]
     suspect = (torch.maximum(*taken) > 1).nonzero()[:, 0]
     if not len(suspect):
@@ -323,7 +327,7 @@ def _stop_phases(
         sums[suspect] = four_phases(block, codes[suspect])
 
 
-def _taken(codes: Vectors, worst: list[float]) -> Float[Tensor, " vectors"]:
+def _taken(codes: Vectors, worst: Sequence[float]) -> Float[Tensor, " vectors"]:
     """The largest share of what a line may take, of vectors of one sign."""
     mean = codes.mean(1)
     spread = (codes.square().sum(1) - codes.shape[1] * mean.square()).clamp_(min=0).sqrt_()

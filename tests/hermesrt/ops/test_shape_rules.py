@@ -38,6 +38,11 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {"x": IMAGE.permute(0, 2, 3, 1), "y": torch.ones(2, 5, 6, 3)},
     ),
     "cut": (Call("aten.relu.default", (X,)), {"x": IMAGE[:, :, ::2]}),
+    "one turned": (Call("aten.exp.default", (X,)), {"x": IMAGE[:1].permute(0, 2, 3, 1)}),
+    "a part turned": (
+        Call("aten.sub.Tensor", (X, Y)),
+        {"x": torch.ones(2, 4, 3, 5, 6).permute(2, 0, 3, 1, 4)[0], "y": torch.ones(())},
+    ),
     "joined": (Call("aten.cat.default", ((X, Y), -1)), {"x": MATRIX, "y": WHOLE.view(6, 2)[:3]}),
     "joined first": (Call("aten.cat.default", ((X, X),)), {"x": MATRIX}),
     "stacked": (Call("aten.stack.default", ((X, X), -1)), {"x": MATRIX}),
@@ -68,7 +73,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {"x": IMAGE, "y": torch.ones(3)},
     ),
 }
-UNKNOWN = ("turned apart", "cut", "turned product")  # torch is asked
+UNKNOWN = ("turned apart", "turned product")  # torch is asked
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -76,11 +81,13 @@ def test_a_result_without_data_has_torchs_layout(name: str) -> None:
     call, values = CALLS[name]
     found, wanted = run(call, _blank(values), "meta"), run(call, values)
     assert found.is_meta
-    assert (found.shape, found.dtype, found.stride()) == (
-        wanted.shape,
-        wanted.dtype,
-        wanted.stride(),
-    )
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+    assert strides(found) == strides(wanted)
+
+
+def strides(tensor: Tensor) -> list[int]:
+    """Of dimensions of size 1 they say nothing."""
+    return [s for s, size in zip(tensor.stride(), tensor.shape, strict=True) if size != 1]
 
 
 @pytest.mark.parametrize("name", CALLS)
