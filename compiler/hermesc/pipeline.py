@@ -20,6 +20,7 @@ from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_ambiguous
+from hermesc.frontend.torch.capture import Capture as Capture
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -90,23 +91,18 @@ def compile_model(
     observe: StageObserver | None = None,
     mapping: Layers = MappingProxyType({}),
     defects: DefectMap | None = None,
+    captured: Capture | None = None,
 ) -> Artifact:
     """The program of a model; `observe` gets (name, stage, seconds) after each step. Layers of
-    `mapping` are placed as it says; `defects` are those of the chip that the program is for.
+    `mapping` are placed as it says; `defects` are those of the chip that the program is for;
+    `captured` is what `capture_model` gave, where the model is compiled several times.
 
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
     our bug.
     """
     _check_one_map(mapping, defects)
     step = _Steps(observe)
-    captured = step(
-        "capture",
-        capture,
-        source.model,
-        source.example_inputs,
-        source.dynamic_shapes,
-        source.arguments,
-    )
+    captured = captured or step("capture", capture_model, source)
     graph, weights = step(
         "convert", convert, captured.exported, source.folder, captured.input_names
     )
@@ -201,6 +197,14 @@ def compile_model(
     )
     artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
     return artifact
+
+
+def capture_model(source: ModelSource) -> Capture:
+    """The model as torch.export sees it, which no setting changes.
+
+    Raises: ModelError.
+    """
+    return capture(source.model, source.example_inputs, source.dynamic_shapes, source.arguments)
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
