@@ -156,6 +156,8 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "training": lambda: script("bench/training.py"),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
+        "slices": lambda: script("slices.py"),
+        "tune": lambda: script("tune.py"),
         "onnx": lambda: script("onnx_nodes.py"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block

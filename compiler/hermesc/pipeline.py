@@ -44,6 +44,7 @@ from hermesc.passes.slice_matrices import slice_matrices
 from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import (
+    CellOptions,
     LayerOptions,
     PlaceOptions,
     ReadOptions,
@@ -57,7 +58,7 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError, MappingError
 from hermesrt.files.typed import parse_groups
 
-LAYER_OPTIONS = (ReadOptions, TileOptions, QuantizeOptions)  # that single layers have
+LAYER_OPTIONS = (ReadOptions, CellOptions, TileOptions, QuantizeOptions)  # that single layers have
 _Laid = tuple[Placed, dict[str, Tensor]]
 StageObserver = Callable[[str, object, float], None]
 
