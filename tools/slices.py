@@ -19,6 +19,7 @@ from hermesrt.chip.slices import averaged_error
 
 FIGURE = Path(__file__).resolve().parent.parent / "docs/figures/slices.svg"
 COUNTS, CHIPS, AGES = (1, 2, 4, 8), 3, ("0s", "30d")
+TICKS = (2, 3, 5, 8, 12)
 WAYS = tuple(product(("equal", "significance"), ("equal", "max", "corrected")))
 BASES = {"equal": 1.0, "significance": 2.0}
 ARRAY = {
@@ -97,6 +98,8 @@ def figure(curves: Curves) -> Figure:
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
         axis.set_xticks(COUNTS, map(str, COUNTS))
+        axis.set_yticks(TICKS, map(str, TICKS))
+        axis.minorticks_off()
         axis.set_title("fresh" if age == "0s" else f"after {age}", fontsize=9)
         axis.set_xlabel("slices")
     drawn.axes[0].set_ylabel("relative error (%)")

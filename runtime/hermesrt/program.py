@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -255,7 +255,7 @@ class Chip:
         own = {t.core: m.method for m in self._matrices for t in m.tiles}
         for core in self._all_cores:
             said = own[core]
-            chosen: Method = method if said == AS_RUN else said
+            chosen = method if said == AS_RUN else cast(Method, said)
             if chosen not in DRAWN:
                 found.setdefault(chosen, []).append(core)
         return found

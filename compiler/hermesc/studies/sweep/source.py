@@ -52,6 +52,11 @@ class ProgramSource:
         self._specs: dict[str, ChipSpec] = {}
 
     @property
+    def compiled(self) -> bool:
+        """Whether it is one program already."""
+        return self._made is not None
+
+    @property
     def called(self) -> str:
         """The model's name."""
         if self._made is not None:

@@ -91,6 +91,10 @@ def tune(
     if table is not None:
         check_table(table)
     source = ProgramSource(model, example_inputs, chip, calibration, labels, name)
+    if source.compiled:
+        raise OptionError(
+            f"{source.called} is a compiled program, and a search compiles anew: give the model"
+        )
     evaluation = Evaluation(source, data, age, Execution(jobs=1, cells=cells))
     parse_age(age)
     program = source.program(Compilation())

@@ -50,7 +50,8 @@ def account_table(artifact: Artifact) -> str:
     """What does not run on crossbars, with source line and reason; layout in one line."""
     nodes = digital_nodes(artifact)
     if not nodes.work and not nodes.layout:
-        return "Everything runs on the chip."
+        sliced = any(m.slice is not None for m in artifact.manifest.matrices)
+        return f"Everything runs on the chip{' but the sums of slices' if sliced else ''}."
     lines = sorted(off_chip(nodes.work), key=lambda o: (o.place, o.op, o.reason))
     rows = [(o.place, o.op if o.count == 1 else f"{o.op} x{o.count}", o.reason) for o in lines]
     text = "Not analog:\n" + table(("where", "operation", "why"), rows) if rows else "Not analog:"
