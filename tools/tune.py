@@ -17,14 +17,16 @@ import hermesc
 from hermesc.studies.tune.report import TuneReport
 
 FIGURE = Path(__file__).resolve().parent.parent / "docs/figures/tune.svg"
-TRIALS = 50
+TRIALS = 40
 
 
 def labelled(model: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor, Tensor]:
-    """A model with noisy labels of its own, so that errors near a decision count."""
+    """A model whose last layer tells its classes apart, and what it says of its inputs."""
+    *_, last = (m for m in model.modules() if isinstance(m, nn.Linear))
     with torch.no_grad():
-        noisy = model.eval()(x) + 0.05 * torch.randn(len(x), 1)
-        return model, x, noisy.argmax(1)
+        y = model.eval()(x)
+        last.bias -= y.mean(0)
+        return model, x, model(x).argmax(1)
 
 
 class Attention(nn.Module):

@@ -80,8 +80,9 @@ def take_up(study: Any) -> int:
     stale = [t for t in running if not _alive(t.user_attrs.get(_PROCESS))]
     for trial in stale:
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params, user_attrs=_kept(trial.user_attrs))
+        begun = trial.system_attrs.get("fixed_params", trial.params)
+        if begun:
+            study.enqueue_trial(begun, user_attrs=_kept(trial.user_attrs))
     return len(stale)
 
 

@@ -104,7 +104,9 @@ def tune(
     if objective is None:
         objective = "accuracy,energy" if labelled else "error,energy"
     aims = parse_aims(objective, labelled=labelled)
-    space = Space(_layers(program.artifact), _methods(program.artifact, methods))
+    space = Space(
+        _layers(program.artifact), _methods(program.artifact, methods), _whole(program.artifact)
+    )
     identity = {
         "program": program.sha256, "inputs": evaluation.inputs, "objective": ",".join(aims.names),
         "draws": draws, "age": age, "seed": seed, "methods": ",".join(space.methods),
@@ -256,6 +258,12 @@ def _layers(artifact: Artifact) -> tuple[str, ...]:
     known = [label for label in sizes if "," not in label]
     largest = sorted(known, key=lambda label: -sizes[label])[:MOST_LAYERS]
     return tuple(label for label in known if label in largest)
+
+
+def _whole(artifact: Artifact) -> frozenset[str]:
+    """Recurrent layers, which cannot be sliced."""
+    steps = (step for step in artifact.mvms if step.recurrence is not None)
+    return frozenset(artifact.matrices[step.matrix].label for step in steps)
 
 
 def _methods(artifact: Artifact, given: Sequence[str] | None) -> tuple[Method, ...]:
