@@ -165,6 +165,8 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "trained": lambda: "\n".join(example(f"{n}.py") for n in ("deep_kernel", "option_price")),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
+        "slices": lambda: script("slices.py"),
+        "tune": lambda: script("tune.py"),
         "onnx": lambda: script("onnx_nodes.py"),
         "accelerators": lambda: study_output(
             "accelerators", "--plot", str(FIGURES / "accelerators.svg")

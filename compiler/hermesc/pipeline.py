@@ -20,6 +20,7 @@ from hermesc.analysis.mvm_workload import mvm_workloads
 from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_ambiguous
+from hermesc.frontend.torch.capture import Capture as Capture
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.ir import verify
@@ -43,6 +44,7 @@ from hermesc.passes.slice_matrices import slice_matrices
 from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import (
+    CellOptions,
     LayerOptions,
     PlaceOptions,
     ReadOptions,
@@ -58,7 +60,7 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import CapacityError, MappingError, ModelError
 from hermesrt.files.typed import parse_groups
 
-LAYER_OPTIONS = (ReadOptions, TileOptions, QuantizeOptions)  # that single layers have
+LAYER_OPTIONS = (ReadOptions, CellOptions, TileOptions, QuantizeOptions)  # that single layers have
 _Laid = tuple[Placed, dict[str, Tensor]]
 StageObserver = Callable[[str, object, float], None]
 
@@ -92,10 +94,12 @@ def compile_model(
     observe: StageObserver | None = None,
     mapping: Layers = MappingProxyType({}),
     defects: DefectMap | None = None,
+    captured: Capture | None = None,
 ) -> Artifact:
     """The program of a model; `observe` gets (name, stage, seconds) after each step. Layers of
     `mapping` are placed as it says; `defects` are those of the chip that the program is for. Where
-    the source says what the chip holds already, the program keeps all of it.
+    the source says what the chip holds already, the program keeps all of it. `captured` is what
+    `capture_model` gave, where the model is compiled several times.
 
     Raises: ModelError, UnsupportedOpError, OptionError, MappingError, CapacityError; VerifyError is
     our bug.
@@ -105,14 +109,7 @@ def compile_model(
     fixed = mapping if held is None else layers_of(held)
     conductances = {} if held is None else {m.name: m.g_max_siemens for m in held.manifest.matrices}
     step = _Steps(observe)
-    captured = step(
-        "capture",
-        capture,
-        source.model,
-        source.example_inputs,
-        source.dynamic_shapes,
-        source.arguments,
-    )
+    captured = captured or step("capture", capture_model, source)
     graph, weights = step(
         "convert", convert, captured.exported, source.folder, captured.input_names
     )
@@ -219,6 +216,14 @@ def _check_held(held: Artifact, artifact: Artifact) -> None:
             f"the model does not run on what the chip holds ({held.manifest.name}): it differs in "
             f"{differing}; leave `programmed` out, and program the chip"
         )
+
+
+def capture_model(source: ModelSource) -> Capture:
+    """The model as torch.export sees it, which no setting changes.
+
+    Raises: ModelError.
+    """
+    return capture(source.model, source.example_inputs, source.dynamic_shapes, source.arguments)
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:

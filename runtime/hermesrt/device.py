@@ -16,6 +16,7 @@ from hermesrt.workload import Workload
 
 Method = Literal["published", "gdp", "verify", "oneshot", "ideal"]
 METHODS: tuple[Method, ...] = ("published", "gdp", "verify", "oneshot", "ideal")
+DRAWN: tuple[Method, ...] = ("published", "ideal")  # not pulse by pulse
 EndState = Literal["published", "ideal"]
 PulseKind = Literal["set", "reset", "iterative"]
 

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from hermesrt.artifact import io
 from hermesrt.artifact.same_cells import cells_differ
-from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.artifact.schema import AS_RUN, Artifact, Matrix, MvmStep
 from hermesrt.chip.load import GivenSettings, chip_tables, override, settings_of
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, MODES, Mode
 from hermesrt.data import Samples, all_finite, array_of, check_samples, example_samples
-from hermesrt.device import METHODS, Device, Method, ReadSettings
+from hermesrt.device import DRAWN, METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.executor import (
     GatesFunction,
@@ -187,6 +187,8 @@ class Chip:
         """What it holds, and how it is read."""
         settings, artifact = self.settings, self.compiled.artifact
         weights = "ideal" if settings.ideal else f"{self.method} weights"
+        if not settings.ideal and any(m.method != AS_RUN for m in self._matrices):
+            weights += " (some layers by methods of their own)"
         reads = f"{read_mode(artifact, settings.mode)} reads"
         return (
             Fact("Program", f"{artifact.manifest.name} on {self.device.chip.name}"),
@@ -209,15 +211,19 @@ class Chip:
         if method not in METHODS:
             raise OptionError(f"method {method!r}: must be one of {', '.join(METHODS)}")
         self.method, self.iterations = method, ()
-        if method in ("published", "ideal"):
-            self.device.draw(method)
-            return
-        if deepest_correction(self.compiled.artifact):
+        pulsed = self._pulsed(method)
+        alike = pulsed.get(method, []) == list(self._all_cores)
+        if not alike:
+            self.device.draw("ideal" if method == "ideal" else "published")
+        if pulsed and deepest_correction(self.compiled.artifact):
             raise OptionError(
-                f"method {method!r}: the program has tile.slice_fill=corrected, whose slices are "
-                "written one after the other; only published and ideal weights are drawn so: "
-                "compile with tile.slice_fill=max or equal"
+                f"method {next(iter(pulsed))!r}: the program has tile.slice_fill=corrected, whose "
+                "slices are written one after the other; only published and ideal weights are "
+                "drawn so: compile with tile.slice_fill=max or equal"
             )
+        if not alike:
+            self._by_layer(pulsed, options or ProgrammingOptions(), observe)
+            return
         options = options or ProgrammingOptions()
         artifact, spec = self.compiled.artifact, self.device.chip
         progress = ProgrammingProgress(method, phases_of(method, spec, options))
@@ -241,6 +247,42 @@ class Chip:
         self.iterations = tuple(progress.iterations)
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
+
+    @property
+    def _all_cores(self) -> tuple[int, ...]:
+        return self.compiled.artifact.cores
+
+    def _pulsed(self, method: Method) -> dict[Method, list[int]]:
+        """The cores that are programmed pulse by pulse, by their own methods or by that of all."""
+        found: dict[Method, list[int]] = {}
+        own = {t.core: m.method for m in self._matrices for t in m.tiles}
+        for core in self._all_cores:
+            said = own[core]
+            chosen = method if said == AS_RUN else cast(Method, said)
+            if chosen not in DRAWN:
+                found.setdefault(chosen, []).append(core)
+        return found
+
+    @property
+    def _matrices(self) -> tuple[Matrix, ...]:
+        return self.compiled.artifact.manifest.matrices
+
+    def _by_layer(
+        self,
+        pulsed: Mapping[Method, Collection[int]],
+        options: ProgrammingOptions,
+        observe: Callable[[ProgrammingProgress], None] | None,
+    ) -> None:
+        """Some cores by one method after some by another; nothing is kept for a stopped run."""
+        artifact, spec = self.compiled.artifact, self.device.chip
+        self.device.configure(ReadSettings())
+        with one_thread():
+            for method, cores in pulsed.items():
+                progress = ProgrammingProgress(method, phases_of(method, spec, options))
+                for _ in program(self.device, artifact, progress, options, cores=cores):
+                    if observe is not None:
+                        observe(progress)
+        self.device.configure(self.settings)
 
     def configure(
         self: C,

@@ -21,6 +21,7 @@ from hermesc.ir.interpret import interpret, mvm
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized
 from hermesrt.artifact.schema import PredictedError
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.spec import ChipSpec
 
 _ROWS = 64  # of the calibration data that errors are sent through
@@ -44,7 +45,9 @@ def predicted_errors(
     for op, ranges, codes in zip(graph.mvms, quantized.ranges, quantized.vectors, strict=True):
         place = places[op.name]
         matrix, g_max = tiled.matrices[place], quantized.g_max_siemens[place]
-        own[op.name] = own_error(op, matrix, ranges, g_max, codes, weights, chip)
+        own[op.name] = own_error(
+            op, matrix, ranges, g_max, codes, weights, with_devices(chip, matrix.devices)
+        )
     some = _few(calibration) if rows_independent else dict(calibration)
     totals = _sent_through(quantized, weights, some, own, chip)
     signals = _layer_signals(quantized, weights, own)

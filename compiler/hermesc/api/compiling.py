@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from inspect import signature
 from math import inf
 from pathlib import Path
@@ -20,7 +20,14 @@ from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.on_meta import is_on_meta
 from hermesc.frontend.request import ModelRequest
 from hermesc.frontend.weights import with_weights
-from hermesc.pipeline import ModelSource, Options, StageObserver, compile_model
+from hermesc.pipeline import (
+    Capture,
+    ModelSource,
+    Options,
+    StageObserver,
+    capture_model,
+    compile_model,
+)
 from hermesrt.artifact.published_mapping import Layers, from_text
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError, OptionError
@@ -85,11 +92,7 @@ def compile(
     spec = chip_of(chip, said)
     known = known_defects(defects, spec)
     source = _source(model, example_inputs, calibration, labels, dynamic_shapes, name, batch_dim)
-    if is_on_meta(source.model):
-        raise ModelError(
-            "the model's weights are on the meta device and have no values; `hermesc cost --meta` "
-            "and hermesc.shaped take shapes alone"
-        )
+    _refuse_meta(source)
     if weights is not None:
         source = with_weights(source, Path(weights))
     source = replace(source, input_ranges={**source.input_ranges, **(input_ranges or {})})
@@ -113,6 +116,46 @@ def compile(
     if observe is not None:
         observe("digital_fallback", found, time.perf_counter() - start)
     return as_shown(found.program)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model that is loaded and captured once, to be compiled with many settings.
+
+    source: the model and its data.
+    captured: what torch.export made of it.
+    """
+
+    source: ModelSource
+    captured: Capture
+
+    def compiled(self, chip: ChipSpec, options: Options) -> Program:
+        """The program for a chip, with these options of the passes.
+
+        Raises: as `compile`.
+        """
+        artifact = compile_model(self.source, chip, options, captured=self.captured)
+        return Program.of(artifact)
+
+
+def prepare(
+    model: Any, example_inputs: Any, calibration: Any, labels: Any, name: str | None
+) -> Prepared:
+    """A model as `compile` takes it, loaded and captured.
+
+    Raises: ModelError, InputError.
+    """
+    source = _source(model, example_inputs, calibration, labels, None, name)
+    _refuse_meta(source)
+    return Prepared(source, capture_model(source))
+
+
+def _refuse_meta(source: ModelSource) -> None:
+    if is_on_meta(source.model):
+        raise ModelError(
+            "the model's weights are on the meta device and have no values; `hermesc cost --meta` "
+            "and hermesc.shaped take shapes alone"
+        )
 
 
 def digital_fallback(

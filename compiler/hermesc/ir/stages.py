@@ -12,8 +12,10 @@ from torch import Tensor
 
 from hermesc.ir.graph import Graph
 from hermesrt.artifact.schema import (
+    AS_RUN,
     ChipCut,
     LayerDefects,
+    LayerMethod,
     NodeAssignment,
     Route,
     Score,
@@ -102,6 +104,8 @@ class TiledMatrix:
     copies: how often it is to be stored.
     mode: how its arrays are read.
     slice: which part of a weight it is, where that is spread over several matrices.
+    devices: of a polarity that its cells use; 0 for as many as the chip's do.
+    method: how its cells are programmed, whatever a run says.
     """
 
     matrix: str
@@ -113,6 +117,13 @@ class TiledMatrix:
     copies: int = 1
     mode: Mode = "4-phase"
     slice: Slice | None = None
+    devices: int = 0
+    method: LayerMethod = AS_RUN
+
+    @property
+    def cells(self) -> tuple[int, str]:
+        """What its cores' cells are like; one core has cells of one kind."""
+        return self.devices, self.method
 
     @property
     def row_ranges(self) -> tuple[tuple[int, int], ...]:

@@ -14,6 +14,7 @@ from hermesc.ir.stages import (
     Scheduled,
     Tiled,
 )
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.fabric import linked
 from hermesrt.chip.spec import ChipSpec
@@ -89,8 +90,11 @@ def verify_quantized(quantized: Quantized, chip: ChipSpec) -> None:
     for ranges in quantized.ranges:
         positive = ranges.input_max > 0 and all(m > 0 for m in ranges.output_max)
         _check(positive, "quantize", f"{ranges.mvm}: a range is not above 0")
-    limit = chip.pcm.g_max_siemens * (1 + 1e-9)
-    fine = all(0 < g <= limit for row in quantized.g_max_siemens for g in row)
+    fine = all(
+        0 < g <= with_devices(chip, m.devices).pcm.g_max_siemens * (1 + 1e-9)
+        for m, row in zip(quantized.tiled.matrices, quantized.g_max_siemens, strict=True)
+        for g in row
+    )
     _check(fine, "quantize", "a g_max is outside the devices' range")
 
 

@@ -141,6 +141,8 @@ def _matrices(placed: Placed) -> Iterator[schema.Matrix]:
             columns=matrix.columns,
             g_max_siemens=g_max,
             slice=matrix.slice,
+            devices=matrix.devices,
+            method=matrix.method,
         )
 
 

@@ -25,7 +25,7 @@ from hermesrt.artifact.published_mapping import Layers, layer_names
 from hermesrt.artifact.schema import Score, Tile
 from hermesrt.chip.fabric import snake
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import CapacityError
+from hermesrt.errors import CapacityError, MappingError
 
 
 def place(
@@ -59,6 +59,7 @@ def place(
     if given:
         judged = _judged(tiles, matrices, model, options)
         found = judged if fixed else replace(judged, solver=found.solver)
+    _check_cells(tiles, matrices)
     score = Score(options.objective, found.solver, found.unit, found.value, found.bound)
     return Placed(quantized, {m: tuple(t) for m, t in tiles.items()}, options.chips, score, cut)
 
@@ -72,6 +73,22 @@ def _chips_of(
         if run.matrix.matrix in given:
             core = cores[run.matrix.matrix, run.copy, run.blocks[0].columns]
             yield (run.number, run.copy, run.column), core // chip.cores
+
+
+def _check_cells(tiles: Mapping[str, Sequence[Tile]], matrices: Sequence[TiledMatrix]) -> None:
+    """What is placed by hand may put cells of two kinds on one core.
+
+    Raises: MappingError.
+    """
+    first: dict[int, TiledMatrix] = {}
+    for matrix in matrices:
+        for tile in tiles[matrix.matrix]:
+            other = first.setdefault(tile.core, matrix)
+            if other.cells != matrix.cells:
+                raise MappingError(
+                    f"core {tile.core} would hold {other.label} and {matrix.label}, whose cells "
+                    "have other devices or another method: give both the same, or place them apart"
+                )
 
 
 def _above_slices(quantized: Quantized, chip: ChipSpec) -> dict[str, list[Tile]]:
@@ -160,7 +177,7 @@ def _chain(model: CostModel, run: _Run, options: PlaceOptions) -> CascadePieces:
     for stage, block in enumerate(run.blocks):
         items = model.items(run.number, run.copy, stage, run.column)
         aims = tuple(aimed(item, options) for item in items)
-        pieces.append(Piece(*block.shape, aims, uses, beside))
+        pieces.append(Piece(*block.shape, aims, uses, beside, run.matrix.cells))
     return tuple(pieces)
 
 

@@ -29,6 +29,7 @@ from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized, Ranges, Tiled, TiledMatrix
 from hermesc.placement.options import LayerOptions
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.conductance import column_max, g_max_siemens, g_shares
 from hermesrt.chip.spec import ChipSpec, limits
 from hermesrt.errors import ModelError
@@ -387,6 +388,7 @@ def _partial_sums(op: Mvm, matrix: TiledMatrix, weights: Weights, x: Tensor) -> 
 
 
 def _g_max(matrix: TiledMatrix, seen: Sequence[_Seen], chip: ChipSpec) -> tuple[float, ...]:
+    chip = with_devices(chip, matrix.devices)
     return tuple(
         g_max_siemens(chip, max((s.line_max[stage] for s in seen), default=0.0))
         for stage in range(len(matrix.row_ranges))

@@ -35,8 +35,8 @@ def slice_matrices(
     """
     graph, found = partitioned.graph, dict(weights)
     labels: dict[str, list[str]] = {}
-    for op in graph.mvms:
-        labels.setdefault(op.matrix, []).append(op.label)
+    for mvm in graph.mvms:
+        labels.setdefault(mvm.matrix, []).append(mvm.label)
     ops: list[Op] = []
     spread: list[tuple[Mvm, int]] = []
     for op in graph.ops:

@@ -13,7 +13,7 @@ from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Block, MvmWorkload, Partitioned, Tiled, TiledMatrix
 from hermesc.placement.cost_model import equal_parts, works_of
-from hermesc.placement.options import LayerOptions, PlaceOptions
+from hermesc.placement.options import CellOptions, LayerOptions, PlaceOptions
 from hermesc.placement.tiling import plan
 from hermesrt.artifact.cut import Cut
 from hermesrt.artifact.published_mapping import Layers, check_sizes, layer_names
@@ -64,10 +64,21 @@ def tile(
                 f"layer {layer}: {chosen.copies} copies of a recurrent layer's matrix, where one "
                 "time step waits for the other; place it once"
             )
-        mode = single.mode([op.label for op in ops], chosen.mode)
+        labels_of = [op.label for op in ops]
+        mode = single.mode(labels_of, chosen.mode)
+        cells = single.applied(labels_of, CellOptions())
         matrices.append(
             TiledMatrix(
-                name, ops[0].label, *shape, cascades, used_by, chosen.copies, mode, ops[0].slice
+                name,
+                ops[0].label,
+                *shape,
+                cascades,
+                used_by,
+                chosen.copies,
+                mode,
+                ops[0].slice,
+                cells.devices,
+                cells.method,
             )
         )
     return Tiled(partitioned, tuple(matrices), workloads)

@@ -64,8 +64,7 @@ def fewest_cores(
     """The fewest cores on which all pieces fit, shared as the rule allows."""
     cores = 1 + max((spot.core for spots in hint for spot in spots), default=0)
     question = _Question(chains, chip, cores, hint)
-    if rule.quiet:
-        question.part(rule)
+    question.part(rule)
     if rule.limit_ps is not None:
         question.limit(rule.limit_ps)
     return question.answer(question.last + 1, 1, effort, cores_of)
@@ -78,6 +77,7 @@ def least_time(
     most = busiest_of(chains, hint)
     question = _Question(chains, chip, cores, hint)
     least = max(busiest_ps(piece.items) for chain in chains for piece in chain)
+    question.part(SharingRule())
     time = question.model.new_int_var(min(least, most), most, "time")
     question.limit(time, most)
     question.model.add_hint(time, most)
@@ -165,7 +165,8 @@ class _Question:
                     self.model.add(load + head + tail <= time)
 
     def part(self, rule: SharingRule) -> None:
-        """Pieces that clash are on different cores."""
+        """Pieces that clash are on different cores; those that are too long are limited as sums."""
+        rule = SharingRule(quiet=rule.quiet)
         for (i, one), (j, other) in combinations(enumerate(self._pieces), 2):
             if rule.clash(one, other):
                 self.model.add(self._spots[i][0] != self._spots[j][0])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from hermesrt.artifact.schema import AS_RUN, LayerMethod
 from hermesrt.chip.slices import Fill
 from hermesrt.chip.spec import Mode, limits
 from hermesrt.errors import OptionError
@@ -70,6 +71,18 @@ class ReadOptions:
     """
 
     mode: Mode = "4-phase"
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """What a layer's cells are like, and how they are written; such layers have cores of their own.
+
+    devices: of a polarity, 1 or 2; 0 for as many as the chip's cells use.
+    method: how they are programmed, whatever `hermesc run --method` says.
+    """
+
+    devices: int = limits(0, 2, 0)
+    method: LayerMethod = AS_RUN
 
 
 LayerSetting = tuple[str, str, str | int | float]

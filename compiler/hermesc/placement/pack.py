@@ -26,6 +26,7 @@ class Piece:
     items: what it takes of the core's time.
     uses: the MVMs that use it, a bit each.
     beside: the MVMs that may be under way with those, a bit each.
+    cells: what its cells are like; a core has cells of one kind.
     """
 
     height: int
@@ -33,6 +34,7 @@ class Piece:
     items: tuple[Item, ...] = ()
     uses: int = 0
     beside: int = 0
+    cells: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class SharingRule:
 
     def clash(self, one: Piece, other: Piece) -> bool:
         """Whether two pieces cannot share a core."""
-        if self.quiet and one.beside & other.uses:
+        if one.cells != other.cells or (self.quiet and one.beside & other.uses):
             return True
         limit = self.limit_ps
         return limit is not None and busiest_ps([*one.items, *other.items]) > limit
@@ -82,6 +84,7 @@ class _Core:
     items: list[Item] = field(default_factory=list)
     loads: list[int] = field(default_factory=lambda: [0] * len(RESOURCES))
     uses: int = 0
+    cells: tuple[int, str] | None = None
 
     def put(self, piece: Piece) -> tuple[int, int]:
         place = self.array.find(piece.height, piece.width)
@@ -89,11 +92,14 @@ class _Core:
         self.array.put(place, piece.height, piece.width)
         self.items += piece.items
         self.uses |= piece.uses
+        self.cells = piece.cells
         for item in piece.items:
             self.loads[item.resource] += item.load
         return place
 
     def takes(self, piece: Piece, rule: SharingRule) -> bool:
+        if self.array.used and piece.cells != self.cells:
+            return False
         if rule.quiet and piece.beside & self.uses:
             return False
         if self.array.find(piece.height, piece.width) is None:

@@ -17,6 +17,7 @@ from hermesrt.artifact.schema import (
     Matrix,
     MvmStep,
 )
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
@@ -46,6 +47,7 @@ class _Checker:
         self._need(len(set(names)) == len(names), "a matrix is defined twice")
         for matrix in manifest.matrices:
             self._matrix(matrix)
+        self._cells()
         self._overlaps()
         self._slices(manifest)
         self._wiring()
@@ -87,7 +89,7 @@ class _Checker:
         self._release()
         self._covers(m.row_ranges, m.rows, m.name)
         self._need(len(m.g_max_siemens) == len(m.row_ranges), f"{m.name}: g_max of each row block")
-        limit = chip.pcm.g_max_siemens * (1 + 1e-6)
+        limit = with_devices(chip, m.devices).pcm.g_max_siemens * (1 + 1e-6)
         self._need(all(g <= limit for g in m.g_max_siemens), f"{m.name}: g_max above the devices'")
         self._need(len(m.tiles) > 0, f"{m.name}: tiles missing")
         columns = sorted({t.columns for t in m.tiles})
@@ -112,6 +114,14 @@ class _Checker:
         edges = [0, *(e for _, e in ranges)], [*(s for s, _ in ranges), size]
         grows = all(s < e for s, e in ranges) and len(ranges) > 0
         self._need(grows and edges[0] == edges[1], f"{name}: blocks do not cover it once")
+
+    def _cells(self) -> None:
+        """A core's cells are of one kind."""
+        kinds: dict[int, tuple[int, str]] = {}
+        for m in self._artifact.manifest.matrices:
+            for t in m.tiles:
+                same = kinds.setdefault(t.core, m.cells) == m.cells
+                self._need(same, f"core {t.core} holds layers with cells of two kinds")
 
     def _overlaps(self) -> None:
         by_core: dict[int, list[tuple[int, int, int, int]]] = {}

@@ -15,6 +15,8 @@ from hermesrt.ops.call import Call, from_json, last_uses
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
+LayerMethod = Literal["as run", "published", "gdp", "verify", "oneshot", "ideal"]
+AS_RUN: LayerMethod = "as run"
 Unit = Literal["analog", "ldpu", "digital", "free"]
 
 
@@ -199,6 +201,8 @@ class Matrix:
     columns: how many.
     g_max_siemens: the largest conductance of each row block, [stages], S.
     slice: which part of a weight it is, where that is spread over several matrices.
+    devices: of a polarity that its cells use; 0 for as many as the chip's do.
+    method: how its cells are programmed, whatever a run says.
 
     Of several copies, vector i of a sample goes to copy i modulo their number.
     """
@@ -212,6 +216,13 @@ class Matrix:
     columns: int = limits(1, 2**31)
     g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
     slice: Slice | None = None
+    devices: int = limits(0, 2, 0)
+    method: LayerMethod = AS_RUN
+
+    @property
+    def cells(self) -> tuple[int, str]:
+        """What its cores' cells are like; one core has cells of one kind."""
+        return self.devices, self.method
 
     @property
     def copies(self) -> int:

@@ -10,6 +10,7 @@ its co-author L. Ciric publishes them (github.com/lciric/pcm-bitslicing):
 Departure: a weight's range is that of its column, not of its matrix, as its conductance's is.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -35,7 +36,7 @@ def averaged_error(count: int, base: float) -> float:
     Source: Le Gallo 2022, equation 8: 1/sqrt(n) for equal significances, else
     sqrt((1 - b)(1 + b^n) / ((1 + b)(1 - b^n))).
     """
-    return sum(share**2 for share in slice_shares(count, base)) ** 0.5
+    return math.sqrt(sum(share**2 for share in slice_shares(count, base)))
 
 
 def slice_of(

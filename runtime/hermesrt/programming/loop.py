@@ -1,7 +1,7 @@
 """Program all cores pulse by pulse, iteration by iteration, in a way that can stop and go on."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -101,8 +101,9 @@ def program(
     keep: Callable[[ProgrammingProgress], None] | None = None,
     keep_seconds: float = 2.0,
     keep_share: float = 0.1,
+    cores: Collection[int] | None = None,
 ) -> Iterator[Iteration]:
-    """Run the phases that are left, one at a time.
+    """Run the phases that are left, one at a time, on some `cores` or on all.
 
     `keep` is called every so many seconds, or more seldom where it would take a larger share of
     the time than `keep_share`.
@@ -110,7 +111,7 @@ def program(
     """
     kept, wait = time.monotonic(), keep_seconds
     for number in range(progress.done, len(progress.phases)):
-        iteration = _Round(device, progress, options, number).run(artifact)
+        iteration = _Round(device, progress, options, number).run(artifact, cores)
         progress.iterations.append(iteration)
         yield iteration
         start = time.monotonic()
@@ -142,10 +143,11 @@ class _Round:
         stream = generator(device.seed, "inputs", number)
         self.x = gdp.inputs(options.gdp, device.chip.crossbar.rows, stream)
 
-    def run(self, artifact: Artifact) -> Iteration:
+    def run(self, artifact: Artifact, cores: Collection[int] | None) -> Iteration:
         errors = []
         if self.phase == "start":
-            self.progress.cores = start_all(self.session, list(targets(artifact)))
+            chosen = [t for t in targets(artifact) if cores is None or t.core in cores]
+            self.progress.cores = start_all(self.session, chosen)
         for core in self.progress.cores:
             errors.append(self._core(core))
         self.progress.index = self.session.index

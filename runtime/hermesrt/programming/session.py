@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device, PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
@@ -132,7 +133,7 @@ def start_core(session: ProgrammingSession, target: CoreTarget) -> CoreProgrammi
     Devices that the program knows to be stuck are not tuned; the others make up for them.
     Source: Le Gallo 2023, Methods and Extended Data Fig. 5 (ODP: the first device alone).
     """
-    chip, table = session.chip, session.chip.programming_pulses
+    chip, table = with_devices(session.chip, target.devices), session.chip.programming_pulses
     counts = _to_add(target) / chip.verify_count.count_siemens
     everywhere = torch.ones_like(target.used)
     for device in range(4):

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermesrt.artifact.line_map import known_of
-from hermesrt.artifact.schema import Artifact, Matrix, Tile
+from hermesrt.artifact.schema import AS_RUN, Artifact, LayerMethod, Matrix, Tile
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.stuck_devices import StuckDevices
 from hermesrt.executor import tensor_of
@@ -24,12 +25,16 @@ class CoreTarget:
     siemens: wanted signed conductances g+ - g-, [rows, columns], S.
     used: cells in use, [rows, columns].
     stuck: its stuck devices, as far as the program knows of any.
+    devices: of a polarity that its cells use; 0 for as many as the chip's do.
+    method: how it is programmed, whatever a run says.
     """
 
     core: int
     siemens: Float[Tensor, "rows columns"]
     used: Bool[Tensor, "rows columns"]
     stuck: StuckDevices | None = None
+    devices: int = 0
+    method: LayerMethod = AS_RUN
 
     @cached_property
     def rows(self) -> Float[Tensor, " rows"]:
@@ -71,5 +76,8 @@ def targets(
             siemens[tile.place] = shares * matrix.g_max_siemens[tile.stage]
             used[tile.place] = True
         known = known_of(artifact.tensors, core, shape)
-        stuck = None if known is None else StuckDevices.of(artifact.chip, torch.from_numpy(known))
-        yield CoreTarget(core, siemens, used, stuck)
+        devices, method = tiles[0][0].devices, tiles[0][0].method
+        chip, stuck = with_devices(artifact.chip, devices), None
+        if known is not None:
+            stuck = StuckDevices.of(chip, torch.from_numpy(known))
+        yield CoreTarget(core, siemens, used, stuck, devices, method)

@@ -24,6 +24,7 @@ from hermes_sim.noise import ReadNoise, stream
 from hermes_sim.statistics import checked, statistics_named
 from hermesrt.artifact.line_map import lines_of
 from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.chip.cells import with_devices
 from hermesrt.chip.defects import DefectMap, check_defects
 from hermesrt.chip.spec import COMPILED_IN, COMPILED_IN_KEYS, ChipSpec, Mode
 from hermesrt.chip.stuck_devices import StuckDevices
@@ -115,7 +116,12 @@ class SimulatedDevice:
         room = torch.empty(len(held), 2, 2, size.rows, size.columns)
         self._cores = {
             target.core: Core(
-                self._chip, self._seed, target, part, self._stuck(target), self._statistics
+                with_devices(self._chip, target.devices),
+                self._seed,
+                target,
+                part,
+                self._stuck(target),
+                self._statistics,
             )
             for target, part in zip(held, room, strict=True)
         }
@@ -132,12 +138,13 @@ class SimulatedDevice:
         lines = lines_of(self._held.tensors, self._held.cores, core)
         if lines is not None:
             held = held[:, :, lines[0]][..., lines[1]]
-        return StuckDevices.of(self._chip, torch.from_numpy(held))
+        chip = with_devices(self._chip, target.devices)
+        return StuckDevices.of(chip, torch.from_numpy(held))
 
     def draw(self, end_state: EndState) -> None:
         """Draw the end state of the chip's own programming, or take the exact conductances."""
         for core in self._cores.values():
-            core.draw(end_state)
+            core.draw(_end_state(core.target, end_state))
         if end_state != "ideal":
             self._correct(end_state)
         self._method = end_state
@@ -153,7 +160,7 @@ class SimulatedDevice:
                 core = self._cores[target.core]
                 if not torch.equal(core.target.siemens, target.siemens):
                     core.target = target
-                    core.draw(end_state)
+                    core.draw(_end_state(target, end_state))
 
     def _written(self, core: int) -> Float[Tensor, "rows columns"]:
         """g+ - g- of a core's cells."""
@@ -198,7 +205,8 @@ class SimulatedDevice:
     def settle(self, method: Method) -> None:
         """Programming is over: the devices drift from now on."""
         for core in self._cores.values():
-            core.settle()
+            if not core.settled:  # others were drawn, or written before
+                core.settle()
         self._method = method
         self._changed()
 
@@ -301,3 +309,11 @@ class SimulatedDevice:
         else:
             run = self._layers[step.name, copy, place] = runner(layer, streams, None, place)
         return run
+
+
+def _end_state(target: CoreTarget, end_state: EndState) -> EndState:
+    """What a core's own method says, where it is one that is drawn."""
+    match target.method:
+        case "published" | "ideal":
+            return target.method
+    return end_state

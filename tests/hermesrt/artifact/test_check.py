@@ -85,6 +85,12 @@ def _slice(**changes):
 
 
 CASES = {
+    "cells of two kinds": (
+        lambda m, t: [_set(m["matrices"][0], "method", "ideal"), _overlap(m, t)],
+        "holds layers with cells of two kinds",
+    ),
+    "three devices": (lambda m, t: _set(m["matrices"][0], "devices", 3), "devices` is 3"),
+    "no method": (lambda m, t: _set(m["matrices"][0], "method", "hand"), "method` is 'hand'"),
     "slices missing": (_slice(), "its slices are not those of one weight"),
     "slice of one": (_slice(count=1), "`matrices.0..slice.count` is 1"),
     "slice beyond": (_slice(number=64), "slice.number` is 64"),

@@ -1,11 +1,13 @@
 """Where a sweep's programs come from: a model that is compiled, or the one program."""
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import hermesrt.program as runtime
-from hermesc.api.compiling import compile
+from hermesc.api.compiling import Prepared, compile, prepare
 from hermesc.api.notebook import Program
 from hermesc.app.settings import parse_settings
 from hermesc.studies.sweep.grid import Point
@@ -50,6 +52,11 @@ class ProgramSource:
         self._specs: dict[str, ChipSpec] = {}
 
     @property
+    def compiled(self) -> bool:
+        """Whether it is one program already."""
+        return self._made is not None
+
+    @property
     def called(self) -> str:
         """The model's name."""
         if self._made is not None:
@@ -87,16 +94,24 @@ class ProgramSource:
 
     def _compiled(self, compilation: Compilation) -> Program:
         options, fallback = parse_settings(compilation.passes)
+        chip = chip_for(compilation, self._chip)
+        if fallback.max_accuracy_drop == math.inf:
+            return self._prepared.compiled(chip, options)
         return compile(
             self._model,
             self._examples,
-            chip=chip_for(compilation, self._chip),
+            chip=chip,
             calibration=self._calibration,
             labels=self._labels,
             options=options,
             name=self._name,
             max_accuracy_drop=fallback.max_accuracy_drop,
         )
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        """The model, loaded and captured once for all of its programs."""
+        return prepare(self._model, self._examples, self._calibration, self._labels, self._name)
 
     def commands(self, task: Task, inputs: Path | None) -> str:
         """What repeats a point on the command line; nothing for a model that is in no file."""

@@ -50,10 +50,12 @@ class Space:
 
     layers: labels of those that may be set one by one.
     methods: how weights may be programmed; the first one is the usual.
+    whole: labels of those that have no slices.
     """
 
     layers: tuple[str, ...]
     methods: tuple[Method, ...]
+    whole: frozenset[str] = frozenset()
 
     def choose(self, trial: Trial) -> Choices:
         """A value for everything that means something."""
@@ -67,7 +69,7 @@ class Space:
         for label in self.layers:
             name = f"{_LAYER}{label}"
             found[name] = trial.suggest_categorical(name, (AS_ALL, *MODES, DIGITAL))
-            if found[name] != DIGITAL:
+            if found[name] != DIGITAL and label not in self.whole:
                 name = f"{_SLICES}{label}"
                 found[name] = trial.suggest_categorical(name, (AS_ALL, 1, 2, 4))
         return found
@@ -138,6 +140,8 @@ def settings(choices: Choices, space: Space) -> dict[str, Value]:
             found[f"{key}.mode"] = mode
         if slices not in (None, AS_ALL):
             found[f"{key}.slices"] = slices
+        if label in space.whole and "tile.slices" in found:
+            found[f"{key}.slices"] = 1
     method = choices.get(_METHOD, space.methods[0])
     if method != "published":
         found[_METHOD] = method

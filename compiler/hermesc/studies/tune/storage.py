@@ -80,8 +80,9 @@ def take_up(study: Any) -> int:
     stale = [t for t in running if not _alive(t.user_attrs.get(_PROCESS))]
     for trial in stale:
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params, user_attrs=_kept(trial.user_attrs))
+        begun = trial.system_attrs.get("fixed_params", trial.params)
+        if begun:
+            study.enqueue_trial(begun, user_attrs=_kept(trial.user_attrs))
     return len(stale)
 
 
@@ -129,7 +130,21 @@ def _storage(place: str) -> Any:
             f"--storage {place}: it is no SQLite database; name another file, or a journal "
             f"({', '.join(JOURNALS)})"
         )
-    return optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+    return _write_ahead(optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}"))
+
+
+def _write_ahead(storage: Any) -> Any:
+    """A file that is not brought to the disk after each of the many small changes; what a killed
+    process wrote is kept all the same."""
+    from sqlalchemy import event
+
+    def configure(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(storage.engine, "connect", configure)
+    storage.engine.dispose()
+    return storage
 
 
 def _alive(process: object) -> bool:

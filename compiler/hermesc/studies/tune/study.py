@@ -91,6 +91,10 @@ def tune(
     if table is not None:
         check_table(table)
     source = ProgramSource(model, example_inputs, chip, calibration, labels, name)
+    if source.compiled:
+        raise OptionError(
+            f"{source.called} is a compiled program, and a search compiles anew: give the model"
+        )
     evaluation = Evaluation(source, data, age, Execution(jobs=1, cells=cells))
     parse_age(age)
     program = source.program(Compilation())
@@ -100,7 +104,9 @@ def tune(
     if objective is None:
         objective = "accuracy,energy" if labelled else "error,energy"
     aims = parse_aims(objective, labelled=labelled)
-    space = Space(_layers(program.artifact), _methods(program.artifact, methods))
+    space = Space(
+        _layers(program.artifact), _methods(program.artifact, methods), _whole(program.artifact)
+    )
     identity = {
         "program": program.sha256, "inputs": evaluation.inputs, "objective": ",".join(aims.names),
         "draws": draws, "age": age, "seed": seed, "methods": ",".join(space.methods),
@@ -252,6 +258,12 @@ def _layers(artifact: Artifact) -> tuple[str, ...]:
     known = [label for label in sizes if "," not in label]
     largest = sorted(known, key=lambda label: -sizes[label])[:MOST_LAYERS]
     return tuple(label for label in known if label in largest)
+
+
+def _whole(artifact: Artifact) -> frozenset[str]:
+    """Recurrent layers, which cannot be sliced."""
+    steps = (step for step in artifact.mvms if step.recurrence is not None)
+    return frozenset(artifact.matrices[step.matrix].label for step in steps)
 
 
 def _methods(artifact: Artifact, given: Sequence[str] | None) -> tuple[Method, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hermesrt.artifact.assignments import digital_nodes, off_chip
-from hermesrt.artifact.schema import Artifact, Matrix
+from hermesrt.artifact.schema import AS_RUN, Artifact, Matrix
 from hermesrt.chip.headline import headlines
 from hermesrt.chip.scaling import extrapolated, scaled_numbers
 from hermesrt.chip.spec import ChipSpec
@@ -50,7 +50,8 @@ def account_table(artifact: Artifact) -> str:
     """What does not run on crossbars, with source line and reason; layout in one line."""
     nodes = digital_nodes(artifact)
     if not nodes.work and not nodes.layout:
-        return "Everything runs on the chip."
+        sliced = any(m.slice is not None for m in artifact.manifest.matrices)
+        return f"Everything runs on the chip{' but the sums of slices' if sliced else ''}."
     lines = sorted(off_chip(nodes.work), key=lambda o: (o.place, o.op, o.reason))
     rows = [(o.place, o.op if o.count == 1 else f"{o.op} x{o.count}", o.reason) for o in lines]
     text = "Not analog:\n" + table(("where", "operation", "why"), rows) if rows else "Not analog:"
@@ -108,21 +109,20 @@ def matrix_table(artifact: Artifact) -> str:
 
 def _columns(artifact: Artifact) -> tuple[str, ...]:
     """What only some layers have, where any has it."""
-    sliced = any(m.slice is not None for m in artifact.manifest.matrices)
-    return ("slice", "share", "fill") if sliced else ()
+    matrices = artifact.manifest.matrices
+    sliced = any(m.slice is not None for m in matrices)
+    return (
+        *(("slice", "share", "fill") if sliced else ()),
+        *(("devices",) if any(m.devices for m in matrices) else ()),
+        *(("programmed",) if any(m.method != AS_RUN for m in matrices) else ()),
+    )
 
 
 def _special(matrix: Matrix, columns: Sequence[str]) -> Iterator[str]:
     part = matrix.slice
-    found = (
-        {}
-        if part is None
-        else {
-            "slice": str(part),
-            "share": percent(part.share),
-            "fill": part.fill,
-        }
-    )
+    found = {"devices": str(matrix.devices or "as chip"), "programmed": matrix.method}
+    if part is not None:
+        found |= {"slice": str(part), "share": percent(part.share), "fill": part.fill}
     yield from (found.get(name, "") for name in columns)
 
 

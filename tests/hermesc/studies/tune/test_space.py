@@ -46,6 +46,13 @@ def test_settings_are_those_that_compile_takes() -> None:
     assert options.layers.applied(["head[1]"], options.tile).slices == 4
 
 
+def test_a_recurrent_layer_stays_whole_where_the_others_are_sliced() -> None:
+    space = Space(("cell", "head"), ("published",), frozenset({"cell"}))
+    choices = dict(space.presets())["tile.slices=3"]
+    assert "slices cell" not in choices
+    assert settings(choices, space) == {"tile.slices": 3, "layers.cell.slices": 1}
+
+
 def test_a_digital_layer_has_no_slices_to_choose() -> None:
     choices = dict(SPACE.presets())["partition.digital=enc.0"]
     assert "slices enc.0" not in choices

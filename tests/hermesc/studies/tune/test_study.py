@@ -189,6 +189,12 @@ def test_what_is_no_search_is_refused(said: dict[str, Any], message: str, tmp_pa
         hermesc.tune(nn.Linear(3, 2), torch.randn(4, 3), **said)
 
 
+def test_a_program_is_no_model_to_search_with(tmp_path: Path) -> None:
+    program = hermesc.compile(nn.Linear(3, 2), torch.randn(4, 3), name="one")
+    with pytest.raises(OptionError, match="one is a compiled program"):
+        hermesc.tune(program, storage=tmp_path / "s.db", cells=tmp_path / "cells", **SMALL)
+
+
 def test_without_labels_the_error_counts(tmp_path: Path) -> None:
     found = hermesc.tune(
         nn.Linear(3, 2), torch.randn(4, 3), name="one", trials=1, **SMALL,
