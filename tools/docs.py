@@ -24,7 +24,18 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures"
 PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 # the same on every machine, in seconds
-QUICK = ("defects", "demo", "goals", "kernels", "lra", "mapping", "published", "table1", "walk")
+QUICK = (
+    "arena",
+    "defects",
+    "demo",
+    "goals",
+    "kernels",
+    "lra",
+    "mapping",
+    "published",
+    "table1",
+    "walk",
+)
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
 PYTHON = "python"
@@ -149,6 +160,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "kernels": kernels_table,
         "table1": lambda: script("table1.py"),
         "lra": lambda: script("lra.py"),
+        "arena": lambda: script("lra.py", "--short"),
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
         "networks": lambda: after(study_output("networks", "--epochs", "30"), "not levels:\n"),

@@ -64,6 +64,42 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_bits(tmp_path, monkeypatch
         assert torch.equal(own, other)
 
 
+def test_a_scheduled_rate_rises_and_falls_to_0_and_survives_a_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr("hermesc.training.fit._KEEP_S", 0.0)
+    rates, step = [], torch.optim.Adam.step
+
+    def watched(self, *given, **more):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *given, **more)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    settings = {"recipe": "none", "schedule": "cosine", "epochs": 6}
+    whole, _ = run(tmp_path, **settings)
+    assert len(rates) == 42
+    assert rates[0] < 0.6 * max(rates)
+    assert rates[1:] != sorted(rates[1:])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] < 1e-4 < 9e-3 < max(rates) <= 1e-2
+    (tmp_path / "cut").mkdir()
+    with pytest.raises(Stop):
+        run(tmp_path / "cut", stop_at=20, **settings)
+    again, _ = run(tmp_path / "cut", **settings)
+    assert torch.equal(whole.get_parameter("0.weight"), again.get_parameter("0.weight"))
+
+
+def test_gradients_longer_than_the_limit_shrink(tmp_path):
+    settings = {"recipe": "none", "optimizer": "sgd", "momentum": 0.0, "epochs": 1, "batch": 200}
+    first, moved = net(), []
+    for largest in (0.0, 1e-3):
+        (tmp_path / f"{largest}").mkdir()
+        model, _ = run(tmp_path / f"{largest}", largest_gradient=largest, **settings)
+        gaps = [(a - b).detach().square().sum() for a, b in
+                zip(model.parameters(), first.parameters(), strict=False)]  # fmt: skip
+        moved.append(float(torch.stack(gaps).sum().sqrt()))
+    assert moved[1] == pytest.approx(1e-2 * 1e-3, rel=1e-2)
+    assert moved[0] > 10 * moved[1]
+
+
 def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
     run(tmp_path)
     with pytest.raises(ArtifactError, match="a run with another recipe"):

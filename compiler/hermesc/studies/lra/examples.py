@@ -166,7 +166,7 @@ def _shrunk(rows: Tensor, size: Size) -> Tensor:
     side, wanted = math.isqrt(rows.shape[1]), math.isqrt(size.length) * size.patch
     if side * side != rows.shape[1]:
         raise InputError(f"images have {rows.shape[1]} pixels; they must be square")
-    images = rows.unflatten(1, (side, side)).long()
+    images = torch.unflatten(rows, 1, (side, side)).long()
     if side <= wanted:
         return images
     if side % wanted:
@@ -181,7 +181,7 @@ def _patches(images: Tensor, size: Size) -> Tensor:
     if patch == 1:
         return images.flatten(1)
     count = side // patch
-    squares = images.unflatten(2, (count, patch)).unflatten(1, (count, patch))
+    squares = torch.unflatten(torch.unflatten(images, 2, (count, patch)), 1, (count, patch))
     found = squares.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
     return found + LEVELS * torch.arange(patch**2)
 

@@ -131,7 +131,8 @@ class Encoder(nn.Module):
         self._padded, self._pixels, length = tokens.padded, tokens.patch**2, tokens.length
         self.embedding = nn.Embedding(tokens.numbers * self._pixels, shape.width)
         self.position = nn.Parameter(_SMALL * torch.randn(length, shape.width))
-        self.layers = nn.ModuleList(Layer(shape, seed + i) for i in range(shape.layers))
+        layers = [Layer(shape, seed + i) for i in range(shape.layers)]
+        self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(shape.width)
         with torch.no_grad():
             if tokens.padded:
@@ -140,12 +141,12 @@ class Encoder(nn.Module):
             tables = [_levels(tokens.numbers, shape.width) for _ in range(self._pixels)]
             self.embedding.weight.copy_(torch.cat(tables) / tokens.patch)
             self.position.copy_(_places(math.isqrt(length), shape.width))
-            for layer in self.layers:
+            for layer in layers:
                 layer.attention.start_local()
 
     def forward(self, tokens: Int[Tensor, "batch length *pixels"]) -> Float[Tensor, "batch width"]:
         """The mean of the last layer's tokens."""
-        x = self.embedding(tokens)
+        x: Tensor = self.embedding(tokens)
         x = (x if self._pixels == 1 else x.sum(-2)) + self.position
         mask = (tokens != PADDING).to(x.dtype).unsqueeze(-1) if self._padded else None
         for layer in self.layers:
@@ -201,7 +202,8 @@ def _levels(levels: int, width: int) -> Tensor:
     """Vectors of grey levels that start as smooth functions of the level; that of black is 0."""
     level = torch.linspace(0, 1, levels)[:, None]
     straight, bent = torch.randn(2, 1, width)
-    return straight * level + bent * (math.pi * level).sin()
+    table: Tensor = straight * level + bent * (math.pi * level).sin()
+    return table
 
 
 def _places(side: int, width: int) -> Tensor:

@@ -9,6 +9,7 @@ Source: Linsley et al. 2018; Tay et al. 2021 (the generator's settings).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ _TURN = 1.05  # radians between dashes, at most
 _CLEAR = 2.2  # pixels between the middles of dashes of two paths
 _WALKERS, _TURNS, _ROUNDS, _BLOCK = 16, 6, 40, 256
 _BORDER = 1.5
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,10 @@ def _grown(
     keeps clear, and the first walker that does not get stuck is the path.
     """
     size = (len(taken), _WALKERS)
-    angle = draw.uniform(0, 2 * np.pi, size).astype(np.float32)
-    at = draw.uniform(_BORDER, side - _BORDER, (*size, 2)).astype(np.float32)
-    alive, ends = np.ones(size, bool), np.zeros((*size, 0, 2, 2), np.float32)
+    angle: Floats = draw.uniform(0, 2 * np.pi, size).astype(np.float32)
+    at: Floats = draw.uniform(_BORDER, side - _BORDER, (*size, 2)).astype(np.float32)
+    alive = np.ones(size, bool)
+    ends: Floats = np.zeros((*size, 0, 2, 2), np.float32)
     for _ in range(dashes):
         turn = draw.uniform(-_TURN, _TURN, (*size, _TURNS)).astype(np.float32)
         angles = angle[..., None] + turn
@@ -105,22 +107,21 @@ def _grown(
         step = np.take_along_axis(step, chosen[..., None], 2)[:, :, 0]
         dash = np.stack([at, at + _DASH * step], 2)
         ends, at = np.concatenate([ends, dash[:, :, None]], 2), at + (_DASH + _GAP) * step
-    whole = alive.any(1)
+    whole: NDArray[np.bool_] = np.any(alive, axis=1)
     path: Floats = ends[np.arange(len(taken)), alive.argmax(1)][whole]
     return path, whole
 
 
 def _inside(begin: Floats, end: Floats, side: int) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (
-        (np.minimum(begin, end) > _BORDER) & (np.maximum(begin, end) < side - _BORDER)
-    ).all(-1)
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    inside: NDArray[np.bool_] = np.all((low > _BORDER) & (high < side - _BORDER), axis=-1)
     return inside
 
 
 def _clear(middle: Floats, others: Floats) -> NDArray[np.bool_]:
     """Whether the middles of dashes are clear of all others [..., dashes, 2]."""
     gaps = ((middle[..., None, :] - others) ** 2).sum(-1)
-    clear: NDArray[np.bool_] = (gaps > _CLEAR**2).all(-1)
+    clear: NDArray[np.bool_] = np.all(gaps > _CLEAR**2, axis=-1)
     return clear
 
 
