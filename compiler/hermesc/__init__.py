@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hermesc.studies.attention.study import study_attention
     from hermesc.studies.chip.study import study_chip
     from hermesc.studies.kernels.study import study_kernels
+    from hermesc.studies.lra.study import study_lra
     from hermesc.studies.networks.study import study_networks
     from hermesc.studies.programming.study import study_programming
     from hermesc.studies.sweep.study import sweep
@@ -74,6 +75,7 @@ __all__ = [
     "study_attention",
     "study_chip",
     "study_kernels",
+    "study_lra",
     "study_networks",
     "study_programming",
     "sweep",

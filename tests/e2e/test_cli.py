@@ -112,6 +112,8 @@ PROCESSES = {
     "study": ("--help", "kernels"),
     "sweep": ("--help", "kind = "),
     "train": ("--help", "recipe"),
+    "tune": ("--help", "objective"),
+    "shell": ("--help", "commands"),
     "schema": ("chip", "counter_bits"),
     "completion": ("bash", "_HERMESC_COMPLETE"),
 }
@@ -631,7 +633,10 @@ def test_a_flipped_byte_is_refused(folder: Path) -> None:
 
 def compiled_examples() -> list[str]:
     """Those that are a model; the decoder is costed by its shapes alone, the others train."""
-    others = {"decoder", "training", "training_accelerate", "training_lightning"}
+    others = {
+        "decoder", "deep_kernel", "option_price", "training", "training_accelerate",
+        "training_lightning",
+    }  # fmt: skip
     return sorted({p.stem for p in EXAMPLES.glob("*.py")} - others)
 
 

@@ -21,6 +21,7 @@ STEPS = [
     "recur",
     "decompose",
     "partition",
+    "slice",
     "assign_gates",
     "tile",
     "quantize",

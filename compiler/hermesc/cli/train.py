@@ -88,9 +88,7 @@ def train_command(
     program, with the ranges that were learned.
     """
     chip, pass_settings = given_chip(chip_name, settings)
-    file = Path(model.rpartition(":")[0] if ".py:" in model else model)
-    output = output or Path(file.stem + ".pt")
-    check_writable(output, model=file, data=data)
+    output = _output(output, model, data)
 
     from hermesc.app.settings import parse_settings
     from hermesc.training.fit import FitOptions
@@ -104,6 +102,14 @@ def train_command(
             holdout=holdout, chips=chips, lora=lora, redraw_every=redraw_every, observe=observe,
         )  # fmt: skip
     show(report, as_json=as_json)
+
+
+def _output(given: Path | None, model: str, data: Path) -> Path:
+    """Where the weights go, which must be a file of its own."""
+    file = Path(model.rpartition(":")[0] if ".py:" in model else model)
+    output = given or Path(file.stem + ".pt")
+    check_writable(output, model=file, data=data)
+    return output
 
 
 @contextmanager

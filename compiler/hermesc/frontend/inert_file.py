@@ -1,35 +1,27 @@
 """torch.save's files that hold objects of absent packages: tensors are read, all else stays inert.
 
-A pickle names functions and classes to call. Here it reaches those alone that put tensors, arrays
-and dictionaries together; anything else becomes an object that does nothing, so a file can neither
-run code nor needs the package that wrote it.
+torch's own reader of weights alone makes objects of known classes and refuses any other name. Here
+it finds a class that does nothing under each name that it does not know, so a file can neither run
+code nor needs the package that wrote it.
 """
 
-import pickle
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-_KNOWN = frozenset(
-    {
-        ("collections", "OrderedDict"),
-        ("torch._utils", "_rebuild_tensor_v2"),
-        ("torch._utils", "_rebuild_parameter"),
-        ("torch", "Size"),
-        ("torch", "device"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("_codecs", "encode"),
-    }
-)
+_MADE_BY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 
 class Inert:
     """An object whose class is not known here; it takes what it is given and does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "Inert":
+        """Of any arguments."""
+        return super().__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -37,32 +29,39 @@ class Inert:
     def __setstate__(self, state: Any) -> None:
         """Nothing of it is kept."""
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Nothing of it is kept."""
-
-    def append(self, value: Any) -> None:
-        """Nothing of it is kept."""
-
-    def extend(self, values: Any) -> None:
-        """Nothing of it is kept."""
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        value = getattr(torch, name, None) if module == "torch" else None
-        if isinstance(value, torch.dtype) or (module, name) in _KNOWN:
-            return super().find_class(module, name)
-        return Inert
-
 
 def read_inert(path: Path) -> Any:
     """What is in the file, its unknown objects inert.
 
-    Raises: as torch.load does; files of torch before 1.6 are refused.
+    Raises: as torch.load does, also for files of torch before 1.6.
     """
-    names = SimpleNamespace(Unpickler=_Unpickler, load=_refused, __name__="inert")
-    return torch.load(path, map_location="cpu", pickle_module=names, weights_only=False)
+    known = _numpy()
+    unknown = set(get_unsafe_globals_in_checkpoint(path)) - {name for _, name in known}
+    inert: list[tuple[Callable[..., Any], str]] = [(Inert, name) for name in sorted(unknown)]
+    with safe_globals([*known, *inert]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _refused(*_: Any, **__: Any) -> Any:
-    raise pickle.UnpicklingError("a file of torch before 1.6")
+def _numpy() -> list[tuple[Callable[..., Any], str]]:
+    """What puts arrays of numbers together, by its names in old and new files."""
+    found = [(_array, name) for name in _MADE_BY]
+    kinds = {type(np.dtype(code)) for code in np.typecodes["All"]}
+    return [
+        *found, (np.ndarray, "numpy.ndarray"), (np.dtype, "numpy.dtype"),
+        *((kind, f"{kind.__module__}.{kind.__qualname__}") for kind in kinds),
+        (_bytes, "_codecs.encode"),
+    ]  # fmt: skip
+
+
+def _array(kind: type, _shape: tuple[int, ...], _code: bytes) -> np.ndarray[Any, Any]:
+    """An empty array, which takes its numbers next."""
+    if kind is not np.ndarray:
+        raise TypeError(f"{kind} is not an array of numbers")
+    return np.ndarray(0, np.int8)
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """Bytes as pickles of protocol 2 have them."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes are written as latin1, not as {encoding}")
+    return text.encode("latin1")

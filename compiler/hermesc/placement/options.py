@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from hermesrt.artifact.schema import AS_RUN, LayerMethod
-from hermesrt.chip.slices import Fill
+from hermesrt.chip.fields import Fill
 from hermesrt.chip.spec import Mode, limits
 from hermesrt.errors import OptionError
 from hermesrt.files.typed import parsed

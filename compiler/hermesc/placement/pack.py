@@ -114,7 +114,15 @@ class _Core:
 
 @dataclass(slots=True)
 class Cores:
-    """Cores along the snake, with more beyond the last to count how many would be needed."""
+    """Cores along the snake, with more beyond the last to count how many would be needed.
+
+    chip: its arrays and limits of sharing.
+    excluded: numbers of cores that stay empty.
+    rule: which pieces may share a core.
+    smallest: height and width of the smallest piece, below which nothing more fits a core.
+    cores: those that hold something, and those before them.
+    open: numbers of cores that may take more.
+    """
 
     chip: ChipSpec
     excluded: frozenset[int]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
+from hermesrt.chip.fields import Fill
 from hermesrt.chip.load import chip_from_tables
-from hermesrt.chip.slices import Fill
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
 from hermesrt.ops.call import Call, from_json, last_uses

@@ -1,5 +1,5 @@
 """What the tables of a chip are made of: kinds of numbers, their sources and allowed ranges,
-and read modes."""
+read modes, and how slices of a weight are filled."""
 
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
@@ -7,6 +7,7 @@ from typing import Any, Literal
 Kind = Literal["quoted", "derived", "assumed"]
 Mode = Literal["1-phase", "4-phase"]
 MODES: tuple[Mode, ...] = ("1-phase", "4-phase")
+Fill = Literal["equal", "max", "corrected"]
 _STRENGTH: tuple[Kind, ...] = ("quoted", "derived", "assumed")
 
 

@@ -11,15 +11,14 @@ Departure: a weight's range is that of its column, not of its matrix, as its con
 """
 
 import math
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.chip.conductance import column_max
+from hermesrt.chip.fields import Fill
 
-Fill = Literal["equal", "max", "corrected"]
 Weights = Float[Tensor, "rows columns"]
 
 

@@ -75,8 +75,8 @@ def test_text_names_every_operation_once(any_model, front_of):
 
 
 @pytest.mark.parametrize("name", ["tile", "quantize", "place", "remap", "route", "schedule"])
-def test_each_stage_has_the_graph_that_the_partition_made(name, stages):
-    assert stages[name].graph is stages["partition"][0].graph
+def test_each_stage_has_the_graph_that_slicing_made(name, stages):
+    assert stages[name].graph is stages["slice"][0].graph
 
 
 def test_without_defects_remapping_says_so(stages):

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from hermesrt.chip.slices import Fill, averaged_error, slice_of, slice_shares, sliced
+from hermesrt.chip.fields import Fill
+from hermesrt.chip.slices import averaged_error, slice_of, slice_shares, sliced
 
 
 @pytest.mark.parametrize("base", [2.0, 3.0])

@@ -35,7 +35,7 @@ example_inputs = (torch.randn(60, 12),)
 labels = model(example_inputs[0]).argmax(1)
 """
 SMALL: dict[str, Any] = {"budget": "10m", "methods": ["published"], "draws": 2}
-PRESETS = 23
+TRIALS = 28  # more than there are presets
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +48,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> TuneReport:
     return hermesc.tune(
-        folder / "net.py", trials=PRESETS + 3, storage=folder / "net.db", cells=folder / "cells",
+        folder / "net.py", trials=TRIALS, storage=folder / "net.db", cells=folder / "cells",
         output=folder / "t.csv", plot=folder / "p.svg", **SMALL,
     )  # fmt: skip
 
 
 def test_the_presets_come_first_and_the_front_covers_as_much_or_more(report: TuneReport) -> None:
-    assert len(report.tried) == PRESETS + 3
+    assert len(report.tried) == TRIALS
     assert report.tried[0].preset == "defaults"
-    assert all(t.preset for t in report.tried[:PRESETS])
-    assert not any(t.preset for t in report.tried[PRESETS:])
+    before = [bool(t.preset) for t in report.tried]
+    assert before == sorted(before, reverse=True)
+    assert 20 < sum(before) < TRIALS
     presets, found = report.hypervolumes
-    assert 0 < presets <= found < 1
+    assert 0 < presets <= found <= 1
     for preset in report.presets:
         assert any(
             all(a <= b for a, b in zip(t.losses, preset.losses, strict=True)) for t in report.front
