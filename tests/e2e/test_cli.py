@@ -85,10 +85,11 @@ for words in %r:
 @pytest.mark.parametrize(
     ("commands", "heavy"),
     [
-        (list(WITHOUT_TORCH.values()), {"torch", "networkx"}),
+        ([w for name, w in WITHOUT_TORCH.items() if name != "graph"], {"torch", "networkx"}),
+        ([WITHOUT_TORCH["graph"]], {"torch"}),
         ([("run", "net.hermes")], {"torch._dynamo", "sympy", "networkx", "scipy", "jinja2"}),
     ],
-    ids=["what only shows", "run"],
+    ids=["what only shows", "graph", "run"],
 )
 def test_a_command_imports_nothing_heavy_that_it_does_not_use(
     folder: Path, commands: list[tuple[str, ...]], heavy: set[str]
