@@ -16,6 +16,7 @@ _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pandas": ("pandas", "frames"),
         "pyarrow": ("pyarrow", "frames"),
         "distributed": ("distributed", "cluster"),
+        "aihwkit": ("aihwkit", "aihwkit"),
     }
 )
 
