@@ -17,6 +17,7 @@ _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pyarrow": ("pyarrow", "frames"),
         "distributed": ("distributed", "cluster"),
         "optuna": ("optuna", "tune"),
+        "aihwkit": ("aihwkit", "aihwkit"),
     }
 )
 

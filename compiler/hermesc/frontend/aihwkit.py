@@ -7,7 +7,7 @@ aihwkit (IBM, up to 1.2, simulator/tiles/base.py, periphery.py and array.py): fo
 is LAYER.analog_module or, where the matrix was split, LAYER.analog_module.array.I.J with I along
 the inputs and J along the outputs,
     TILE.analog_tile_state    a dictionary; `analog_tile_weights` [outputs, inputs], one more column
-                              where the bias is analog
+                              where the bias is analog, which the model's own sizes tell
     TILE.tile.weight          the same of tiles in torch
     TILE.mapping_scales, TILE.out_scaling_alpha   [1] or [outputs], which multiply the result
     TILE.bias or LAYER.analog_module.bias         digital bias, [outputs]
@@ -20,7 +20,7 @@ aihwkit have no counterpart and are refused.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,14 +134,13 @@ def _tile(state: Mapping[str, Any], name: str, place: tuple[int, int]) -> _Tile:
     weight = _numbers(raw, name)
     if weight.dim() != 2:
         raise InputError(f"{name}: the tile's weights have the shape {tuple(weight.shape)}")
-    bias = _tensor(state, f"{name}.bias")
-    inputs = held.get("in_size")
-    if bool(held.get("analog_bias")) or (isinstance(inputs, int) and weight.shape[1] == inputs + 1):
-        weight, bias = weight[:, :-1], weight[:, -1] * _scale(state, name, held, len(weight))
     scale = _scale(state, name, held, len(weight))
     limit = _tensor(state, f"{name}.input_range")
     return _Tile(
-        place, weight * scale[:, None], bias, None if limit is None else float(limit.abs().max())
+        place,
+        weight * scale[:, None],
+        _tensor(state, f"{name}.bias"),
+        None if limit is None else float(limit.abs().max()),
     )
 
 
@@ -228,12 +227,17 @@ def _clipped(layer: str, weight: Tensor, clip: Tensor) -> Tensor:
 
 
 def fitted(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in the shapes that a model has: those of convolutions are matrices in a tile."""
-
-    def shapes(pairs: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-        for name, value in pairs.items():
-            like = wanted.get(name)
-            same = like is not None and like.numel() == value.numel() and like.dim() > 2
-            yield name, value.reshape(like.shape) if same and like is not None else value
-
-    return dict(shapes(found))
+    """The weights in the shapes that a model has: those of convolutions are matrices in a tile, and
+    an analog bias is their last column."""
+    made = dict(found)
+    for name, value in found.items():
+        like = wanted.get(name)
+        if like is None or like.dim() < 2 or value.shape == like.shape:
+            continue
+        bias = f"{name.removesuffix('weight')}bias"
+        columns = like[0].numel()
+        alone = bias in wanted and bias not in found
+        if alone and value.shape == (len(like), columns + 1):
+            made[bias], value = value[:, -1], value[:, :-1]
+        made[name] = value.reshape(like.shape) if value.numel() == like.numel() else value
+    return made

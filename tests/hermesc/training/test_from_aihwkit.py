@@ -50,8 +50,6 @@ def tile(prefix, weight, bias=None, scale=None, alpha=None, limit=None, analog_b
         "analog_tile_weights": held, "analog_tile_class": "InferenceTile", "rpu_config": Config(),
         "analog_lr": 0.01, "analog_ctx": torch.zeros(1),
     }  # fmt: skip
-    if analog_bias is not None:
-        found[f"{prefix}.analog_tile_state"]["in_size"] = weight.shape[1]
     found[f"{prefix}.analog_ctx"] = torch.zeros(1)
     if bias is not None:
         found[f"{prefix}.bias"] = bias
