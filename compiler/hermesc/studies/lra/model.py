@@ -115,12 +115,14 @@ class Tokens:
     length: of a sequence.
     padded: whether the token 0 is padding; else tokens are grey levels of square images.
     patch: pixels of a side of the square that makes a token of an image.
+    learned: whether the vectors of grey levels are learned, or stay as they were drawn.
     """
 
     numbers: int
     length: int
     padded: bool
     patch: int = 1
+    learned: bool = True
 
 
 class Encoder(nn.Module):
@@ -140,6 +142,7 @@ class Encoder(nn.Module):
                 return
             tables = [_levels(tokens.numbers, shape.width) for _ in range(self._pixels)]
             self.embedding.weight.copy_(torch.cat(tables) / tokens.patch)
+            self.embedding.weight.requires_grad_(tokens.learned)
             self.position.copy_(_places(math.isqrt(length), shape.width))
             for layer in layers:
                 layer.attention.start_local()
