@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures"
 PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 # the same on every machine, in seconds
-QUICK = ("defects", "demo", "goals", "kernels", "mapping", "published", "table1", "walk")
+QUICK = (
+    "defects", "demo", "goals", "kernels", "mapping", "processors", "published", "table1", "walk",
+)  # fmt: skip
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 PYTHON = "python"
 TOLERANCE = 0.02
@@ -143,6 +145,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "table1": lambda: script("table1.py"),
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
+        "processors": lambda: script("bench/table.py"),
         "networks": lambda: after(study_output("networks", "--epochs", "30"), "not levels:\n"),
         "mapping": lambda: after(study_output("networks", "--only", "mapping"), "weights:\n"),
         "bench": lambda: "\n\n".join(
