@@ -35,6 +35,7 @@ bench: $(READY)
 	$(BIN)/python tools/bench/startup.py
 	$(BIN)/python tools/bench/mvm.py
 	$(BIN)/python tools/bench/models.py
+	$(BIN)/python tools/bench/peers.py
 	$(BIN)/python tools/bench/programming.py
 	$(BIN)/python tools/bench/timing.py
 	$(BIN)/python tools/bench/compile.py

@@ -25,17 +25,9 @@ FIGURES = ROOT / "docs/figures"
 PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 # the same on every machine, in seconds
 QUICK = (
-    "arena",
-    "defects",
-    "demo",
-    "goals",
-    "kernels",
-    "lra",
-    "mapping",
-    "published",
-    "table1",
-    "walk",
-)
+    "arena", "defects", "demo", "goals", "kernels", "lra", "mapping", "processors", "published",
+    "table1", "walk",
+)  # fmt: skip
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
 PYTHON = "python"
@@ -163,6 +155,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "arena": lambda: script("lra.py", "--short"),
         "published": lambda: script("published.py"),
         "walk": lambda: script("walk.py"),
+        "processors": lambda: script("bench/table.py"),
         "networks": lambda: after(study_output("networks", "--epochs", "30"), "not levels:\n"),
         "mapping": lambda: after(study_output("networks", "--only", "mapping"), "weights:\n"),
         "bench": lambda: "\n\n".join(

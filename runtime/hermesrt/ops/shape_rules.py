@@ -45,8 +45,8 @@ def known_result(op: str, function: Operation, args: Arguments, named: Named) ->
         case "linear" if args[1].dim() == 2:
             fits = all(t.shape == args[1].shape[:1] for t in _tensors(args[2:]))
             return _product(args[0], args[1].T) if fits else None
-        case "mean":
-            return _mean(op, args, named)
+        case "sum" | "mean" | "amax" | "amin":
+            return _reduced(function, args, named)
         case "layer_norm" | "batch_norm":
             return _normalised(base_name(op), args)
     return None
@@ -143,13 +143,18 @@ def _product(x: Tensor, y: Tensor) -> Tensor | None:
     return torch.empty((*lead, x.shape[-2], y.shape[-1]), dtype=x.dtype, device="meta")
 
 
-def _mean(op: str, args: Arguments, named: Named) -> Tensor | None:
-    """A mean of real numbers has the shape of their sum, which torch knows without its compiler."""
-    overload = {"default": "default", "dim": "dim_IntList"}.get(op.rpartition(".")[2])
-    if overload is None or not args[0].is_floating_point():
+def _reduced(function: Operation, args: Arguments, named: Named) -> Tensor | None:
+    """Without the dimensions that are named, or any; torch makes such results contiguous."""
+    x, made = args[0], _on_one_element(function, args, named)
+    given = args[1] if len(args) > 1 else named.get("dim")
+    dims = [given] if isinstance(given, int) else list(given or range(x.dim()))
+    rank, keep = x.dim(), args[2] if len(args) > 2 else named.get("keepdim", False)
+    if not isinstance(made, Tensor) or 0 in x.shape or not all(-rank <= d < rank for d in dims):
         return None
-    made: Tensor = getattr(torch.ops.aten.sum, overload)(*args, **named)
-    return made
+    gone = {dim % rank for dim in dims}
+    kept = ((dim in gone, size) for dim, size in enumerate(x.shape))
+    sizes = [1 if reduced else size for reduced, size in kept if keep or not reduced]
+    return torch.empty(sizes, dtype=made.dtype, device="meta")
 
 
 def _normalised(name: str, args: Arguments) -> Tensor | None:

@@ -63,6 +63,11 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {"x": MATRIX, "y": IMAGE.mT[..., :4, :]},
     ),
     "mean": (Call("aten.mean.dim", (X, (-1, 0), True)), {"x": IMAGE}),
+    "sum of turned": (
+        Call("aten.sum.dim_IntList", (X, (1,))),
+        {"x": WHOLE.T.expand(2, 4, 3)},
+    ),
+    "largest": (Call("aten.amax.default", (X, (-1,), True)), {"x": IMAGE.permute(0, 2, 3, 1)}),
     "mean of all": (
         Call("aten.mean.default", (X,), (("dtype", DType("float64")),)),
         {"x": MATRIX},
@@ -117,7 +122,7 @@ def test_common_shapes_need_no_compiler_of_torch() -> None:
         "import sys, torch",
         "from hermesrt.ops.call import Call, Ref, run",
         "x = torch.empty(3, 4, device='meta')",
-        "for name in ('cos.default', 'relu.default', 'mean.default', 'linear.default'):",
+        "for name in ('cos.default', 'relu.default', 'sum.default', 'linear.default'):",
         "    args = (Ref('x'),) * (2 if 'linear' in name else 1)",
         "    run(Call(f'aten.{name}', args), {'x': x}, 'meta')",
         "print(*({'torch._dynamo', 'sympy'} & set(sys.modules)))",
