@@ -47,8 +47,8 @@ class ReadNoise:
         reads, found = self.reads[first : first + out.shape[0]], kernel()
         if found is not None and out.is_cpu and out.is_contiguous():
             return found.normals(self.streams[stage], reads, out)
-        keys = row_keys(self.streams[stage], reads)
-        return normals(*(key.to(out.device) for key in keys), out)
+        low, high = row_keys(self.streams[stage], reads)
+        return normals(low.to(out.device), high.to(out.device), out)
 
 
 def fill(out: Tensor, seed: int, *name: str | int) -> Tensor:
