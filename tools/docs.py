@@ -27,6 +27,7 @@ PCM_14NM = ROOT / "targets/hermes/hermes_chip/pcm-14nm.toml"
 QUICK = ("defects", "demo", "goals", "kernels", "mapping", "published", "table1", "walk")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
+PACKAGES = ("x-transformers", "performer-pytorch", "gpytorch")  # in minutes
 PYTHON = "python"
 TOLERANCE = 0.02
 ATTENTION_MAPS = {
@@ -159,7 +160,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
         "onnx": lambda: script("onnx_nodes.py"),
-        "zoo": lambda: script("zoo_packages.py", "--docs"),
+        "zoo": lambda: script("zoo_packages.py", "--docs", *PACKAGES),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:
