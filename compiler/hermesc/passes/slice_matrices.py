@@ -48,6 +48,8 @@ def slice_matrices(
             spread.append((op, own.slices))
         else:
             ops.append(op)
+    if not spread:
+        return partitioned, found
     changed = replace(graph, ops=tuple(ops))
     told = tuple(_told(a, spread) for a in partitioned.assignments)
     return replace(partitioned, graph=changed, assignments=told), changed.live_weights(found)
