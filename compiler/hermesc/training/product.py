@@ -206,7 +206,7 @@ class ChipProduct(nn.Module):
         total: Tensor | None = None
         device, ranges = self._device, self._plan.row_ranges
         sizes = [stop - start for start, stop in ranges]
-        cuts = (t.split(sizes, d) for t, d in zip((x, weight), self._dims, strict=True))
+        cuts = (torch.split(t, sizes, d) for t, d in zip((x, weight), self._dims, strict=True))
         for i, (part, rows) in enumerate(zip(*cuts, strict=True)):
             last = i == len(ranges) - 1
             y = self._call(args, kwargs, part, rows, bias=last)
