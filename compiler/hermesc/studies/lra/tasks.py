@@ -88,7 +88,7 @@ ARENA: Mapping[Task, Arena] = {
         LEVELS, 2, True, 1, PerformerShape(), 66.21, 65.58, (1, 2),
         {
             "tiny": Size(48, 96, 32, 1, 64),
-            "small": Size(1024, 4000, 300, 1, 4000, 16),
+            "small": Size(1024, 4000, 300, 1, 800, 16),
             "public": Size(4000, 25_000, 25_000, 20, 100_000),
         },
     ),
@@ -112,7 +112,7 @@ ARENA: Mapping[Task, Arena] = {
         LEVELS, 2, False, 1, PerformerShape(1, 128, 8, hidden=256), 70.74, 72.19, (1, 8),
         {
             "tiny": Size(25, 96, 32, 1, 64, patch=2),
-            "small": Size(16, 24_000, 500, 4, 8000, 64, 1e-3, patch=4),
+            "small": Size(16, 24_000, 500, 4, 24_000, 64, 1e-3, patch=4),
             "public": Size(1024, 160_000, 20_000, 20, 640_000),
         },
     ),
