@@ -48,9 +48,9 @@ def main() -> None:
     print(short(study.accuracy) if given.short else text(study))
 
 
-def take(files: Sequence[Path]) -> None:
+def take(files: Sequence[Path], record: Path = RECORD) -> None:
     """Write the tasks of these outputs into the record, in place of older ones."""
-    found = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     for file in files:
         new = json.loads(file.read_text(encoding="utf-8"))
         for part in ("accuracy", "mapping"):
@@ -58,8 +58,8 @@ def take(files: Sequence[Path]) -> None:
             old = [line for line in found.get(part, ()) if _place(line) not in tasks]
             new[part] = sorted([*old, *new[part]], key=lambda line: TASKS.index(line["task"]))
         found = new
-    RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _place(line: dict[str, Any]) -> tuple[str, str]:

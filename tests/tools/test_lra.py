@@ -33,11 +33,9 @@ def test_a_line_that_is_taken_replaces_the_older_one(tmp_path: Path) -> None:
     target, new = tmp_path / "records/lra.json", tmp_path / "new.json"
     line = held["accuracy"][0] | {"chance": 1.0}
     new.write_text(json.dumps(held | {"accuracy": [line], "mapping": []}))
-    take = LRA["take"]
-    take.__globals__["RECORD"] = target
     target.parent.mkdir()
     target.write_text(json.dumps(held))
-    take([new])
+    LRA["take"]([new], target)
     found = json.loads(target.read_text())
     assert len(found["accuracy"]) == len(held["accuracy"])
     assert found["accuracy"][0]["chance"] == 1.0

@@ -71,6 +71,8 @@ def _words(line: str, where: str) -> list[str]:
 
     Raises: InputError for a quotation that does not end.
     """
+    if "\0" in line:
+        raise InputError(f"{where}: a NUL byte, which no command has; write plain text")
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:
@@ -81,7 +83,7 @@ def _words(line: str, where: str) -> list[str]:
 def _run(words: list[str]) -> int:
     from hermesc.cli import exit_code
 
-    if words[0] == "shell":
+    if next((word for word in words if not word.startswith("-")), "") == "shell":
         click.echo("error: a shell runs no other shell; write its lines here", err=True)
         return 2
     return exit_code(words)

@@ -14,7 +14,9 @@ from hermesc.cli.study_options import StudyFiles, table_options
 @click.command("tune")
 @click.argument("model")
 @click.option("--budget", default="10m", metavar="TIME", help="Time for the search. [10m]")
-@click.option("--trials", type=int, metavar="N", help="So many points at most, in all sessions.")
+@click.option(
+    "--trials", type=int, metavar="N", help="So many points at most, earlier runs' included."
+)
 @click.option(
     "--objective",
     metavar="NAMES",
@@ -77,8 +79,8 @@ def tune_command(
     defaults and every preset come first, so that nothing found is worse than they are.
 
     Each point is the mean of --draws chips; "fresh chips" are others, which the search has not
-    seen. The table's last column repeats a point. A search that was stopped, by kill -9 too, goes
-    on from --storage; several processes may share one.
+    seen. The table's last column repeats a point on its first chip. A search that was stopped, by
+    kill -9 too, goes on from --storage; several processes may share one.
     """
     from hermesc.studies.tune.study import tune
 

@@ -47,10 +47,17 @@ def with_weights(source: ModelSource, path: Path) -> ModelSource:
     if not isinstance(source.model, nn.Module):
         raise ModelError(f"{path}: only an nn.Module takes weights; this model holds its own")
     found = read_weights(path)
+    own = source.model.state_dict()
+    for name, value in found.weights.items():
+        if value.is_complex() and name in own and not own[name].is_complex():
+            raise ModelError(f"{path}: {name} is {value.dtype}, and the model's are real numbers")
     try:
-        source.model.load_state_dict(fitted(found.weights, source.model.state_dict()))
+        source.model.load_state_dict(fitted(found.weights, own))
     except (RuntimeError, TypeError) as error:
-        raise ModelError(f"{path}: not the weights of this model: {describe(error)}") from None
+        raise ModelError(
+            f"{path}: not the weights of this model: {describe(error)}; save model.state_dict() of "
+            "the same model"
+        ) from None
     if found.adapters:
         attach(source.model, found.adapters)
     return replace(source, input_ranges={**source.input_ranges, **found.ranges})
@@ -67,8 +74,12 @@ def read_weights(path: Path) -> TrainedWeights:
     if isinstance(found, Mapping) and is_aihwkit(found):
         converted = from_state(found)
         return TrainedWeights(converted.weights, _ranges(converted.ranges, path))
-    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise InputError(f"{path}: holds no state dictionary; save model.state_dict()")
+    if not isinstance(found, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()
+    ):
+        raise InputError(
+            f"{path}: holds no state dictionary, which has tensors by name; save model.state_dict()"
+        )
     ranges = _ranges(_told(found, _METADATA, _RANGES), path)
     return TrainedWeights(found, ranges, _adapters(_told(found, NAME, "layers"), path))
 
@@ -85,7 +96,7 @@ def _read_torch(path: Path) -> Any:
                 return found
         raise InputError(
             f"{path}: not a state dictionary that torch.load reads with weights_only=True "
-            f"({describe(error)}); write one with torch.save(model.state_dict(), path)"
+            f"({type(error).__name__}); write one with torch.save(model.state_dict(), path)"
         ) from None
 
 

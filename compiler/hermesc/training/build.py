@@ -236,7 +236,8 @@ def again(
     step, ranges, training = state
     made._hermesc.step.copy_(step)
     made._hermesc.take(ranges)
-    made.train(training) if training is False else None
+    if not training:
+        made.eval()
     return made
 
 

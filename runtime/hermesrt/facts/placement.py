@@ -48,7 +48,8 @@ def crossing_facts(artifact: Artifact, crosses: Sequence[InterchipTransfer]) -> 
 def _into(crosses: Sequence[InterchipTransfer]) -> str:
     labels = list(dict.fromkeys(c.label for c in crosses))
     more = len(labels) - _LABELS_SHOWN
-    return ", ".join(labels[:_LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    what = "layers " if len(labels) > 1 else "layer "
+    return what + ", ".join(labels[:_LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def product_fact(work: Workload) -> Fact:

@@ -32,7 +32,7 @@ def program_facts(artifact: Artifact, file: str) -> tuple[Fact, ...]:
 def placement_text(score: Score) -> str:
     """How good a placement is: objective, value, bound, gap and who found it."""
     value, bound = (_amount(v, score.unit) for v in (score.value, score.bound))
-    how = {"file": "as the mapping file says"}.get(score.solver, f"{score.solver} solver")
+    how = {"file": "as given"}.get(score.solver, f"{score.solver} solver")
     proven = (
         "no less is possible" if score.gap <= 0 else f"at least {bound}, gap {percent(score.gap)}"
     )

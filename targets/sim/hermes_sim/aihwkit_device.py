@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermes_sim import engine
-from hermesrt.artifact.schema import Artifact, MvmStep
+from hermesrt.artifact.schema import AS_RUN, Artifact, MvmStep
 from hermesrt.chip.conductance import column_max, g_shares
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Cost
@@ -71,7 +71,17 @@ class AihwkitDevice:
         return self._artifact
 
     def load(self, artifact: Artifact) -> None:
-        """Take a program; no weight is written yet."""
+        """Take a program; no weight is written yet.
+
+        Raises: OptionError for layers with cells of their own, which aihwkit's tiles do not have.
+        """
+        for matrix in artifact.manifest.matrices:
+            corrected = matrix.slice is not None and matrix.slice.fill == "corrected"
+            if matrix.devices or matrix.method != AS_RUN or corrected:
+                raise OptionError(
+                    f"{matrix.name}: aihwkit's tiles have one kind of cells and one method; "
+                    "compile without layers.*.devices, layers.*.method and corrected slices"
+                )
         self._artifact, self._tiles = artifact, {}
 
     def draw(self, end_state: EndState) -> None:

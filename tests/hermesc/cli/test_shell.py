@@ -28,6 +28,7 @@ def test_the_lines_of_a_file_run_one_after_another(
         ("run none.hermes", 2, "none.hermes"),
         ("chips --nothing", 2, "--nothing"),
         ("shell other.txt", 2, "no other shell"),
+        ("--debug shell mine.txt", 2, "no other shell"),
     ],
 )
 def test_the_first_error_stops_it_with_its_code_and_its_line(
@@ -40,13 +41,14 @@ def test_the_first_error_stops_it_with_its_code_and_its_line(
     assert said.out.count("\n") == 1
 
 
-def test_a_quotation_that_does_not_end_is_refused(
+def test_a_line_that_is_no_command_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "lines.txt"
-    file.write_text("--version\nchips 'her\n")
-    assert exit_code(["shell", str(file)]) == 2
-    assert f"{file}, line 2: No closing quotation" in capsys.readouterr().err
+    for line, message in (("chips 'her", "No closing quotation"), ("inspect a\0b", "a NUL byte")):
+        file.write_text(f"--version\n{line}\n")
+        assert exit_code(["shell", str(file)]) == 2
+        assert f"{file}, line 2: {message}" in capsys.readouterr().err
 
 
 def test_tab_offers_commands_options_and_files(

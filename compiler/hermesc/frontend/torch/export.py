@@ -144,8 +144,8 @@ def _without_shape_cache() -> contextlib.AbstractContextManager[object]:
 def whole_stacks() -> Iterator[None]:
     """Let torch note every line of the user's code that led to a node.
 
-    It keeps only those of functions named `forward`, and so loses the line inside a helper. Where
-    another torch has no such filter, locations are as it gives them.
+    It keeps only those of functions named `forward`, and so loses the line inside another function.
+    Where another torch has no such filter, locations are as it gives them.
     """
     kept = getattr(TracerBase, "_filter_traceback_frames", None)
     if kept is None:

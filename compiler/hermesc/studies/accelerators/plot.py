@@ -1,6 +1,7 @@
 """The study of accelerators as a picture: efficiency, and the cost of the same work."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ def _figure(found: Sequence["Accelerator"]) -> Figure:
     left.legend(handles=[Patch(color=c, label=k) for k, c in _COLOURS.items()], fontsize=8)
     costed = [a for a in found if any(c.energy_nj is not None for c in a.tasks.values())]
     tasks = list(costed[0].tasks) if costed else []
-    for a, marker in zip(costed, _MARKERS, strict=False):
+    for a, marker in zip(costed, cycle(_MARKERS), strict=False):
         for number, task in enumerate(tasks):
             c = a.tasks[task]
             if c.latency_ns is None or c.energy_nj is None:

@@ -1,5 +1,6 @@
 """What publications say of their machines, as data: a TOML table for each."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Published:
     tops_per_watt: energy efficiency.
     tops_per_mm2: rate by area.
     area_mm2: of the chip, mm2.
-    bits: of the values that its operations are of.
+    bits: of the values that its operations are of; 0 where that is not known.
     chip: the description that costs work on it.
     mode: of its reads.
     machine: the roofline that costs work on it.
@@ -45,15 +46,15 @@ class Published:
     tops_per_watt: float = limits(0.0, 1e6, 0.0)
     tops_per_mm2: float = limits(0.0, 1e6, 0.0)
     area_mm2: float = limits(0.0, 1e6, 0.0)
-    bits: int = limits(1, 64, _BITS)
+    bits: int = limits(0, 64, 0)
     chip: str = ""
     mode: str = one_of("1-phase", "4-phase", default="4-phase")
     machine: str = ""
 
     @property
-    def operations_each(self) -> int:
-        """Operations of the publication for one of 8-bit values."""
-        return (_BITS // self.bits) ** 2 if self.bits < _BITS else 1
+    def operations_each(self) -> float:
+        """Operations of the publication for one of 8-bit values; NaN where theirs are unknown."""
+        return max(1.0, (_BITS / self.bits) ** 2) if self.bits else math.nan
 
 
 def read_published(path: Path = BUILT_IN) -> dict[str, Published]:

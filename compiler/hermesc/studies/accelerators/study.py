@@ -173,7 +173,7 @@ def _elsewhere(program: Program, published: Published) -> Costed:
 
 def _products_nj(program: Program, published: Published) -> float | None:
     """Operations of products with fixed matrices by the published efficiency."""
-    if not published.tops_per_watt:
+    if not published.tops_per_watt or not published.bits:
         return None
     sizes = {m.name: m.rows * m.columns for m in program.artifact.manifest.matrices}
     macs = sum(sizes[step.matrix] * count for step, count in _vectors(program))

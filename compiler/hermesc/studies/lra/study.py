@@ -195,7 +195,7 @@ def _line(
         learned=data.learned.count,
         tested=data.tested.count,
         epochs=chosen.epochs,
-        tuned=chosen.tuned,
+        tuned=min(chosen.tuned, data.learned.count),
         chance=100 * float(torch.bincount(labels).max()) / len(labels),
         fp=spread(s.fp for s in own),
         aware=spread(s.aware for s in own),

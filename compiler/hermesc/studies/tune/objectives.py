@@ -13,7 +13,6 @@ Objective = Literal["accuracy", "error", "energy", "latency", "interval", "cores
 OBJECTIVES: tuple[Objective, ...] = (
     "accuracy", "error", "energy", "latency", "interval", "cores",
 )  # fmt: skip
-DRAWN: tuple[Objective, ...] = ("accuracy", "error")  # these differ from chip to chip
 Losses = tuple[float, ...]
 
 

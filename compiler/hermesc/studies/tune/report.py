@@ -121,7 +121,7 @@ class TuneReport:
 
     @property
     def hypervolumes(self) -> tuple[float, float]:
-        """Of the presets, and of all points, in units of the box around the presets."""
+        """Of the presets, and of all points, in units of the box around all points."""
         presets = [t.losses for t in self.presets]
         if not presets:
             return 0.0, 0.0

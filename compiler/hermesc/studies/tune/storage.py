@@ -2,9 +2,10 @@
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,23 +18,28 @@ SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 JOURNALS = (".log", ".journal")
 _SQLITE = b"SQLite format 3\x00"
 _IDENTITY, _PROCESS = "hermesc", "process"
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna's log and its warnings of new features are not the user's."""
+    """Optuna's log and what it warns of are not the user's."""
     require("optuna", "hermesc tune")
     import optuna
 
-    before = optuna.logging.get_verbosity()
+    migrations = logging.getLogger("alembic")
+    before = optuna.logging.get_verbosity(), migrations.level
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-    optuna.logging.set_verbosity(before)
+    migrations.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before[0])
+        migrations.setLevel(before[1])
 
 
 def open_study(storage: str | Path, name: str, aims: int, identity: Mapping[str, Any]) -> Any:
@@ -61,7 +67,8 @@ def open_study(storage: str | Path, name: str, aims: int, identity: Mapping[str,
     except (OptionError, InputError):
         raise
     except Exception as error:  # each kind of database raises its own
-        text = " ".join(str(error).split())[:200]
+        text = _PASSWORD.sub(r"\1***@", " ".join(str(error).split()))[:200]
+        place = _PASSWORD.sub(r"\1***@", place)
         raise InputError(f"--storage {place}: it cannot be opened as a study: {text}") from None
     if known is not None and known != dict(identity):
         other = ", ".join(k for k in identity if known.get(k) != identity[k])
@@ -125,12 +132,27 @@ def _storage(place: str) -> Any:
         from optuna.storages.journal import JournalFileBackend
 
         return optuna.storages.JournalStorage(JournalFileBackend(place))
-    if path.exists() and path.stat().st_size and not path.read_bytes()[:16] == _SQLITE:
+    if path.exists() and path.stat().st_size:
+        _check_ours(path)
+    return _write_ahead(optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}"))
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a file that something else than Optuna wrote."""
+    import sqlite3
+
+    if path.read_bytes()[:16] != _SQLITE:
         raise InputError(
-            f"--storage {place}: it is no SQLite database; name another file, or a journal "
+            f"--storage {path}: it is no SQLite database; name another file, or a journal "
             f"({', '.join(JOURNALS)})"
         )
-    return _write_ahead(optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}"))
+    with closing(sqlite3.connect(path)) as file:
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+    if tables and "studies" not in tables:
+        raise InputError(
+            f"--storage {path}: a database of something else, with {', '.join(sorted(tables))[:80]}"
+            "; name another file"
+        )
 
 
 def _write_ahead(storage: Any) -> Any:

@@ -67,7 +67,9 @@ def test_machines_with_a_description_are_costed_and_the_others_are_not(
         described = bool(a.published.chip or a.published.machine)
         for costed in a.tasks.values():
             assert (costed.latency_ns is not None) == (costed.energy_nj is not None) == described
-            assert (costed.products_nj is not None) == bool(a.published.tops_per_watt)
+            assert (costed.products_nj is not None) == bool(
+                a.published.tops_per_watt and a.published.bits
+            )
 
 
 def test_single_bit_operations_are_counted_as_such(study: AcceleratorStudy) -> None:

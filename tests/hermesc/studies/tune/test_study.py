@@ -4,9 +4,11 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,13 @@ def test_a_study_of_something_else_is_refused(folder: Path, report: TuneReport) 
     (folder / "bad.db").write_text("not a database")
     with pytest.raises(InputError, match=r"bad\.db: it is no SQLite database"):
         hermesc.tune(folder / "net.py", **(files | {"storage": folder / "bad.db"}), **SMALL)
+    other = folder / "other.db"
+    with closing(sqlite3.connect(other)) as file:
+        file.execute("CREATE TABLE precious (x)")
+    before = other.read_bytes()
+    with pytest.raises(InputError, match="a database of something else, with precious"):
+        hermesc.tune(folder / "net.py", **(files | {"storage": other}), **SMALL)
+    assert other.read_bytes() == before
 
 
 @pytest.mark.parametrize(
