@@ -62,9 +62,9 @@ def take(files: Sequence[Path], record: Path = RECORD) -> None:
     record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def _place(line: dict[str, Any]) -> tuple[str, str]:
+def _place(line: dict[str, Any]) -> tuple[str, str, str]:
     """What a line of a record is about."""
-    return line["task"], line.get("data", "")
+    return line["task"], line.get("data", ""), line.get("recipe", "")
 
 
 def study_of(data: Any) -> LraStudy:
@@ -93,11 +93,11 @@ def text(study: LraStudy) -> str:
 
 def short(lines: Sequence[AccuracyLine]) -> str:
     """What was trained, what it reached, and how much more the benchmark's size is."""
-    columns = ["task", "examples", "tokens each", "FP32 %", "on the chip %", "tokens seen",
+    columns = ["task", "recipe", "examples", "tokens each", "FP32 %", "on the chip %", "tokens seen",
                "at the benchmark's size"]  # fmt: skip
     rows = [
         [
-            line.task, f"{line.learned:,} {line.data}", f"{line.length:,}", f"{line.fp.mean:.1f}",
+            line.task, line.recipe, f"{line.learned:,} {line.data}", f"{line.length:,}", f"{line.fp.mean:.1f}",
             f"{line.chip.mean:.1f}", f"{seen(line):.1e}", f"{wanted(line.task):.1e}",
         ]
         for line in lines
@@ -111,14 +111,14 @@ def goals_text(lines: Sequence[AccuracyLine]) -> str:
     for task, (origin, least) in GOALS.items():
         found = [line for line in lines if line.task == task and line.data.startswith(origin)]
         if not found:
-            rows.append([task, "not trained", "", "", _verdict(False)])
+            rows.append([task, "", "not trained", "", "", _verdict(False)])
         for line in found:
             lost = line.fp.mean - line.chip.mean
-            rows.append([task, "accuracy in FP32", f"{line.fp.mean:.2f}", f">= {least:g}",
+            rows.append([task, line.recipe, "accuracy in FP32", f"{line.fp.mean:.2f}", f">= {least:g}",
                          _verdict(line.fp.mean >= least)])  # fmt: skip
-            rows.append([task, "points lost on the chip", f"{lost:.2f}", f"<= {MOST_LOST:g}",
+            rows.append([task, line.recipe, "points lost on the chip", f"{lost:.2f}", f"<= {MOST_LOST:g}",
                          _verdict(lost <= MOST_LOST)])  # fmt: skip
-    return f"Goals:\n{table(['task', '', 'found', 'goal', ''], rows)}"
+    return f"Goals:\n{table(['task', 'recipe', '', 'found', 'goal', ''], rows)}"
 
 
 def _verdict(reached: bool) -> str:
@@ -129,6 +129,7 @@ def effort_text(study: LraStudy) -> str:
     """What trainings took, and what the benchmark's would take at that speed."""
     columns = [
         "task",
+        "recipe",
         "tokens seen here",
         "minutes here",
         "benchmark's tokens",
@@ -143,7 +144,14 @@ def _efforts(lines: Sequence[AccuracyLine]) -> Iterator[list[str]]:
     for line in lines:
         seconds, here, there = sum(line.seeds[0].seconds), seen(line), wanted(line.task)
         days = seconds * there / here / 86400
-        yield [line.task, f"{here:,}", f"{seconds / 60:.0f}", f"{there:,}", f"{days:.1f}"]
+        yield [
+            line.task,
+            line.recipe,
+            f"{here:,}",
+            f"{seconds / 60:.0f}",
+            f"{there:,}",
+            f"{days:.1f}",
+        ]
 
 
 def seen(line: AccuracyLine) -> int:

@@ -46,6 +46,7 @@ class AccuracyLine:
 
     task: of the arena.
     data: where the examples are from.
+    recipe: of the training for the chip.
     length: tokens of a sequence.
     patch: pixels of a side of a token of an image.
     learned, tested: examples.
@@ -59,6 +60,7 @@ class AccuracyLine:
 
     task: Task
     data: str
+    recipe: str
     length: int
     patch: int
     learned: int
@@ -136,14 +138,14 @@ def accuracy_text(study: LraStudy) -> str:
     count = len(study.accuracy[0].seeds)
     head = (
         f"Accuracy in %, trained here at the size `{study.size}` ({plural(count, 'seed')}, "
-        f"{plural(study.chips, 'chip')} each); `aware` learned for the chip by the recipe "
-        f"{study.recipe}. Published: the benchmark's size, by the public code:"
+        f"{plural(study.chips, 'chip')} each); `aware` learned for the chip by the recipe. "
+        "Published: the benchmark's size, by the public code:"
     )
-    columns = ["task", "chance", "FP32", "attention on chip", "aware FP32", "aware on chip",
+    columns = ["task", "recipe", "chance", "FP32", "attention on chip", "aware FP32", "aware on chip",
                "loss", "not aware on chip", "published FP32", "published aware"]  # fmt: skip
     rows = [
         [
-            line.task, _number(line.chance), _spread(line.fp), _spread(line.attention),
+            line.task, line.recipe, _number(line.chance), _spread(line.fp), _spread(line.attention),
             _spread(line.aware), _spread(line.chip), f"{line.fp.mean - line.chip.mean:+.2f}",
             _spread(line.plain), f"{line.published_fp:.2f}", f"{line.published_aware:.2f}",
         ]
@@ -171,7 +173,8 @@ def _sizes(lines: Sequence[AccuracyLine]) -> str:
                 f"{public.length:,}", f"{public.train:,}",
             ]
         )  # fmt: skip
-    return table(columns, rows)
+    once = [row for i, row in enumerate(rows) if row not in rows[:i]]  # recipes share them
+    return table(columns, once)
 
 
 def mapping_text(lines: Sequence[MappingLine]) -> str:

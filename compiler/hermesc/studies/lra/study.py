@@ -190,6 +190,7 @@ def _line(
     return AccuracyLine(
         task=task,
         data=data.name,
+        recipe=plan.recipe,
         length=data.length,
         patch=data.patch,
         learned=data.learned.count,
