@@ -188,7 +188,9 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     explain = ("chip", *words, "--seeds", "2", "--explain")
     converters = ("chip", *words, "--seeds", "1", "--errors-only", "--explain", "converters")
     mappings = str(Path(data).resolve() / "hermes_mappings")
+    larger = ("networks", *words, "--hidden", "256")
     studies: dict[str, Callable[[], str]] = {
+        "networks_data": lambda: after(study_output(*larger), "not levels:\n"),
         "mappings": lambda: script("bench/mappings.py", "--data", mappings),
         "agreement": lambda: "Against" + after(study_output(*kernels), "\nAgainst"),
         "attention": lambda: "Relative" + after(study_output("attention", *words), "\nRelative"),

@@ -141,8 +141,9 @@ def accuracy_text(study: LraStudy) -> str:
         f"{plural(study.chips, 'chip')} each); `aware` learned for the chip by the recipe. "
         "Published: the benchmark's size, by the public code:"
     )
-    columns = ["task", "recipe", "chance", "FP32", "attention on chip", "aware FP32", "aware on chip",
-               "loss", "not aware on chip", "published FP32", "published aware"]  # fmt: skip
+    columns = ["task", "recipe", "chance", "FP32", "attention on chip", "aware FP32",
+               "aware on chip", "loss", "not aware on chip", "published FP32",
+               "published aware"]  # fmt: skip
     rows = [
         [
             line.task, line.recipe, _number(line.chance), _spread(line.fp), _spread(line.attention),
