@@ -185,7 +185,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
     words = ("--fresh", "--data", str(Path(data).resolve()))
     chip_svg, kernels_svg = (str(FIGURES / f"study_{n}.svg") for n in ("chip", "kernels"))
     kernels = ("kernels", *words, "--plot", kernels_svg)
-    explain = ("chip", *words, "--seeds", "2", "--explain")
+    explain = ("chip", *words, "--seeds", "5", "--explain")
     converters = ("chip", *words, "--seeds", "1", "--errors-only", "--explain", "converters")
     mappings = str(Path(data).resolve() / "hermes_mappings")
     larger = ("networks", *words, "--hidden", "256")
