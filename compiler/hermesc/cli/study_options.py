@@ -65,10 +65,12 @@ def _setup(
     return {"setup": setup, "settings": settings}
 
 
-def _execution(jobs: int | None, scheduler: str | None, cells: Path, fresh: bool) -> "Execution":
+def _execution(
+    jobs: int | None, scheduler: str | None, cells: Path, fresh: bool, memory: int | None
+) -> "Execution":
     from hermesc.studies.jobs.execution import Execution
 
-    return Execution(jobs, scheduler, cells, fresh)
+    return Execution(jobs, scheduler, cells, fresh, memory_mib=memory)
 
 
 @contextmanager
@@ -103,6 +105,12 @@ place_options = grouped(
         help="Folder of finished results, from which a stopped study goes on. [hermesc-cells]",
     ),
     click.option("--fresh", is_flag=True, help="Compute kept results again."),
+    click.option(
+        "--memory",
+        type=click.IntRange(256),
+        metavar="MIB",
+        help="MiB that each process may take, on Linux. [no limit]",
+    ),
 )
 file_options = grouped(
     "files",

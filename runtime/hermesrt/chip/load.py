@@ -9,7 +9,7 @@ key.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def chip_names() -> tuple[str, ...]:
 
 
 @cache
-def _installed() -> Mapping[str, EntryPoint]:
+def _installed() -> Mapping[str, Any]:  # entry points, of whichever package finds them
     """What is installed is looked up once: it means a file of every package there is."""
     return {point.name: point for point in entry_points(group=_GROUP)}
 

@@ -28,6 +28,7 @@ class Execution:
     cells: folder of finished results, from which a stopped study goes on.
     fresh: compute kept results again.
     progress: gets the jobs done and all jobs.
+    memory_mib: that a process may take, on Linux; without a limit, if not given.
     """
 
     jobs: int | None = None
@@ -35,17 +36,23 @@ class Execution:
     cells: Path = CELLS
     fresh: bool = False
     progress: Callable[[int, int], None] | None = None
+    memory_mib: int | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.scheduler is not None:
             raise OptionError(
                 "--jobs and --scheduler: give one of them; a cluster has its own workers"
             )
+        if self.memory_mib is not None and self.scheduler is not None:
+            raise OptionError(
+                "--memory and --scheduler: give one of them; a cluster's workers have limits of "
+                "their own (dask worker --memory-limit)"
+            )
 
     @property
     def workers(self) -> Workers:
         """Where jobs run."""
-        return Workers(self.jobs or processors(), self.scheduler)
+        return Workers(self.jobs or processors(), self.scheduler, self.memory_mib)
 
     def where(self, jobs: int) -> str:
         """Where that many jobs run, in words."""

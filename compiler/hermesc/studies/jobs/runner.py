@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from threading import Thread, current_thread, main_thread
@@ -47,10 +47,12 @@ class JobKind(Generic[J, R]):
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where jobs run: `workers` processes here, or the Dask scheduler of an address."""
+    """Where jobs run: `workers` processes here, each with as much memory as it may take on Linux,
+    or the Dask scheduler of an address."""
 
     workers: int = 1
     scheduler: str | None = None
+    memory_mib: int | None = None
 
 
 def run_jobs(
@@ -90,9 +92,9 @@ def _computed(
 ) -> Iterator[tuple[J, R]]:
     if place.scheduler is not None:
         return _on_cluster(work, jobs, place.scheduler, blobs)
-    if place.workers == 1 or len(jobs) <= 1:
+    if place.memory_mib is None and (place.workers == 1 or len(jobs) <= 1):
         return _here(work.compute, jobs, blobs)
-    return _in_processes(work.compute, jobs, place.workers, blobs)
+    return _in_processes(work.compute, jobs, place, blobs)
 
 
 def _here(
@@ -104,30 +106,32 @@ def _here(
 
 
 def _in_processes(
-    compute: Callable[[J], R], jobs: Sequence[J], workers: int, blobs: Mapping[str, bytes]
+    compute: Callable[[J], R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
     """A process that was ended takes the others with it: what is left starts anew, in fewer."""
     left = list(jobs)
     for attempt in range(_ATTEMPTS):
         try:
-            for job, result in _in_pool(compute, left, max(1, workers >> attempt), blobs):
+            fewer = replace(place, workers=max(1, place.workers >> attempt))
+            for job, result in _in_pool(compute, left, fewer, blobs):
                 left.remove(job)
                 yield job, result
             return
         except BrokenProcessPool:
             continue
     raise OptionError(
-        f"--jobs {workers}: a process was ended from outside {_ATTEMPTS} times, perhaps for lack "
-        f"of memory; try fewer; {len(left)} of {len(jobs)} jobs are left"
+        f"--jobs {place.workers}: a process was ended from outside {_ATTEMPTS} times, perhaps for "
+        f"lack of memory; try fewer; {len(left)} of {len(jobs)} jobs are left"
     )
 
 
 def _in_pool(
-    compute: Callable[[J], R], jobs: Sequence[J], workers: int, blobs: Mapping[str, bytes]
+    compute: Callable[[J], R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
     context = get_context("spawn")
     stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop, dict(blobs)))
+    given = (stop, dict(blobs), place.memory_mib)
+    pool = ProcessPoolExecutor(place.workers, context, _start_worker, given)
     futures: dict[Future[R], J] = {}
     try:
         with _interrupts_ignored():  # by new processes, from their first instruction on
@@ -152,7 +156,12 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start_worker(stop: Event, blobs: Mapping[str, bytes]) -> None:
+def _start_worker(stop: Event, blobs: Mapping[str, bytes], memory_mib: int | None) -> None:
+    if memory_mib is not None:
+        import resource
+
+        limit = memory_mib * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     hold(blobs)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's to say
     Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
@@ -167,8 +176,16 @@ def _end_with(parent: int, stop: Event) -> None:
 
 def _alone(compute: Callable[[J], R], job: J) -> R:
     """Compute a job with one thread: how many there are could change the last bits."""
-    with one_thread():
-        return compute(job)
+    try:
+        with one_thread():
+            return compute(job)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):  # as torch says it
+            raise OptionError(
+                "a job needs more memory than it may have; allow more by --memory, or run fewer at "
+                "a time by --jobs; finished results are kept"
+            ) from None
+        raise
 
 
 def _alone_with(compute: Callable[[J], R], job: J, names: Sequence[str], *blobs: bytes) -> R:

@@ -76,6 +76,21 @@ def test_a_worker_that_was_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         dict(run_jobs(work(os._exit), [1, 2, 3], Workers(2)))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep to the limit")
+def test_a_job_that_takes_more_than_its_memory_is_told_and_the_others_are_kept(
+    tmp_path: Path,
+) -> None:
+    store, place = Store(tmp_path), Workers(memory_mib=1024)
+    assert dict(run_jobs(work(_bytes_taken), [2.0**20], place, store)) == {2.0**20: 2**20}
+    with pytest.raises(OptionError, match="more memory than it may have; allow more by --memory"):
+        dict(run_jobs(work(_bytes_taken), [2.0**20, 2.0**31], place, store))
+    assert store.count({"job": job} for job in (2.0**20, 2.0**31)) == 1
+
+
+def _bytes_taken(count: float) -> int:
+    return torch.ones(int(count), dtype=torch.uint8).nbytes
+
+
 def _first_time_killed(job: float) -> float:
     """The first of all jobs ends its process; a file says that it was there."""
     mark = Path(held("mark").decode())

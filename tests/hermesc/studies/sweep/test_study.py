@@ -185,6 +185,16 @@ def test_inputs_that_do_not_fit_are_refused(folder: Path) -> None:
         hermesc.sweep("net.py", grid="g.toml", output="t.txt", execution=HERE)
 
 
+def test_the_table_is_a_parquet_file_with_a_row_a_point(folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    grid = {"vary": {"seed": [0, 1]}}
+    found = hermesc.sweep("net.py", grid=grid, output="t.parquet", execution=HERE)
+    table = pandas.read_parquet(folder / "t.parquet")
+    assert list(table["seed"]) == [0, 1]
+    assert list(table["accuracy"]) == [row["accuracy"] for row in found.rows()]
+
+
 def test_a_program_that_a_job_needs_is_held_by_its_hash() -> None:
     with pytest.raises(KeyError):
         read(Reading("unknown", "", (), "published", 0, 0.0, None))
