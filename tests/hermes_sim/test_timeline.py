@@ -130,7 +130,7 @@ def programs(draw: st.DrawFn) -> tuple[ChipSpec, Workload, Mode | None]:
     )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(programs())
 def test_every_token_of_every_step_is_there_when_the_reference_says(
     program: tuple[ChipSpec, Workload, Mode | None],

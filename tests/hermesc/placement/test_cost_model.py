@@ -18,7 +18,7 @@ from hermesc.placement.cost_model import (
 ITEMS = st.builds(Item, st.just(1), st.integers(0, 50), st.integers(1, 20), st.integers(0, 50))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.lists(ITEMS, min_size=1, max_size=20))
 def test_a_core_needs_what_its_worst_set_of_items_needs(items):
     wanted = max(
