@@ -44,6 +44,11 @@ def estimates(machines: Sequence[Machine], workload: Workload) -> tuple[MachineE
     return tuple(_estimate(m, r, work, workload.samples) for m in machines for r in m.rates)
 
 
+def in_int8(found: Sequence[MachineEstimate]) -> MachineEstimate:
+    """The first of them in the precision of the chip's inputs and outputs."""
+    return next(e for e in found if e.precision == "INT8")
+
+
 def _estimate(
     machine: Machine, rate: Rate, work: Sequence[tuple[int, int]], samples: int
 ) -> MachineEstimate:

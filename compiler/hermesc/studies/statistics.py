@@ -175,6 +175,11 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(centre, math.sqrt(math.fsum((v - centre) ** 2 for v in known) / (len(known) - 1)))
 
 
+def over_chips(values: Sequence[tuple[float, ...]]) -> Spread:
+    """Over seeds, each the mean of its chips; of one seed, over its chips."""
+    return spread(values[0]) if len(values) == 1 else spread(mean(v) for v in values)
+
+
 def standard_error(errors: Iterable[float]) -> float:
     """Of a mean of independent values with these standard errors; those that are NaN are left out,
     NaN when there is none."""

@@ -24,7 +24,7 @@ from hermesrt.chip.machine import load_machines
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.program import Program
-from hermesrt.roofline import estimates
+from hermesrt.roofline import estimates, in_int8
 from hermesrt.workload import MvmWork
 
 _OP_PER_MAC = 2
@@ -167,8 +167,8 @@ def _elsewhere(program: Program, published: Published) -> Costed:
     if not published.machine:
         return Costed(None, None, products, None)
     (machine,) = load_machines(published.machine)
-    rates = [e for e in estimates((machine,), program.workload()) if e.precision == "INT8"]
-    return Costed(rates[0].latency_ns, rates[0].energy_nj, products, None)
+    found = in_int8(estimates((machine,), program.workload()))
+    return Costed(found.latency_ns, found.energy_nj, products, None)
 
 
 def _products_nj(program: Program, published: Published) -> float | None:

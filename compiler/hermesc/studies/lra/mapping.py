@@ -7,7 +7,7 @@ time depend on them.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ from hermesc.studies.lra.parts import SCOPES, network
 from hermesc.studies.lra.tasks import ARENA, SizeName, Task
 from hermesrt.chip.machine import load_machines
 from hermesrt.chip.spec import ChipSpec, Mode
-from hermesrt.roofline import MachineEstimate, estimates
+from hermesrt.roofline import estimates, in_int8
 
 Placement = Literal["attention", "all", "spread"]
 _SETTINGS = {
@@ -99,7 +99,7 @@ def _line(
     )  # fmt: skip
     workload = program.workload()
     cost = program.deploy(hermesc.simulate(chip), "ideal").device.cost(workload, mode)
-    gpu = _int8(estimates(load_machines("a100"), workload))
+    gpu = in_int8(estimates(load_machines("a100"), workload))
     unit = next((b for b in cost.bounds if b.place == "vector_unit"), None)
     artifact = program.artifact
     return MappingLine(
@@ -121,7 +121,3 @@ def _line(
         a100_peak_us=gpu.peak_latency_ns / _NS_PER_US,
         a100_peak_uj=gpu.peak_energy_nj / _NJ_PER_UJ,
     )
-
-
-def _int8(found: Sequence[MachineEstimate]) -> MachineEstimate:
-    return next(e for e in found if e.precision == "INT8")

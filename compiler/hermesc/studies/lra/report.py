@@ -7,7 +7,7 @@ from typing import Any
 
 from hermesc.studies.lra.mapping import MappingLine
 from hermesc.studies.lra.tasks import ARENA, LEVELS, SizeName, Task
-from hermesc.studies.statistics import Spread, mean, spread
+from hermesc.studies.statistics import Spread
 from hermesrt.report.text.terminal import facts, table
 from hermesrt.units import percent, plural
 
@@ -111,11 +111,6 @@ class LraStudy:
 
     def __str__(self) -> str:
         return _text(self)
-
-
-def over_chips(values: Sequence[tuple[float, ...]]) -> Spread:
-    """Over seeds, each the mean of its chips; of one seed, over its chips."""
-    return spread(values[0]) if len(values) == 1 else spread(mean(v) for v in values)
 
 
 def _text(study: LraStudy) -> str:

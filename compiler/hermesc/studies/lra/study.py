@@ -25,9 +25,9 @@ from hermesc.studies.lra.parts import (
     options_of,
     remove_checkpoint,
 )
-from hermesc.studies.lra.report import AccuracyLine, LraStudy, SeedScores, over_chips
+from hermesc.studies.lra.report import AccuracyLine, LraStudy, SeedScores
 from hermesc.studies.lra.tasks import ARENA, TASKS, SizeName, Task
-from hermesc.studies.statistics import spread
+from hermesc.studies.statistics import over_chips, spread
 from hermesc.training.recipes import recipe_of
 from hermesrt.chip.load import load_chip
 from hermesrt.errors import OptionError

@@ -9,7 +9,7 @@ from typing import Any
 
 from hermesc.studies.networks.accuracy import NetworkJob, NetworkScores, Task
 from hermesc.studies.networks.mapping import NetworkLine
-from hermesc.studies.statistics import Spread, mean, spread
+from hermesc.studies.statistics import Spread, over_chips, spread
 from hermesrt.report.text.terminal import facts, table
 from hermesrt.units import percent, plural
 
@@ -85,15 +85,10 @@ def accuracy_line(task: Task, data: str, found: Sequence[NetworkScores]) -> Accu
         found[0].weights,
         spread(s.fp for s in found),
         spread(s.quantised for s in found),
-        _over_chips([s.one for s in found]),
-        _over_chips([s.two for s in found]),
+        over_chips([s.one for s in found]),
+        over_chips([s.two for s in found]),
         PUBLISHED[task],
     )
-
-
-def _over_chips(values: Sequence[tuple[float, ...]]) -> Spread:
-    """Over seeds, each the mean of its chips; of one seed, over its chips."""
-    return spread(values[0]) if len(values) == 1 else spread(mean(v) for v in values)
 
 
 def scores_csv(found: Mapping[NetworkJob, NetworkScores]) -> bytes:
