@@ -163,8 +163,6 @@ class _Converter:
         elif _is_move(name):
             dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
             call = Call("aten.to.dtype", (args[0], dtype))
-        elif _is_idle_dropout(node, name):
-            call = Call("aten.alias.default", args[:1])
         else:
             call = Call(name, args, kwargs)
         yield Digital(node.name, call, _type(node.meta.get("val")), node.name, location)
@@ -232,7 +230,7 @@ def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -
         name = op_name(node)
         if node in fixed and resolve(name) is None and is_pure(node):
             continue
-        fine = _is_check(name) or _is_move(name) or _is_idle_dropout(node, name)
+        fine = _is_check(name) or _is_move(name)
         fine = fine or (name in _EMPTY and _is_overwritten(node))
         reason = None if fine else _why_not(node, name)
         cause = next((causes[n] for n in node.all_input_nodes if n in causes), node)
@@ -314,16 +312,6 @@ def _is_overwritten(node: Node) -> bool:
         if base not in _WRITES and not (base in _PARTS and _is_overwritten(user)):
             return False
     return True
-
-
-def _is_idle_dropout(node: Node, name: str) -> bool:
-    """Dropout in evaluation; one that always drops (`F.dropout(x)`) is refused as random."""
-    dropouts = (
-        "aten.dropout.default",
-        "aten.feature_dropout.default",
-        "aten.alpha_dropout.default",
-    )
-    return name in dropouts and node.args[2] is False
 
 
 def _draws_nothing(node: Node) -> bool:

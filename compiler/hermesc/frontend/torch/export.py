@@ -24,6 +24,7 @@ from hermesc.frontend.torch.location import places_in, restore_places
 from hermesc.frontend.torch.loops import unroll_loops
 from hermesc.frontend.torch.packed import padded_sequences
 from hermesc.frontend.torch.recurrence import whole_recurrences
+from hermesc.frontend.torch.writes import without_gradient_modes, write_anew
 from hermesrt.errors import ModelError
 
 _DataDependent = (GuardOnDataDependentSymNode, DataDependentOutputException)
@@ -77,6 +78,7 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
     exported, notes = _without_control(exported)
+    exported = write_anew(without_gradient_modes(exported))
     writes = _writes_in_place(exported)
     places = places_in(exported.graph_module) if writes else {}
     exported, more = expand(exported, writes=writes)
