@@ -12,8 +12,8 @@ from hermesc.studies.chip.ablation import EXPLAINED
 from hermesc.studies.lra.tasks import SIZES
 from hermesc.studies.lra.tasks import TASKS as ARENA_TASKS
 from hermesc.studies.networks.study import TASKS as NETWORK_TASKS
+from hermesc.studies.tune.search import PRUNING
 from hermesc.studies.tune.storage import SAMPLERS
-from hermesc.studies.tune.study import PRUNING
 from hermesc.training.fit import FitOptions
 from hermesrt.chip.fields import MODES
 from hermesrt.device import METHODS
