@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import limits
+from hermesrt.chip.fields import limits
 from hermesrt.programming.mvm_error import corrected, relative_error
 from hermesrt.programming.session import (
     CoreProgramming,

@@ -14,8 +14,9 @@ from torch import Tensor
 from hermes_sim import flicker, pcm
 from hermes_sim.statistics import DeviceStatistics, statistics_named
 from hermesrt.chip.device_noise import logarithm, within
-from hermesrt.chip.spec import ChipSpec, Pcm
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
+from hermesrt.chip.tables.devices import Pcm
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.seeds import generator

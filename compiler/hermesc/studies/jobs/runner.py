@@ -24,7 +24,7 @@ from hermesc.studies.jobs.blobs import hold
 from hermesc.studies.jobs.result_cache import Store
 from hermesrt.errors import OptionError
 from hermesrt.extras import require
-from hermesrt.program import one_thread
+from hermesrt.threads import one_thread
 
 J = TypeVar("J")
 R = TypeVar("R")

@@ -57,7 +57,7 @@ def test_cores_are_those_published_for_attention_alone_and_for_layers_spread_out
     assert lines["spread"].cores == lines["spread"].published_cores == 8
     assert lines["all"].cores <= 3
     assert lines["attention"].analog_share < lines["all"].analog_share
-    assert lines["all"].a100_us > lines["all"].a100_peak_us > 0
+    assert lines["all"].a100_ns > lines["all"].a100_peak_ns > 0
 
 
 def test_parts_are_kept_and_checkpoints_are_not(found: dict[str, Any]) -> None:
