@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hermesrt.artifact.schema import Artifact
 from hermesrt.workload import MvmWork, Workload
 
 
@@ -88,8 +89,6 @@ def interchip_transfers(work: Workload) -> tuple[InterchipTransfer, ...]:
 
 def chip_inputs(work: Workload) -> Iterator[ChipInput]:
     """For each MVM, what each chip that holds a part of its matrix takes."""
-    artifact = work.artifact
-    each = artifact.chip.cores
     made_of: dict[str, frozenset[str]] = {}
     columns: dict[str, Counter[int]] = {}
     for step in work.work:
@@ -98,18 +97,42 @@ def chip_inputs(work: Workload) -> Iterator[ChipInput]:
         made_of[name] = sources
         if not isinstance(step, MvmWork):
             continue
-        made_of[name] = frozenset({name})
-        matrix = artifact.matrices[step.step.matrix]
-        vectors: Counter[int] = Counter()
-        columns[name] = Counter()
-        for chip, copy in sorted({(t.core // each, t.copy) for t in matrix.tiles}):
-            vectors[chip] += len(range(copy, step.vectors, matrix.copies))
-        for tile in matrix.tiles:
-            if not tile.stage:
-                columns[name][tile.core // each] += tile.columns[1] - tile.columns[0]
-        own = made_of[name] if step.steps else frozenset[str]()
-        made = sum((columns[source] for source in sources | own), Counter[int]())
-        for chip, count in sorted(vectors.items()):
-            yield ChipInput(
-                name, matrix.label, step.step.input, chip, count * matrix.rows, made
-            )  # fmt: skip
+        columns |= {w.step.name: _columns(w, work.artifact) for w in step.products}
+        last = step.products[-1].step.name  # of which h is made
+        made_of[name] = frozenset({last})
+        taken = sources | made_of[name] if step.steps else sources
+        yield from _taken(step, step.step.input, taken, columns, work.artifact)
+        if step.second is not None:
+            beside = frozenset[str]() if _is_projection(step) else sources
+            yield from _taken(step.second, last, beside | {name}, columns, work.artifact)
+
+
+def _is_projection(work: MvmWork) -> bool:
+    """Whether the second product takes nothing of the layer's input."""
+    return work.step.recurrence is not None and work.step.recurrence.kind == "lstm"
+
+
+def _columns(work: MvmWork, artifact: Artifact) -> Counter[int]:
+    """Of a product's matrix, by the chips that hold them."""
+    found = Counter[int]()
+    for tile in artifact.matrices[work.step.matrix].tiles:
+        if not tile.stage:
+            found[tile.core // artifact.chip.cores] += tile.columns[1] - tile.columns[0]
+    return found
+
+
+def _taken(
+    work: MvmWork,
+    value: str,
+    sources: frozenset[str],
+    columns: Mapping[str, Counter[int]],
+    artifact: Artifact,
+) -> Iterator[ChipInput]:
+    """What each chip takes for a product of a value that is made of other products."""
+    matrix, each = artifact.matrices[work.step.matrix], artifact.chip.cores
+    made = sum((columns[source] for source in sources), Counter[int]())
+    vectors: Counter[int] = Counter()
+    for chip, copy in sorted({(t.core // each, t.copy) for t in matrix.tiles}):
+        vectors[chip] += len(range(copy, work.vectors, matrix.copies))
+    for chip, count in sorted(vectors.items()):
+        yield ChipInput(work.step.name, matrix.label, value, chip, count * matrix.rows, made)

@@ -456,12 +456,13 @@ class Chip:
         def mvm(step: MvmStep, x: Tensor) -> Tensor:
             if digital is not None and step.matrix in spared:
                 return digital(step, x)
-            known = reads if step.name in self._varying else _CONSTANT
+            whole = artifact.timed.get(step.name, step.name)
+            known = reads if whole in self._varying else _CONSTANT
             shape = tuple(x.shape)
-            own = shapes.get(step.name, shape)
+            own = shapes.get(whole, shape)
             if step.window is not None:
                 return self._windowed(step, x, known, copies[step.matrix], own)
-            if step.recurrence is not None:  # some vectors of one time step
+            if step.name in artifact.timed:  # some vectors of one time step
                 keys = vector_keys(known, shape[:-1], own[:1])
                 keys = parts_of(keys, np.array([times[step.name]], np.uint64))
                 times[step.name] += 1

@@ -33,7 +33,7 @@ class Layer:
     from_x: [gates x hidden, inputs].
     from_h: [gates x hidden, outputs].
     biases: x's and h's, [gates x hidden] each; None for 0.
-    projection: of h, [outputs, hidden], and its name; None for none.
+    projection: of h, [outputs, hidden]; None for none.
     reverse: whether it begins with the last time step.
     """
 
@@ -42,7 +42,7 @@ class Layer:
     from_x: Tensor
     from_h: Tensor
     biases: tuple[Tensor, Tensor] | None
-    projection: tuple[str, Tensor] | None
+    projection: Tensor | None
     reverse: bool
 
     @property
@@ -53,13 +53,20 @@ class Layer:
     @property
     def hidden(self) -> int:
         """Width of the gates."""
-        parts = {"lstm": 4, "gru": 3}.get(self.kind, 1)
+        parts = {"lstm": 4, "gru": 3, "gru_reset_first": 3}.get(self.kind, 1)
         return self.from_h.shape[0] // parts
+
+    @property
+    def _first(self) -> int:
+        """How many gates' rows a first product takes."""
+        both = 2 * self.hidden
+        return both if self.kind == "gru_reset_first" else self.from_h.shape[0]
 
     def matrix(self) -> Tensor:
         """[x and h, gates], as `hermesrt.ops.recurrence` has it."""
         if self.kind != "gru":
-            return torch.cat((self.from_x, self.from_h), 1).t().contiguous()
+            whole = torch.cat((self.from_x, self.from_h), 1)
+            return whole[: self._first].t().contiguous()
         x, h = self.from_x.t(), self.from_h.t()
         both, none = 2 * self.hidden, self.hidden
         upper = torch.cat((x, x.new_zeros(x.shape[0], none)), 1)
@@ -72,9 +79,22 @@ class Layer:
             return None
         x, h = self.biases
         if self.kind != "gru":
-            return x + h
+            return (x + h)[: self._first]
         both = 2 * self.hidden
         return torch.cat((x[:both] + h[:both], x[both:], h[both:]))
+
+    def second(self) -> tuple[str, Tensor, Tensor | None] | None:
+        """The second product of each time step, if there is one: what it makes, its matrix, and the
+        bias of its columns."""
+        if self.projection is not None:
+            return "projection", self.projection.t().contiguous(), None
+        if self.kind != "gru_reset_first":
+            return None
+        whole = torch.cat((self.from_x, self.from_h), 1)[self._first :]
+        bias = None
+        if self.biases is not None:
+            bias = (self.biases[0] + self.biases[1])[self._first :]
+        return "new", whole.t().contiguous(), bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +201,7 @@ def _layer(
     (name, from_x), (_, from_h), *more = given
     biases = (more[0][1], more[1][1]) if has_biases else None
     rest = more[2:] if has_biases else more
-    projection = rest[0] if rest else None
+    projection = rest[0][1] if rest else None
     label = _label(name)
     if reverse and not label.endswith("reverse"):
         label += "_reverse"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hermesc.analysis.adapters import adapters
 from hermesc.analysis.random_projections import random_projections
+from hermesc.analysis.torch_recurrence import with_host_projection
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
@@ -129,6 +130,8 @@ def _without(
             spelled, values = in_torch(op, weights)
             ops += spelled
             tensors |= values
+        elif isinstance(op, Mvm) and op.second is not None and op.second.name in kept:
+            ops.append(with_host_projection(op))
         else:
             ops.append(op)
     return replace(graph, ops=tuple(ops)), tensors
@@ -207,8 +210,8 @@ class _Fuser:
         for op in self._graph.digital:
             for name in self._parts(op):
                 beside[name] = op
-        for mvm in self._graph.mvms:
-            if mvm.recurrence is not None:  # its gates follow at once
+        for mvm in self._graph.ops:
+            if not isinstance(mvm, Mvm) or mvm.recurrence is not None:  # its gates follow at once
                 continue
             joined = beside.get(mvm.name)
             parts = (mvm.name,) if joined is None else self._parts(joined)

@@ -1,9 +1,9 @@
 """Recur: make every recurrent layer with fixed weights an Mvm with a recurrence.
 
 In: a canonical Graph. Out: the Graph in which each layer and direction of an LSTM, GRU or RNN is
-one product with [x, h] at each time step (`hermesrt.ops.recurrence`), its biases the LDPU's, and
-what torch returns beside the outputs is taken from its result. Cost: linear in operations and
-weights.
+one product with [x, h] at each time step (`hermesrt.ops.recurrence`), or two one after the other,
+its biases the LDPU's, and what torch returns beside the outputs is taken from its result. Cost:
+linear in operations and weights.
 """
 
 from collections.abc import Iterator, Mapping
@@ -118,13 +118,7 @@ class _Builder:
     ) -> str:
         matrix, bias = layer.matrix(), layer.bias()
         stored = self._store(f"mvm:{layer.label}", matrix)
-        projection = None
-        if layer.projection is not None:
-            name, value = layer.projection
-            projection = self._store(f"{name}.t", value.t().contiguous())
-        recurrence = Recurrence(
-            layer.kind, states, layer.reverse, cells, projection=projection, hidden=layer.hidden
-        )
+        recurrence = Recurrence(layer.kind, states, layer.reverse, cells, hidden=layer.hidden)
         kind = self._type(x)
         made = Mvm(
             f"{op.name}.{number}",
@@ -138,7 +132,26 @@ class _Builder:
             relu=layer.kind == "rnn_relu",
             recurrence=recurrence,
         )
-        return self._add(made)
+        return self._add(replace(made, second=self._second(made, layer)))
+
+    def _second(self, op: Mvm, layer: Layer) -> Mvm | None:
+        """The second product of each time step, if the layer has one."""
+        found = layer.second()
+        if found is None:
+            return None
+        suffix, matrix, bias = found
+        stored = self._store(f"{op.matrix}.{suffix}", matrix)
+        dims = (op.type.dims[0], matrix.shape[1])
+        return Mvm(
+            f"{op.name}.{suffix}",
+            op.name,
+            stored,
+            TensorType(dims, op.type.dtype),
+            op.origin,
+            op.location,
+            stored.removeprefix("mvm:"),
+            bias=None if bias is None else self._store(f"{stored[4:]}.ldpu_bias", bias),
+        )
 
     def _wanted(self, name: str) -> set[int]:
         """The places of the results that something takes."""

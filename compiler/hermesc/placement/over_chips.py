@@ -103,7 +103,9 @@ def crossing_bytes(model: CostModel, names: Sequence[ChainName], numbers: Sequen
         copies[matrix].add((number, copy))
     there: dict[tuple[object, int], int] = {}
     for i, work in enumerate(model.works):
-        sources = {w.mvm for w in work.dependences} | ({i} if work.steps else set())
+        first, last = (work.together[0], work.together[-1]) if work.together else (i, i)
+        h = {last} if work.steps and i == first else set[int]()
+        sources = {w.mvm for w in work.dependences} | h
         of = sum((made[model.works[s].matrix] for s in sources), Counter[int]())
         cut, vectors = model.cuts[work.matrix], Counter[int]()
         for number, copy in copies[work.matrix]:

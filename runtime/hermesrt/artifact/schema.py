@@ -104,6 +104,8 @@ class MvmStep:
         tap together, and the result is [..., columns, *outputs].
     recurrence: what makes the next vector of each product, if it runs time step by time step: the
         rows are those of x and of h, and the result is [batch, time, h].
+    second: the product that follows in each time step, with what the gates made of the first; its
+        input is called like the whole step.
     """
 
     tag: ClassVar[str] = "mvm"
@@ -120,11 +122,17 @@ class MvmStep:
     clipped_share: float = limits(0.0, 1.0)
     window: Window | None = None
     recurrence: Recurrence | None = None
+    second: "MvmStep | None" = None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
         return (self.input, *(self.recurrence.states if self.recurrence else ()))
+
+    @property
+    def products(self) -> "tuple[MvmStep, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
 
 Step = ConstantStep | HostStep | MvmStep
@@ -429,8 +437,14 @@ class Artifact:
 
     @cached_property
     def mvms(self) -> tuple[MvmStep, ...]:
-        """MVM steps in order."""
-        return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+        """MVM steps in order, each with its second product."""
+        steps = (s for s in self.manifest.steps if isinstance(s, MvmStep))
+        return tuple(product for s in steps for product in s.products)
+
+    @cached_property
+    def timed(self) -> dict[str, str]:
+        """By its name, the step that each product of a time step belongs to."""
+        return {p.name: s.name for s in self.mvms if s.recurrence for p in s.products}
 
     @cached_property
     def last_uses(self) -> list[list[str]]:

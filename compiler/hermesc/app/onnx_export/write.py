@@ -77,7 +77,10 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
 
 def _check_projections(artifact: Artifact) -> None:
     for step in artifact.mvms:
-        if step.recurrence is not None and step.recurrence.projection is not None:
+        recurrence = step.recurrence
+        if recurrence is None or recurrence.kind != "lstm":
+            continue
+        if recurrence.projection is not None or step.second is not None:
             label = artifact.matrices[step.matrix].label
             raise ModelError(
                 f"{step.location}: {label} is an LSTM with a projection, which ONNX does not have; "
