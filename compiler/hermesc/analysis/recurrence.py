@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Constant, Digital
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Constant, Digital
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Arg, Ref
 from hermesrt.ops.recurrence import Kind
@@ -20,6 +20,7 @@ from hermesrt.ops.table import base_name
 
 _KINDS: dict[str, Kind] = {
     "lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu",
+    "gru_reset_first": "gru_reset_first", "lstm_cells": "lstm",
 }  # fmt: skip
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 
@@ -106,6 +107,7 @@ class RecurrentLayers:
     layers: by layer and direction.
     directions: one or two.
     batch_first: which of both dimensions comes first, in x and in all outputs.
+    all_cells: whether its last result is c of every time step, [batch, time, hidden].
     """
 
     x: str
@@ -113,6 +115,7 @@ class RecurrentLayers:
     layers: tuple[Layer, ...]
     directions: int
     batch_first: bool
+    all_cells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,12 @@ class RecurrenceFinder:
     def layers(self, op: Digital) -> RecurrentLayers | None:
         """The operation as layers over the time steps of its input."""
         kind = _KINDS.get(base_name(op.call.op))
-        if kind is None or not op.call.op.endswith(".input") or len(op.call.args) != 9:
+        args = op.call.args
+        if op.call.op in UNKNOWN_TO_TORCH:
+            args = (*args, 1, 0.0, False, False, True)
+        if kind is None or not op.call.op.endswith(".input") or len(args) != 9:
             return None
-        x, first, given, has_biases, count, _, _, both, batch_first = op.call.args
+        x, first, given, has_biases, count, _, _, both, batch_first = args
         states = _names(first if isinstance(first, tuple) else (first,))
         fixed = self._fixed(given if isinstance(given, tuple) else ())
         kept = isinstance(x, Ref) and self._is_real(x) and x.name not in self._constants
@@ -159,7 +165,8 @@ class RecurrenceFinder:
             _layer(kind, part, bool(has_biases), reverse=i % directions == 1)
             for i, part in enumerate(parts)
         )
-        return RecurrentLayers(x.name, states, layers, directions, bool(batch_first))
+        all_cells = base_name(op.call.op) == "lstm_cells"
+        return RecurrentLayers(x.name, states, layers, directions, bool(batch_first), all_cells)
 
     def cell(self, op: Digital) -> RecurrentCell | None:
         """The operation as one time step."""

@@ -9,6 +9,11 @@ from hermesrt.ops.call import Call
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
+# Recurrent layers that torch has no operation for, of one layer and direction, called with torch's
+# first four arguments; `recur` makes Mvms of them or refuses them. The first is a GRU whose reset
+# gate comes before the product, the second an LSTM whose last result is c of every time step.
+UNKNOWN_TO_TORCH = ("hermesc.gru_reset_first.input", "hermesc.lstm_cells.input")
+
 
 @dataclass(frozen=True, slots=True)
 class Input:

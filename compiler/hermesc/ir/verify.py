@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.interpret import state_width
-from hermesc.ir.ops import Digital, Mvm, takes, weights_of
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Digital, Mvm, takes, weights_of
 from hermesc.ir.stages import (
     Block,
     Partitioned,
@@ -38,7 +38,8 @@ def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
         for name in weights_of(op):
             _check(name in weights, after, f"{op.name} needs the weight {name}")
         if isinstance(op, Digital):
-            _check(op_class(op.call.op) is not None, after, f"{op.name}: {op.call.op} is unknown")
+            known = op_class(op.call.op) is not None or op.call.op in UNKNOWN_TO_TORCH
+            _check(known, after, f"{op.name}: {op.call.op} is unknown")
         if isinstance(op, Mvm):
             matrix = weights[op.matrix]
             _check(matrix.dim() == 2, after, f"{op.name}: {op.matrix} is not a matrix")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hermesc.analysis.adapters import adapters
 from hermesc.analysis.random_projections import random_projections
-from hermesc.analysis.torch_recurrence import with_host_projection
+from hermesc.analysis.torch_recurrence import check_form, with_host_projection
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Captured, Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
@@ -127,6 +127,7 @@ def _without(
     tensors = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.name in kept:
+            check_form(op, graph.ops)
             spelled, values = in_torch(op, weights)
             ops += spelled
             tensors |= values

@@ -24,7 +24,11 @@ from hermesrt.ops.window import Window
 DOMAIN, VERSION = "ai.hermesc", 1
 
 # Places of ONNX's gates among those of torch.
-_GATES: Mapping[str, tuple[int, ...]] = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+_GATES: Mapping[str, tuple[int, ...]] = {
+    "lstm": (0, 3, 1, 2),
+    "gru": (1, 0, 2),
+    "gru_reset_first": (1, 0, 2),
+}
 # Arithmetic on sizes that torch spells otherwise while they are symbols.
 _OF_SYMBOLS: Mapping[str, Callable[..., Any]] = {
     "getitem": operator.getitem,
