@@ -77,10 +77,11 @@ def _work(workload: Workload) -> Iterator[tuple[int, int]]:
     machine's favour."""
     for work in workload.work:
         if isinstance(work, MvmWork):
-            matrix = workload.artifact.matrices[work.step.matrix]
-            cells = matrix.rows * matrix.columns
-            moved = cells + work.vectors * (matrix.rows + matrix.columns)
-            yield _OP_PER_MAC * cells * work.vectors, moved
+            for product in work.products:
+                matrix = workload.artifact.matrices[product.step.matrix]
+                cells = matrix.rows * matrix.columns
+                moved = cells + work.vectors * (matrix.rows + matrix.columns)
+                yield _OP_PER_MAC * cells * work.vectors, moved
         elif work.row.kind not in ("layout", "create"):
             ops = _OP_PER_MAC * work.macs if work.macs else work.elements
             looked_up = work.row.kind == "index"  # of a table, only what is read

@@ -107,8 +107,14 @@ class Artifact:
 
     @cached_property
     def mvms(self) -> tuple[MvmStep, ...]:
-        """MVM steps in order."""
-        return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+        """MVM steps in order, each with its second product."""
+        steps = (s for s in self.manifest.steps if isinstance(s, MvmStep))
+        return tuple(product for s in steps for product in s.products)
+
+    @cached_property
+    def timed(self) -> dict[str, str]:
+        """By its name, the step that each product of a time step belongs to."""
+        return {p.name: s.name for s in self.mvms if s.recurrence for p in s.products}
 
     @cached_property
     def last_uses(self) -> list[list[str]]:

@@ -94,6 +94,8 @@ class MvmStep:
         tap together, and the result is [..., columns, *outputs].
     recurrence: what makes the next vector of each product, if it runs time step by time step: the
         rows are those of x and of h, and the result is [batch, time, h].
+    second: the product that follows in each time step, with what the gates made of the first; its
+        input is called like the whole step.
     """
 
     tag: ClassVar[str] = "mvm"
@@ -110,11 +112,17 @@ class MvmStep:
     clipped_share: float = limits(0.0, 1.0)
     window: Window | None = None
     recurrence: Recurrence | None = None
+    second: "MvmStep | None" = None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
         return (self.input, *(self.recurrence.states if self.recurrence else ()))
+
+    @property
+    def products(self) -> "tuple[MvmStep, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
 
 Step = ConstantStep | HostStep | MvmStep

@@ -17,7 +17,7 @@ from hermesc.frontend.torch.expand import is_pure, op_name
 from hermesc.frontend.torch.location import location_of
 from hermesc.frontend.torch.loops import MOST_STEPS
 from hermesc.ir.graph import Captured, Graph, Removed
-from hermesc.ir.ops import Constant, Digital, Input, Op
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Constant, Digital, Input, Op
 from hermesc.ir.types import Dim, SizeType, TensorType, TupleType, ValueType
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.absent import REASONS, absence_of
@@ -231,7 +231,7 @@ def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -
         if node in fixed and resolve(name) is None and is_pure(node):
             continue
         fine = _is_check(name) or _is_move(name)
-        fine = fine or (name in _EMPTY and _is_overwritten(node))
+        fine = fine or (name in _EMPTY and _is_overwritten(node)) or name in UNKNOWN_TO_TORCH
         reason = None if fine else _why_not(node, name)
         cause = next((causes[n] for n in node.all_input_nodes if n in causes), node)
         if reason is None or (reason != _SIZED and cause is not node):
