@@ -11,7 +11,7 @@ from hermesrt.chip.fields import Fill
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec, Mode, limits
 from hermesrt.errors import Location
-from hermesrt.ops.call import Call, from_json, last_uses
+from hermesrt.ops.call import Call, from_json, last_uses, to_json
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
@@ -80,6 +80,12 @@ class HostStep:
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
         return self.call.refs()
+
+
+def host_step(name: str, call: Call, location: Location) -> HostStep:
+    """The step that makes a call."""
+    args, kwargs = [to_json(a) for a in call.args], {k: to_json(v) for k, v in call.kwargs}
+    return HostStep(name, call.op, args, kwargs, location)
 
 
 @dataclass(frozen=True, slots=True)
