@@ -103,9 +103,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
             case Constant(weight=weight):
                 yield schema.ConstantStep(name, weight)
             case Digital(call=call, location=location):
-                args = [to_json(a) for a in call.args]
-                kwargs = {k: to_json(v) for k, v in call.kwargs}
-                yield schema.HostStep(name, call.op, args, kwargs, location)
+                yield schema.host_step(name, call, location)
             case Mvm() as op:
                 yield _product(op, ranges)
             case Input():

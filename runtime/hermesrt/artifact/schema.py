@@ -24,6 +24,7 @@ from hermesrt.artifact.steps import HostStep as HostStep
 from hermesrt.artifact.steps import InputSpec as InputSpec
 from hermesrt.artifact.steps import MvmStep as MvmStep
 from hermesrt.artifact.steps import Step as Step
+from hermesrt.artifact.steps import host_step as host_step
 from hermesrt.chip.fields import limits
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec

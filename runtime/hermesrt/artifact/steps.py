@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from hermesrt.chip.fields import limits
 from hermesrt.errors import Location
-from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.call import Call, from_json, to_json
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
@@ -70,6 +70,12 @@ class HostStep:
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
         return self.call.refs()
+
+
+def host_step(name: str, call: Call, location: Location) -> HostStep:
+    """The step that makes a call."""
+    args, kwargs = [to_json(a) for a in call.args], {k: to_json(v) for k, v in call.kwargs}
+    return HostStep(name, call.op, args, kwargs, location)
 
 
 @dataclass(frozen=True, slots=True)

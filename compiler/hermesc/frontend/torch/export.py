@@ -20,6 +20,7 @@ from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.fixed_sizes import fixed_size_notes
+from hermesc.frontend.torch.held_loops import hold_loops
 from hermesc.frontend.torch.location import places_in, restore_places
 from hermesc.frontend.torch.loops import unroll_loops
 from hermesc.frontend.torch.packed import padded_sequences
@@ -87,14 +88,14 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
 
 
 def _without_control(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """Loops written out and branches chosen, those within each other too."""
+    """Loops written out or held, and branches chosen, those within each other too."""
     notes: dict[str, None] = {}
     while True:
         exported, loops = unroll_loops(exported)
         exported, branches = select_branches(exported)
         notes |= dict.fromkeys((*loops, *branches))
         if not loops:
-            return exported, tuple(notes)
+            return hold_loops(exported), tuple(notes)
 
 
 def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:

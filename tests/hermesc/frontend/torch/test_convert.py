@@ -111,19 +111,6 @@ def test_one_root_cause_is_told_once():
     assert re.search(r"; so does that of \d operations behind it$", found["aten.index.Tensor"])
 
 
-def test_a_loop_inside_the_graph_is_refused_at_its_line():
-    from torch._higher_order_ops.while_loop import while_loop
-
-    def forward(m, x):
-        return while_loop(lambda y: y.sum() < 3, lambda y: (y + y.exp(),), (x,))[0]
-
-    with pytest.raises(UnsupportedOpError, match="number of steps depends on the data") as caught:
-        _convert(forward)
-    (refusal,) = caught.value.refusals
-    assert refusal.op == "torch.while_loop"
-    assert refusal.location.file == "test_convert.py"
-
-
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_condition_on_the_data_selects_between_both_branches(sign):
     def forward(m, x):
