@@ -7,6 +7,7 @@ operations and tiles.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -64,7 +65,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     steps = tuple(_steps(scheduled, quantized))
     manifest = Manifest(
         name=info.name,
-        generator=f"hermesc {version('hermesc')}",
+        generator=f"hermesc {_version()}",
         chip=chip_tables(chip),
         inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
         steps=steps,
@@ -89,6 +90,11 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     examples = {name: _array(name, value) for name, value in info.examples.items()}
     labels = None if info.labels is None else _array("labels", info.labels)
     return Artifact(manifest, tensors, examples, labels)
+
+
+@cache
+def _version() -> str:
+    return version("hermesc")
 
 
 def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
