@@ -16,6 +16,7 @@ from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, 
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import run
+from hermesrt.ops.loop import run_loop
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
 from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
@@ -75,6 +76,9 @@ def _run(
     match step:
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
+        case HostStep() if step.op.startswith("loop."):
+            place = str(step.location)
+            return run_loop(step.call, values, device, once=bounded, where=place)
         case HostStep():
             row = row_of(step.op)
             by_values = row is not None and row.by_values

@@ -8,7 +8,7 @@ outside, and operands of digital work, are not counted.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hermesrt.artifact.schema import Artifact
@@ -37,15 +37,15 @@ class ChipInput:
     @property
     def share(self) -> float:
         """Of what it takes, what other chips made, 0 to 1."""
-        return lacking(2**32, self.made, self.chip) / 2**32
+        return _lacking(2**32, self.made, self.chip) / 2**32
 
     @property
     def count(self) -> int:
         """Bytes of it that other chips made."""
-        return lacking(self.values, self.made, self.chip)
+        return _lacking(self.values, self.made, self.chip)
 
 
-def lacking(values: int, made: Mapping[int, int], chip: int) -> int:
+def _lacking(values: int, made: Mapping[int, int], chip: int) -> int:
     """Of so many values those that a chip has to get from others, which made so many columns of the
     layers that they come from; rounded up."""
     total = sum(made.values())
@@ -70,21 +70,58 @@ class InterchipTransfer:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class MatrixShare:
+    """Some columns of a copy of a matrix, on one chip.
+
+    chip: the chip's number.
+    copy: the copy's number.
+    columns: how many.
+    """
+
+    chip: int
+    copy: int
+    columns: int
+
+
 def interchip_transfers(work: Workload) -> tuple[InterchipTransfer, ...]:
-    """What crosses, by layer and chip, in the order of the program; what is there already for an
-    earlier layer of the chip does not cross again."""
-    there: Counter[tuple[str, int]] = Counter()
+    """What crosses, by layer and chip, in the order of the program."""
     found = []
-    for taken in chip_inputs(work):
+    for taken, count in crossing(chip_inputs(work)):
+        sources = tuple(sorted(set(taken.made) - {taken.chip}))
+        each = -(-count // work.samples)
+        found.append(InterchipTransfer(taken.step, taken.label, sources, taken.chip, each))
+    return tuple(found)
+
+
+def crossing(inputs: Iterable[ChipInput]) -> Iterator[tuple[ChipInput, int]]:
+    """What crosses for each input, in bytes; what is there already for an earlier layer of the chip
+    does not cross again."""
+    there: Counter[tuple[str, int]] = Counter()
+    for taken in inputs:
         key = taken.value, taken.chip
         more = taken.count - there[key]
-        if more <= 0:
-            continue
-        there[key] = taken.count
-        sources = tuple(sorted(set(taken.made) - {taken.chip}))
-        count = -(-more // work.samples)
-        found.append(InterchipTransfer(taken.step, taken.label, sources, taken.chip, count))
-    return tuple(found)
+        if more > 0:
+            there[key] = taken.count
+            yield taken, more
+
+
+def columns_by_chip(shares: Iterable[MatrixShare]) -> Counter[int]:
+    """Columns of a matrix that each chip holds, those of all copies."""
+    found: Counter[int] = Counter()
+    for share in shares:
+        found[share.chip] += share.columns
+    return found
+
+
+def vectors_by_chip(
+    shares: Iterable[MatrixShare], vectors: int, copies: int
+) -> Iterator[tuple[int, int]]:
+    """Each chip that holds a part of a matrix, with how many of the vectors its copies serve."""
+    found: Counter[int] = Counter()
+    for chip, copy in {(share.chip, share.copy) for share in shares}:
+        found[chip] += len(range(copy, vectors, copies))
+    yield from sorted(found.items())
 
 
 def chip_inputs(work: Workload) -> Iterator[ChipInput]:
@@ -97,7 +134,7 @@ def chip_inputs(work: Workload) -> Iterator[ChipInput]:
         made_of[name] = sources
         if not isinstance(step, MvmWork):
             continue
-        columns |= {w.step.name: _columns(w, work.artifact) for w in step.products}
+        columns |= {w.step.name: columns_by_chip(_shares(w, work.artifact)) for w in step.products}
         last = step.products[-1].step.name  # of which h is made
         made_of[name] = frozenset({last})
         taken = sources | made_of[name] if step.steps else sources
@@ -112,15 +149,6 @@ def _is_projection(work: MvmWork) -> bool:
     return work.step.recurrence is not None and work.step.recurrence.kind == "lstm"
 
 
-def _columns(work: MvmWork, artifact: Artifact) -> Counter[int]:
-    """Of a product's matrix, by the chips that hold them."""
-    found = Counter[int]()
-    for tile in artifact.matrices[work.step.matrix].tiles:
-        if not tile.stage:
-            found[tile.core // artifact.chip.cores] += tile.columns[1] - tile.columns[0]
-    return found
-
-
 def _taken(
     work: MvmWork,
     value: str,
@@ -129,10 +157,16 @@ def _taken(
     artifact: Artifact,
 ) -> Iterator[ChipInput]:
     """What each chip takes for a product of a value that is made of other products."""
-    matrix, each = artifact.matrices[work.step.matrix], artifact.chip.cores
+    matrix, shares = artifact.matrices[work.step.matrix], _shares(work, artifact)
     made = sum((columns[source] for source in sources), Counter[int]())
-    vectors: Counter[int] = Counter()
-    for chip, copy in sorted({(t.core // each, t.copy) for t in matrix.tiles}):
-        vectors[chip] += len(range(copy, work.vectors, matrix.copies))
-    for chip, count in sorted(vectors.items()):
+    for chip, count in vectors_by_chip(shares, work.vectors, matrix.copies):
         yield ChipInput(work.step.name, matrix.label, value, chip, count * matrix.rows, made)
+
+
+def _shares(work: MvmWork, artifact: Artifact) -> list[MatrixShare]:
+    """A product's matrix on the chips; the row blocks of a column make it together."""
+    cores = artifact.chip.cores
+    return [
+        MatrixShare(t.core // cores, t.copy, 0 if t.stage else t.columns[1] - t.columns[0])
+        for t in artifact.matrices[work.step.matrix].tiles
+    ]

@@ -15,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step, host_step
 from hermesrt.executor import state_width
-from hermesrt.ops.call import run
+from hermesrt.ops.call import Call, run
+from hermesrt.ops.loop import run_loop
+from hermesrt.ops.loop_rules import WhileLoop, loop_of
 from hermesrt.ops.macs import common_macs, macs_of
 from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work, second_gate_work
 from hermesrt.ops.streams import follow, of_mvm
@@ -105,6 +107,8 @@ class HostWork:
     elements: of its result.
     macs: multiply-adds of a product.
     needs: what it waits for.
+    inner: what a step of a loop does.
+    times: that it does so.
     """
 
     step: HostStep
@@ -112,6 +116,8 @@ class HostWork:
     elements: int
     macs: int
     needs: Needs
+    inner: tuple["HostWork", ...] = ()
+    times: int = 1
 
     @property
     def row(self) -> Row:
@@ -198,12 +204,31 @@ def _measure(
             shape = tuple(values[step.input].shape)
             found.append(_mvm_work(artifact, step, shape, needs))
         else:
-            taken = sum(_elements(values[name]) for name in step.takes)
-            macs = _macs(step, values, result, device)
-            found.append(HostWork(step, taken, _elements(result), macs, needs))
+            found.append(_host_work(step, values, result, device, needs))
 
     run_shapes(artifact, shapes, device, observe)
     return tuple(found)
+
+
+def _host_work(
+    step: HostStep, values: Mapping[str, Any], result: Any, device: str, needs: Needs
+) -> HostWork:
+    taken, elements = sum(_elements(values[name]) for name in step.takes), _elements(result)
+    if not step.op.startswith("loop."):
+        macs = _macs(step, values, result, device)
+        return HostWork(step, taken, elements, macs, needs)
+    inner: list[HostWork] = []
+
+    def observe(name: str, call: Call, seen: Mapping[str, Any], made: Any) -> None:
+        own = host_step(name, call, step.location)
+        inner.append(_host_work(own, seen, made, device, Needs()))
+
+    run_loop(step.call, values, device, once=True, observe=observe)
+    loop = loop_of(step.call)
+    rows = () if isinstance(loop, WhileLoop) else (values[loop.rows[0].name].shape[0],)
+    times = rows[0] if rows else loop.usual
+    macs = times * sum(w.macs for w in inner)
+    return HostWork(step, taken, elements, macs, needs, tuple(inner), times)
 
 
 def _mvm_work(artifact: Artifact, step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:

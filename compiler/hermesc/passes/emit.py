@@ -7,6 +7,7 @@ operations and tiles.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -64,7 +65,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     steps = tuple(_steps(scheduled, quantized))
     manifest = Manifest(
         name=info.name,
-        generator=f"hermesc {version('hermesc')}",
+        generator=f"hermesc {_version()}",
         chip=chip_tables(chip),
         inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
         steps=steps,
@@ -91,6 +92,11 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     return Artifact(manifest, tensors, examples, labels)
 
 
+@cache
+def _version() -> str:
+    return version("hermesc")
+
+
 def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
     ops = {op.name: op for op in scheduled.graph.ops}
     ranges = {r.mvm: r for r in quantized.ranges}
@@ -103,9 +109,7 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
             case Constant(weight=weight):
                 yield schema.ConstantStep(name, weight)
             case Digital(call=call, location=location):
-                args = [to_json(a) for a in call.args]
-                kwargs = {k: to_json(v) for k, v in call.kwargs}
-                yield schema.HostStep(name, call.op, args, kwargs, location)
+                yield schema.host_step(name, call, location)
             case Mvm() as op:
                 yield _product(op, ranges)
             case Input():

@@ -21,6 +21,7 @@ from hermesrt.chip.cells import with_devices
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
+from hermesrt.ops.loop_rules import fault_of_loop
 from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import op_class
 
@@ -204,6 +205,8 @@ class _Checker:
             self._need(False, f"{step.name}: {error}")
         else:
             self._need(all(isinstance(r, str) for r in refs), f"{step.name}: bad reference")
+            fault = fault_of_loop(step.call) if step.op.startswith("loop.") else None
+            self._need(fault is None, f"{step.name}: {fault}")
 
     def _mvm(self, step: MvmStep) -> None:
         matrix = self._artifact.matrices.get(step.matrix)

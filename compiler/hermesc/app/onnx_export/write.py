@@ -58,6 +58,7 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     """
     _check_size(artifact)
     _check_layers(artifact)
+    _check_loops(artifact)
     with quiet():
         exported = _captured(artifact)
         _check_numbers(exported)
@@ -91,6 +92,16 @@ def _check_layers(artifact: Artifact) -> None:
             raise ModelError(
                 f"{step.location}: {label} is an LSTM with a projection, which ONNX does not have; "
                 f"keep it digital with --set partition.digital={label}, or leave proj_size out"
+            )
+
+
+def _check_loops(artifact: Artifact) -> None:
+    for step in artifact.manifest.steps:
+        if isinstance(step, HostStep) and step.op.startswith("loop."):
+            raise ModelError(
+                f"{step.location}: a loop whose number of steps the data or a free size say, which "
+                "`hermesc export` does not write; give it a number of steps that is known at the "
+                "compilation, or move it out of the model"
             )
 
 

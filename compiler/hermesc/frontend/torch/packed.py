@@ -27,8 +27,8 @@ _LAYERS = (nn.LSTM, nn.GRU, nn.RNN)
 def padded_sequences() -> Iterator[None]:
     """Sequences are padded instead of packed for the while, whoever imported torch's functions."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_in_place_of_torchs({"pack_padded_sequence": _pack}))
-        stack.enter_context(_in_place_of_torchs({"pad_packed_sequence": _pad}))
+        own = {"pack_padded_sequence": _pack, "pad_packed_sequence": _pad}
+        stack.enter_context(_in_place_of_torchs(own))
         for kind in _LAYERS:
             stack.callback(setattr, kind, "forward", kind.forward)
             setattr(kind, "forward", _forward(kind.forward))  # noqa: B010
@@ -59,11 +59,13 @@ def longest_sequences() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _in_place_of_torchs(own: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    originals = [(name, getattr(rnn, name)) for name in own]
+    held = [(module, getattr(module, "__dict__", {})) for module in list(sys.modules.values())]
     places = [
-        (module, name, getattr(rnn, name))
-        for name in own
-        for module in list(sys.modules.values())
-        if getattr(module, "__dict__", {}).get(name) is getattr(rnn, name)
+        (module, name, original)
+        for name, original in originals
+        for module, names in held
+        if names.get(name) is original
     ]
     for module, name, _ in places:
         setattr(module, name, own[name])
