@@ -512,7 +512,7 @@ class Chip:
                 return self.device.mvm(step, vectors, keys)
             return self._dealt(step, vectors, keys, places % own % copies, copies)
 
-        return convolve(window, x, columns, at, idle_result(artifact, step, x))
+        return convolve(window, x, columns, at, idle_result(artifact, step, x)).to(x.dtype)
 
     def _dealt(
         self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor, copies: int
