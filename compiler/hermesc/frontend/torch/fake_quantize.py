@@ -20,7 +20,7 @@ def _blank(x: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(x), torch.empty_like(x, dtype=torch.bool)
 
 
-_LIBRARY = torch.library.Library("aten", "IMPL", "Meta")  # as long as it lives
+_LIBRARY: Any = torch.library.Library("aten", "IMPL", "Meta")  # type: ignore[no-untyped-call]
 for _name in _NAMES:
     _known = torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{_name}", "Meta")
     if not _known:
