@@ -167,6 +167,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
         "training": lambda: script("bench/training.py"),
+        "meta": lambda: script("bench/meta.py"),
         "trained": lambda: "\n".join(example(f"{n}.py") for n in ("deep_kernel", "option_price")),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),

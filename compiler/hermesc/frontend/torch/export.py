@@ -17,6 +17,7 @@ from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.describe import describe
+from hermesc.frontend.torch import fake_quantize  # noqa: F401  shapes of what torch has no shapes for
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
