@@ -23,6 +23,7 @@ SOURCES = (
     ("runtime", "hermesrt/native/programming.c"),
     ("targets/sim", "hermes_sim/kernel/layer.c"),
     ("targets/sim", "hermes_sim/kernel/pulses.c"),
+    ("compiler", "hermesc/training/devices.c"),
 )
 
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import limits
+from hermesrt.chip.fields import limits
 from hermesrt.programming.descent_pulses import descent_pulses
 from hermesrt.programming.mvm_error import fitted
 from hermesrt.programming.session import CoreProgramming, ProgrammingSession

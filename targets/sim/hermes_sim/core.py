@@ -12,8 +12,9 @@ from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, Program
 from hermes_sim.statistics import DeviceStatistics, statistics_named
 from hermes_sim.torch_pulses import TorchPulses
 from hermesrt.chip.device_noise import logarithm, within
-from hermesrt.chip.spec import ChipSpec, Pcm
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
+from hermesrt.chip.tables.devices import Pcm
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
 from hermesrt.reads import Keys
