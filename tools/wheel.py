@@ -18,7 +18,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = (("runtime", "hermesrt/native/reads.c"), ("targets/sim", "hermes_sim/kernel/layer.c"))
+SOURCES = (
+    ("runtime", "hermesrt/native/reads.c"),
+    ("runtime", "hermesrt/native/unfold.c"),
+    ("targets/sim", "hermes_sim/kernel/layer.c"),
+)
 
 
 class CustomBuildHook(BuildHookInterface):
