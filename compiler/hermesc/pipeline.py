@@ -30,6 +30,7 @@ from hermesc.ir.graph import device_of
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed, Tiled
 from hermesc.passes.assign_gates import GateOptions, assign_gates
+from hermesc.passes.bound_loops import LoopOptions, bound_loops, loop_notes
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
@@ -77,6 +78,7 @@ class Options:
     tile: over how many matrices weights are spread.
     convolve: how convolutions are lowered.
     gates: who makes the gates of recurrent layers.
+    loops: what loops on the host may do.
     layers: what single layers are to be.
     """
 
@@ -86,6 +88,7 @@ class Options:
     tile: TileOptions = field(default_factory=TileOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     gates: GateOptions = field(default_factory=GateOptions)
+    loops: LoopOptions = field(default_factory=LoopOptions)
     layers: LayerOptions = field(default_factory=LayerOptions, metadata={"by_key": False})
 
 
@@ -124,6 +127,9 @@ def compile_model(
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
+    graph = step("bound_loops", bound_loops, graph, weights, examples, options.loops)
+    verify.verify_graph(graph, weights, "bound_loops")
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("roll", roll, graph, weights)
@@ -143,7 +149,6 @@ def compile_model(
     graph = partitioned.graph
     verify.verify_graph(graph, weights, "slice")
 
-    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
     shapes_alone = device_of(weights) == "meta"
     cancelled: tuple[str, ...] = ()
     if not shapes_alone:
@@ -205,7 +210,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *captured.notes, *cancelled, *notes),
+        notes=(*source.notes, *captured.notes, *cancelled, *loop_notes(graph), *notes),
         classes=source.classes,
         predicted=predicted,
     )

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ class ReadCounter:
 def _zeros(count: int) -> tuple[Keys, int]:
     """Keys of 0, and where in memory; asking numpy where takes longer than all else with one."""
     if count == 1:
-        one = ctypes.c_uint64()
+        one: Any = ctypes.c_uint64()
         return np.frombuffer(one, np.uint64), ctypes.addressof(one)
     many = np.zeros(count, np.uint64)
     return many, many.ctypes.data

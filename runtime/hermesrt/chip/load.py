@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from hermesrt.chip.scaling import follow_laws
-from hermesrt.chip.spec import STATISTICS, STATISTICS_GROUP, ChipSpec, Curve
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.tables.devices import Curve
+from hermesrt.chip.tables.statistics import STATISTICS, STATISTICS_GROUP
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode, encode

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
@@ -21,10 +22,12 @@ from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.fixed_sizes import fixed_size_notes
+from hermesc.frontend.torch.held_loops import hold_loops
 from hermesc.frontend.torch.location import places_in, restore_places
 from hermesc.frontend.torch.loops import loop_name, unroll_loops
 from hermesc.frontend.torch.packed import padded_sequences
 from hermesc.frontend.torch.recurrence import whole_recurrences
+from hermesc.frontend.torch.writes import without_gradient_modes, write_anew
 from hermesrt.errors import ModelError
 
 _DataDependent = (GuardOnDataDependentSymNode, DataDependentOutputException)
@@ -69,7 +72,7 @@ def export(
                 exported = _exported(model, inputs, wanted)
             decided, by_values = decisions.notes, True
         fixed = tuple(fixed_size_notes(exported, wanted, arguments.names))
-        by_values = by_values or any(map(loop_name, exported.graph.nodes))
+        by_values = by_values or _loops(exported)
         exported, notes = functional(exported)
     except _DataDependent as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
@@ -87,6 +90,12 @@ def export(
     return Exported(exported, held_by(exported), (*decided, *fixed, *notes), by_values)
 
 
+def _loops(exported: ExportedProgram) -> bool:
+    """Whether it holds a loop, whose steps are counted by numbers that the model holds."""
+    graphs = (m.graph for m in exported.graph_module.modules() if isinstance(m, GraphModule))
+    return any(loop_name(node) for graph in graphs for node in graph.nodes)
+
+
 def held_by(exported: ExportedProgram) -> dict[str, Any]:
     """Parameters, buffers and constants of an exported program."""
     return {**exported.state_dict, **exported.constants}
@@ -101,6 +110,7 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
     exported, notes = _without_control(exported)
+    exported = write_anew(without_gradient_modes(exported))
     writes = _writes_in_place(exported)
     places = places_in(exported.graph_module) if writes else {}
     exported, more = expand(exported, writes=writes)
@@ -109,14 +119,14 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
 
 
 def _without_control(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """Loops written out and branches chosen, those within each other too."""
+    """Loops written out or held, and branches chosen, those within each other too."""
     notes: dict[str, None] = {}
     while True:
         exported, loops = unroll_loops(exported)
         exported, branches = select_branches(exported)
         notes |= dict.fromkeys((*loops, *branches))
         if not loops:
-            return exported, tuple(notes)
+            return hold_loops(exported), tuple(notes)
 
 
 def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:
