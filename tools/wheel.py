@@ -20,7 +20,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = (
     ("runtime", "hermesrt/native/reads.c"),
+    ("runtime", "hermesrt/native/programming.c"),
     ("targets/sim", "hermes_sim/kernel/layer.c"),
+    ("targets/sim", "hermes_sim/kernel/pulses.c"),
     ("compiler", "hermesc/training/devices.c"),
 )
 

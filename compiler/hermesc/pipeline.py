@@ -21,13 +21,16 @@ from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import Capture as Capture
+from hermesc.frontend.torch.capture import Exporter as Exporter
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
+from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
 from hermesc.ir.graph import device_of
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Placed, Tiled
 from hermesc.passes.assign_gates import GateOptions, assign_gates
+from hermesc.passes.bound_loops import LoopOptions, bound_loops, loop_notes
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
@@ -75,6 +78,7 @@ class Options:
     tile: over how many matrices weights are spread.
     convolve: how convolutions are lowered.
     gates: who makes the gates of recurrent layers.
+    loops: what loops on the host may do.
     layers: what single layers are to be.
     """
 
@@ -84,6 +88,7 @@ class Options:
     tile: TileOptions = field(default_factory=TileOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     gates: GateOptions = field(default_factory=GateOptions)
+    loops: LoopOptions = field(default_factory=LoopOptions)
     layers: LayerOptions = field(default_factory=LayerOptions, metadata={"by_key": False})
 
 
@@ -111,12 +116,20 @@ def compile_model(
     step = _Steps(observe)
     captured = captured or step("capture", capture_model, source)
     graph, weights = step(
-        "convert", convert, captured.exported, source.folder, captured.input_names
+        "convert",
+        convert,
+        captured.exported,
+        source.folder,
+        captured.input_names,
+        captured.weights,
     )
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
+    graph = step("bound_loops", bound_loops, graph, weights, examples, options.loops)
+    verify.verify_graph(graph, weights, "bound_loops")
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("roll", roll, graph, weights)
@@ -136,7 +149,6 @@ def compile_model(
     graph = partitioned.graph
     verify.verify_graph(graph, weights, "slice")
 
-    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
     shapes_alone = device_of(weights) == "meta"
     cancelled: tuple[str, ...] = ()
     if not shapes_alone:
@@ -198,7 +210,7 @@ def compile_model(
         examples=examples,
         labels=labels_of_examples(source.labels, examples),
         rows_independent=independent,
-        notes=(*source.notes, *captured.notes, *cancelled, *notes),
+        notes=(*source.notes, *captured.notes, *cancelled, *loop_notes(graph), *notes),
         classes=source.classes,
         predicted=predicted,
     )
@@ -218,12 +230,14 @@ def _check_held(held: Artifact, artifact: Artifact) -> None:
         )
 
 
-def capture_model(source: ModelSource) -> Capture:
+def capture_model(source: ModelSource, exporter: Exporter = export) -> Capture:
     """The model as torch.export sees it, which no setting changes.
 
     Raises: ModelError.
     """
-    return capture(source.model, source.example_inputs, source.dynamic_shapes, source.arguments)
+    return capture(
+        source.model, source.example_inputs, source.dynamic_shapes, source.arguments, exporter
+    )
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:

@@ -57,7 +57,7 @@ def test_cores_are_those_published_for_attention_alone_and_for_layers_spread_out
     assert lines["spread"].cores == lines["spread"].published_cores == 8
     assert lines["all"].cores <= 3
     assert lines["attention"].analog_share < lines["all"].analog_share
-    assert lines["all"].a100_us > lines["all"].a100_peak_us > 0
+    assert lines["all"].a100_ns > lines["all"].a100_peak_ns > 0
 
 
 def test_a_recipes_own_share_of_the_rate_is_not_made_smaller_once_more() -> None:
