@@ -25,7 +25,7 @@ def mutants() -> ModuleType:
 
 
 def test_a_mutant_is_made_again_from_its_number(mutants: ModuleType) -> None:
-    data = mutants.valid_program()
+    data = mutants.valid_programs()[1]  # with loops
     parts = unpack(data, "program", mutants.PARTS, "valid")
     first, again, other = (mutants.mutant(parts, number) for number in (5, 5, 6))
     assert first == again != other

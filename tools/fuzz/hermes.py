@@ -1,9 +1,9 @@
 """Fuzz programs whose checksums are right: hostile arguments, steps and manifests, run to the end.
 
-Takes a valid program, changes its manifest at one to three places, signs it again and runs it in a
-worker process as `hermesc run` would: read, deploy, run, cost, write the outputs. What is expected
-is success or a HermescError; a crash, a hang or any other error is printed with the number of its
-mutant, which `--only` runs again.
+Takes valid programs in turn, changes the manifest at one to three places, signs it again and runs
+it in a worker process as `hermesc run` would: read, deploy, run, cost, write the outputs. What is
+expected is success or a HermescError; a crash, a hang or any other error is printed with the number
+of its mutant, which `--only` runs again.
 
     python tools/fuzz/hermes.py --seconds 120 --seed 0
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 from budget import Budget, add_budget
-from hermes_mutants import PARTS, mutant, valid_program
+from hermes_mutants import PARTS, Mutant, mutant, valid_programs
 
 import hermesc
 from hermesrt.artifact import io
@@ -34,6 +34,12 @@ from hermesrt.report.text.inspect import inspect_text
 
 MEMORY_BYTES = 6 * 2**30  # of a worker
 HANG_SECONDS = 60.0
+Programs = list[dict[str, bytes]]
+
+
+def numbered(programs: Programs, number: int) -> Mutant:
+    """The mutant of that number, of one program after another."""
+    return mutant(programs[number % len(programs)], number)
 
 
 def attempt(data: bytes) -> str:
@@ -57,23 +63,23 @@ def attempt(data: bytes) -> str:
     return "ran"
 
 
-def work(pipe: "multiprocessing.connection.Connection", parts: dict[str, bytes]) -> None:
+def work(pipe: "multiprocessing.connection.Connection", programs: Programs) -> None:
     """A worker: numbers of mutants in, what became of them out."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     while True:
-        pipe.send(attempt(mutant(parts, pipe.recv()).data))
+        pipe.send(attempt(numbered(programs, pipe.recv()).data))
 
 
 class Worker:
     """A process that runs mutants, one after another, until one ends it."""
 
-    def __init__(self, parts: dict[str, bytes]) -> None:
+    def __init__(self, programs: Programs) -> None:
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, parts), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, programs), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -102,25 +108,25 @@ def main() -> int:
     add_budget(parser)
     parser.add_argument("--only", type=int, help="run the mutant of this number alone")
     options = parser.parse_args()
-    data = valid_program()
-    parts = unpack(data, "program", PARTS, "valid program")
-    first = attempt(data)
-    assert first == "ran", first
+    valid = valid_programs()
+    programs = [unpack(data, "program", PARTS, "valid program") for data in valid]
+    first = [attempt(data) for data in valid]
+    assert set(first) == {"ran"}, first
     if options.only is not None:
-        found = mutant(parts, options.only)
+        found = numbered(programs, options.only)
         print("\n".join(found.changes), attempt(found.data), sep="\n")
         return 0
     counts: Counter[str] = Counter()
     number = options.seed * 10**6
-    worker, budget = Worker(parts), Budget(options, number)
+    worker, budget = Worker(programs), Budget(options, number)
     while budget.left(number):
         result, alive = worker.run(number)
         kind = result.split(",")[0].splitlines()[0].split(" of ")[0]
         counts[kind.split(" Traceback")[0]] += 1
         if kind.startswith(("ERROR", "HANG", "CRASH")):
-            changes = "; ".join(mutant(parts, number).changes)
+            changes = "; ".join(numbered(programs, number).changes)
             print(f"mutant {number}: {changes[:300]}\n  {result[-600:]}", flush=True)
-        worker = worker if alive else Worker(parts)
+        worker = worker if alive else Worker(programs)
         number += 1
     worker.stop()
     print(f"{counts.total()} mutants: " + ", ".join(f"{n} {k}" for k, n in counts.most_common()))

@@ -2,12 +2,16 @@
 
 import json
 import random
+import warnings
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+from torch._higher_order_ops.while_loop import while_loop
+from torch.export import Dim
 
 import hermesc
 from hermesrt.artifact import io
@@ -53,11 +57,48 @@ class Model(nn.Module):
         return y, torch.einsum("btd,bsd->bts", y, x).argmax(-1)
 
 
-def valid_program() -> bytes:
-    """The program that all mutants come from."""
+class Loops(nn.Module):
+    """Loops on the host within each other, one of them with a counter, and a scan."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A loop's result, and all of a scan's."""
+
+        def step(y: Tensor) -> tuple[Tensor]:
+            inner = while_loop(lambda i, z: z.sum() < i, lambda i, z: (i + 1, z + 0.5), (2, y))
+            return (inner[1] + 1,)
+
+        last, sums = scan(lambda h, p: ((h + p).cos(), 2 * h), x.sum(1), x, dim=1)
+        return while_loop(lambda y: y.sum() < 20, step, (self.first(last),))[0], sums
+
+
+class Steps(nn.Module):
+    """Recurrent layers with a second product in each time step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.LSTM(6, 8, proj_size=4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The states of all steps."""
+        return self.first(x.cos())[0].sin()
+
+
+def valid_programs() -> list[bytes]:
+    """The programs that mutants come from, in turn."""
     torch.manual_seed(0)
-    example = (torch.randn(3, 4, 6), torch.randint(0, 5, (3, 4)))
-    return io.to_bytes(hermesc.compile(Model().eval(), example).artifact)
+    x, ids = torch.randn(3, 4, 6), torch.randint(0, 5, (3, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about its scan
+        made = [
+            hermesc.compile(Model().eval(), (x, ids)),
+            hermesc.compile(Loops().eval(), x, dynamic_shapes=({1: Dim.AUTO},), batch_dim=0),
+            hermesc.compile(Steps().eval(), x),
+        ]
+    return [io.to_bytes(program.artifact) for program in made]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +117,7 @@ def mutant(parts: dict[str, bytes], seed: int) -> Mutant:
         [_argument] * 3
         + [_like] * 6
         + [_new_step] * 8
+        + ([_in_loop] * 12 if _loops(manifest) else [])
         + [_operation, _keyword, _keyword, _field, _shape]
     )
     chosen = [draw.choice(ways) for _ in range(draw.choice([1, 1, 2, 3]))]
@@ -87,6 +129,10 @@ def mutant(parts: dict[str, bytes], seed: int) -> Mutant:
 
 def _hosts(manifest: Any) -> list[Any]:
     return [s for s in manifest["steps"] if s["type"] == "host"]
+
+
+def _loops(manifest: Any) -> list[Any]:
+    return [s for s in _hosts(manifest) if s["op"].startswith("loop.")]
 
 
 def _value(manifest: Any, draw: random.Random) -> Any:
@@ -199,17 +245,40 @@ def _fitting(kind: str, before: list[str], draw: random.Random) -> Any:
 
 def _field(manifest: Any, draw: random.Random) -> str:
     """Any place in the manifest."""
+    holder, key = draw.choice(_places(manifest))
+    holder[key] = _value(manifest, draw)
+    return f"field {key!r} = {holder[key]!r}"
+
+
+def _in_loop(manifest: Any, draw: random.Random) -> str:
+    """A place in a loop takes what stands elsewhere in it, twice or not at all, or a new value."""
+    places = _places(draw.choice(_loops(manifest))["args"])
+    (holder, key), (source, other) = draw.choice(places), draw.choice(places)
+    alike = [p for p in places if type(p[0][p[1]]) is type(holder[key])]
+    match draw.randrange(4):
+        case 0 if isinstance(holder, list):
+            return f"in a loop without {holder.pop(key)!r}"
+        case 1 if isinstance(holder, list):
+            holder.append(deepcopy(source[other]))
+        case 2:
+            source, other = draw.choice(alike)
+            holder[key] = deepcopy(source[other])
+        case _:
+            holder[key] = _value(manifest, draw)
+    return f"in a loop {key!r} = {str(holder)[-200:]}"
+
+
+def _places(data: Any) -> list[tuple[Any, Any]]:
+    """All places in JSON: what holds each, and its key there."""
     places: list[tuple[Any, Any]] = []
-    layer: list[Any] = [manifest]
+    layer: list[Any] = [data]
     while layer:
         holder = layer.pop()
         for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
             places.append((holder, key))
             if isinstance(holder[key], dict | list):
                 layer.append(holder[key])
-    holder, key = draw.choice(places)
-    holder[key] = _value(manifest, draw)
-    return f"field {key!r} = {holder[key]!r}"
+    return places
 
 
 def _shape(manifest: Any, draw: random.Random) -> str:
