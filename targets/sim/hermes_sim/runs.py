@@ -95,10 +95,10 @@ class Runs:
 
     def head(self, count: int) -> list[int]:
         """The first times."""
-        first = self.runs[0]
-        if first.stop < count < self.count:
+        first, count = self.runs[0], min(count, self.count)
+        if first.stop < count:
             return [self[i] for i in range(count)]
-        found: list[int] = first.values(0, min(count, self.count)).tolist()
+        found: list[int] = first.values(0, count).tolist()
         return found
 
     def tolist(self) -> list[int]:
