@@ -77,20 +77,26 @@ def errors_of(
     used: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Without the compiled function; its definition. The sums of squares of errors and of what is
-    wanted, [columns]; numpy adds rows one after the other."""
+    wanted, [columns]."""
     gain, offset = np.ones_like(used), np.zeros_like(used)
     if chip.effects.column_correction:
         count = np.float32(len(wanted))
-        middle, centre = measured.sum(0) / count, wanted.sum(0) / count
+        middle, centre = _added(measured) / count, _added(wanted) / count
         away = wanted - centre
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = (away * (measured - middle)).sum(0) / np.square(away).sum(0)
+            slope = _added(away * (measured - middle)) / _added(np.square(away))
             gain = np.where((slope > 0.5) & (slope < 2), 1 / slope, np.float32(1))
         offset = centre - gain * middle
     measured *= gain * used
     measured += offset * used
     measured -= wanted
-    return np.square(measured).sum(0), np.square(wanted).sum(0)
+    return _added(np.square(measured)), _added(np.square(wanted))
+
+
+def _added(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums of columns, row after row; numpy's own sum adds a single column in another order."""
+    found: NDArray[np.float32] = np.add.accumulate(values, 0)[-1]
+    return found
 
 
 def _compiled(
