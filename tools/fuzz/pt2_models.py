@@ -1,10 +1,9 @@
-"""Small models whose `.pt2` files the fuzzer mutates: weights, sizes, graphs in graphs, loops."""
+"""Small models whose `.pt2` files the fuzzer mutates: weights, sizes, graphs in graphs, nesting."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.while_loop import while_loop
 
 
 class Features(nn.Module):
@@ -38,26 +37,11 @@ class Sizes(nn.Module):
         return y, z + torch.tensor([1.0, 2.0, 3.0, 4.0])
 
 
-class Loop(nn.Module):
-    """A loop whose number of steps the data say, with a counter."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.Linear(8, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The last values."""
-        return while_loop(
-            lambda i, y: y.sum() > i, lambda i, y: (i + 1, y - 0.5), (0, self.a(x).abs())
-        )[1]
-
-
 def models() -> Iterator[tuple[nn.Module, tuple[Tensor, ...], bool]]:
     """Each with inputs, and whether its batch is symbolic."""
     torch.manual_seed(0)
     yield Features().eval(), (torch.randn(4, 8),), True
     yield Sizes().eval(), (torch.randn(4, 8),), True
-    yield Loop().eval(), (torch.randn(4, 8),), False
     yield (
         nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)).eval(),
         (torch.randn(2, 1, 4, 4),),

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from hermesrt.ops.call import Arg, Body, Call, Ref
 from hermesrt.ops.table import row_of
+from hermesrt.shown import shown
 
 WHILE, SCAN = "loop.while", "loop.scan"
 MOST_STEPS = 10**6  # that a loop may ask for, with all that loops in it do
 MOST_DEPTH = 4  # of loops within each other
 _MOST_ITEMS = 4096  # of a list of arguments
+_MOST_LETTERS = 100  # of a name in a message
 
 USUAL_LIMIT = 100_000
 
@@ -192,12 +194,18 @@ def _fault_of_body(body: Body, depth: int) -> str | None:
         if row_of(call.op) is None:
             return f"{call.op!r} is not an operation a program may hold"
         if name in known:
-            return f"{name} is defined twice in a loop's body"
+            return f"{_named(name)} is defined twice in a loop's body"
         missing = [ref for ref in call.refs() if ref not in known]
         if missing:
-            return f"{name} takes {missing[0]}, which its loop's body does not have before it"
+            taken = _named(missing[0])
+            return f"{_named(name)} takes {taken}, which its loop's body does not have before it"
         if call.op.startswith("loop.") and (fault := fault_of_loop(call, depth + 1)):
             return fault
         known.add(name)
     lost = [name for name in body.outputs if name not in known]
-    return f"a loop's body gives {lost[0]}, which it does not have" if lost else None
+    return f"a loop's body gives {_named(lost[0])}, which it does not have" if lost else None
+
+
+def _named(name: str) -> str:
+    """A name of a file, on one line."""
+    return shown(name[:_MOST_LETTERS])

@@ -212,6 +212,9 @@ FAULTS = {
     ),
     "itself": (changed(body=body(("next", Call("aten.cos.default", (Ref("next"),))))), "es next,"),
     "a lost result": (changed(body=body(outputs=("lost",))), "gives lost, which it does not have"),
+    "a long name on several lines": (
+        changed(body=body(outputs=("a\n" * 500,))), "gives " + "a\\n" * 50 + ", which it",
+    ),
     "an operation outside the list": (
         changed(body=body(("next", Call("os.system", ("ls",))))),
         "'os.system' is not an operation",
