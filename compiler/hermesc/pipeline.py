@@ -21,8 +21,10 @@ from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import Capture as Capture
+from hermesc.frontend.torch.capture import Exporter as Exporter
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
+from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
 from hermesc.ir.graph import device_of
 from hermesc.ir.meaning import verify_meaning
@@ -114,7 +116,12 @@ def compile_model(
     step = _Steps(observe)
     captured = captured or step("capture", capture_model, source)
     graph, weights = step(
-        "convert", convert, captured.exported, source.folder, captured.input_names
+        "convert",
+        convert,
+        captured.exported,
+        source.folder,
+        captured.input_names,
+        captured.weights,
     )
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
@@ -223,12 +230,14 @@ def _check_held(held: Artifact, artifact: Artifact) -> None:
         )
 
 
-def capture_model(source: ModelSource) -> Capture:
+def capture_model(source: ModelSource, exporter: Exporter = export) -> Capture:
     """The model as torch.export sees it, which no setting changes.
 
     Raises: ModelError.
     """
-    return capture(source.model, source.example_inputs, source.dynamic_shapes, source.arguments)
+    return capture(
+        source.model, source.example_inputs, source.dynamic_shapes, source.arguments, exporter
+    )
 
 
 def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:

@@ -5,6 +5,7 @@ observers of either.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -126,6 +127,7 @@ def _recur(
         states,
         lambda vectors: mvm(step, vectors),
         lambda sums, now: gates(step, sums, now),
+        None if step.second is None else partial(mvm, step.second),
     )
     return y.to(x.dtype)
 
@@ -134,6 +136,8 @@ def state_width(artifact: Artifact, step: MvmStep) -> int:
     """Width of a recurrence's h."""
     recurrence = step.recurrence
     assert recurrence is not None
+    if recurrence.kind == "lstm" and step.second is not None:
+        return artifact.matrices[step.second.matrix].columns
     if recurrence.projection is None:
         return recurrence.hidden
     return int(artifact.tensors[recurrence.projection].shape[1])

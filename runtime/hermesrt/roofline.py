@@ -82,10 +82,11 @@ def _work(workload: Workload) -> Iterator[tuple[int, int]]:
 def _work_of(artifact: Artifact, works: Sequence[MvmWork | HostWork]) -> Iterator[tuple[int, int]]:
     for work in works:
         if isinstance(work, MvmWork):
-            matrix = artifact.matrices[work.step.matrix]
-            cells = matrix.rows * matrix.columns
-            moved = cells + work.vectors * (matrix.rows + matrix.columns)
-            yield _OP_PER_MAC * cells * work.vectors, moved
+            for product in work.products:
+                matrix = artifact.matrices[product.step.matrix]
+                cells = matrix.rows * matrix.columns
+                moved = cells + work.vectors * (matrix.rows + matrix.columns)
+                yield _OP_PER_MAC * cells * work.vectors, moved
         elif work.inner:
             inner = list(_work_of(artifact, work.inner))
             yield sum(o for o, _ in inner) * work.times, sum(m for _, m in inner) * work.times

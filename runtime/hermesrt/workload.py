@@ -5,7 +5,7 @@ operations of products (of activations with activations) are counted by `hermesr
 those of rarer ones by torch's own FLOP counter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from hermesrt.ops.call import Call, run
 from hermesrt.ops.loop import run_loop
 from hermesrt.ops.loop_rules import WhileLoop, loop_of
 from hermesrt.ops.macs import common_macs, macs_of
-from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work
+from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work, second_gate_work
 from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
 from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
@@ -64,7 +64,8 @@ class MvmWork:
     needs: what it waits for.
     sizes: of the input that its window moves over; empty without one.
     steps: of time, one after the other, of a recurrence; 0 without one.
-    gates: what its gates do for one vector.
+    gates: what its gates do for one vector, up to a second product.
+    second: the work of the second product of each time step, where there is one.
     """
 
     step: MvmStep
@@ -73,6 +74,12 @@ class MvmWork:
     sizes: tuple[int, ...] = ()
     steps: int = 0
     gates: GateWork = NO_GATES
+    second: "MvmWork | None" = None
+
+    @property
+    def products(self) -> "tuple[MvmWork, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
     @property
     def macs(self) -> int:
@@ -134,10 +141,17 @@ class Workload:
     work: tuple[MvmWork | HostWork, ...]
 
     @property
+    def mvms(self) -> Iterator[MvmWork]:
+        """The work of all products with matrices, second ones too."""
+        for work in self.work:
+            if isinstance(work, MvmWork):
+                yield from work.products
+
+    @property
     def analog_macs(self) -> int:
         """Multiply-adds on crossbars."""
         sizes = {m.name: m.rows * m.columns for m in self.artifact.manifest.matrices}
-        return sum(w.vectors * sizes[w.step.matrix] for w in self.work if isinstance(w, MvmWork))
+        return sum(w.vectors * sizes[w.step.matrix] for w in self.mvms)
 
     @property
     def digital_macs(self) -> int:
@@ -219,8 +233,11 @@ def _host_work(
 def _mvm_work(artifact: Artifact, step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:
     vectors = vector_count(step.window, shape)
     if step.recurrence is not None:
-        gates = gate_work(step.recurrence, state_width(artifact, step))
-        return MvmWork(step, vectors, needs, steps=shape[1], gates=gates)
+        gates, second = gate_work(step.recurrence, state_width(artifact, step)), None
+        if step.second is not None:
+            after = second_gate_work(step.recurrence)
+            second = MvmWork(step.second, vectors, Needs(), steps=shape[1], gates=after)
+        return MvmWork(step, vectors, needs, steps=shape[1], gates=gates, second=second)
     sizes = () if step.window is None else shape[-step.window.rank :]
     return MvmWork(step, vectors, needs, sizes)
 

@@ -1,7 +1,5 @@
 """Models that are no model.py of torch, through the command line."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ..command_line import hermesc
-from .test_cli import EXAMPLES, succeed, succeed_json
-
-
-def example(name: str, cwd: Path) -> str:
-    command = [sys.executable, str(EXAMPLES / name)]
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+from ..command_line import EXAMPLES, hermesc, script, succeed, succeed_json
 
 
 def test_scikit_learn_example_keeps_its_accuracy(tmp_path: Path) -> None:
-    said = example("sklearn_pipeline.py", tmp_path)
+    said = script(EXAMPLES / "sklearn_pipeline.py", cwd=tmp_path)
     made = succeed_json("compile", EXAMPLES / "sklearn_pipeline.py", cwd=tmp_path)
     assert made["analog_ops"] == 2
     assert made["analog_mac_share"] == pytest.approx(1.0)
@@ -36,7 +28,7 @@ def test_scikit_learn_example_keeps_its_accuracy(tmp_path: Path) -> None:
 
 
 def test_onnx_example_keeps_its_accuracy(tmp_path: Path) -> None:
-    example("onnx_classifier.py", tmp_path)
+    script(EXAMPLES / "onnx_classifier.py", cwd=tmp_path)
     made = succeed_json("compile", "digits.onnx", "--calibration", "train.npz", cwd=tmp_path)
     assert made["analog_ops"] == 2
     assert made["notes"] == []

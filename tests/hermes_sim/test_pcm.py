@@ -10,7 +10,8 @@ from torch import Tensor
 
 from hermes_sim import pcm
 from hermesrt.chip import device_noise
-from hermesrt.chip.spec import ChipSpec, CountPolynomial, Curve, Pcm
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.tables.devices import CountPolynomial, Curve, Pcm
 from hermesrt.seeds import generator
 
 RATIOS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)

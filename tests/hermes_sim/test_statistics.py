@@ -23,7 +23,8 @@ from hermes_sim.statistics import (
     statistics_named,
 )
 from hermesrt.chip.load import load_chip
-from hermesrt.chip.spec import STATISTICS, ChipSpec
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.tables.statistics import STATISTICS
 from hermesrt.errors import ChipError, InputError, OptionError
 from hermesrt.program import Program
 from hermesrt.seeds import generator

@@ -10,40 +10,45 @@ from hermesrt.errors import OptionError
 from hermesrt.place import place_of
 from hermesrt.program import Chip, Program
 
-PLACES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
 
 def deployed(program: Program) -> Chip:
     return program.deploy(hermesc.simulate(seed=3))
 
 
-def test_a_program_answers_alike_on_every_device(
-    program: Program, inputs: Tensor, place: str
-) -> None:
-    there = deployed(program).to(place)(inputs)
+def test_to_be_on_the_processor_changes_no_bit(program: Program, inputs: Tensor) -> None:
+    there = deployed(program).to("cpu")(inputs)
+    assert there.device.type == "cpu"
+    assert torch.equal(there, deployed(program)(inputs))
+
+
+@needs_cuda
+def test_a_program_answers_alike_on_every_device(program: Program, inputs: Tensor) -> None:
+    there = deployed(program).to("cuda")(inputs)
     here = deployed(program)(inputs)
-    assert there.device.type == place
-    apart = (there.cpu() != here).float().mean()
-    assert apart <= (0 if place == "cpu" else 0.02)  # cosines differ in the last bit
+    assert there.device.type == "cuda"
+    assert (there.cpu() != here).float().mean() <= 0.02  # cosines differ in the last bit
     assert (there.cpu() - here).norm() < 0.02 * here.norm()
 
 
-def test_inputs_may_lie_there_already_and_reports_come_back(
+@needs_cuda
+def test_inputs_may_lie_there_already(program: Program, inputs: Tensor) -> None:
+    chip = deployed(program).to("cuda")
+    assert torch.equal(chip(inputs), chip.rewind()(inputs.to("cuda")))
+
+
+@pytest.mark.parametrize("place", ["cpu", pytest.param("cuda", marks=needs_cuda)])
+def test_a_report_of_a_run_there_tells_the_accuracy(
     program: Program, inputs: Tensor, place: str
 ) -> None:
-    chip = deployed(program).to(place)
-    assert torch.equal(chip(inputs), chip.rewind()(inputs.to(place)))
-    report = chip.report(inputs, labels=np.zeros(len(inputs), np.int64))
+    report = deployed(program).to(place).report(inputs, labels=np.zeros(len(inputs), np.int64))
     assert report.accuracy is not None
 
 
-def test_noise_has_the_same_moments_on_every_device(program: Program, place: str) -> None:
-    chip, same = deployed(program).to(place), torch.ones(2000, 16)
+@needs_cuda
+def test_noise_has_the_same_moments_on_every_device(program: Program) -> None:
+    chip, same = deployed(program).to("cuda"), torch.ones(2000, 16)
     noise = chip(same) - chip(same).mean(0)
     wanted = deployed(program)(same).var(0)
     assert torch.allclose(noise.var(0).cpu(), wanted, rtol=0.2)
@@ -61,7 +66,7 @@ def test_a_device_that_is_not_there_is_refused_with_what_to_do(program: Program)
         deployed(program).to("cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is none")
+@needs_cuda
 def test_a_number_beyond_the_last_device_is_refused() -> None:
     with pytest.raises(OptionError, match="from cuda:0 on"):
         place_of("cuda:999")

@@ -1,6 +1,5 @@
 """The Python interface: deploy, call, report, save, load."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesrt import program as program_module
 from hermesrt.artifact.schema import HostStep
 from hermesrt.errors import ArtifactError, InputError, OptionError
-from hermesrt.program import Program, block_rows
+from hermesrt.program import Program
 
 
 def test_a_chip_is_called_like_the_model(
@@ -45,45 +43,6 @@ def test_several_outputs_come_as_a_tuple(inputs: Tensor) -> None:
     a, b = chip(inputs)
     assert torch.equal(a, inputs.cos())
     assert b.shape == (50,)
-
-
-def test_rows_run_in_blocks_with_the_same_result(
-    program: Program, inputs: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = program.deploy(hermesc.simulate()).configure(ideal=True)(inputs)
-    monkeypatch.setattr(program_module, "_BLOCK_ROWS", 8)
-    chip = program.deploy(hermesc.simulate()).configure(ideal=True)
-    seen = [b.rows for b in _blocks(chip, inputs)]
-    assert [(r.start, r.stop) for r in seen[:2]] == [(0, 8), (8, 16)]
-    torch.testing.assert_close(chip(inputs), whole, rtol=1e-5, atol=1e-6)
-
-
-def _blocks(chip: program_module.Chip, inputs: Tensor) -> Iterator[program_module.OutputBlock]:
-    return chip.run(chip._samples((inputs,)))
-
-
-def test_a_model_that_mixes_its_rows_runs_whole(
-    inputs: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Centred(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x - x.mean(0)
-
-    program = hermesc.compile(Centred(), inputs)
-    assert not program.artifact.manifest.rows_independent
-    monkeypatch.setattr(program_module, "_BLOCK_ROWS", 8)
-    y = program.deploy(hermesc.simulate())(inputs)
-    torch.testing.assert_close(y, inputs - inputs.mean(0))
-
-
-def test_blocks_shrink_with_the_size_of_a_sample(program: Program) -> None:
-    class Wide(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.repeat(1, 100_000)
-
-    wide = hermesc.compile(Wide(), torch.randn(4, 3))
-    assert block_rows(program.workload()) == 1024
-    assert block_rows(wide.workload()) == 32
 
 
 def test_report_uses_the_examples_and_their_labels(program: Program) -> None:

@@ -35,7 +35,8 @@ from hermesrt.chip.device_noise import (
     read_noise,
     within,
 )
-from hermesrt.chip.spec import ChipSpec, CountPolynomial, NoisePolynomial
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.tables.devices import CountPolynomial, NoisePolynomial
 
 Columns = Float[Tensor, " columns"]
 _POINTS = 2**14

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import hermesrt.program as runtime
 from hermesc.api.notebook import Program, as_shown
+from hermesrt.artifact.chip_settings import with_settings
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import GivenSettings
 from hermesrt.errors import OptionError
-from hermesrt.program import with_settings
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
 from hermesc.api.notebook import Chip
 from hermesc.app.beside import Beside, beside
+from hermesrt.blocks import OutputBlock, joined
 from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.data import example_samples, read_samples, write_outputs
@@ -18,7 +19,6 @@ from hermesrt.device import Method
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.place import place_of
-from hermesrt.program import OutputBlock, joined
 from hermesrt.programming.loop import ProgrammingOptions, ProgrammingProgress
 from hermesrt.programming.mvm_error import mvm_errors
 from hermesrt.programming_report import ProgrammingReport

@@ -9,6 +9,7 @@ from hermesc.api.given import GivenProgram, file_of, program_of
 from hermesc.api.making import Defects, simulate
 from hermesc.api.notebook import Chip, Program
 from hermesrt.artifact.schema import Artifact
+from hermesrt.blocks import OutputBlock
 from hermesrt.chip.load import GivenSettings
 from hermesrt.chip.spec import Mode
 from hermesrt.cost import Cost
@@ -18,7 +19,6 @@ from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.layer_outputs import LayerOutputs, layer_errors
 from hermesrt.measurement import RunSettings, measure
-from hermesrt.program import OutputBlock
 from hermesrt.run_report import RunReport
 from hermesrt.spread_report import SpreadReport
 from hermesrt.units import age_of

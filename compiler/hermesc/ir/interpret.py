@@ -87,7 +87,7 @@ def _recur(
     projection = None
     if recurrence.projection is not None:
         projection = weights[recurrence.projection].to(wide.dtype)
-    outputs = recurrence.hidden if projection is None else projection.shape[1]
+    outputs = state_width(op, weights)
     matrix = weights[op.matrix].to(wide.dtype)
     fault = fault_of_inputs(recurrence, matrix.shape[0], outputs, x, states)
     if fault is not None:
@@ -95,19 +95,37 @@ def _recur(
     if x.is_meta:
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
     seen: list[Tensor] = []
+    seen_second: list[Tensor] = []
 
     def step(vectors: Tensor) -> Tensor:
         if observe is not None:
             seen.append(vectors)
         return product(op, vectors) if product else _product(op, weights, matrix, vectors)
 
+    def second(vectors: Tensor) -> Tensor:
+        assert op.second is not None
+        if observe is not None:
+            seen_second.append(vectors)
+        return product(op.second, vectors) if product else mvm(op.second, weights, vectors)
+
     def gates(sums: Tensor, now: States) -> States:
         return advance(recurrence, sums, now, projection)
 
-    y = recur(recurrence, wide, states, step, gates)
-    if observe is not None:
-        observe(op, torch.stack(seen))
+    y = recur(recurrence, wide, states, step, gates, second if op.second else None)
+    for made, vectors in zip(op.products, (seen, seen_second), strict=False):
+        if observe is not None:
+            observe(made, torch.stack(vectors))
     return y.to(x.dtype)
+
+
+def state_width(op: Mvm, weights: Weights) -> int:
+    """Width of a recurrence's h."""
+    recurrence = op.recurrence
+    assert recurrence is not None
+    named = recurrence.projection
+    if recurrence.kind == "lstm" and op.second is not None:
+        named = op.second.matrix
+    return recurrence.hidden if named is None else int(weights[named].shape[1])
 
 
 def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:

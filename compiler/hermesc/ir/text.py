@@ -83,6 +83,9 @@ def _line(op: Op) -> str:
             parts += [f"slice {op.slice}"] if op.slice else []
             parts += [f"window={_window(op.window)}"] if op.window else []
             parts += [f"recurrence={_recurrence(op.recurrence)}"] if op.recurrence else []
+            if op.second is not None:
+                bias = f" bias={op.second.bias}" if op.second.bias else ""
+                parts += [f"then={op.second.matrix}{bias}"]
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"
     assert_never(op)
 

@@ -27,7 +27,13 @@ from hermesc.placement.pack import (
     pack,
 )
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.interchip import lacking
+from hermesrt.interchip import (
+    ChipInput,
+    MatrixShare,
+    columns_by_chip,
+    crossing,
+    vectors_by_chip,
+)
 
 ChainName = tuple[int, int, int]  # matrix, copy and column range, by number
 _Places = dict[int, tuple[Spot, ...]]  # by chain
@@ -93,26 +99,26 @@ def shares(
 
 
 def crossing_bytes(model: CostModel, names: Sequence[ChainName], numbers: Sequence[int]) -> int:
-    """Bytes a sample that cross between chips, as `hermesrt.interchip` counts them, each chain on
-    the chip of that number."""
-    made: list[Counter[int]] = [Counter() for _ in model.cuts]
-    copies: list[set[tuple[int, int]]] = [set() for _ in model.cuts]
+    """Bytes a sample that cross between chips, each chain on the chip of that number."""
+    shares: list[list[MatrixShare]] = [[] for _ in model.cuts]
     for (matrix, copy, column), number in zip(names, numbers, strict=True):
         start, end = model.cuts[matrix].columns[column]
-        made[matrix][number] += end - start
-        copies[matrix].add((number, copy))
-    there: dict[tuple[object, int], int] = {}
+        shares[matrix].append(MatrixShare(number, copy, end - start))
+    return sum(count for _, count in crossing(_chip_inputs(model, shares)))
+
+
+def _chip_inputs(model: CostModel, shares: Sequence[Sequence[MatrixShare]]) -> Iterator[ChipInput]:
+    """For each MVM, known by its number, what each chip takes."""
+    columns = [columns_by_chip(held) for held in shares]
     for i, work in enumerate(model.works):
-        sources = {w.mvm for w in work.dependences} | ({i} if work.steps else set())
-        of = sum((made[model.works[s].matrix] for s in sources), Counter[int]())
-        cut, vectors = model.cuts[work.matrix], Counter[int]()
-        for number, copy in copies[work.matrix]:
-            vectors[number] += len(range(copy, work.vectors, cut.copies))
-        for number, count in vectors.items():
-            key = work.value or i, number
+        first, last = (work.together[0], work.together[-1]) if work.together else (i, i)
+        h = {last} if work.steps and i == first else set[int]()
+        sources = {w.mvm for w in work.dependences} | h
+        made = sum((columns[model.works[s].matrix] for s in sources), Counter[int]())
+        cut, value = model.cuts[work.matrix], work.value or str(i)
+        for number, count in vectors_by_chip(shares[work.matrix], work.vectors, cut.copies):
             values = count * cut.rows[-1][1]
-            there[key] = max(there.get(key, 0), lacking(values, of, number))
-    return sum(there.values())
+            yield ChipInput(str(i), str(work.matrix), value, number, values, made)
 
 
 def pipeline_chips(layers: Sequence[tuple[int, int]], cores: int) -> int:

@@ -3,359 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
-from hermesrt.chip.fields import Fill
+from hermesrt.artifact.account import ChipCut as ChipCut
+from hermesrt.artifact.account import LayerDefects as LayerDefects
+from hermesrt.artifact.account import NodeAssignment as NodeAssignment
+from hermesrt.artifact.account import PredictedError as PredictedError
+from hermesrt.artifact.account import Score as Score
+from hermesrt.artifact.account import Unit as Unit
+from hermesrt.artifact.matrices import AS_RUN as AS_RUN
+from hermesrt.artifact.matrices import LayerMethod as LayerMethod
+from hermesrt.artifact.matrices import Matrix as Matrix
+from hermesrt.artifact.matrices import Route as Route
+from hermesrt.artifact.matrices import Slice as Slice
+from hermesrt.artifact.matrices import Tile as Tile
+from hermesrt.artifact.steps import ConstantStep as ConstantStep
+from hermesrt.artifact.steps import HostStep as HostStep
+from hermesrt.artifact.steps import InputSpec as InputSpec
+from hermesrt.artifact.steps import MvmStep as MvmStep
+from hermesrt.artifact.steps import Step as Step
+from hermesrt.artifact.steps import host_step as host_step
+from hermesrt.chip.fields import limits
 from hermesrt.chip.load import chip_from_tables
-from hermesrt.chip.spec import ChipSpec, Mode, limits
-from hermesrt.errors import Location
-from hermesrt.ops.call import Call, from_json, last_uses, to_json
-from hermesrt.ops.recurrence import Recurrence
-from hermesrt.ops.window import Window
-
-LayerMethod = Literal["as run", "published", "gdp", "verify", "oneshot", "ideal"]
-AS_RUN: LayerMethod = "as run"
-Unit = Literal["analog", "ldpu", "digital", "free"]
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """One input of a program.
-
-    name: of the model's argument.
-    dims: its sizes, the batch first; a fixed one is a number, a free one a name.
-    dtype: such as `float32`.
-    """
-
-    name: str
-    dims: tuple[int | str, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantStep:
-    """Brings a stored tensor in.
-
-    name: of the result.
-    tensor: the name of the stored tensor.
-    """
-
-    tag: ClassVar[str] = "constant"
-    name: str
-    tensor: str
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Names of the results that it takes: none."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class HostStep:
-    """One digital operation on the host: an allowed ATen function.
-
-    name: of the result.
-    op: the function and its overload.
-    args: its arguments, as JSON.
-    kwargs: its named arguments, as JSON.
-    location: where it stands in the user's model.
-    """
-
-    tag: ClassVar[str] = "host"
-    name: str
-    op: str
-    args: Any
-    kwargs: Any
-    location: Location
-
-    @property
-    def call(self) -> Call:
-        """The operation with its arguments decoded."""
-        args = tuple(from_json(a) for a in self.args)
-        return Call(self.op, args, tuple((k, from_json(v)) for k, v in self.kwargs.items()))
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Names of the results that it takes."""
-        return self.call.refs()
-
-
-def host_step(name: str, call: Call, location: Location) -> HostStep:
-    """The step that makes a call."""
-    args, kwargs = [to_json(a) for a in call.args], {k: to_json(v) for k, v in call.kwargs}
-    return HostStep(name, call.op, args, kwargs, location)
-
-
-@dataclass(frozen=True, slots=True)
-class MvmStep:
-    """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
-
-    name: of the result.
-    input: the name of x, [..., rows], or [..., channels, *sizes] under a window, or
-        [batch, time, inputs] of a recurrence.
-    matrix: the name of the stored matrix, [rows, columns].
-    scale: the name of a tensor, [columns]; None for 1.
-    bias: the name of a tensor, [columns]; None for 0.
-    relu: whether a ReLU follows.
-    location: where it stands in the user's model.
-    calibration: the name of some calibration inputs, [vectors, rows], in steps of a 127th of
-        input_max.
-    input_max: where inputs clip, in units of x.
-    output_max: what the largest output code stands for, after row block i of a cascade,
-        [stages].
-    clipped_share: of the calibration inputs, 0 to 1.
-    window: what it moves over x, if it does: at each position the rows are taps, the channels of a
-        tap together, and the result is [..., columns, *outputs].
-    recurrence: what makes the next vector of each product, if it runs time step by time step: the
-        rows are those of x and of h, and the result is [batch, time, h].
-    """
-
-    tag: ClassVar[str] = "mvm"
-    name: str
-    input: str
-    matrix: str
-    scale: str | None
-    bias: str | None
-    relu: bool
-    location: Location
-    calibration: str
-    input_max: float = limits(0.0, 3.5e38)
-    output_max: tuple[float, ...] = limits(0.0, 3.5e38)
-    clipped_share: float = limits(0.0, 1.0)
-    window: Window | None = None
-    recurrence: Recurrence | None = None
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Names of the results that it takes."""
-        return (self.input, *(self.recurrence.states if self.recurrence else ()))
-
-
-Step = ConstantStep | HostStep | MvmStep
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A block of a matrix and the rectangle of a core's array that holds it; ranges are half-open.
-
-    copy: the number of its copy of the matrix.
-    stage: its row block's place in the cascade.
-    rows: its rows of the matrix, [from, to].
-    columns: its columns of the matrix, [from, to].
-    core: its core; cores are numbered row by row, chip after chip.
-    core_rows: its rows of the core's array, [from, to].
-    core_columns: its columns of the core's array, [from, to].
-    """
-
-    copy: int
-    stage: int
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    core: int
-    core_rows: tuple[int, int]
-    core_columns: tuple[int, int]
-
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """Its rows and columns in the matrix."""
-        return slice(*self.rows), slice(*self.columns)
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        """Its rows and columns in the core's array."""
-        return slice(*self.core_rows), slice(*self.core_columns)
-
-    @property
-    def cells(self) -> int:
-        """Unit cells that it takes."""
-        return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which part of a weight a sliced matrix is; see `hermesrt.chip.slices`.
-
-    of: the weight that the slices add up to, with their shares.
-    fill: how it is spread over them.
-    number: 0 is the most significant and is programmed first.
-    count: of all slices.
-    share: its significance over that of all, 0 to 1.
-    """
-
-    of: str
-    fill: Fill
-    number: int = limits(0, 63)
-    count: int = limits(2, 64)
-    share: float = limits(0.0, 1.0)
-
-    def __str__(self) -> str:
-        return f"{self.number + 1} of {self.count}"
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """A stored matrix; its exact values are the tensor of its name.
-
-    name: of the tensor, [rows, columns].
-    label: what the user calls the layer.
-    mode: how its arrays are read unless a run says otherwise.
-    row_ranges: the rows of each row block of a cascade, [stages][from, to].
-    tiles: of all copies.
-    rows: how many.
-    columns: how many.
-    g_max_siemens: the largest conductance of each row block, [stages], S.
-    slice: which part of a weight it is, where that is spread over several matrices.
-    devices: of a polarity that its cells use; 0 for as many as the chip's do.
-    method: how its cells are programmed, whatever a run says.
-
-    Of several copies, vector i of a sample goes to copy i modulo their number.
-    """
-
-    name: str
-    label: str
-    mode: Mode
-    row_ranges: tuple[tuple[int, int], ...]
-    tiles: tuple[Tile, ...]
-    rows: int = limits(1, 2**31)
-    columns: int = limits(1, 2**31)
-    g_max_siemens: tuple[float, ...] = limits(1e-15, 1.0)
-    slice: Slice | None = None
-    devices: int = limits(0, 2, 0)
-    method: LayerMethod = AS_RUN
-
-    @property
-    def cells(self) -> tuple[int, str]:
-        """What its cores' cells are like; one core has cells of one kind."""
-        return self.devices, self.method
-
-    @property
-    def copies(self) -> int:
-        """How often it is stored."""
-        return 1 + max(t.copy for t in self.tiles)
-
-    def at_stage(self, stage: int, copy: int = 0) -> list[Tile]:
-        """The tiles of one row block of a copy, by column."""
-        found = (t for t in self.tiles if (t.stage, t.copy) == (stage, copy))
-        return sorted(found, key=lambda t: t.columns)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The cores that partial sums pass on the way to a stage.
-
-    matrix: its name.
-    copy: the number of the copy.
-    columns: whose partial sums, [from, to].
-    stage: where they are added.
-    cores: in the order of the way.
-    """
-
-    matrix: str
-    copy: int
-    columns: tuple[int, int]
-    stage: int
-    cores: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAssignment:
-    """Where one node of the user's model runs, and why.
-
-    node: its name.
-    op: the operation.
-    unit: analog, ldpu, digital or free.
-    reason: in words.
-    location: where it stands in the user's model.
-    """
-
-    node: str
-    op: str
-    unit: Unit
-    reason: str
-    location: Location
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How good a placement is.
-
-    objective: what was minimised.
-    solver: by whom.
-    unit: of value and bound: cores, ns, nJ or partial sums.
-    value: what was reached.
-    bound: no placement goes below it.
-    """
-
-    objective: str
-    solver: str
-    unit: str
-    value: float = limits(0.0, 1e30)
-    bound: float = limits(0.0, 1e30)
-
-    @property
-    def gap(self) -> float:
-        """How far the optimum may lie below the value, as a share of it."""
-        return (self.value - self.bound) / self.value if self.value else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ChipCut:
-    """How a model is cut over several chips, and what crosses between them for a sample.
-
-    chosen: `pipeline`, whole layers one after the other; `columns`, a share of every layer's
-        columns on each chip; `anywhere`, where there was room, for neither of the two had enough.
-    asked: whether the user asked for it; otherwise it is the one that crosses less.
-    pipeline_bytes: of the pipeline; None where it does not fit.
-    columns_bytes: of columns; None where they do not fit.
-    """
-
-    chosen: Literal["pipeline", "columns", "anywhere"]
-    asked: bool
-    pipeline_bytes: int | None = limits(0, 2**62)
-    columns_bytes: int | None = limits(0, 2**62)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerDefects:
-    """What the known defects cost a layer.
-
-    label: the layer.
-    stuck: unit cells with a stuck device.
-    left: those of them that the cell's other devices do not make up for.
-    error: relative error of its weights with the map.
-    blind_error: the same without the map.
-    """
-
-    label: str
-    stuck: int = limits(0, 2**62)
-    left: int = limits(0, 2**62)
-    error: float = limits(0.0, 3.5e38)
-    blind_error: float = limits(0.0, 3.5e38)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedError:
-    """How far an MVM's outputs are expected to be off, relative to how much they vary over the
-    calibration data.
-
-    mvm: the name of the step.
-    own: through what the layer itself adds, before outputs clip or a ReLU follows.
-    total: with what reaches it from the layers before, of what it sends out.
-    programming: part of `own`: what programming misses.
-    read: part of `own`: noise of reading, fresh after programming.
-    input_code: part of `own`: rounding of inputs.
-    converters: part of `own`: counts and output codes.
-    """
-
-    mvm: str
-    own: float = limits(0.0, 3.5e38)
-    total: float = limits(0.0, 3.5e38)
-    programming: float = limits(0.0, 3.5e38)
-    read: float = limits(0.0, 3.5e38)
-    input_code: float = limits(0.0, 3.5e38)
-    converters: float = limits(0.0, 3.5e38)
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.ops.call import last_uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,8 +108,14 @@ class Artifact:
 
     @cached_property
     def mvms(self) -> tuple[MvmStep, ...]:
-        """MVM steps in order."""
-        return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+        """MVM steps in order, each with its second product."""
+        steps = (s for s in self.manifest.steps if isinstance(s, MvmStep))
+        return tuple(product for s in steps for product in s.products)
+
+    @cached_property
+    def timed(self) -> dict[str, str]:
+        """By its name, the step that each product of a time step belongs to."""
+        return {p.name: s.name for s in self.mvms if s.recurrence for p in s.products}
 
     @cached_property
     def last_uses(self) -> list[list[str]]:

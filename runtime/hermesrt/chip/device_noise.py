@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermesrt.chip.spec import ChipSpec, CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.chip.tables.devices import CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
 
 _MICRO = 1e-6
 SMALLEST_RATIO = 1e-7

@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from hermesrt.chip.fields import Pedigree, limits
 from hermesrt.chip.load import gather_pedigree
-from hermesrt.chip.spec import Pedigree, limits
 from hermesrt.errors import ChipError, OptionError
 from hermesrt.files.toml import parse_toml
 from hermesrt.files.typed import decode

@@ -6,7 +6,7 @@ and assumed: half of what a device's own SET level says.
 
 from dataclasses import dataclass
 
-from hermesrt.chip.spec import limits
+from hermesrt.chip.fields import limits
 from hermesrt.programming.session import (
     CoreProgramming,
     ProgrammingSession,

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hermesrt.chip.spec import Pcm
+from hermesrt.chip.tables.devices import Pcm
 
 STEP = math.log(10) / 2  # of G, between two samples of W
 

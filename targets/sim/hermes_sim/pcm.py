@@ -19,8 +19,8 @@ from hermesrt.chip.device_noise import (
     programming_deviation,
 )
 from hermesrt.chip.device_noise import read_noise as read_noise
-from hermesrt.chip.spec import CountPolynomial, NoisePolynomial, Pcm
 from hermesrt.chip.stuck_devices import PolaritySiemens
+from hermesrt.chip.tables.devices import CountPolynomial, NoisePolynomial, Pcm
 
 Siemens = Float[Tensor, "*devices rows columns"]
 

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from hermes_sim import pcm
 from hermesrt.chip.device_noise import polynomial
-from hermesrt.chip.spec import STATISTICS_GROUP, Pcm
+from hermesrt.chip.tables.devices import Pcm
+from hermesrt.chip.tables.statistics import STATISTICS_GROUP
 from hermesrt.errors import ChipError, InputError, OptionError
 from hermesrt.files.atomic import read_file
 

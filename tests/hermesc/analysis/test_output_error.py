@@ -15,6 +15,7 @@ from hermesrt.data import example_samples
 from hermesrt.executor import execute, reference_mvm
 from hermesrt.facts.errors import drowned
 from hermesrt.program import Program
+from hermesrt.reader import Reader
 
 FACTOR = 1.3  # within which prediction and simulation agree, where errors are below the signal
 SEEDS = (0, 1, 2)
@@ -81,7 +82,8 @@ def _simulated(program: Program) -> Mapping[str, tuple[float, float]]:
     squares: dict[str, list[tuple[float, float]]] = {s.name: [] for s in artifact.mvms}
     for seed in SEEDS:
         chip = program.deploy(hermesc.simulate("hermes", seed=seed))
-        on_chip = chip._mvm(samples, chip._sample_keys(samples.inputs), frozenset())
+        reader = Reader(artifact, chip.device)
+        on_chip = reader.mvm(samples, reader.keys(samples.inputs), frozenset())
 
         def compared(step: MvmStep, x: Tensor, on_chip=on_chip) -> Tensor:
             x_exact, y = inputs[step.name], on_chip(step, x)

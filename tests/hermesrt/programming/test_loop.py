@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import hermesc
-from hermesrt import program as program_module
+from hermesrt import writing
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ArtifactError, OptionError
@@ -41,7 +41,7 @@ class StopError(Exception):
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every iteration."""
     monkeypatch.setattr(
-        program_module, "program", partial(drive.program, keep_seconds=0.0, keep_share=1e9)
+        writing, "program", partial(drive.program, keep_seconds=0.0, keep_share=1e9)
     )
 
 
@@ -316,16 +316,17 @@ import os, signal, sys
 from functools import partial
 import torch
 import hermesc
-from hermesrt import program as program_module
+from hermesrt import writing
+from hermesrt.program import Chip
 from hermesrt.programming import loop as drive
 from hermesrt.programming.loop import ProgrammingOptions
 from hermesrt.programming.gdp import GdpOptions
 from pathlib import Path
 
 torch.set_num_threads(1)  # the last bits of a sum depend on it
-program_module.program = partial(drive.program, keep_seconds=0.0, keep_share=1e9)
+writing.program = partial(drive.program, keep_seconds=0.0, keep_share=1e9)
 program = hermesc.load(sys.argv[1])
-chip = program_module.Chip(program, hermesc.simulate(program.artifact.chip))
+chip = Chip(program, hermesc.simulate(program.artifact.chip))
 
 def observe(progress):
     if progress.done == 5:

@@ -1,6 +1,6 @@
 """From an exported program to our graph; all that cannot be run anywhere is refused at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hermesc.frontend.torch.aliases import names_by_use
 from hermesc.frontend.torch.branches import near
 from hermesc.frontend.torch.calls import NORM, call_of, is_check, tensor_type, type_of
 from hermesc.frontend.torch.expand import is_pure, op_name
+from hermesc.frontend.torch.export import held_by
 from hermesc.frontend.torch.location import location_of
 from hermesc.frontend.torch.refusals import SIZED, shown_name, why_refused
 from hermesc.ir.graph import Captured, Graph, Removed
@@ -26,11 +27,15 @@ from hermesrt.shown import is_utf8, shown
 
 
 def convert(
-    exported: ExportedProgram, folder: Path | None = None, input_names: Sequence[str] = ()
+    exported: ExportedProgram,
+    folder: Path | None = None,
+    input_names: Sequence[str] = (),
+    held: Mapping[str, Any] | None = None,
 ) -> tuple[Graph, dict[str, Tensor]]:
     """The graph and its weights; source files are named relative to `folder`.
 
-    `input_names` are what the inputs are called in the model, where that differs only in capitals.
+    `input_names` are what the inputs are called in the model, where that differs only in capitals;
+    `held` are its weights by torch's names, where they are not those that it was exported with.
 
     Raises: UnsupportedOpError with every operation that neither chip nor host can run; ModelError
     for a model that keeps state between calls.
@@ -40,7 +45,8 @@ def convert(
     refusals = list(_refused(exported, fixed, folder))
     if refusals:
         raise UnsupportedOpError(refusals)
-    graph, weights = _Converter(exported, fixed, folder).graph()
+    held = held_by(exported) if held is None else held
+    graph, weights = _Converter(exported, held, fixed, folder).graph()
     return _with_names(graph, input_names), weights
 
 
@@ -57,8 +63,15 @@ def _with_names(graph: Graph, wanted: Sequence[str]) -> Graph:
 
 
 class _Converter:
-    def __init__(self, exported: ExportedProgram, fixed: set[Node], folder: Path | None) -> None:
+    def __init__(
+        self,
+        exported: ExportedProgram,
+        held: Mapping[str, Any],
+        fixed: set[Node],
+        folder: Path | None,
+    ) -> None:
         self._exported = exported
+        self._held = held
         self._folder = folder
         self._specs = {s.arg.name: s for s in exported.graph_signature.input_specs}
         self._names = names_by_use(exported)
@@ -97,8 +110,7 @@ class _Converter:
                 )
             return Input(node.name, value)
         name = str(spec.target)
-        tensors = self._exported.state_dict | self._exported.constants
-        return self._constant(node, self._names.get(name, name), tensors[name])
+        return self._constant(node, self._names.get(name, name), self._held[name])
 
     def _constant(self, node: Node, name: str, value: Any) -> Constant:
         if not isinstance(value, Tensor):

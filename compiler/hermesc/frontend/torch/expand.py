@@ -8,8 +8,9 @@ import torch
 from torch.export import ExportedProgram
 from torch.fx import Graph, Node
 
+from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.experts import ALL_EXPERTS, forms, grouped
-from hermesc.frontend.torch.recurrence import NAMESPACE
+from hermesc.ir.ops import UNKNOWN_TO_TORCH
 from hermesrt.ops.absent import absence_of
 from hermesrt.ops.call import resolve
 
@@ -46,10 +47,11 @@ def op_name(node: Node) -> str:
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
         if target.namespace == NAMESPACE:
+            own = f"hermesc.{target._opname}.input"
             if target._opname in ("while_loop", "scan"):
                 return f"loop.{target._opname.removesuffix('_loop')}"
             overload = "default" if target._opname.endswith("_cell") else "input"
-            return f"aten.{target._opname}.{overload}"
+            return own if own in UNKNOWN_TO_TORCH else f"aten.{target._opname}.{overload}"
         return f"{target.namespace}.{target._opname}.{target._overloadname}"
     if target is operator.getitem:
         return "size.getitem"
@@ -86,6 +88,7 @@ def _unknown(graph: Graph) -> set[Any]:
         for node in graph.nodes
         if node.op == "call_function" and is_pure(node) and resolve(op_name(node)) is None
     }
+    targets = {op for op in targets if getattr(op, "namespace", "") != NAMESPACE}
     return {op for op in targets if absence_of(op) != "uninitialised"}
 
 

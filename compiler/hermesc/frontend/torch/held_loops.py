@@ -19,11 +19,11 @@ from torch.export.graph_signature import InputKind
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.branches import placed, select_within, settle
 from hermesc.frontend.torch.calls import call_of, is_check
 from hermesc.frontend.torch.expand import expansions, op_name
 from hermesc.frontend.torch.loops import loop_name, unroll_within
-from hermesc.frontend.torch.recurrence import NAMESPACE
 from hermesc.frontend.torch.refusals import REFUSED_LOOP, why_refused
 from hermesrt.ops.call import Arg, Body, Call, Ref, from_json, run, to_json
 from hermesrt.ops.loop_rules import (

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermesrt.chip.spec import limits, one_of
+from hermesrt.chip.fields import limits, one_of
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 from hermesrt.files.toml import parse_toml

@@ -7,7 +7,7 @@ from pathlib import Path
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.studies.data.datasets import SCALINGS
 from hermesc.studies.experiment.measure import Setup
-from hermesrt.chip.spec import limits, one_of
+from hermesrt.chip.fields import limits, one_of
 from hermesrt.errors import InputError
 from hermesrt.files.atomic import read_file
 from hermesrt.files.toml import parse_toml

@@ -13,11 +13,11 @@ from typing import Literal
 
 import torch
 
-import hermesc
 from hermesc.pipeline import parse_options
 from hermesc.studies.lra.examples import INPUTS
 from hermesc.studies.lra.parts import SCOPES, network
 from hermesc.studies.lra.tasks import ARENA, SizeName, Task
+from hermesc.studies.mapped_model import mapped_model
 from hermesrt.chip.machine import load_machines
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.roofline import estimates, in_int8
@@ -29,7 +29,6 @@ _SETTINGS = {
     "spread": (("place.objective", "latency"), ("place.copies", "1")),
 }
 _FEW = 2  # published cores of a mapping that is not spread
-_NJ_PER_UJ, _NS_PER_US = 1e3, 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,11 @@ class MappingLine:
     cores, published_cores: used; 0 where nothing is published.
     weights: on crossbars.
     analog_share: of the multiply-adds.
-    latency_us, energy_uj: of one example.
-    unit_us, unit_uj: with the digital part in a vector unit that the chip does not have.
-    mvms_us, mvms_uj: of crossbars and converters alone.
-    a100_us, a100_uj: of the same work on an A100 in INT8, one example at a time.
-    a100_peak_us, a100_peak_uj: at its peak rate.
+    latency_ns, energy_nj: of one example.
+    unit_ns, unit_nj: with the digital part in a vector unit that the chip does not have.
+    mvms_ns, mvms_nj: of crossbars and converters alone.
+    a100_ns, a100_nj: of the same work on an A100 in INT8, one example at a time.
+    a100_peak_ns, a100_peak_nj: at its peak rate.
     """
 
     task: Task
@@ -56,16 +55,16 @@ class MappingLine:
     published_cores: int
     weights: int
     analog_share: float
-    latency_us: float
-    energy_uj: float
-    unit_us: float
-    unit_uj: float
-    mvms_us: float
-    mvms_uj: float
-    a100_us: float
-    a100_uj: float
-    a100_peak_us: float
-    a100_peak_uj: float
+    latency_ns: float
+    energy_nj: float
+    unit_ns: float
+    unit_nj: float
+    mvms_ns: float
+    mvms_nj: float
+    a100_ns: float
+    a100_nj: float
+    a100_peak_ns: float
+    a100_peak_nj: float
 
 
 def mapped(task: Task, size: SizeName, chip: ChipSpec, mode: Mode) -> Iterator[MappingLine]:
@@ -93,31 +92,27 @@ def _line(
         name: torch.randint(1, ARENA[task].vocabulary, shape, generator=draw)
         for name in INPUTS[ARENA[task].inputs - 1]
     }
-    program = hermesc.compile(
-        network(task, length, patch, 0).eval(), inputs, chip=chip,
-        options=parse_options(_SETTINGS[placement]), name=task,
-    )  # fmt: skip
-    workload = program.workload()
-    cost = program.deploy(hermesc.simulate(chip), "ideal").device.cost(workload, mode)
-    gpu = in_int8(estimates(load_machines("a100"), workload))
-    unit = next((b for b in cost.bounds if b.place == "vector_unit"), None)
-    artifact = program.artifact
+    model, options = network(task, length, patch, 0).eval(), parse_options(_SETTINGS[placement])
+    found = mapped_model(model, inputs, chip, mode, options, task)
+    gpu = in_int8(estimates(load_machines("a100"), found.workload))
+    unit = next((b for b in found.cost.bounds if b.place == "vector_unit"), None)
+    alone = found.cost.mvms_alone
     return MappingLine(
         task=task,
         length=length,
         placement=placement,
-        cores=len(artifact.cores),
+        cores=found.cores,
         published_cores=published,
-        weights=sum(m.rows * m.columns for m in artifact.manifest.matrices),
-        analog_share=workload.analog_mac_share,
-        latency_us=cost.latency_ps / 1e6,
-        energy_uj=cost.energy_pj / 1e6,
-        unit_us=unit.latency_ps / 1e6 if unit else math.nan,
-        unit_uj=unit.energy_pj / 1e6 if unit else math.nan,
-        mvms_us=cost.mvms_alone.time_ps / 1e6,
-        mvms_uj=cost.mvms_alone.energy_pj / 1e6,
-        a100_us=gpu.latency_ns / _NS_PER_US,
-        a100_uj=gpu.energy_nj / _NJ_PER_UJ,
-        a100_peak_us=gpu.peak_latency_ns / _NS_PER_US,
-        a100_peak_uj=gpu.peak_energy_nj / _NJ_PER_UJ,
+        weights=found.weights,
+        analog_share=found.workload.analog_mac_share,
+        latency_ns=found.latency_ns,
+        energy_nj=found.energy_nj,
+        unit_ns=unit.latency_ps / 1e3 if unit else math.nan,
+        unit_nj=unit.energy_pj / 1e3 if unit else math.nan,
+        mvms_ns=alone.time_ps / 1e3,
+        mvms_nj=alone.energy_pj / 1e3,
+        a100_ns=gpu.latency_ns,
+        a100_nj=gpu.energy_nj,
+        a100_peak_ns=gpu.peak_latency_ns,
+        a100_peak_nj=gpu.peak_energy_nj,
     )

@@ -106,7 +106,7 @@ class LraStudy:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """The same as data; accuracies in per cent, times in us, energies in uJ."""
+        """The same as data; accuracies in per cent, times in ns, energies in nJ."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -185,16 +185,18 @@ def mapping_text(lines: Sequence[MappingLine]) -> str:
     rows = [
         [
             n.task, f"{n.length:,}", _PLACEMENTS[n.placement], str(n.cores),
-            str(n.published_cores or "-"), percent(n.analog_share), _amount(n.latency_us),
-            _amount(n.unit_us), _amount(n.a100_us), _amount(n.a100_peak_us), _amount(n.energy_uj),
-            _amount(n.unit_uj), _amount(n.a100_uj), _amount(n.a100_peak_uj),
+            str(n.published_cores or "-"), percent(n.analog_share), _amount(n.latency_ns),
+            _amount(n.unit_ns), _amount(n.a100_ns), _amount(n.a100_peak_ns), _amount(n.energy_nj),
+            _amount(n.unit_nj), _amount(n.a100_nj), _amount(n.a100_peak_nj),
         ]
         for n in lines
     ]  # fmt: skip
     return f"{head}\n{table(columns, rows)}"
 
 
-def _amount(value: float) -> str:
+def _amount(nano: float) -> str:
+    """An amount in ns or nJ as us or uJ."""
+    value = nano / 1e3
     return "-" if math.isnan(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

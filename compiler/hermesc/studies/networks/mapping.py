@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-import hermesc
 from hermesc.pipeline import Options
+from hermesc.studies.mapped_model import mapped_model
 from hermesc.studies.networks.models import CaptionLSTM, CharacterLSTM, ResNet9
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec, Mode
@@ -68,8 +68,8 @@ class NetworkLine:
     tiles: crossbars with a part of a matrix; small ones share a core.
     cores, published_cores: used.
     analog_share: of the multiply-adds.
-    latency_us: of one sample.
-    energy_uj: of one sample.
+    latency_ns: of one sample.
+    energy_nj: of one sample.
     layers: each matrix.
     """
 
@@ -81,8 +81,8 @@ class NetworkLine:
     cores: int
     published_cores: int
     analog_share: float
-    latency_us: float
-    energy_uj: float
+    latency_ns: float
+    energy_nj: float
     layers: tuple[LayerLine, ...]
 
 
@@ -114,22 +114,19 @@ def mapped(network: Network, chip: ChipSpec, mode: Mode, options: Options) -> Ne
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, inputs = network.model().eval(), network.inputs()
-    program = hermesc.compile(model, inputs, chip=chip, options=options, name=network.name)
-    workload = program.workload()
-    cost = program.deploy(hermesc.simulate(chip), "ideal").device.cost(workload, mode)
-    artifact = program.artifact
+    found = mapped_model(model, inputs, chip, mode, options, network.name)
     return NetworkLine(
         name=network.name,
         sample=network.sample,
-        weights=sum(m.rows * m.columns for m in artifact.manifest.matrices),
+        weights=found.weights,
         published_weights=network.weights,
-        tiles=artifact.tiles,
-        cores=len(artifact.cores),
+        tiles=found.artifact.tiles,
+        cores=found.cores,
         published_cores=network.cores,
-        analog_share=workload.analog_mac_share,
-        latency_us=cost.latency_ps / 1e6,
-        energy_uj=cost.energy_pj / 1e6,
-        layers=_layers(artifact, cost),
+        analog_share=found.workload.analog_mac_share,
+        latency_ns=found.latency_ns,
+        energy_nj=found.energy_nj,
+        layers=_layers(found.artifact, found.cost),
     )
 
 

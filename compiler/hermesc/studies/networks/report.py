@@ -70,7 +70,7 @@ class NetworksStudy:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """The same as data; times in us and ns, energies in uJ and nJ."""
+        """The same as data; times in ns, energies in nJ."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -123,8 +123,8 @@ def _mapping(lines: Sequence[NetworkLine]) -> str:
     rows = [
         [
             n.name, f"{n.weights:,}", f"{n.published_weights:,}", str(n.tiles), str(n.cores),
-            str(n.published_cores), percent(n.analog_share), n.sample, f"{n.latency_us:,.1f}",
-            f"{n.energy_uj:,.1f}",
+            str(n.published_cores), percent(n.analog_share), n.sample, f"{n.latency_ns / 1e3:,.1f}",
+            f"{n.energy_nj / 1e3:,.1f}",
         ]
         for n in lines
     ]  # fmt: skip

@@ -16,13 +16,13 @@ from hermesc.api.spreading import Reference, read_chip
 from hermesc.studies.jobs.blobs import held
 from hermesc.studies.jobs.result_cache import software
 from hermesc.studies.jobs.runner import JobKind
+from hermesrt.artifact.chip_settings import with_settings
 from hermesrt.artifact.io import from_bytes
 from hermesrt.chip.spec import Mode
 from hermesrt.data import Samples, example_samples, samples_of
 from hermesrt.device import Method
 from hermesrt.errors import HermescError
 from hermesrt.files.npz import arrays_of
-from hermesrt.program import with_settings
 
 ChipSettings = tuple[tuple[str, str], ...]
 

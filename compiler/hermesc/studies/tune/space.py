@@ -12,19 +12,23 @@ from typing import Literal, Protocol, get_args, get_origin, get_type_hints
 
 from hermesc.pipeline import Options
 from hermesc.studies.sweep.grid import Value
-from hermesrt.chip.spec import MODES
+from hermesrt.artifact.schema import Artifact
+from hermesrt.chip.fields import MODES
 from hermesrt.device import Method
 
+MOST_LAYERS = 24  # that are set one by one
+FEW_CORES = 4  # on which pulse-by-pulse methods are quick
+_PULSED: tuple[Method, ...] = ("published", "gdp", "verify")
 DEFAULTS = "defaults"
 DIGITAL = "digital"
 AS_ALL = "as all"
 AS_PLACED = "as placed"
 _READS, _METHOD, _LAYER, _SLICES = "reads", "method", "layer ", "slices "
-_NUMBERS: Mapping[str, tuple[Value, ...]] = {
-    "place.copies": (16, 1, 2, 4, 8),
-    "tile.slices": (1, 2, 3, 4),
-    "quantize.percentile": (99.9, 99.0, 99.99),
-    "quantize.deviations": (3.0, 2.5, 4.0, 5.0),
+_NUMBERS: Mapping[str, tuple[Value, ...]] = {  # beside the usual ones
+    "place.copies": (1, 2, 4, 8),
+    "tile.slices": (2, 3, 4),
+    "quantize.percentile": (99.0, 99.99),
+    "quantize.deviations": (2.5, 4.0, 5.0),
 }
 _ONLY_WITH = {  # choices that say nothing without another
     "quantize.percentile": ("quantize.range", "percentile"),
@@ -60,7 +64,7 @@ class Space:
     def choose(self, trial: Trial) -> Choices:
         """A value for everything that means something."""
         found: Choices = {}
-        for name, choices in {**words(), **_NUMBERS}.items():
+        for name, choices in options().items():
             if self._means(name, found):
                 found[name] = trial.suggest_categorical(name, choices)
         found[_READS] = trial.suggest_categorical(_READS, (AS_PLACED, *MODES))
@@ -87,7 +91,7 @@ class Space:
         for name, choices in words().items():
             for value in choices[1:]:
                 yield f"{name}={value}", self._preset({name: value} | _needed(name))
-        for value in _NUMBERS["tile.slices"][1:]:
+        for value in _NUMBERS["tile.slices"]:
             yield f"tile.slices={value}", self._preset({"tile.slices": value})
         for mode in MODES:
             yield f"mode={mode}", self._preset({_READS: mode})
@@ -98,6 +102,33 @@ class Space:
 
     def _preset(self, said: Choices) -> Choices:
         return self.choose(_Fixed(said))
+
+
+def space_of(artifact: Artifact, methods: Sequence[Method] | None) -> Space:
+    """What may be chosen for a program; its methods are the usual ones, if none are given."""
+    chosen = _usual_methods(artifact) if methods is None else tuple(dict.fromkeys(methods))
+    return Space(_layers(artifact), chosen, _whole(artifact))
+
+
+def _layers(artifact: Artifact) -> tuple[str, ...]:
+    """Labels of the layers on crossbars, the largest if there are many; a comma cannot be said."""
+    sizes: dict[str, int] = {}
+    for m in artifact.manifest.matrices:
+        sizes[m.label] = sizes.get(m.label, 0) + m.rows * m.columns
+    known = [label for label in sizes if "," not in label]
+    largest = sorted(known, key=lambda label: -sizes[label])[:MOST_LAYERS]
+    return tuple(label for label in known if label in largest)
+
+
+def _whole(artifact: Artifact) -> frozenset[str]:
+    """Recurrent layers, which cannot be sliced."""
+    steps = (step for step in artifact.mvms if step.recurrence is not None)
+    return frozenset(artifact.matrices[step.matrix].label for step in steps)
+
+
+def _usual_methods(artifact: Artifact) -> tuple[Method, ...]:
+    """Pulse by pulse too where the model has few cores."""
+    return _PULSED if len(artifact.cores) <= FEW_CORES else _PULSED[:1]
 
 
 def digital(label: str) -> str:
@@ -120,11 +151,20 @@ def words() -> dict[str, tuple[Value, ...]]:
     return dict(sorted(found.items(), key=lambda item: item[0] in _SLICED))
 
 
+def options() -> dict[str, tuple[Value, ...]]:
+    """The passes' options that may be chosen, words and numbers, the usual value first."""
+    found = words()
+    for name, others in _NUMBERS.items():
+        group, _, option = name.partition(".")
+        found[name] = (getattr(getattr(Options(), group), option), *others)
+    return found
+
+
 def settings(choices: Choices, space: Space) -> dict[str, Value]:
     """What a sweep's point sets, without what is as usual."""
     found: dict[str, Value] = {}
     off = [label for label in space.layers if choices.get(f"{_LAYER}{label}") == DIGITAL]
-    usual = {name: values[0] for name, values in {**words(), **_NUMBERS}.items()}
+    usual = {name: values[0] for name, values in options().items()}
     for name, value in usual.items():
         if choices.get(name, value) != value:
             found[name] = choices[name]

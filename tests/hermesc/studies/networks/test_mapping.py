@@ -39,4 +39,4 @@ def test_layers_account_for_all_weights_and_tiles(pair: tuple[Network, NetworkLi
 def test_a_chip_that_is_too_small_is_refused_by_its_cores() -> None:
     small = load_chip("hermes", [("grid.rows", "2"), ("grid.columns", "2")])
     with pytest.raises(CapacityError, match="cores"):
-        mapped(NETWORKS[0], small, "4-phase", Options())
+        mapped(NETWORKS[1], small, "4-phase", Options())

@@ -1,0 +1,1 @@
+"""The tables of a chip, a module for each subject: a frozen class each, units in the names."""
