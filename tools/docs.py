@@ -174,6 +174,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "slices": lambda: script("slices.py"),
         "tune": lambda: script("tune.py"),
         "onnx": lambda: script("onnx_nodes.py"),
+        "input_ranges": lambda: script("input_ranges.py"),
         "accelerators": lambda: study_output(
             "accelerators", "--plot", str(FIGURES / "accelerators.svg")
         ),

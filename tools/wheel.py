@@ -18,7 +18,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = (("runtime", "hermesrt/native/reads.c"), ("targets/sim", "hermes_sim/kernel/layer.c"))
+SOURCES = (
+    ("runtime", "hermesrt/native/reads.c"),
+    ("runtime", "hermesrt/native/programming.c"),
+    ("targets/sim", "hermes_sim/kernel/layer.c"),
+    ("targets/sim", "hermes_sim/kernel/pulses.c"),
+    ("compiler", "hermesc/training/devices.c"),
+)
 
 
 class CustomBuildHook(BuildHookInterface):

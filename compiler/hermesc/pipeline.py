@@ -19,8 +19,10 @@ from hermesc.analysis.output_error import predicted_errors
 from hermesc.frontend.request import ModelSource as ModelSource
 from hermesc.frontend.torch.batch_place import refuse_ambiguous
 from hermesc.frontend.torch.capture import Capture as Capture
+from hermesc.frontend.torch.capture import Exporter as Exporter
 from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
+from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights, device_of
 from hermesc.ir.meaning import verify_meaning
@@ -28,6 +30,7 @@ from hermesc.ir.stages import Partitioned, Placed, Scheduled
 from hermesc.layout import Known, Layout, Steps
 from hermesc.layout import StageObserver as StageObserver
 from hermesc.passes.assign_gates import GateOptions
+from hermesc.passes.bound_loops import LoopOptions, bound_loops, loop_notes
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
@@ -70,6 +73,7 @@ class Options:
     tile: over how many matrices weights are spread.
     convolve: how convolutions are lowered.
     gates: who makes the gates of recurrent layers.
+    loops: what loops on the host may do.
     layers: what single layers are to be.
     """
 
@@ -79,6 +83,7 @@ class Options:
     tile: TileOptions = field(default_factory=TileOptions)
     convolve: ConvolveOptions = field(default_factory=ConvolveOptions)
     gates: GateOptions = field(default_factory=GateOptions)
+    loops: LoopOptions = field(default_factory=LoopOptions)
     layers: LayerOptions = field(default_factory=LayerOptions, metadata={"by_key": False})
 
 
@@ -122,12 +127,20 @@ def _lowered(
 ) -> tuple[Partitioned, dict[str, Tensor]]:
     """What runs where: products with fixed matrices on crossbars, in slices; the rest digital."""
     graph, weights = step(
-        "convert", convert, captured.exported, source.folder, captured.input_names
+        "convert",
+        convert,
+        captured.exported,
+        source.folder,
+        captured.input_names,
+        captured.weights,
     )
     verify.verify_graph(graph, weights, "convert")
     graph, weights = step("canonicalize", canonicalize, graph, weights)
     verify.verify_graph(graph, weights, "canonicalize")
     check_finite_weights(weights, captured.exported.graph_signature.parameters)
+    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
+    graph = step("bound_loops", bound_loops, graph, weights, examples, options.loops)
+    verify.verify_graph(graph, weights, "bound_loops")
     graph, weights = step("convolve", convolve, graph, weights, chip, options.convolve)
     verify.verify_graph(graph, weights, "convolve")
     graph, weights = step("roll", roll, graph, weights)
@@ -194,12 +207,13 @@ def _info(
         )
     calibrated = source.calibration is not None or known.shapes_alone
     notes = input_notes(placed.graph, known.examples, calibrated=calibrated)
+    loops = loop_notes(placed.graph)
     return ProgramInfo(
         name=source.name,
         examples=known.examples,
         labels=labels_of_examples(source.labels, known.examples),
         rows_independent=known.independent,
-        notes=(*source.notes, *captured.notes, *known.cancelled, *notes),
+        notes=(*source.notes, *captured.notes, *known.cancelled, *loops, *notes),
         classes=source.classes,
         predicted=predicted,
     )
@@ -215,12 +229,14 @@ def _check_held(held: Artifact, artifact: Artifact) -> None:
         )
 
 
-def capture_model(source: ModelSource) -> Capture:
+def capture_model(source: ModelSource, exporter: Exporter = export) -> Capture:
     """The model as torch.export sees it, which no setting changes.
 
     Raises: ModelError.
     """
-    return capture(source.model, source.example_inputs, source.dynamic_shapes, source.arguments)
+    return capture(
+        source.model, source.example_inputs, source.dynamic_shapes, source.arguments, exporter
+    )
 
 
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:

@@ -5,6 +5,7 @@ observers of either.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, 
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
 from hermesrt.ops.bounds import run_bounded
 from hermesrt.ops.call import run
+from hermesrt.ops.loop import run_loop
 from hermesrt.ops.schema import fault_of, gives_one_tensor
 from hermesrt.ops.table import row_of
 from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
@@ -74,6 +76,9 @@ def _run(
     match step:
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
+        case HostStep() if step.op.startswith("loop."):
+            place = str(step.location)
+            return run_loop(step.call, values, device, once=bounded, where=place)
         case HostStep():
             row = row_of(step.op)
             by_values = row is not None and row.by_values
@@ -122,6 +127,7 @@ def _recur(
         states,
         lambda vectors: mvm(step, vectors),
         lambda sums, now: gates(step, sums, now),
+        None if step.second is None else partial(mvm, step.second),
     )
     return y.to(x.dtype)
 
@@ -130,6 +136,8 @@ def state_width(artifact: Artifact, step: MvmStep) -> int:
     """Width of a recurrence's h."""
     recurrence = step.recurrence
     assert recurrence is not None
+    if recurrence.kind == "lstm" and step.second is not None:
+        return artifact.matrices[step.second.matrix].columns
     if recurrence.projection is None:
         return recurrence.hidden
     return int(artifact.tensors[recurrence.projection].shape[1])

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hermesrt.artifact.schema import Matrix
+from hermesrt.artifact.schema import Artifact
 from hermesrt.workload import MvmWork, Workload
 
 
@@ -126,7 +126,6 @@ def vectors_by_chip(
 
 def chip_inputs(work: Workload) -> Iterator[ChipInput]:
     """For each MVM, what each chip that holds a part of its matrix takes."""
-    artifact = work.artifact
     made_of: dict[str, frozenset[str]] = {}
     columns: dict[str, Counter[int]] = {}
     for step in work.work:
@@ -135,20 +134,39 @@ def chip_inputs(work: Workload) -> Iterator[ChipInput]:
         made_of[name] = sources
         if not isinstance(step, MvmWork):
             continue
-        made_of[name] = frozenset({name})
-        matrix = artifact.matrices[step.step.matrix]
-        shares = _shares(matrix, artifact.chip.cores)
-        columns[name] = columns_by_chip(shares)
-        own = made_of[name] if step.steps else frozenset[str]()
-        made = sum((columns[source] for source in sources | own), Counter[int]())
-        for chip, count in vectors_by_chip(shares, step.vectors, matrix.copies):
-            values = count * matrix.rows
-            yield ChipInput(name, matrix.label, step.step.input, chip, values, made)
+        columns |= {w.step.name: columns_by_chip(_shares(w, work.artifact)) for w in step.products}
+        last = step.products[-1].step.name  # of which h is made
+        made_of[name] = frozenset({last})
+        taken = sources | made_of[name] if step.steps else sources
+        yield from _taken(step, step.step.input, taken, columns, work.artifact)
+        if step.second is not None:
+            beside = frozenset[str]() if _is_projection(step) else sources
+            yield from _taken(step.second, last, beside | {name}, columns, work.artifact)
 
 
-def _shares(matrix: Matrix, cores: int) -> list[MatrixShare]:
-    """A matrix on chips of so many cores; the row blocks of a column make it together."""
+def _is_projection(work: MvmWork) -> bool:
+    """Whether the second product takes nothing of the layer's input."""
+    return work.step.recurrence is not None and work.step.recurrence.kind == "lstm"
+
+
+def _taken(
+    work: MvmWork,
+    value: str,
+    sources: frozenset[str],
+    columns: Mapping[str, Counter[int]],
+    artifact: Artifact,
+) -> Iterator[ChipInput]:
+    """What each chip takes for a product of a value that is made of other products."""
+    matrix, shares = artifact.matrices[work.step.matrix], _shares(work, artifact)
+    made = sum((columns[source] for source in sources), Counter[int]())
+    for chip, count in vectors_by_chip(shares, work.vectors, matrix.copies):
+        yield ChipInput(work.step.name, matrix.label, value, chip, count * matrix.rows, made)
+
+
+def _shares(work: MvmWork, artifact: Artifact) -> list[MatrixShare]:
+    """A product's matrix on the chips; the row blocks of a column make it together."""
+    cores = artifact.chip.cores
     return [
         MatrixShare(t.core // cores, t.copy, 0 if t.stage else t.columns[1] - t.columns[0])
-        for t in matrix.tiles
+        for t in artifact.matrices[work.step.matrix].tiles
     ]

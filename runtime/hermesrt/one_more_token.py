@@ -96,8 +96,11 @@ def _last(works: Sequence[Workload], tokens: int) -> Iterator[MvmWork | HostWork
         step = of[0]
         once = Needs(1, (), step.needs.names)
         if isinstance(step, MvmWork):
-            vectors = [w.vectors for w in of if isinstance(w, MvmWork)]
-            yield replace(step, vectors=last_row(vectors, tokens), needs=once)
+            mvms = [w for w in of if isinstance(w, MvmWork)]
+            vectors = last_row([w.vectors for w in mvms], tokens)
+            steps = last_row([w.steps for w in mvms], tokens)
+            second = step.second and replace(step.second, vectors=vectors, steps=steps)
+            yield replace(step, vectors=vectors, steps=steps, needs=once, second=second)
         else:
             hosts = [w for w in of if isinstance(w, HostWork)]
             yield replace(

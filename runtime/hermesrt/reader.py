@@ -119,12 +119,13 @@ class _BlockReads:
     times: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, step: MvmStep, x: Tensor) -> Tensor:
-        known = self.reads if step.name in self.varying else _CONSTANT
+        whole = self.artifact.timed.get(step.name, step.name)
+        known = self.reads if whole in self.varying else _CONSTANT
         shape = tuple(x.shape)
-        own = self.shapes.get(step.name, shape)
+        own = self.shapes.get(whole, shape)
         if step.window is not None:
             return self._windowed(step, x, known, own)
-        if step.recurrence is not None:
+        if step.name in self.artifact.timed:
             return self._at_one_time(step, x, vector_keys(known, shape[:-1], own[:1]))
         keys, copies = vector_keys(known, shape[:-1], own[:-1]), self.copies[step.matrix]
         if copies == 1 and len(shape) == 2:

@@ -10,8 +10,9 @@ Source: Büchel et al., Nature Computational Science 5, 13 (2025), for the power
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.machine import Machine, Rate
-from hermesrt.workload import MvmWork, Workload
+from hermesrt.workload import HostWork, MvmWork, Workload
 
 _OP_PER_MAC = 2
 
@@ -75,12 +76,20 @@ def _estimate(
 def _work(workload: Workload) -> Iterator[tuple[int, int]]:
     """Operations and values moved of each step; what only moves or renames data is left out, in the
     machine's favour."""
-    for work in workload.work:
+    yield from _work_of(workload.artifact, workload.work)
+
+
+def _work_of(artifact: Artifact, works: Sequence[MvmWork | HostWork]) -> Iterator[tuple[int, int]]:
+    for work in works:
         if isinstance(work, MvmWork):
-            matrix = workload.artifact.matrices[work.step.matrix]
-            cells = matrix.rows * matrix.columns
-            moved = cells + work.vectors * (matrix.rows + matrix.columns)
-            yield _OP_PER_MAC * cells * work.vectors, moved
+            for product in work.products:
+                matrix = artifact.matrices[product.step.matrix]
+                cells = matrix.rows * matrix.columns
+                moved = cells + work.vectors * (matrix.rows + matrix.columns)
+                yield _OP_PER_MAC * cells * work.vectors, moved
+        elif work.inner:
+            inner = list(_work_of(artifact, work.inner))
+            yield sum(o for o, _ in inner) * work.times, sum(m for _, m in inner) * work.times
         elif work.row.kind not in ("layout", "create"):
             ops = _OP_PER_MAC * work.macs if work.macs else work.elements
             looked_up = work.row.kind == "index"  # of a table, only what is read

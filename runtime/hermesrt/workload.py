@@ -5,7 +5,7 @@ operations of products (of activations with activations) are counted by `hermesr
 those of rarer ones by torch's own FLOP counter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,11 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step
+from hermesrt.artifact.schema import Artifact, HostStep, MvmStep, Step, host_step
 from hermesrt.executor import state_width
-from hermesrt.ops.call import run
+from hermesrt.ops.call import Call, run
+from hermesrt.ops.loop import run_loop
+from hermesrt.ops.loop_rules import WhileLoop, loop_of
 from hermesrt.ops.macs import common_macs, macs_of
-from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work
+from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work, second_gate_work
 from hermesrt.ops.streams import follow, of_mvm
 from hermesrt.ops.table import Row, row_of
 from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
@@ -62,7 +64,8 @@ class MvmWork:
     needs: what it waits for.
     sizes: of the input that its window moves over; empty without one.
     steps: of time, one after the other, of a recurrence; 0 without one.
-    gates: what its gates do for one vector.
+    gates: what its gates do for one vector, up to a second product.
+    second: the work of the second product of each time step, where there is one.
     """
 
     step: MvmStep
@@ -71,6 +74,12 @@ class MvmWork:
     sizes: tuple[int, ...] = ()
     steps: int = 0
     gates: GateWork = NO_GATES
+    second: "MvmWork | None" = None
+
+    @property
+    def products(self) -> "tuple[MvmWork, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
     @property
     def macs(self) -> int:
@@ -98,6 +107,8 @@ class HostWork:
     elements: of its result.
     macs: multiply-adds of a product.
     needs: what it waits for.
+    inner: what a step of a loop does.
+    times: that it does so.
     """
 
     step: HostStep
@@ -105,6 +116,8 @@ class HostWork:
     elements: int
     macs: int
     needs: Needs
+    inner: tuple["HostWork", ...] = ()
+    times: int = 1
 
     @property
     def row(self) -> Row:
@@ -128,10 +141,17 @@ class Workload:
     work: tuple[MvmWork | HostWork, ...]
 
     @property
+    def mvms(self) -> Iterator[MvmWork]:
+        """The work of all products with matrices, second ones too."""
+        for work in self.work:
+            if isinstance(work, MvmWork):
+                yield from work.products
+
+    @property
     def analog_macs(self) -> int:
         """Multiply-adds on crossbars."""
         sizes = {m.name: m.rows * m.columns for m in self.artifact.manifest.matrices}
-        return sum(w.vectors * sizes[w.step.matrix] for w in self.work if isinstance(w, MvmWork))
+        return sum(w.vectors * sizes[w.step.matrix] for w in self.mvms)
 
     @property
     def digital_macs(self) -> int:
@@ -184,19 +204,41 @@ def _measure(
             shape = tuple(values[step.input].shape)
             found.append(_mvm_work(artifact, step, shape, needs))
         else:
-            taken = sum(_elements(values[name]) for name in step.takes)
-            macs = _macs(step, values, result, device)
-            found.append(HostWork(step, taken, _elements(result), macs, needs))
+            found.append(_host_work(step, values, result, device, needs))
 
     run_shapes(artifact, shapes, device, observe)
     return tuple(found)
 
 
+def _host_work(
+    step: HostStep, values: Mapping[str, Any], result: Any, device: str, needs: Needs
+) -> HostWork:
+    taken, elements = sum(_elements(values[name]) for name in step.takes), _elements(result)
+    if not step.op.startswith("loop."):
+        macs = _macs(step, values, result, device)
+        return HostWork(step, taken, elements, macs, needs)
+    inner: list[HostWork] = []
+
+    def observe(name: str, call: Call, seen: Mapping[str, Any], made: Any) -> None:
+        own = host_step(name, call, step.location)
+        inner.append(_host_work(own, seen, made, device, Needs()))
+
+    run_loop(step.call, values, device, once=True, observe=observe)
+    loop = loop_of(step.call)
+    rows = () if isinstance(loop, WhileLoop) else (values[loop.rows[0].name].shape[0],)
+    times = rows[0] if rows else loop.usual
+    macs = times * sum(w.macs for w in inner)
+    return HostWork(step, taken, elements, macs, needs, tuple(inner), times)
+
+
 def _mvm_work(artifact: Artifact, step: MvmStep, shape: Shape, needs: Needs) -> MvmWork:
     vectors = vector_count(step.window, shape)
     if step.recurrence is not None:
-        gates = gate_work(step.recurrence, state_width(artifact, step))
-        return MvmWork(step, vectors, needs, steps=shape[1], gates=gates)
+        gates, second = gate_work(step.recurrence, state_width(artifact, step)), None
+        if step.second is not None:
+            after = second_gate_work(step.recurrence)
+            second = MvmWork(step.second, vectors, Needs(), steps=shape[1], gates=after)
+        return MvmWork(step, vectors, needs, steps=shape[1], gates=gates, second=second)
     sizes = () if step.window is None else shape[-step.window.rank :]
     return MvmWork(step, vectors, needs, sizes)
 

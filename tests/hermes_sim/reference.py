@@ -152,18 +152,23 @@ class Reference:
         return [self.add("digital", service, needs).done for needs in tokens]
 
     def recurrence(self, work: MvmWork) -> list[Event]:
-        """Each time step as an MVM of its own that needs the gates before it, then its gates."""
-        split, gates = work.vectors // work.steps, digital.time_ps(work, self.chip)
+        """Each time step as an MVM of its own that needs the gates before it, then its gates; and
+        then the second MVM, if there is one, that needs these gates, and its own."""
+        split = work.vectors // work.steps
         whole = work.needs.tokens != work.steps
         results: list[Event] = []
         for step in range(work.steps):
             token = 0 if whole else step
             needs = self.inputs(work.needs, token) + [(e, 0) for e in results[-1:]]
-            once = replace(work, vectors=split, needs=Needs(), steps=0)
-            gated = work.step.recurrence.unit == "gdpu"
-            done = self.all_of([(e, 0) for e in self.mvm(once, needs, gated=gated)])
-            if gates:
-                done = self.add("digital", gates, [(done, 0)]).done
+            for part in work.products:
+                once = replace(part, vectors=split, needs=Needs(), steps=0)
+                recurrence = part.step.recurrence
+                gated = recurrence is not None and recurrence.unit == "gdpu"
+                done = self.all_of([(e, 0) for e in self.mvm(once, needs, gated=gated)])
+                gates = digital.time_ps(part, self.chip)
+                if gates:
+                    done = self.add("digital", gates, [(done, 0)]).done
+                needs = [(done, 0)]
             results.append(done)
         return results[-1:] if whole else results
 

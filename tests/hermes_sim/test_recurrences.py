@@ -45,8 +45,10 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, Tensor]:
             layers.append(nn.Linear(width, out))
         else:
             both, count = draw(st.booleans()), draw(st.integers(1, 2))
-            layers.append(kind(width, out, count, batch_first=True, bidirectional=both))
-            out *= 2 if both else 1
+            projected = kind is nn.LSTM and out > 1 and draw(st.booleans())
+            more = {"proj_size": max(1, out // 3)} if projected else {}
+            layers.append(kind(width, out, count, batch_first=True, bidirectional=both, **more))
+            out = more.get("proj_size", out) * (2 if both else 1)
         width = out
     return Network(layers), x
 
@@ -107,6 +109,28 @@ def test_a_time_step_waits_for_the_gates_of_the_one_before() -> None:
     layer = Outputs(nn.LSTM(3, 2, batch_first=True))
     (found,) = times(layer, torch.randn(2, 4, 3), quick_chip(), "host")
     assert found == [step * (i + 1) for i in range(4)]
+
+
+@pytest.mark.parametrize("unit", ["host", "auto"])
+def test_a_projection_is_a_second_product_behind_the_gates(unit: str) -> None:
+    """3 inputs and 2 projected values of 4: 5 bytes in, an MVM, 16 outputs of the LDPU, its
+    pipeline and the gates; then 4 bytes in, an MVM, 2 outputs and the pipeline again."""
+    gates = 4 * (4 + 5 * 2) if unit == "host" else 60
+    step = 5 + 100 + 16 * 2 + 50 + gates + 4 + 100 + 2 * 2 + 50
+    layer = Outputs(nn.LSTM(3, 4, proj_size=2, batch_first=True))
+    (found,) = times(layer, torch.randn(2, 4, 3), quick_chip(), unit)
+    assert found == [step * (i + 1) for i in range(4)]
+
+
+def test_both_products_of_a_time_step_are_counted() -> None:
+    """An MVM of each core for each time step, and the projection is no work of the host."""
+    layer, chip = Outputs(nn.LSTM(3, 4, proj_size=2, batch_first=True)), quick_chip()
+    work = hermesc.compile(layer, (torch.randn(2, 4, 3),), chip=chip).workload()
+    assert (work.analog_macs, work.digital_macs) == (4 * (5 * 16 + 4 * 2), 0)
+    found = cost(chip, work, "1-phase")
+    rows = [(r.label, r.core_mvms) for r in found.layers]
+    assert rows == [("layers.0.l0", 4), ("layers.0.l0.projection", 4)]
+    assert sum(found.latency_by.values()) == found.latency_ps
 
 
 def test_the_chips_own_gates_take_their_time_and_no_host() -> None:

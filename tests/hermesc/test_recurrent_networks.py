@@ -133,6 +133,39 @@ class Gated(nn.Module):
         return found
 
 
+def test_a_projected_lstm_is_on_crossbars_with_both_its_matrices() -> None:
+    torch.manual_seed(0)
+
+    class Projected(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LSTM(12, 40, proj_size=10, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.layer(x)[0]
+            return found
+
+    model = Projected().eval()
+    program = hermesc.compile(model, (torch.randn(2, 6, 12),))
+    matrices = program.artifact.manifest.matrices
+    assert [(m.label, m.rows, m.columns) for m in matrices] == [
+        ("layer.l0", 22, 160), ("layer.l0.projection", 40, 10),
+    ]  # fmt: skip
+    assert program.workload().analog_mac_share == 1
+    x = torch.randn(3, 6, 12)
+    chip = program.deploy(hermesc.simulate("hermes", seed=1))
+    with torch.no_grad():
+        wanted = model(x)
+    assert 0.01 < relative(chip(x), wanted) < 0.5
+    assert not torch.equal(chip(x), chip(x))
+    halves = torch.cat(
+        [program.deploy(hermesc.simulate("hermes", seed=1))(part) for part in x.split(1)]
+    )
+    whole = program.deploy(hermesc.simulate("hermes", seed=1))(x)
+    assert torch.equal(whole, halves)
+    assert relative(chip.configure(ideal=True)(x), wanted) < 1e-6
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 def test_other_precisions_keep_their_dtype(dtype: torch.dtype) -> None:
     torch.manual_seed(0)

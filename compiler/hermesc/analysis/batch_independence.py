@@ -11,17 +11,27 @@ from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights, device_of
 from hermesc.ir.interpret import interpret
+from hermesc.ir.ops import Digital
+from hermesc.ir.types import TensorType
+from hermesrt.ops.call import Ref
+from hermesrt.ops.loop_rules import WHILE, inner_calls
+from hermesrt.ops.table import base_name
 
 
 def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Tensor]) -> bool:
     """Whether each output row depends on its own input row alone, tried on the given inputs.
 
-    Such a program can be run on part of the rows after another. Compares the outputs of each half
-    of the rows, of every other row and of one row, each run alone, with those of all rows; of
-    shapes alone their shapes.
+    Such a program can be run on part of the rows after another. A choice that is made once for all
+    rows, such as whether a loop goes on, depends on all of them. Otherwise compares the outputs of
+    each half of the rows, of every other row and of one row, each run alone, with those of all
+    rows; of shapes alone their shapes.
     """
     rows = {t.shape[0] if t.dim() else 0 for t in inputs.values()}
-    if len(rows) != 1 or (count := rows.pop()) < 2:
+    if (
+        len(rows) != 1
+        or (count := rows.pop()) < 2
+        or any(_chooses(op, graph) for op in graph.digital)
+    ):
         return False
     middle = count // 2
     parts = (slice(0, middle), slice(middle, None), slice(1, None, 2), slice(middle, middle + 1))
@@ -33,6 +43,18 @@ def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Te
         return all(_same_rows(whole, part, rows) for part, rows in zip(found, parts, strict=True))
     except (RuntimeError, ValueError, IndexError):
         return False  # the model insists on the example's number of rows
+
+
+def _chooses(op: Digital, graph: Graph) -> bool:
+    """Whether an operation makes one choice for all rows: how long a loop goes on, or which of two
+    results is taken by a single condition."""
+    if op.call.op.startswith("loop."):
+        return op.call.op == WHILE or any(c.op == WHILE for c in inner_calls(op.call))
+    if base_name(op.call.op) != "where" or not isinstance(op.call.args[0], Ref):
+        return False
+    condition = op.call.args[0].name
+    kinds = [o.type for o in graph.digital if o.name == condition]
+    return any(isinstance(kind, TensorType) and not kind.dims for kind in kinds)
 
 
 def _same_rows(whole: Sequence[Tensor], part: Sequence[Tensor], rows: slice) -> bool:

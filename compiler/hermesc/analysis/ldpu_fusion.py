@@ -102,8 +102,8 @@ class _Fuser:
         for op in self._graph.digital:
             for name in self._parts(op):
                 beside[name] = op
-        for mvm in self._graph.mvms:
-            if mvm.recurrence is not None:  # its gates follow at once
+        for mvm in self._graph.ops:
+            if not isinstance(mvm, Mvm) or mvm.recurrence is not None:  # its gates follow at once
                 continue
             joined = beside.get(mvm.name)
             parts = (mvm.name,) if joined is None else self._parts(joined)

@@ -95,9 +95,13 @@ class _Walk:
                 sources[mvm] = sources.get(mvm, False) or whole or name not in streamed
         self._streams[op.name] = followed.stream
         if isinstance(op, Mvm):
-            dependences = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
-            sources = {len(self.found): False}
             x = tuple(values[op.input].shape)
-            vectors, steps = vector_count(op.window, x), x[1] if op.recurrence else 0
-            self.found.append(MvmWorkload(max(1, vectors), dependences, steps))
+            vectors, steps = max(1, vector_count(op.window, x)), x[1] if op.recurrence else 0
+            together = tuple(range(len(self.found), len(self.found) + len(op.products)))
+            for number in together:
+                waits = tuple(Dependence(mvm, whole) for mvm, whole in sorted(sources.items()))
+                self.found.append(MvmWorkload(vectors, waits, steps, together))
+                beside = op.recurrence is not None and op.recurrence.kind == "gru_reset_first"
+                sources = (sources if beside else {}) | {number: False}
+            sources = {together[-1]: False}
         self._sources[op.name] = sources

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Constant, Digital
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Constant, Digital
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Arg, Ref
 from hermesrt.ops.recurrence import Kind
@@ -20,6 +20,7 @@ from hermesrt.ops.table import base_name
 
 _KINDS: dict[str, Kind] = {
     "lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu",
+    "gru_reset_first": "gru_reset_first", "lstm_cells": "lstm",
 }  # fmt: skip
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 
@@ -33,7 +34,7 @@ class Layer:
     from_x: [gates x hidden, inputs].
     from_h: [gates x hidden, outputs].
     biases: x's and h's, [gates x hidden] each; None for 0.
-    projection: of h, [outputs, hidden], and its name; None for none.
+    projection: of h, [outputs, hidden]; None for none.
     reverse: whether it begins with the last time step.
     """
 
@@ -42,7 +43,7 @@ class Layer:
     from_x: Tensor
     from_h: Tensor
     biases: tuple[Tensor, Tensor] | None
-    projection: tuple[str, Tensor] | None
+    projection: Tensor | None
     reverse: bool
 
     @property
@@ -53,13 +54,20 @@ class Layer:
     @property
     def hidden(self) -> int:
         """Width of the gates."""
-        parts = {"lstm": 4, "gru": 3}.get(self.kind, 1)
+        parts = {"lstm": 4, "gru": 3, "gru_reset_first": 3}.get(self.kind, 1)
         return self.from_h.shape[0] // parts
+
+    @property
+    def _first(self) -> int:
+        """How many gates' rows a first product takes."""
+        both = 2 * self.hidden
+        return both if self.kind == "gru_reset_first" else self.from_h.shape[0]
 
     def matrix(self) -> Tensor:
         """[x and h, gates], as `hermesrt.ops.recurrence` has it."""
         if self.kind != "gru":
-            return torch.cat((self.from_x, self.from_h), 1).t().contiguous()
+            whole = torch.cat((self.from_x, self.from_h), 1)
+            return whole[: self._first].t().contiguous()
         x, h = self.from_x.t(), self.from_h.t()
         both, none = 2 * self.hidden, self.hidden
         upper = torch.cat((x, x.new_zeros(x.shape[0], none)), 1)
@@ -72,9 +80,22 @@ class Layer:
             return None
         x, h = self.biases
         if self.kind != "gru":
-            return x + h
+            return (x + h)[: self._first]
         both = 2 * self.hidden
         return torch.cat((x[:both] + h[:both], x[both:], h[both:]))
+
+    def second(self) -> tuple[str, Tensor, Tensor | None] | None:
+        """The second product of each time step, if there is one: what it makes, its matrix, and the
+        bias of its columns."""
+        if self.projection is not None:
+            return "projection", self.projection.t().contiguous(), None
+        if self.kind != "gru_reset_first":
+            return None
+        whole = torch.cat((self.from_x, self.from_h), 1)[self._first :]
+        bias = None
+        if self.biases is not None:
+            bias = (self.biases[0] + self.biases[1])[self._first :]
+        return "new", whole.t().contiguous(), bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,7 @@ class RecurrentLayers:
     layers: by layer and direction.
     directions: one or two.
     batch_first: which of both dimensions comes first, in x and in all outputs.
+    all_cells: whether its last result is c of every time step, [batch, time, hidden].
     """
 
     x: str
@@ -93,6 +115,7 @@ class RecurrentLayers:
     layers: tuple[Layer, ...]
     directions: int
     batch_first: bool
+    all_cells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +146,12 @@ class RecurrenceFinder:
     def layers(self, op: Digital) -> RecurrentLayers | None:
         """The operation as layers over the time steps of its input."""
         kind = _KINDS.get(base_name(op.call.op))
-        if kind is None or not op.call.op.endswith(".input") or len(op.call.args) != 9:
+        args = op.call.args
+        if op.call.op in UNKNOWN_TO_TORCH:
+            args = (*args, 1, 0.0, False, False, True)
+        if kind is None or not op.call.op.endswith(".input") or len(args) != 9:
             return None
-        x, first, given, has_biases, count, _, _, both, batch_first = op.call.args
+        x, first, given, has_biases, count, _, _, both, batch_first = args
         states = _names(first if isinstance(first, tuple) else (first,))
         fixed = self._fixed(given if isinstance(given, tuple) else ())
         kept = isinstance(x, Ref) and self._is_real(x) and x.name not in self._constants
@@ -139,7 +165,8 @@ class RecurrenceFinder:
             _layer(kind, part, bool(has_biases), reverse=i % directions == 1)
             for i, part in enumerate(parts)
         )
-        return RecurrentLayers(x.name, states, layers, directions, bool(batch_first))
+        all_cells = base_name(op.call.op) == "lstm_cells"
+        return RecurrentLayers(x.name, states, layers, directions, bool(batch_first), all_cells)
 
     def cell(self, op: Digital) -> RecurrentCell | None:
         """The operation as one time step."""
@@ -181,7 +208,7 @@ def _layer(
     (name, from_x), (_, from_h), *more = given
     biases = (more[0][1], more[1][1]) if has_biases else None
     rest = more[2:] if has_biases else more
-    projection = rest[0] if rest else None
+    projection = rest[0][1] if rest else None
     label = _label(name)
     if reverse and not label.endswith("reverse"):
         label += "_reverse"

@@ -19,9 +19,11 @@ from hermesc.app.settings import Settings, chip_of, settings_of
 from hermesc.frontend.load import load_model, make_source
 from hermesc.frontend.on_meta import is_on_meta
 from hermesc.frontend.request import ModelRequest
+from hermesc.frontend.torch.export import export
 from hermesc.frontend.weights import with_weights
 from hermesc.pipeline import (
     Capture,
+    Exporter,
     ModelSource,
     Options,
     StageObserver,
@@ -139,15 +141,20 @@ class Prepared:
 
 
 def prepare(
-    model: Any, example_inputs: Any, calibration: Any, labels: Any, name: str | None
+    model: Any,
+    example_inputs: Any,
+    calibration: Any,
+    labels: Any,
+    name: str | None,
+    exporter: Exporter = export,
 ) -> Prepared:
-    """A model as `compile` takes it, loaded and captured.
+    """A model as `compile` takes it, loaded and captured by that exporter.
 
     Raises: ModelError, InputError.
     """
     source = _source(model, example_inputs, calibration, labels, None, name)
     _refuse_meta(source)
-    return Prepared(source, capture_model(source))
+    return Prepared(source, capture_model(source, exporter))
 
 
 def _refuse_meta(source: ModelSource) -> None:

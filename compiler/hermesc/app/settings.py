@@ -7,6 +7,7 @@ from typing import Any
 
 from hermesc.app.digital_fallback import FallbackOptions
 from hermesc.passes.assign_gates import GateOptions
+from hermesc.passes.bound_loops import LoopOptions
 from hermesc.passes.convolve import ConvolveOptions
 from hermesc.passes.partition import PartitionOptions
 from hermesc.passes.quantize import QuantizeOptions
@@ -28,6 +29,7 @@ class _Settings:
     place: PlaceOptions = field(default_factory=PlaceOptions)
     tile: TileOptions = field(default_factory=TileOptions)
     gates: GateOptions = field(default_factory=GateOptions)
+    loops: LoopOptions = field(default_factory=LoopOptions)
     fallback: FallbackOptions = field(
         default_factory=FallbackOptions, metadata={"group": "partition"}
     )
@@ -121,6 +123,7 @@ def parse_settings(settings: Sequence[tuple[str, str]]) -> tuple[Options, Fallba
         tile=found.tile,
         convolve=found.convolve,
         gates=found.gates,
+        loops=found.loops,
         layers=layers,
     )
     return options, found.fallback

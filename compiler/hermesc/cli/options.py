@@ -38,8 +38,9 @@ set_option = click.option(
     "place.objective=balanced|cores|latency|throughput|"
     "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
     "place.copies, place.cut=auto|pipeline|columns (over several chips: whole layers in a row or "
-    "shares of columns), tile.slices, tile.slice_weights=equal|significance, "
-    "tile.slice_fill=equal|max|corrected; of single layers, or patterns of their names, "
+    "shares of columns), loops.most_steps (of loops on the host), tile.slices, "
+    "tile.slice_weights=equal|significance, tile.slice_fill=equal|max|corrected; of single "
+    "layers, or patterns of their names, "
     "layers.LAYER.mode=1-phase|4-phase, .devices=1|2, .method, .range, .slices. Repeatable.",
 )
 

@@ -77,8 +77,9 @@ class Graph:
 
     @property
     def mvms(self) -> tuple[Mvm, ...]:
-        """Products with a fixed matrix, in order."""
-        return tuple(op for op in self.ops if isinstance(op, Mvm))
+        """Products with a fixed matrix, in order, second ones of time steps too."""
+        ops = (op for op in self.ops if isinstance(op, Mvm))
+        return tuple(product for op in ops for product in op.products)
 
     @property
     def digital(self) -> tuple[Digital, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesrt.ops.call import last_uses, run
+from hermesrt.ops.loop import run_loop
 from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
@@ -38,6 +39,8 @@ def interpret(
                 values[op.name] = inputs[op.name]
             case Constant():
                 values[op.name] = weights[op.weight]
+            case Digital() if op.call.op.startswith("loop."):
+                values[op.name] = run_loop(op.call, values, device, where=str(op.location))
             case Digital():
                 values[op.name] = run(op.call, values, device)
             case Mvm(recurrence=None):
@@ -84,7 +87,7 @@ def _recur(
     projection = None
     if recurrence.projection is not None:
         projection = weights[recurrence.projection].to(wide.dtype)
-    outputs = recurrence.hidden if projection is None else projection.shape[1]
+    outputs = state_width(op, weights)
     matrix = weights[op.matrix].to(wide.dtype)
     fault = fault_of_inputs(recurrence, matrix.shape[0], outputs, x, states)
     if fault is not None:
@@ -92,19 +95,37 @@ def _recur(
     if x.is_meta:
         return x.new_empty((*x.shape[:2], recurrence.width(outputs)))
     seen: list[Tensor] = []
+    seen_second: list[Tensor] = []
 
     def step(vectors: Tensor) -> Tensor:
         if observe is not None:
             seen.append(vectors)
         return product(op, vectors) if product else _product(op, weights, matrix, vectors)
 
+    def second(vectors: Tensor) -> Tensor:
+        assert op.second is not None
+        if observe is not None:
+            seen_second.append(vectors)
+        return product(op.second, vectors) if product else mvm(op.second, weights, vectors)
+
     def gates(sums: Tensor, now: States) -> States:
         return advance(recurrence, sums, now, projection)
 
-    y = recur(recurrence, wide, states, step, gates)
-    if observe is not None:
-        observe(op, torch.stack(seen))
+    y = recur(recurrence, wide, states, step, gates, second if op.second else None)
+    for made, vectors in zip(op.products, (seen, seen_second), strict=False):
+        if observe is not None:
+            observe(made, torch.stack(vectors))
     return y.to(x.dtype)
+
+
+def state_width(op: Mvm, weights: Weights) -> int:
+    """Width of a recurrence's h."""
+    recurrence = op.recurrence
+    assert recurrence is not None
+    named = recurrence.projection
+    if recurrence.kind == "lstm" and op.second is not None:
+        named = op.second.matrix
+    return recurrence.hidden if named is None else int(weights[named].shape[1])
 
 
 def _product(op: Mvm, weights: Weights, matrix: Tensor, x: Tensor) -> Tensor:

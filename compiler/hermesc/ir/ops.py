@@ -9,6 +9,11 @@ from hermesrt.ops.call import Call
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
+# Recurrent layers that torch has no operation for, of one layer and direction, called with torch's
+# first four arguments; `recur` makes Mvms of them or refuses them. The first is a GRU whose reset
+# gate comes before the product, the second an LSTM whose last result is c of every time step.
+UNKNOWN_TO_TORCH = ("hermesc.gru_reset_first.input", "hermesc.lstm_cells.input")
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -76,6 +81,8 @@ class Mvm:
     recurrence: what makes the next vector of each product, if it runs time step by time step: the
         rows are those of x and of h, and y is [batch, time, h].
     slice: which part of the layer's weight the matrix is, where that is spread over several.
+    second: the product that follows in each time step of a recurrence, with what the gates made of
+        the first; its input is called like this one.
     """
 
     name: str
@@ -92,6 +99,12 @@ class Mvm:
     window: Window | None = None
     recurrence: Recurrence | None = None
     slice: Slice | None = None
+    second: "Mvm | None" = None
+
+    @property
+    def products(self) -> "tuple[Mvm, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
     @property
     def channel_dim(self) -> int:
@@ -120,7 +133,8 @@ def weights_of(op: Op) -> tuple[str, ...]:
             return (op.weight,)
         case Mvm():
             projection = op.recurrence.projection if op.recurrence else None
-            named = (op.matrix, op.scale, op.bias, projection)
+            second = weights_of(op.second) if op.second else ()
+            named = (op.matrix, op.scale, op.bias, projection, *second)
             return tuple(w for w in named if w is not None)
         case Input() | Digital():
             return ()

@@ -84,11 +84,14 @@ class MvmWorkload:
     vectors: how many it serves.
     dependences: the MVMs from whose results its input is made.
     steps: of time, one after the other, that its vectors belong to in a recurrence; 0 without one.
+    together: the MVMs of each of its time steps, one after the other, itself among them; where it
+        is alone in them it may be empty.
     """
 
     vectors: int
     dependences: tuple[Dependence, ...]
     steps: int = 0
+    together: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from hermesc.ir.stages import (
     TiledMatrix,
 )
 from hermesrt.facts.cut import cut_text
-from hermesrt.ops.call import Arg, DType, Ref
+from hermesrt.ops.call import Arg, Body, Call, DType, Ref
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 from hermesrt.report.text.stages import (
@@ -74,9 +74,7 @@ def _line(op: Op) -> str:
         case Constant():
             return f"%{op.name} = constant {op.weight} : {op.type}"
         case Digital():
-            kwargs = [f"{key}={_arg(value)}" for key, value in op.call.kwargs]
-            args = ", ".join([*map(_arg, op.call.args), *kwargs])
-            return f"%{op.name} = {op.call.op}({args}) : {op.type}  # {op.location}"
+            return f"%{op.name} = {_call(op.call)} : {op.type}  # {op.location}"
         case Mvm():
             parts = [f"%{op.input}", op.matrix]
             parts += [f"scale={op.scale}"] if op.scale else []
@@ -85,6 +83,9 @@ def _line(op: Op) -> str:
             parts += [f"slice {op.slice}"] if op.slice else []
             parts += [f"window={_window(op.window)}"] if op.window else []
             parts += [f"recurrence={_recurrence(op.recurrence)}"] if op.recurrence else []
+            if op.second is not None:
+                bias = f" bias={op.second.bias}" if op.second.bias else ""
+                parts += [f"then={op.second.matrix}{bias}"]
             return f"%{op.name} = mvm({', '.join(parts)}) : {op.type}  # {op.location}"
     assert_never(op)
 
@@ -206,12 +207,21 @@ def _labels(tiled: Tiled) -> dict[str, str]:
     return {matrix.matrix: matrix.label for matrix in tiled.matrices}
 
 
+def _call(call: Call) -> str:
+    kwargs = [f"{key}={_arg(value)}" for key, value in call.kwargs]
+    return f"{call.op}({', '.join([*map(_arg, call.args), *kwargs])})"
+
+
 def _arg(arg: Arg) -> str:
     match arg:
         case Ref(name):
             return f"%{name}"
         case DType(name):
             return name
+        case Body(inputs, steps, outputs):
+            calls = [f"%{name} = {_call(call)}; " for name, call in steps]
+            names = [", ".join(f"%{name}" for name in some) for some in (inputs, outputs)]
+            return f"({names[0]}) {{{''.join(calls)}return {names[1]}}}"
         case tuple():
             return f"[{', '.join(map(_arg, arg))}]"
         case _:

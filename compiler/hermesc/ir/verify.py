@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 from hermesc.ir.graph import Graph, Weights
-from hermesc.ir.ops import Digital, Mvm, takes, weights_of
+from hermesc.ir.interpret import state_width
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Digital, Mvm, takes, weights_of
 from hermesc.ir.stages import (
     Block,
     Partitioned,
@@ -37,12 +38,14 @@ def verify_graph(graph: Graph, weights: Weights, after: str) -> None:
         for name in weights_of(op):
             _check(name in weights, after, f"{op.name} needs the weight {name}")
         if isinstance(op, Digital):
-            _check(op_class(op.call.op) is not None, after, f"{op.name}: {op.call.op} is unknown")
+            known = op_class(op.call.op) is not None or op.call.op in UNKNOWN_TO_TORCH
+            _check(known, after, f"{op.name}: {op.call.op} is unknown")
         if isinstance(op, Mvm):
             matrix = weights[op.matrix]
             _check(matrix.dim() == 2, after, f"{op.name}: {op.matrix} is not a matrix")
             x = types[op.input]
             _check(_fits(op, x, weights), after, f"{op.name}: {x} @ {tuple(matrix.shape)}")
+            _check(_second_fits(op, weights), after, f"{op.name}: its second product")
         seen.add(op.name)
     for name in graph.outputs:
         _check(name in seen, after, f"output {name} is not defined")
@@ -188,12 +191,22 @@ def _fits(op: Mvm, x: object, weights: Weights) -> bool:
     matrix, recurrence = weights[op.matrix], op.recurrence
     dims, taps, more = getattr(x, "dims", ()), op.window.taps if op.window else 1, 0
     if recurrence is not None:
-        projection = recurrence.projection
-        more = recurrence.hidden if projection is None else weights[projection].shape[1]
-        if recurrence.fault() is not None or matrix.shape[1] != recurrence.columns:
+        more = state_width(op, weights)
+        fault = recurrence.fault(second=op.second is not None)
+        if fault is not None or matrix.shape[1] != recurrence.columns:
             return False
     at = len(dims) + op.channel_dim
     return at >= 0 and isinstance(dims[at], int) and dims[at] * taps + more == matrix.shape[0]
+
+
+def _second_fits(op: Mvm, weights: Weights) -> bool:
+    """Whether the second product's matrix is that of the recurrence, if there is one."""
+    if op.second is None or op.recurrence is None:
+        return op.second is None
+    rows = int(weights[op.matrix].shape[0])
+    wanted = op.recurrence.second_shape(rows, state_width(op, weights))
+    named = op.second.input == op.name and op.second.recurrence is None
+    return named and tuple(weights[op.second.matrix].shape) == wanted
 
 
 def _origins(op: object) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ operations and tiles.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
-from hermesc.ir.stages import Placed, Quantized, Remapped, Scheduled
+from hermesc.ir.stages import Placed, Quantized, Ranges, Remapped, Scheduled
 from hermesrt.artifact import line_map as wiring
 from hermesrt.artifact import schema
 from hermesrt.artifact.schema import Artifact, Manifest
@@ -64,7 +65,7 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     steps = tuple(_steps(scheduled, quantized))
     manifest = Manifest(
         name=info.name,
-        generator=f"hermesc {version('hermesc')}",
+        generator=f"hermesc {_version()}",
         chip=chip_tables(chip),
         inputs=tuple(schema.InputSpec(i.name, i.type.dims, i.type.dtype) for i in graph.inputs),
         steps=steps,
@@ -91,6 +92,11 @@ def emit(scheduled: Scheduled, weights: Weights, chip: ChipSpec, info: ProgramIn
     return Artifact(manifest, tensors, examples, labels)
 
 
+@cache
+def _version() -> str:
+    return version("hermesc")
+
+
 def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
     ops = {op.name: op for op in scheduled.graph.ops}
     ranges = {r.mvm: r for r in quantized.ranges}
@@ -103,28 +109,32 @@ def _steps(scheduled: Scheduled, quantized: Quantized) -> Iterator[schema.Step]:
             case Constant(weight=weight):
                 yield schema.ConstantStep(name, weight)
             case Digital(call=call, location=location):
-                args = [to_json(a) for a in call.args]
-                kwargs = {k: to_json(v) for k, v in call.kwargs}
-                yield schema.HostStep(name, call.op, args, kwargs, location)
+                yield schema.host_step(name, call, location)
             case Mvm() as op:
-                r = ranges[name]
-                yield schema.MvmStep(
-                    name=name,
-                    input=op.input,
-                    matrix=op.matrix,
-                    scale=op.scale,
-                    bias=op.bias,
-                    relu=op.relu,
-                    location=op.location,
-                    input_max=r.input_max,
-                    output_max=r.output_max,
-                    calibration=f"codes:{name}",
-                    clipped_share=r.clipped_share,
-                    window=op.window,
-                    recurrence=op.recurrence,
-                )
+                yield _product(op, ranges)
             case Input():
                 pass
+
+
+def _product(op: Mvm, ranges: Mapping[str, Ranges]) -> schema.MvmStep:
+    """A product with its ranges, and its second one with its own."""
+    r = ranges[op.name]
+    return schema.MvmStep(
+        name=op.name,
+        input=op.input,
+        matrix=op.matrix,
+        scale=op.scale,
+        bias=op.bias,
+        relu=op.relu,
+        location=op.location,
+        input_max=r.input_max,
+        output_max=r.output_max,
+        calibration=f"codes:{op.name}",
+        clipped_share=r.clipped_share,
+        window=op.window,
+        recurrence=op.recurrence,
+        second=None if op.second is None else _product(op.second, ranges),
+    )
 
 
 def _matrices(placed: Placed) -> Iterator[schema.Matrix]:
@@ -151,7 +161,8 @@ def _in_order(
 ) -> tuple[schema.PredictedError, ...]:
     """As the steps run; the schedule may have changed their order."""
     by_mvm = {error.mvm: error for error in predicted}
-    return tuple(by_mvm[s.name] for s in steps if s.name in by_mvm)
+    products = (p for s in steps if isinstance(s, schema.MvmStep) for p in s.products)
+    return tuple(by_mvm[p.name] for p in products if p.name in by_mvm)
 
 
 def _wiring(remapped: Remapped) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":

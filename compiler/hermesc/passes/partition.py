@@ -18,6 +18,7 @@ from hermesc.analysis.adapters import adapters
 from hermesc.analysis.assignments import assignments
 from hermesc.analysis.ldpu_fusion import fuse_epilogues
 from hermesc.analysis.random_projections import random_projections
+from hermesc.analysis.torch_recurrence import check_form, with_host_projection
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Mvm, Op
@@ -123,9 +124,12 @@ def _without(
     tensors = dict(weights)
     for op in graph.ops:
         if isinstance(op, Mvm) and op.name in kept:
+            check_form(op, graph.ops)
             spelled, values = in_torch(op, weights)
             ops += spelled
             tensors |= values
+        elif isinstance(op, Mvm) and op.second is not None and op.second.name in kept:
+            ops.append(with_host_projection(op))
         else:
             ops.append(op)
     return replace(graph, ops=tuple(ops)), tensors

@@ -152,7 +152,9 @@ def _model(quantized: Quantized, chip: ChipSpec) -> CostModel:
     numbers = {m.matrix: i for i, m in enumerate(tiled.matrices)}
     mvms = tiled.graph.mvms
     plain = works_of([numbers[op.matrix] for op in mvms], tiled.workloads)
-    works = tuple(replace(w, value=op.input) for w, op in zip(plain, mvms, strict=True))
+    whole = {op.name for op in tiled.graph.ops}  # what no time step makes is told by its name
+    taken = [op.input if op.name in whole else op.name for op in mvms]
+    works = tuple(replace(w, value=value) for w, value in zip(plain, taken, strict=True))
     return CostModel(chip, works, tuple(_cut(m) for m in tiled.matrices))
 
 

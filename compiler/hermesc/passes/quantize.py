@@ -39,6 +39,7 @@ from hermesrt.units import plural
 
 _ROWS = 1024  # of the batch at once
 _VECTORS = 256  # kept of each MVM's inputs
+_GOLDEN = (5**0.5 - 1) / 2
 _POSITIONS = 2**14  # of a window that are looked at
 _SAMPLED = 2**20  # values of an input that a percentile looks at
 _SMALLEST = 2.0**-118  # range: the inverse of its steps is far from the end of FP32
@@ -213,6 +214,11 @@ class _Inputs:
         return max(min(chosen, self.largest) or self.largest, _SMALLEST)
 
 
+def _spread_place(number: int, stride: int) -> int:
+    """Of a kept vector among all: one of the `stride` places that are its own."""
+    return number * stride + int(number * _GOLDEN % 1 * stride)
+
+
 @dataclass(slots=True)
 class _Scratch:
     """Memory of large intermediate results, used again for each matrix: fresh memory of each would
@@ -240,7 +246,7 @@ class _Seen:
     scratch: "_Scratch"
     clipped: int = 0
     passed: int = 0  # of a window's vectors
-    next_kept: int = 0
+    picked: int = 0
     vectors_seen: int = 0
     output_max: list[float] = field(default_factory=list)
     line_max: list[float] = field(default_factory=list)  # sums of |w| / max|w_column| in a phase
@@ -276,12 +282,16 @@ class _Seen:
         return 1 if self.op.window is None else max(1, most) | 1
 
     def _keep(self, x: Tensor) -> None:
-        """Every n-th vector, so that the kept ones are spread over all calibration data."""
+        """One vector of every n, so that the kept ones are spread over all calibration data; which
+        one moves on by the golden ratio, for every n-th would be always the same few places of a
+        sequence, or columns of an image, whose length has a factor with n."""
         stride = max(1, -(-self.inputs.vectors // (_VECTORS * self._stride)))
-        picked = range(self.next_kept - self.vectors_seen, x.shape[0], stride)
-        self.kept.append(x[list(picked)].clone())
-        self.next_kept += stride * len(picked)
+        first, picked = self.vectors_seen, list[int]()
         self.vectors_seen += x.shape[0]
+        while (place := _spread_place(self.picked, stride)) < self.vectors_seen:
+            picked.append(place - first)
+            self.picked += 1
+        self.kept.append(x[picked].clone())
 
     def _lines(self, x: Tensor) -> list[float]:
         """Largest sum of scaled weights that inputs of one sign switch on, of each row block."""

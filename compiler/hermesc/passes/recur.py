@@ -1,9 +1,9 @@
 """Recur: make every recurrent layer with fixed weights an Mvm with a recurrence.
 
 In: a canonical Graph. Out: the Graph in which each layer and direction of an LSTM, GRU or RNN is
-one product with [x, h] at each time step (`hermesrt.ops.recurrence`), its biases the LDPU's, and
-what torch returns beside the outputs is taken from its result. Cost: linear in operations and
-weights.
+one product with [x, h] at each time step (`hermesrt.ops.recurrence`), or two one after the other,
+its biases the LDPU's, and what torch returns beside the outputs is taken from its result. Cost:
+linear in operations and weights.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from hermesc.analysis.recurrence import Layer, RecurrenceFinder, RecurrentLayers
 from hermesc.ir.graph import Graph, Removed, Weights
-from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
+from hermesc.ir.ops import UNKNOWN_TO_TORCH, Digital, Input, Mvm, Op, takes
 from hermesc.ir.types import Dim, TensorType, ValueType
+from hermesrt.errors import Refusal, UnsupportedOpError
 from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.recurrence import Recurrence
 
@@ -26,11 +27,22 @@ def recur(graph: Graph, weights: Weights) -> tuple[Graph, dict[str, Tensor]]:
     for op in graph.ops:
         found = finder.layers(op) if isinstance(op, Digital) else None
         if found is None or not builder.is_taken_apart(op.name):
+            _refuse(op)
             builder.keep(op)
         else:
             assert isinstance(op, Digital)
             builder.lower(op, found)
     return builder.result()
+
+
+def _refuse(op: Op) -> None:
+    """Raises: UnsupportedOpError for a layer that only crossbars can run."""
+    if isinstance(op, Digital) and op.call.op in UNKNOWN_TO_TORCH:
+        reason = (
+            "a recurrent layer that torch, and so the host, has no operation for; and its weights "
+            "are not fixed, so that there is nothing to store in PCM"
+        )
+        raise UnsupportedOpError([Refusal(op.call.op, op.location, reason)])
 
 
 class _Builder:
@@ -83,7 +95,8 @@ class _Builder:
         parts = {0: y if found.batch_first else self._swapped(op, "y", y)}
         for place in wanted - {0}:
             names = [last[place - 1] for last in lasts]
-            parts[place] = self._stacked(op, f"states{place}", names)
+            whole = found.all_cells and place == 2
+            parts[place] = names[0] if whole else self._stacked(op, f"states{place}", names)
         self._parts[op.name] = parts
 
     def _layer(
@@ -101,7 +114,8 @@ class _Builder:
         end = 0 if layer.reverse else -1
         last = [self._selected(op, f"h_n{number}", h, 1, end)] if wanted - {0} else []
         if cells:
-            whole = self._selected(op, f"end{number}", y, 1, end)
+            all_cells = found.all_cells
+            whole = y if all_cells else self._selected(op, f"end{number}", y, 1, end)
             c = self._cut(op, f"c_n{number}", whole, layer.outputs, layer.outputs + layer.hidden)
             last.append(c)
         return h, tuple(last)
@@ -118,13 +132,7 @@ class _Builder:
     ) -> str:
         matrix, bias = layer.matrix(), layer.bias()
         stored = self._store(f"mvm:{layer.label}", matrix)
-        projection = None
-        if layer.projection is not None:
-            name, value = layer.projection
-            projection = self._store(f"{name}.t", value.t().contiguous())
-        recurrence = Recurrence(
-            layer.kind, states, layer.reverse, cells, projection=projection, hidden=layer.hidden
-        )
+        recurrence = Recurrence(layer.kind, states, layer.reverse, cells, hidden=layer.hidden)
         kind = self._type(x)
         made = Mvm(
             f"{op.name}.{number}",
@@ -138,7 +146,26 @@ class _Builder:
             relu=layer.kind == "rnn_relu",
             recurrence=recurrence,
         )
-        return self._add(made)
+        return self._add(replace(made, second=self._second(made, layer)))
+
+    def _second(self, op: Mvm, layer: Layer) -> Mvm | None:
+        """The second product of each time step, if the layer has one."""
+        found = layer.second()
+        if found is None:
+            return None
+        suffix, matrix, bias = found
+        stored = self._store(f"{op.matrix}.{suffix}", matrix)
+        dims = (op.type.dims[0], matrix.shape[1])
+        return Mvm(
+            f"{op.name}.{suffix}",
+            op.name,
+            stored,
+            TensorType(dims, op.type.dtype),
+            op.origin,
+            op.location,
+            stored.removeprefix("mvm:"),
+            bias=None if bias is None else self._store(f"{stored[4:]}.ldpu_bias", bias),
+        )
 
     def _wanted(self, name: str) -> set[int]:
         """The places of the results that something takes."""

@@ -40,6 +40,7 @@ def tile(
     Raises: MappingError for a layer that the model does not
     have, or has of another size.
     """
+    timed = {p.name for op in partitioned.graph.mvms if op.recurrence for p in op.products}
     uses: dict[str, list[Mvm]] = {}
     for op in partitioned.graph.mvms:
         uses.setdefault(op.matrix, []).append(op)
@@ -59,7 +60,7 @@ def tile(
             chosen = _sliced(shape, chip, len(slices[name]), cut.mode)
         cascades = tuple(tuple(Block(rows, c) for rows in chosen.rows) for c in chosen.columns)
         used_by = tuple(op.name for op in ops)
-        if chosen.copies > 1 and any(op.recurrence for op in ops):
+        if chosen.copies > 1 and any(op.name in timed for op in ops):
             raise MappingError(
                 f"layer {layer}: {chosen.copies} copies of a recurrent layer's matrix, where one "
                 "time step waits for the other; place it once"

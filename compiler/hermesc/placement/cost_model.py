@@ -33,6 +33,8 @@ class MatrixWork:
     dependences: the MVMs that it waits for.
     steps: of a recurrence, each begun when the one before is done; 0 without one.
     value: the name of the result that it takes.
+    together: the MVMs of each of its time steps, itself among them; it may be empty where it is
+        alone in them.
     """
 
     matrix: int
@@ -40,6 +42,7 @@ class MatrixWork:
     dependences: tuple[Dependence, ...]
     steps: int = 0
     value: str = ""
+    together: tuple[int, ...] = ()
 
     @property
     def parts(self) -> int:
@@ -126,10 +129,16 @@ class CostModel:
         """From the first vector's arrival at each MVM to its last result, nothing in its way."""
         found = []
         for work in self.works:
-            cut = self.cuts[work.matrix]
-            rounds = -(-work.vectors // work.parts // cut.copies) - 1
-            found.append(work.parts * (self.fills[work.matrix] + rounds * self._rate(cut)))
+            own = self._round(work, work.matrix)
+            rounds = [self._round(work, self.works[i].matrix) for i in work.together] or [own]
+            found.append((work.parts - 1) * sum(rounds) + own)
         return tuple(found)
+
+    def _round(self, work: MatrixWork, matrix: int) -> int:
+        """The time of one of its parts through a matrix."""
+        cut = self.cuts[matrix]
+        rounds = -(-work.vectors // work.parts // cut.copies) - 1
+        return self.fills[matrix] + rounds * self._rate(cut)
 
     @cached_property
     def heads(self) -> tuple[int, ...]:
@@ -254,7 +263,9 @@ class CostModel:
 def works_of(matrices: Sequence[int], workloads: Sequence[MvmWorkload]) -> tuple[MatrixWork, ...]:
     """The MVMs of a graph in order, each with the number of its matrix."""
     pairs = zip(matrices, workloads, strict=True)
-    return tuple(MatrixWork(m, work.vectors, work.dependences, work.steps) for m, work in pairs)
+    return tuple(
+        MatrixWork(m, w.vectors, w.dependences, w.steps, together=w.together) for m, w in pairs
+    )
 
 
 def busiest_ps(items: Iterable[Item]) -> int:

@@ -111,7 +111,9 @@ def _chip_inputs(model: CostModel, shares: Sequence[Sequence[MatrixShare]]) -> I
     """For each MVM, known by its number, what each chip takes."""
     columns = [columns_by_chip(held) for held in shares]
     for i, work in enumerate(model.works):
-        sources = {w.mvm for w in work.dependences} | ({i} if work.steps else set())
+        first, last = (work.together[0], work.together[-1]) if work.together else (i, i)
+        h = {last} if work.steps and i == first else set[int]()
+        sources = {w.mvm for w in work.dependences} | h
         made = sum((columns[model.works[s].matrix] for s in sources), Counter[int]())
         cut, value = model.cuts[work.matrix], work.value or str(i)
         for number, count in vectors_by_chip(shares[work.matrix], work.vectors, cut.copies):

@@ -133,7 +133,9 @@ class _Spender:
     def _worth(self, matrix: int, cut: Cut) -> tuple[int, int, int]:
         """Cores, time of a vector and of all vectors of one matrix alone."""
         works = tuple(
-            replace(w, matrix=0, dependences=()) for w in self.works if w.matrix == matrix
+            replace(w, matrix=0, dependences=(), together=())
+            for w in self.works
+            if w.matrix == matrix
         )
         model = CostModel(self.chip, works, (cut,))
         return cut.tiles, model.fills[0], sum(model.spans)

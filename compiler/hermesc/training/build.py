@@ -132,11 +132,14 @@ def _harden(
         oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
         stored = (*plan.products, *plan.recurrent)
         prepare(device.key, [mean_g_max(p) for p in stored], oldest_s)
-    shared = Hardening(recipe, chip, options, source, plan, args, kwargs, device, plan.notes)
     made: Any = copy.deepcopy(source.model)
     made.__class__ = subclass_of(type(made))  # type: ignore[arg-type]
     if not made.training:
-        made.train()
+        nn.Module.train(made)
+    frozen = tuple(name for name, module in made.named_modules() if not module.training)
+    shared = Hardening(
+        recipe, chip, options, source, plan, args, kwargs, device, plan.notes, frozen
+    )
     learned = recipe.inputs is not None and recipe.inputs.learned
     state = TrainingState(plan.products, learned=learned, redraw_every=extras.redraw_every)
     for parameter in made.parameters():
@@ -229,15 +232,15 @@ def again(
     recipe: Recipe,
     options: Options,
     extras: Extras,
-    state: tuple[Tensor, Mapping[str, float], bool],
+    state: tuple[Tensor, Mapping[str, float], bool, tuple[str, ...]],
 ) -> Any:
     """A hardened model from what pickling kept of it."""
     made = _harden(source, args, kwargs, chip, recipe, options, extras)
-    step, ranges, training = state
+    step, ranges, training, frozen = state
+    made.__dict__["_hardening"] = replace(made._hardening, frozen=frozen)
+    made.train(training)
     made._hermesc.step.copy_(step)
     made._hermesc.take(ranges)
-    if not training:
-        made.eval()
     return made
 
 

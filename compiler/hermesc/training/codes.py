@@ -66,18 +66,39 @@ class _OutputCode(torch.autograd.Function):
         levels: int,
         rounding: str,
     ) -> Tensor:
-        step = largest.clamp(min=torch.finfo(y.dtype).tiny) / levels
-        if rounding == "truncate":  # ten times faster than trunc_
-            codes = torch.div(y, step, rounding_mode="trunc")
-        elif rounding == "floor":
-            codes = (y / step).floor_()
-        else:
-            codes = (y / step).round_()
-        return codes.clamp_(-levels, levels).mul_(step)
+        return coded(y, largest, levels, rounding)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ARG004
         return gradients[0], None, None, None
+
+
+class _Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, perturbed: Tensor) -> Tensor:  # noqa: ARG004
+        return perturbed.view_as(perturbed)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ARG004
+        return gradients[0], None
+
+
+def coded(y: Tensor, largest: Tensor, levels: int, rounding: str) -> Tensor:
+    """The codes' values, without a gradient."""
+    step = largest.clamp(min=torch.finfo(y.dtype).tiny) / levels
+    if rounding == "truncate":  # ten times faster than trunc_
+        codes = torch.div(y, step, rounding_mode="trunc")
+    elif rounding == "floor":
+        codes = (y / step).floor_()
+    else:
+        codes = (y / step).round_()
+    return codes.clamp_(-levels, levels).mul_(step)
+
+
+def straight(value: Tensor, perturbed: Tensor) -> Tensor:
+    """The perturbed value, with the gradient to the value itself."""
+    found: Tensor = _Straight.apply(value, perturbed)  # type: ignore[no-untyped-call]
+    return found
 
 
 def batch_range(y: Tensor, kept: tuple[int, ...]) -> Float[Tensor, "..."]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_sim import pcm
+from hermesc.training import device_kernel
 from hermesrt.chip.device_noise import logarithm, read_noise, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
@@ -111,35 +112,48 @@ def _fitted(r: _Curve, values: _Curve, likely: _Curve, degree: int) -> tuple[flo
 
 def draw_error(curves: DeviceCurves, weight: Tensor, largest: Tensor, normal: Tensor) -> Tensor:
     """The errors of weights, made of normal numbers in place."""
-    for part, unit in _parts(weight, largest):
-        _error(curves, weight[part], unit, normal[part])
+    unit = _unit(largest)
+    if not device_kernel.errors(weight, unit, normal, curves.mean, curves.deviation):
+        torch_error(curves, weight, unit, normal)
     return normal
 
 
 def read_variances(curves: DeviceCurves, weight: Tensor, largest: Tensor) -> Tensor:
     """The variance of one read of each weight."""
+    unit = _unit(largest)
     found = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
-    for part, unit in _parts(weight, largest):
-        values = polynomial(curves.read_variance, weight[part].abs().div_(unit))
-        torch.mul(values.clamp_(min=0), unit * unit, out=found[part])
+    if not device_kernel.variances(weight, unit, found, curves.read_variance):
+        torch_variances(curves, weight, unit, found)
     return found
 
 
-def _parts(weight: Tensor, largest: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def torch_error(curves: DeviceCurves, weight: Tensor, unit: Tensor, normal: Tensor) -> None:
+    """Make normal numbers errors, in place; `unit` is what weights are shares of."""
+    for part, own in _parts(weight, unit):
+        share, drawn = weight[part] / own, normal[part]
+        size = share.abs()
+        drawn.mul_(polynomial(curves.deviation, size))
+        drawn.add_(polynomial(curves.mean, size).mul_(share.sign_())).mul_(own)
+
+
+def torch_variances(curves: DeviceCurves, weight: Tensor, unit: Tensor, found: Tensor) -> None:
+    """Fill with the variance of one read of each weight."""
+    for part, own in _parts(weight, unit):
+        values = polynomial(curves.read_variance, weight[part].abs().div_(own))
+        torch.mul(values.clamp_(min=0), own * own, out=found[part])
+
+
+def _unit(largest: Tensor) -> Tensor:
+    return largest.clamp(min=torch.finfo(largest.dtype).tiny)
+
+
+def _parts(weight: Tensor, unit: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Some rows at a time, and what their weights are shares of."""
-    unit = largest.clamp(min=torch.finfo(largest.dtype).tiny)
     small = weight.device.type == "cpu"
     rows = max(1, _CHUNK * len(weight) // max(1, weight.numel())) if small else len(weight)
     for start in range(0, len(weight), rows):
         part = slice(start, start + rows)
         yield part, unit[part] if unit.dim() and len(unit) > 1 else unit
-
-
-def _error(curves: DeviceCurves, weight: Tensor, unit: Tensor, normal: Tensor) -> Tensor:
-    share = weight / unit
-    size = share.abs()
-    normal.mul_(polynomial(curves.deviation, size))
-    return normal.addcmul_(polynomial(curves.mean, size), share.sign_()).mul_(unit)
 
 
 def polynomial(coefficients: Sequence[float], r: Tensor) -> Tensor:

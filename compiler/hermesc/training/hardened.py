@@ -44,6 +44,7 @@ class Hardening:
     kwargs: examples by keyword.
     device: what layers need of the chip.
     notes: what a user should know.
+    frozen: modules that stay in evaluation while the model trains.
     """
 
     recipe: Recipe
@@ -55,6 +56,7 @@ class Hardening:
     kwargs: Mapping[str, Tensor]
     device: Device
     notes: tuple[str, ...]
+    frozen: tuple[str, ...] = ()
 
 
 class Hardened(nn.Module):
@@ -81,6 +83,14 @@ class Hardened(nn.Module):
             [next(coded) if isinstance(x, Tensor) else x for x in leaves], spec
         )
 
+    def train(self, mode: bool = True) -> Self:
+        """As the user's model; modules that were in evaluation when it was hardened, such as a
+        frozen batch norm, stay there, whichever loop calls this."""
+        super().train(mode)
+        for name in self._hardening.frozen if mode else ():
+            self.get_submodule(name).eval()
+        return self
+
     @property
     def hermesc_notes(self) -> tuple[str, ...]:
         """What a user should know of how it trains and compiles."""
@@ -106,7 +116,7 @@ class Hardened(nn.Module):
     def __reduce__(self) -> Any:
         shared = self._hardening
         source = replace(shared.source, model=plain_of(self))
-        state = (self._hermesc.step, self._hermesc.ranges(), self.training)
+        state = (self._hermesc.step, self._hermesc.ranges(), self.training, shared.frozen)
         from hermesc.training.build import again, extras_of
 
         given = (source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe)

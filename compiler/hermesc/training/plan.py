@@ -179,11 +179,13 @@ def _recurrent(
     of the state as one."""
     sources, slots = leaves(exported), stage.graph.slots()
     for node in exported.graph.nodes:
-        mvms = [op for op in stage.graph.mvms if op.origin == node.name]
+        own = (op for op in stage.graph.ops if isinstance(op, Mvm))
+        mvms = [op for op in own if op.origin == node.name]
         weights = recurrent_weights(node)
         each = len(weights) // max(1, len(mvms))
         for i, (_, weight) in enumerate(weights if mvms else []):
-            op = mvms[min(i // each, len(mvms) - 1)]
+            layer = mvms[min(i // each, len(mvms) - 1)]
+            op = layer.products[-1] if i % each == 2 else layer  # the third is a projection
             matrix = artifact.matrices[op.matrix]
             yield ProductPlan(
                 label=op.label,

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hermesc.training.codes import batch_range, input_code, output_code
+from hermesc.training.codes import batch_range, input_code, output_code, straight
 from hermesc.training.noise import normal, programming_error, read_variance
 from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, Labels, ProductPlan
 from hermesc.training.recipes import Recipe, WeightNoise
+from hermesc.training.stages import staged_linear
 from hermesrt.chip.spec import ChipSpec
 
 _Place = tuple[int, ...]
@@ -67,7 +68,8 @@ class NoisyWeight(nn.Module):
             return weight, none
         error = self._error(noise, weight.detach(), largest, step)
         chip = noise.kind == "chip" and self._device.centred
-        return weight + error, self._of_mean(error) if chip else none
+        of_mean = self._of_mean(error) if chip else none
+        return straight(weight, error.add_(weight.detach())), of_mean
 
     def _of_mean(self, error: Tensor) -> Tensor:
         """What the errors add on the mean of the calibration inputs, [columns] or [matrices,
@@ -89,7 +91,7 @@ class NoisyWeight(nn.Module):
                 weight, largest, step, device.seed, self._layer, device.key, mean_g_max(plan),
                 noise.oldest_s,
             )  # fmt: skip
-            return noise.size * error
+            return error if noise.size == 1 else noise.size * error
         if noise.kind == "own":
             size = weight.abs() * noise.size
         elif noise.by_column:
@@ -97,7 +99,7 @@ class NoisyWeight(nn.Module):
         else:
             size = largest.amax() * noise.size
         drawn: Tensor = normal(weight, step, device.seed, self._layer, "weights")
-        return drawn * size
+        return drawn.mul_(size)
 
 
 class ChipProduct(nn.Module):
@@ -203,8 +205,11 @@ class ChipProduct(nn.Module):
     def _run(self, args: Any, kwargs: Any, x: Tensor, weight: Tensor) -> Tensor:
         if self._dims is None:
             return self._call(args, kwargs, x, weight)
-        total: Tensor | None = None
         device, ranges = self._device, self._plan.row_ranges
+        if self._plan.op == "linear":
+            bias = args[2] if len(args) > 2 else kwargs.get("bias")
+            return staged_linear(x, weight, bias, ranges, device.output_levels, device.rounding)
+        total: Tensor | None = None
         sizes = [stop - start for start, stop in ranges]
         cuts = (torch.split(t, sizes, d) for t, d in zip((x, weight), self._dims, strict=True))
         for i, (part, rows) in enumerate(zip(*cuts, strict=True)):

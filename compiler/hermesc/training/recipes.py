@@ -161,13 +161,15 @@ RASCH = Recipe(
     "rasch",
     (
         "Rasch et al., Nat. Commun. 14, 5282 (2023), as in aihwkit's StandardHWATrainingPreset: "
-        "output noise 0.04, learned input ranges from 3 deviations with a decay of 0.001 while "
-        "95 % lie inside, columns scaled to their largest weight, 8-bit converters",
+        "output noise 0.04, learned input ranges with a decay of 0.001 while 95 % lie inside, "
+        "columns scaled to their largest weight, 8-bit converters",
         "departure: weight noise is this chip's programming noise instead of their PCM array's, at "
-        "ages up to 30 days after drift compensation",
+        "ages up to 30 days after drift compensation; ranges start at the largest calibration "
+        "input, as the compiler's do, instead of 3 deviations, for these cut off what a trained "
+        "model needs until its weights have adapted",
     ),
     weights=WeightNoise("chip", 1.0, by_column=True, oldest_s=30 * 86400.0),
-    inputs=InputCode(learned=True, deviations=3.0, decay=0.001, inside=0.95, relative=True),
+    inputs=InputCode(learned=True, decay=0.001, inside=0.95, relative=True),
     output_noise=OutputNoise(0.04),
     outputs=OutputCode(),
 )
@@ -196,10 +198,11 @@ PAPER = Recipe(
         "the largest weight, output noise 0.1, 8-bit inputs with learned ranges (95 % inside, "
         "decay 0.5), clipping at 2 deviations, a tenth of the learning rate",
         "departure: weight noise is drawn for a batch, not for each of its samples; ranges start "
-        "from calibration data instead of the first 100 batches",
+        "where the compiler puts them, at the largest calibration input, instead of deviations of "
+        "the first 100 batches",
     ),
     weights=WeightNoise("largest", 0.12),
-    inputs=InputCode(learned=True, deviations=3.0, decay=0.5, inside=0.95, relative=True),
+    inputs=InputCode(learned=True, decay=0.5, inside=0.95, relative=True),
     output_noise=OutputNoise(0.1),
     clip=Clip(2.0),
     learning_rate=0.1,

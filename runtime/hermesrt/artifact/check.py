@@ -21,6 +21,7 @@ from hermesrt.chip.cells import with_devices
 from hermesrt.chip.fabric import linked
 from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
+from hermesrt.ops.loop_rules import fault_of_loop
 from hermesrt.ops.recurrence import GATES
 from hermesrt.ops.table import op_class
 
@@ -181,10 +182,14 @@ class _Checker:
                 case HostStep():
                     self._host(step)
                 case MvmStep():
-                    self._mvm(step)
+                    for product in step.products:
+                        self._mvm(product)
             for name in step.takes:
                 self._need(name in known, f"{step.name} takes {name}, which comes later or never")
             known.add(step.name)
+        inner = [s.second.name for s in manifest.steps if isinstance(s, MvmStep) and s.second]
+        apart = len(known.union(inner)) == len(known) + len(inner)
+        self._need(apart, "a second product is defined twice")
         for name in manifest.outputs:
             self._need(name in known, f"output {name} is not defined")
         self._need(len(manifest.outputs) > 0, "it has no output")
@@ -200,6 +205,8 @@ class _Checker:
             self._need(False, f"{step.name}: {error}")
         else:
             self._need(all(isinstance(r, str) for r in refs), f"{step.name}: bad reference")
+            fault = fault_of_loop(step.call) if step.op.startswith("loop.") else None
+            self._need(fault is None, f"{step.name}: {fault}")
 
     def _mvm(self, step: MvmStep) -> None:
         matrix = self._artifact.matrices.get(step.matrix)
@@ -219,6 +226,8 @@ class _Checker:
         if step.recurrence is not None:
             fault = self._recurrence_fault(step, matrix)
             self._need(fault is None, f"{step.name}: {fault}")
+        elif step.second is not None:
+            self._need(False, f"{step.name}: only a recurrence has a second product")
         codes = self._artifact.tensors.get(step.calibration)
         fits = codes is not None and codes.ndim == 2 and codes.shape[1] == matrix.rows
         fits = fits and codes is not None and codes.dtype == np.int8
@@ -234,9 +243,15 @@ class _Checker:
         assert recurrence is not None
         if step.window is not None:
             return "a recurrence has no window"
+        fault = recurrence.fault(second=step.second is not None)
+        if fault is not None:
+            return fault
         if matrix.columns != recurrence.columns:
             return "its matrix has other columns than its gates"
         outputs = recurrence.hidden
+        if recurrence.kind == "lstm" and step.second is not None:
+            second = self._artifact.matrices.get(step.second.matrix)
+            outputs = second.columns if second else 0
         if recurrence.projection is not None:
             tensor = self._artifact.tensors.get(recurrence.projection)
             sound = tensor is not None and tensor.ndim == 2 and _finite(tensor)
@@ -245,11 +260,26 @@ class _Checker:
             outputs = tensor.shape[1]
         if matrix.rows <= outputs:
             return "its matrix has no rows for its input"
-        if recurrence.fault() is not None:
-            return recurrence.fault()
+        if step.second is not None:
+            shape = recurrence.second_shape(matrix.rows, outputs)
+            fault = self._second_fault(step, step.second, shape)
+        if fault is not None:
+            return fault
         if matrix.copies > 1:
             return "one time step waits for the other, so copies of its matrix serve nothing"
         return self._gate_fault(matrix) if recurrence.unit == "gdpu" else None
+
+    def _second_fault(self, step: MvmStep, second: MvmStep, shape: tuple[int, int]) -> str | None:
+        """What is wrong with a time step's second product, whose matrix should be of that shape."""
+        more = second.second or second.window or second.recurrence
+        if more is not None or second.relu or second.input != step.name:
+            return "its second product is no plain one of what its gates make"
+        matrix = self._artifact.matrices.get(second.matrix)
+        if matrix is None or (matrix.rows, matrix.columns) != shape:
+            return f"the matrix of its second product is not {shape[0]}x{shape[1]}"
+        if matrix.copies > 1:
+            return "one time step waits for the other, so copies of its matrix serve nothing"
+        return None
 
     def _gate_fault(self, matrix: Matrix) -> str | None:
         """What keeps the chip's gate unit from a layer's results."""

@@ -24,6 +24,7 @@ from hermesrt.artifact.steps import HostStep as HostStep
 from hermesrt.artifact.steps import InputSpec as InputSpec
 from hermesrt.artifact.steps import MvmStep as MvmStep
 from hermesrt.artifact.steps import Step as Step
+from hermesrt.artifact.steps import host_step as host_step
 from hermesrt.chip.fields import limits
 from hermesrt.chip.load import chip_from_tables
 from hermesrt.chip.spec import ChipSpec
@@ -107,8 +108,14 @@ class Artifact:
 
     @cached_property
     def mvms(self) -> tuple[MvmStep, ...]:
-        """MVM steps in order."""
-        return tuple(s for s in self.manifest.steps if isinstance(s, MvmStep))
+        """MVM steps in order, each with its second product."""
+        steps = (s for s in self.manifest.steps if isinstance(s, MvmStep))
+        return tuple(product for s in steps for product in s.products)
+
+    @cached_property
+    def timed(self) -> dict[str, str]:
+        """By its name, the step that each product of a time step belongs to."""
+        return {p.name: s.name for s in self.mvms if s.recurrence for p in s.products}
 
     @cached_property
     def last_uses(self) -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from hermesrt.chip.fields import limits
 from hermesrt.errors import Location
-from hermesrt.ops.call import Call, from_json
+from hermesrt.ops.call import Call, from_json, to_json
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.window import Window
 
@@ -72,6 +72,12 @@ class HostStep:
         return self.call.refs()
 
 
+def host_step(name: str, call: Call, location: Location) -> HostStep:
+    """The step that makes a call."""
+    args, kwargs = [to_json(a) for a in call.args], {k: to_json(v) for k, v in call.kwargs}
+    return HostStep(name, call.op, args, kwargs, location)
+
+
 @dataclass(frozen=True, slots=True)
 class MvmStep:
     """y = scale * (x @ matrix) + bias, then ReLU, on crossbars and their LDPUs.
@@ -94,6 +100,8 @@ class MvmStep:
         tap together, and the result is [..., columns, *outputs].
     recurrence: what makes the next vector of each product, if it runs time step by time step: the
         rows are those of x and of h, and the result is [batch, time, h].
+    second: the product that follows in each time step, with what the gates made of the first; its
+        input is called like the whole step.
     """
 
     tag: ClassVar[str] = "mvm"
@@ -110,11 +118,17 @@ class MvmStep:
     clipped_share: float = limits(0.0, 1.0)
     window: Window | None = None
     recurrence: Recurrence | None = None
+    second: "MvmStep | None" = None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the results that it takes."""
         return (self.input, *(self.recurrence.states if self.recurrence else ()))
+
+    @property
+    def products(self) -> "tuple[MvmStep, ...]":
+        """Itself, and its second product."""
+        return (self,) if self.second is None else (self, self.second)
 
 
 Step = ConstantStep | HostStep | MvmStep

@@ -7,8 +7,9 @@ key.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,23 @@ def word(value: Any) -> str:
 
 
 def chip_from_tables(tables: object, origin: str) -> ChipSpec:
-    """Check the tables of a chip and build it.
+    """Check the tables of a chip and build it; the same ones are checked once.
 
     Raises: ChipError that names `origin` and the dotted key.
     """
+    try:
+        text = json.dumps(tables)
+    except (TypeError, ValueError, RecursionError):  # a date of a TOML file, say: refused below
+        return _checked(tables, origin)
+    return _chip_of_text(text, origin)
+
+
+@lru_cache(maxsize=16)
+def _chip_of_text(text: str, origin: str) -> ChipSpec:
+    return _checked(json.loads(text), origin)
+
+
+def _checked(tables: object, origin: str) -> ChipSpec:
     where = f"chip {origin}"
     if not isinstance(tables, Mapping):
         raise ChipError(f"{where}: must be tables, not {tables!r}")

@@ -24,9 +24,9 @@ def run_bounded(call: Call, values: Mapping[str, Any], device: "torch.device | s
     """
     _check_parts(call, values)
     if torch.device(device).type != "meta" and not call.op.startswith("size."):
-        _check_bytes(_foreseen(call, values))
+        check_bytes(_foreseen(call, values))
     result = run(call, values, device)
-    _check_bytes(bytes_of(result))
+    check_bytes(bytes_of(result))
     return result
 
 
@@ -44,7 +44,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(part)
 
 
-def _check_bytes(needed: int) -> None:
+def check_bytes(needed: int) -> None:
+    """Raises: OverflowError for more than the results of a program may take at one time."""
     if needed > MOST_BYTES:
         raise OverflowError(
             f"a result of {needed / 2**30:.3g} GiB; a program's results may take "

@@ -8,7 +8,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from hermesrt.ops.table import base_name, row_of
 
@@ -87,7 +87,22 @@ class DType:
     name: str
 
 
-Arg = Ref | DType | None | bool | int | float | str | tuple["Arg", ...]
+Arg = Union[Ref, DType, "Body", None, bool, int, float, str, tuple["Arg", ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An argument that is a list of calls, which a loop makes again and again; it sees nothing but
+    its own inputs.
+
+    inputs: names of what it is given.
+    steps: names of results and the calls that make them, in order.
+    outputs: names of what it gives.
+    """
+
+    inputs: tuple[str, ...]
+    steps: tuple[tuple[str, "Call"], ...]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +130,10 @@ class Call:
 
 
 def resolve(op: str) -> Callable[..., Any] | None:
-    """The function of that name, or None when it is not in the list or not pure."""
+    """The function of that name, or None when it is not in the list or not pure, or is a loop."""
     import torch
 
-    if row_of(op) is None:
+    if row_of(op) is None or op.startswith("loop."):
         return None
     if op.startswith("size."):
         return _SIZE_FUNCTIONS[base_name(op)]
@@ -135,6 +150,10 @@ def resolve(op: str) -> Callable[..., Any] | None:
 
 def run(call: Call, values: Mapping[str, Any], device: "torch.device | str" = "cpu") -> Any:
     """Run one call on the values of the operations before it."""
+    if call.op.startswith("loop."):
+        from hermesrt.ops.loop import run_loop  # which runs calls
+
+        return run_loop(call, values, device)
     function = resolve(call.op)
     if function is None:
         raise KeyError(call.op)
@@ -153,12 +172,16 @@ def run(call: Call, values: Mapping[str, Any], device: "torch.device | str" = "c
 
 
 def to_json(arg: Arg) -> Any:
-    """An argument as JSON: references and dtypes as one-key objects, tuples as lists."""
+    """An argument as JSON: references and dtypes as one-key objects, tuples as lists, a body as an
+    object of its inputs, steps (name, operation, arguments, named arguments) and outputs."""
     match arg:
         case Ref(name):
             return {"ref": name}
         case DType(name):
             return {"dtype": name}
+        case Body(inputs, steps, outputs):
+            written = [[name, *_call_to_json(call)] for name, call in steps]
+            return {"inputs": list(inputs), "steps": written, "outputs": list(outputs)}
         case tuple():
             return [to_json(a) for a in arg]
         case float() if not math.isfinite(arg):
@@ -179,11 +202,27 @@ def from_json(data: Any) -> Arg:
             return DType(name)
         case {"float": "inf" | "-inf" | "nan" as text} if len(data) == 1:
             return float(text)
+        case {"inputs": list(inputs), "steps": list(steps), "outputs": list(outputs)}:
+            if len(data) > 3 or not all(isinstance(n, str) for n in (*inputs, *outputs)):
+                raise ValueError("a body holds names of inputs and outputs, and steps")
+            return Body(tuple(inputs), tuple(map(_step_from_json, steps)), tuple(outputs))
         case list():
             return tuple(from_json(d) for d in data)
         case None | bool() | int() | float() | str():
             return data
     raise ValueError(f"not an argument: {data!r}")
+
+
+def _call_to_json(call: Call) -> tuple[str, Any, Any]:
+    return call.op, to_json(call.args), {k: to_json(v) for k, v in call.kwargs}
+
+
+def _step_from_json(data: Any) -> tuple[str, Call]:
+    match data:
+        case [str(name), str(op), list(args), dict(kwargs)]:
+            named = tuple((str(k), from_json(v)) for k, v in kwargs.items())
+            return name, Call(op, tuple(map(from_json, args)), named)
+    raise ValueError("a step of a body is a name, an operation, and its arguments")
 
 
 def dtype_names() -> tuple[str, ...]:

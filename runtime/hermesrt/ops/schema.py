@@ -9,6 +9,7 @@ for it is a tensor or a number, of which torch knows the kind.
 from typing import Any
 
 from hermesrt.ops.call import Arg, Call, DType, Ref, resolve
+from hermesrt.ops.loop_rules import fault_of_loop, inner_calls
 from hermesrt.ops.table import base_name, op_class
 
 _SMALLEST, _BIGGEST = -(2**63), 2**63 - 1
@@ -19,6 +20,9 @@ _RESULTS = {"Tensor", "List[Tensor]", "int", "float", "bool", "number"}
 
 def fault_of(call: Call) -> str | None:
     """What is wrong with a call, or None."""
+    if call.op.startswith("loop."):
+        faults = (fault_of(inner) for inner in inner_calls(call))
+        return fault_of_loop(call) or next((f for f in faults if f is not None), None)
     function = resolve(call.op)
     if function is None:
         return f"this torch has no operation {call.op!r}"
@@ -34,7 +38,7 @@ def fault_of(call: Call) -> str | None:
 
 def gives_one_tensor(call: Call) -> bool:
     """Whether the result may be a tensor; a part of several results may be one."""
-    if call.op.startswith("size."):
+    if call.op.startswith(("size.", "loop.")):
         return base_name(call.op) == "getitem"
     function: Any = resolve(call.op)
     return [str(r.real_type) for r in function._schema.returns] == ["Tensor"]

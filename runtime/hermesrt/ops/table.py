@@ -12,9 +12,9 @@ from typing import Any, Literal, cast, get_args
 
 OpClass = Literal[
     "layout", "elementwise", "transcendental", "reduction", "norm", "product", "index", "resample",
-    "create",
+    "create", "loop",
 ]  # fmt: skip
-Price = Literal["free", "element", "function", "taken", "norm", "mac"]
+Price = Literal["free", "element", "function", "taken", "norm", "mac", "steps"]
 StreamRule = Literal[
     "all", "each", "first", "viewed", "permuted", "swapped", "beside", "prefix", "cut", "dropped",
     "reduced", "normalised", "padded", "pooled", "convolved", "evaluated", "leading", "looked_up",
@@ -34,6 +34,7 @@ REASONS: Mapping[OpClass, str] = {
     "index": "looks up or sorts data; no product with a fixed matrix",
     "resample": "interpolates between neighbouring positions; no product with a fixed matrix",
     "create": "makes a constant or an index for the host",
+    "loop": "a loop whose number of steps is known at the run alone; no fixed matrix is in it",
 }
 
 
@@ -45,7 +46,7 @@ class Row:
     kind: its class, which says why it is not analog
     price: what it costs: nothing; one operation for each element that it makes, or for each that it
         takes; an exponential or the like for each that it makes; a normalisation for each that it
-        takes; the multiply-adds of a product
+        takes; the multiply-adds of a product; what a loop's steps cost
     stream: how the tokens of its operands become those of its result; the rules are functions of
         `hermesrt.ops.streams`
     constant: what becomes of a constant that only repeats itself along some dimensions; the rules
@@ -229,6 +230,10 @@ layout         | free     | all        | unknown  | never  |
     sym_max sym_min sym_float sym_int sym_not
 layout         | free     | each       | unknown  | never  | getitem
 """
+# What holds a list of calls; see `hermesrt.ops.loop`.
+_LOOPS = """
+loop           | steps    | all        | unknown  | never  | while scan
+"""
 
 _OVERLOAD = re.compile(r"(?!(?:.*_)?out(?:_.*)?$)[A-Za-z][A-Za-z0-9_]*")  # `out`: it writes there
 
@@ -252,6 +257,7 @@ def _row(columns: list[str], name: str) -> Row:
 
 ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_TABLE)}
 SIZE_ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_SIZES)}
+LOOP_ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_LOOPS)}
 
 
 def base_name(op: str) -> str:
@@ -260,9 +266,11 @@ def base_name(op: str) -> str:
 
 
 def row_of(op: str) -> Row | None:
-    """The row of `aten.cos.default` or `size.mul`, or None if a program may not hold it."""
+    """The row of `aten.cos.default`, `size.mul` or `loop.while`; None if no program may hold it."""
     if op.startswith("size."):
         return SIZE_ROWS.get(base_name(op))
+    if op.startswith("loop."):
+        return LOOP_ROWS.get(op.removeprefix("loop."))
     _, _, overload = op.rpartition(".")
     if op.startswith("aten.") and op.count(".") == 2 and _OVERLOAD.fullmatch(overload):
         return ROWS.get(base_name(op))

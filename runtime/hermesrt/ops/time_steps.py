@@ -16,7 +16,8 @@ Gates = Callable[[Float[Tensor, "batch columns"], States], States]
 def advance(
     recurrence: Recurrence, sums: Tensor, states: States, projection: Tensor | None = None
 ) -> States:
-    """The next h, and c of an LSTM, from the gates' sums; the ReLU of an RNN is in them already."""
+    """The next h, and c of an LSTM, from the gates' sums; the ReLU of an RNN is in them already.
+    Before a second product, what that takes beside x, and what `finish` takes."""
     match recurrence.kind:
         case "rnn_relu":
             return (sums,)
@@ -26,11 +27,22 @@ def advance(
             reset, update, new_x, new_h = sums.chunk(4, -1)
             new = (new_x + reset.sigmoid() * new_h).tanh()
             return (new + update.sigmoid() * (states[0] - new),)
+        case "gru_reset_first":
+            reset, update = sums.sigmoid().chunk(2, -1)
+            return reset * states[0], update
         case "lstm":
             enter, forget, cell, out = lstm_gates(recurrence, sums)
             c = forget.sigmoid() * states[1] + enter.sigmoid() * cell.tanh()
             h = out.sigmoid() * c.tanh()
             return (h if projection is None else h @ projection), c
+
+
+def finish(recurrence: Recurrence, sums: Tensor, made: States, states: States) -> States:
+    """The next states from the second product's sums and what the gates made of the first's."""
+    if recurrence.kind == "lstm":
+        return (sums, *made[1:])
+    new = sums.tanh()
+    return (new + made[1] * (states[0] - new),)
 
 
 def lstm_gates(recurrence: Recurrence, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -48,13 +60,21 @@ def recur(
     states: Sequence[Tensor],
     product: Product,
     gates: Gates,
+    second: Product | None = None,
 ) -> Float[Tensor, "batch time width"]:
-    """One time step after the other: `gates(product([x, h]), states)`."""
+    """One time step after the other: `gates(product([x, h]), states)`, and a second product of what
+    these made where there is one."""
     now = tuple(s.to(x.dtype) for s in states)
     steps = range(x.shape[1])
     found = []
     for step in reversed(steps) if recurrence.reverse else steps:
-        now = gates(product(torch.cat((x[:, step], now[0]), 1)), now)
+        made = gates(product(torch.cat((x[:, step], now[0]), 1)), now)
+        if second is None:
+            now = made
+        else:
+            beside = recurrence.kind != "lstm"
+            vectors = torch.cat((x[:, step], made[0]), 1) if beside else made[0]
+            now = finish(recurrence, second(vectors), made, now)
         found.append(torch.cat(now, 1) if recurrence.cells else now[0])
     return torch.stack(found[::-1] if recurrence.reverse else found, 1)
 

@@ -10,20 +10,14 @@ fit in each iteration). Batch, rate, threshold and inputs are not published: ass
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.chip.fields import limits
-from hermesrt.programming.mvm_error import corrected, relative_error
-from hermesrt.programming.session import (
-    CoreProgramming,
-    ProgrammingSession,
-    correct,
-    enable,
-    places,
-)
+from hermesrt.programming.descent_pulses import descent_pulses
+from hermesrt.programming.mvm_error import fitted
+from hermesrt.programming.session import CoreProgramming, ProgrammingSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +58,9 @@ def descend(
     x = x * target.rows
     wanted = (x @ target.siemens).div_(count)
     measured = session.multiply(target.core, x).mul_(session.chip.adc_count.count_siemens / count)
-    error = corrected(session.chip, measured, wanted, target).sub_(wanted)
+    error, relative = fitted(session.chip, measured, wanted, target)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
     core.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
-    cells = places(torch.from_numpy(np.abs(core.pending.numpy()) > options.threshold_counts))
-    enable(core, cells)
-    cells = cells[core.tuned.take(cells)]
-    correct(session, core, core.pending, cells)
-    core.pending.view(-1).index_fill_(0, cells, 0.0)
-    return relative_error(error, wanted)
+    pulses = descent_pulses(session.chip, core, options.threshold_counts)
+    session.send(target.core, pulses)
+    return relative

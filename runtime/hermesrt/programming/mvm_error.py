@@ -1,12 +1,18 @@
 """How far a programmed chip's products are from the exact ones, core by core."""
 
+import ctypes
+import math
+
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device
+from hermesrt.programming.compiled import functions
 from hermesrt.programming.corrections import deepest_correction, written_targets
 from hermesrt.programming.targets import CoreTarget
 
@@ -48,23 +54,53 @@ def core_error(
     """
     x = x * target.rows
     wanted = x @ count_target(device, target)
-    measured = device.mvm_core(target.core, x, index)
-    return relative_error(corrected(device.chip, measured, wanted, target).sub_(wanted), wanted)
+    return fitted(device.chip, device.mvm_core(target.core, x, index), wanted, target)[1]
 
 
-def corrected(chip: ChipSpec, measured: Sums, wanted: Sums, target: CoreTarget) -> Sums:
-    """Measured counts after the columns' correction, if the chip makes one; zero where a column is
-    not in use."""
-    if not chip.effects.column_correction:
-        return measured * target.columns
-    gain, offset = column_fit(measured, wanted)
-    return torch.addcmul(offset * target.columns, measured, gain * target.columns)
+def fitted(chip: ChipSpec, measured: Sums, wanted: Sums, target: CoreTarget) -> tuple[Sums, float]:
+    """The errors of measured counts after the columns' correction, if the chip makes one, in their
+    place; where a column is not in use, nothing was measured. And ||error|| / ||wanted||, 0 where
+    nothing is wanted."""
+    library, measured = functions(), measured.float().contiguous()
+    if library is None:
+        squares = errors_of(chip, measured.numpy(), wanted.numpy(), target.columns.numpy())
+    else:
+        squares = _compiled(library, chip, measured, wanted.contiguous(), target.columns)
+    wrong, whole = (math.sqrt(float(part.sum(dtype=np.float64))) for part in squares)
+    return measured, wrong / whole if whole else 0.0
 
 
-def relative_error(wrong: Sums, wanted: Sums) -> float:
-    """||wrong|| / ||wanted||, 0 where nothing is wanted."""
-    whole = float(wanted.norm())
-    return float(wrong.norm()) / whole if whole else 0.0
+def errors_of(
+    chip: ChipSpec,
+    measured: NDArray[np.float32],
+    wanted: NDArray[np.float32],
+    used: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Without the compiled function; its definition. The sums of squares of errors and of what is
+    wanted, [columns]; numpy adds rows one after the other."""
+    gain, offset = np.ones_like(used), np.zeros_like(used)
+    if chip.effects.column_correction:
+        count = np.float32(len(wanted))
+        middle, centre = measured.sum(0) / count, wanted.sum(0) / count
+        away = wanted - centre
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = (away * (measured - middle)).sum(0) / np.square(away).sum(0)
+            gain = np.where((slope > 0.5) & (slope < 2), 1 / slope, np.float32(1))
+        offset = centre - gain * middle
+    measured *= gain * used
+    measured += offset * used
+    measured -= wanted
+    return np.square(measured).sum(0), np.square(wanted).sum(0)
+
+
+def _compiled(
+    library: ctypes.CDLL, chip: ChipSpec, measured: Sums, wanted: Sums, used: Columns
+) -> NDArray[np.float32]:
+    vectors, columns = wanted.shape
+    sums, correct = np.zeros((6, columns), np.float32), chip.effects.column_correction
+    places = (tensor.data_ptr() for tensor in (measured, wanted, used))
+    library.hermes_fitted(*places, vectors, columns, correct, sums.ctypes.data)
+    return sums[4:]
 
 
 def mvm_errors(device: Device, artifact: Artifact) -> dict[int, float]:

@@ -19,7 +19,7 @@ from hermesrt.device import Device, PulseKind, Pulses
 from hermesrt.programming.targets import CoreTarget
 
 FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open", "saturated")  # beside the target
-_PATIENCE = 4  # pulses at the last current before a cell that is far off is given up
+PATIENCE = 4  # pulses at the last current before a cell that is far off is given up
 _FAR = 12  # margins; a healthy cell is never found so far off
 
 
@@ -186,7 +186,7 @@ def enable(core: CoreProgramming, cells: Int64[Tensor, " cells"]) -> None:
     be made says which polarity's device makes it."""
     new = cells[~core.tuned.take(cells)]
     zero = (core.target.siemens.take(new) == 0) & (core.slope.take(new) > 0)
-    new = new[zero & (core.saturated.take(new) < _PATIENCE)]
+    new = new[zero & (core.saturated.take(new) < PATIENCE)]
     polarity = torch.where(core.pending.take(new) > 0, 0, 2).to(torch.int8)
     core.device.view(-1).index_copy_(0, new, polarity)
     core.tuned.view(-1).index_fill_(0, new, True)
@@ -207,7 +207,7 @@ def give_up(
     """Leave alone the cells that stay far off whatever they get: a device that is stuck, as far as
     one can see from outside. `error` is in counts."""
     far = error.abs() > _FAR * session.chip.programming_pulses.margin_counts
-    unresponsive = core.open & far & (core.saturated >= _PATIENCE)
+    unresponsive = core.open & far & (core.saturated >= PATIENCE)
     core.open &= ~unresponsive
     core.tuned &= ~unresponsive
 
@@ -219,7 +219,17 @@ def correct(
     cells: Int64[Tensor, " cells"],
 ) -> None:
     """One pulse for each of some cells, to change what it holds by so many counts."""
-    table = session.chip.programming_pulses
+    session.send(core.target.core, corrections(session.chip, core, change, cells))
+
+
+def corrections(
+    chip: ChipSpec,
+    core: CoreProgramming,
+    change: Float[Tensor, "rows columns"],
+    cells: Int64[Tensor, " cells"],
+) -> Pulses:
+    """The same pulses, not sent yet."""
+    table = chip.programming_pulses
     device = core.device.take(cells).long()
     step = change.take(cells) * core.slope.take(cells)
     step.mul_(torch.where(device >= 2, 1.0, -1.0))
@@ -227,10 +237,10 @@ def correct(
     asked = before + step
     ampere = asked.clamp(table.pulse_low_ampere, table.pulse_high_ampere)
     last = (ampere == before) & (ampere != asked)
-    saturated = (core.saturated.take(cells) + last).clamp_(max=_PATIENCE) * last
+    saturated = (core.saturated.take(cells) + last).clamp_(max=PATIENCE) * last
     core.saturated.view(-1).index_copy_(0, cells, saturated.to(torch.int8))
     core.ampere.view(-1).index_copy_(0, cells, ampere)
-    session.send(core.target.core, Pulses("iterative", cells, device, ampere))
+    return Pulses("iterative", cells, device, ampere)
 
 
 def places(cells: Bool[Tensor, "rows columns"]) -> Int64[Tensor, " cells"]:

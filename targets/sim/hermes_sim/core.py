@@ -1,24 +1,23 @@
-"""One core's cells: what they should hold, what programming left, and pulses that change them.
-
-Pulse model, assumed (table `write_noise`): a pulse of current I brings a device towards
-g_set (I_high - I) / (I_high - I_low), its own SET conductance falling linearly to zero from the
-lowest to the highest programming current, and misses by a share of the step and by a floor.
-Published are the currents and the SET and RESET statistics (tables `programming_pulses`,
-`set_statistics`).
-"""
+"""One core's cells: what they should hold, what programming left, and how they are read."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hermes_sim import flicker, pcm
+from hermes_sim.crossbar import Converters
+from hermes_sim.kernel import pulses as compiled
+from hermes_sim.kernel.load import kernel
+from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, Programming
 from hermes_sim.statistics import DeviceStatistics, statistics_named
+from hermes_sim.torch_pulses import TorchPulses
 from hermesrt.chip.device_noise import logarithm, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
 from hermesrt.chip.tables.devices import Pcm
 from hermesrt.device import EndState, Pulses
 from hermesrt.programming.targets import CoreTarget
+from hermesrt.reads import Keys
 from hermesrt.seeds import generator
 
 
@@ -51,8 +50,9 @@ class Core:
             self.conductance = stuck.low[None]
         self.nu: DeviceSiemens = self.conductance
         self.settled = False  # programming is over, and the devices have their drift exponents
-        self._set: DeviceSiemens | None = None  # relative to the median, in half precision
+        self._cells: Programming | None = None  # while it is programmed
         self._converters: tuple[Tensor, Tensor] | None = None
+        self._core_converters: CoreConverters | None = None
         self._variance: Float[Tensor, "rows columns"] | None = None  # of a read at age zero
 
     @property
@@ -89,60 +89,42 @@ class Core:
         """DeviceSiemens that were saved, of the chip of that seed."""
         self.conductance, self.settled = conductance, nu is not None
         self.nu = torch.zeros(1).expand(conductance.shape) if nu is None else nu
-        self._seed, self._set, self._variance, self._converters = seed, None, None, None
-
-    def keep_variance(self, variance: Float[Tensor, "rows columns"]) -> None:
-        """The read variance as it was summed up before programming was interrupted."""
-        self._variance = variance
+        self._seed, self._cells, self._variance, self._converters = seed, None, None, None
+        self._core_converters = None
 
     def pulse(self, pulses: Pulses, index: int) -> None:
         """Change the devices that a pulse reaches."""
-        chip, table = self.chip, self.chip.programming_pulses
         stream = generator(self._seed, "pulse", self.target.core, index)
-        cells, device = pulses.cells, pulses.device
-        # device 0, 1: positive; 2, 3: negative; memory is [device, polarity, cell]
-        place = ((device & 1) * 2 + (device >> 1)) * self.target.used.numel() + cells
         if self.settled:
             self.take(self._bank(), None, self._seed)
-        g = self._bank().view(-1)
-        old = g.take(place)
-        noise = torch.randn(cells.shape, generator=stream)
-        match pulses.kind:
-            case "reset":
-                new = noise.abs_() * chip.set_statistics.reset_spread_siemens
-            case "set":
-                floor = chip.write_noise.floor_siemens
-                new = self._set_level(place) + floor * noise
-            case "iterative":
-                span = table.pulse_high_ampere - table.pulse_low_ampere
-                share = (table.pulse_high_ampere - pulses.ampere) / span
-                step = self._set_level(place) * share.clamp_(0, 1) - old
-                wrong = (step * chip.write_noise.step_share).square_()
-                wrong.add_(chip.write_noise.floor_siemens**2).sqrt_()
-                missed = wrong * noise if chip.effects.programming_noise else 0.0
-                new = old + step + missed
-        new = new.clamp_(min=0)
-        if self._stuck is not None:
-            held = self._stuck.held.view(-1).take(place)
-            new = torch.where(held.isnan(), new, held)
-        g.index_copy_(0, place, new)
-        if self._variance is not None:
-            both = torch.stack([old, new])
-            misread = self._misread(both, both, 0.0)
-            kept = self._variance.take(cells).add_(misread[1] - misread[0]).clamp_(min=0)
-            self._variance.view(-1).index_copy_(0, cells, kept)
+        self._programming().pulse(pulses, torch.randn(pulses.cells.shape, generator=stream))
 
     def verify(
         self, devices: tuple[int, ...], index: int
     ) -> Float[Tensor, "polarity rows columns"]:
         """What a verify read of these devices of each polarity says, in whole counts."""
-        chip = self.chip
+        chip, bank = self.chip, self._bank()
         stream = generator(self._seed, "verify", self.target.core, index)
-        count, chosen = chip.verify_count.count_siemens, self._bank()[list(devices)]
-        variance = self._misread(chosen, chosen, 0.0).sum(0)
-        variance += (chip.write_noise.verify_counts * count) ** 2
+        count, chosen = chip.verify_count.count_siemens, bank[list(devices)].sum(0)
+        floor = (chip.write_noise.verify_counts * count) ** 2
+        if len(devices) == len(bank):
+            variance = self._programming().variance + floor
+        else:
+            variance = self._misread(chosen, chosen, 0.0).add_(floor)
         noise = torch.randn(variance.shape, generator=stream)
-        return noise.mul_(variance.sqrt_()).add_(chosen.sum(0)).div_(count).round_()
+        return noise.mul_(variance.sqrt_()).add_(chosen).div_(count).round_()
+
+    def counts(
+        self, converters: Converters, x: Float[Tensor, "vectors rows"], stream: int, reads: Keys
+    ) -> Float[Tensor, "vectors columns"]:
+        """Raw counts of the whole core, while it is programmed."""
+        held = self._core_converters
+        if held is None or held.shared != converters:
+            chip = self.chip
+            siemens = chip.adc_count.count_siemens
+            held = CoreConverters(converters, chip.input_levels, siemens, *self.converters())
+            self._core_converters = held
+        return self._programming().counts(held, x, stream, reads)
 
     def settle(self) -> None:
         """The last pulse is over: every device gets the exponent of its drift, and where read noise
@@ -157,7 +139,7 @@ class Core:
             held.add_(noise.mul_(sigma)).clamp_(min=0)
             if self._stuck is not None:
                 held.copy_(torch.where(self._stuck.held.isnan(), held, self._stuck.held))
-        self._set, self._variance, self.settled = None, None, True
+        self._cells, self._variance, self.settled = None, None, True
 
     def now(self, age_s: float) -> tuple[Tensor, Tensor]:
         """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
@@ -175,13 +157,15 @@ class Core:
         return _total((aged + misread).clamp_(min=0)), torch.zeros_like(aged[0, 0])
 
     def fresh(self) -> tuple[Tensor, Tensor]:
-        """The same at age zero; the variance is kept up to date from pulse to pulse.
+        """The same at age zero.
 
         Under programming each MVM has noise of its own, even where it is drawn once for an age:
         gradient descent would learn a noise that stands still, and later reads do not have it.
         """
         if self.settled and self.chip.read_statistics.drawn == "once":
             return self.now(0.0)
+        if not self.settled and self.conductance.shape[0] == 2:
+            return _total(self.conductance), self._programming().variance.sum(0)
         if self._variance is None:
             self._variance = self._misread(self.conductance, self.conductance, 0.0).sum((0, 1))
         return _total(self.conductance), self._variance
@@ -258,14 +242,23 @@ class Core:
             self.take(room, None, self._seed)
         return self.conductance
 
-    def _set_level(self, place: Tensor) -> Tensor:
-        """Conductance of some devices when they are SET: log-normal, drawn once a device."""
-        table = self.chip.set_statistics
-        if self._set is None:
+    def _programming(self) -> Programming:
+        """The same with what pulses need."""
+        if self._cells is None:
+            devices = self._bank()
             stream = generator(self._seed, "set", self.target.core)
             normal = torch.randn(2, *self.target.pair.shape, generator=stream)
-            self._set = normal.mul_(table.set_log_spread).exp_().half()
-        return self._set.take(place).float().mul_(table.set_median_siemens)
+            level = normal.mul_(self.chip.set_statistics.set_log_spread).exp_().half()
+            stuck = None if self._stuck is None else self._stuck.held
+            cells = ProgrammedCells.of(
+                self.chip, devices, level, stuck, lambda g: self._misread(g[None], g[None], 0.0)[0]
+            )
+            found, library = kernel(), compiled.functions()
+            if found is None or library is None:
+                self._cells = TorchPulses(cells)
+            else:
+                self._cells = compiled.KernelPulses(found, library, cells)
+        return self._cells
 
 
 def _total(cells: DeviceSiemens) -> Float[Tensor, "polarity rows columns"]:

@@ -1,6 +1,7 @@
 """The simulated chip: cells by core, and layers folded from them for the age and mode in force."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from operator import attrgetter
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hermes_sim import crossbar, engine
+from hermes_sim import crossbar, engine, integers
 from hermes_sim.core import Core
 from hermes_sim.fold import (
     Fold,
@@ -42,6 +43,7 @@ from hermesrt.reads import Keys, numbered
 from hermesrt.workload import Workload
 
 _MOST = 10.0  # above any conductance in siemens, any variance and any drift exponent
+_NO_LONGER = ".variance"  # follows from the conductances; older files hold it
 _CORE_DUTY = 0.25  # share of a phase that an input uniform in [-1, 1] is on; for the wires' drop
 
 
@@ -192,14 +194,17 @@ class SimulatedDevice:
         """Raw ADC counts of a whole core for inputs in [-1, 1]; in the mode in force, at age 0
         until the age is set."""
         held, chip = self._cores[core], self._chip
-        age = self._settings.age_s
+        age, name = self._settings.age_s, stream(self._seed, "core", core, index)
+        converters = converters_of(chip, self._settings.mode or "4-phase")
+        whole = not chip.effects.wire_drop and integers.fits_rows(converters, x.shape[1])
+        if not held.settled and whole:
+            return held.counts(replace(converters, rounding=None), x, name, numbered(x.shape[0]))
         duty = torch.full((chip.crossbar.rows,), _CORE_DUTY)
         cells = through_wires(chip, *(held.now(age) if age else held.fresh()), duty)
-        converters = converters_of(chip, self._settings.mode or "4-phase")
         counts = columns_of(held, cells, slice(None))
         stage = stage_of(chip, converters, slice(None), *counts)
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
-        noise = ReadNoise((stream(self._seed, "core", core, index),), numbered(x.shape[0]))
+        noise = ReadNoise((name,), numbered(x.shape[0]))
         return crossbar.core_counts(converters, stage, codes, noise)
 
     def settle(self, method: Method) -> None:
@@ -230,31 +235,28 @@ class SimulatedDevice:
         return run(x.float(), reads).to(x.dtype)
 
     def state(self) -> DeviceState:
-        """The cells; while programming is under way without drift exponents, but with the read
-        variance as it was summed up."""
+        """The cells; while programming is under way without drift exponents."""
         arrays = {}
         for number, core in self._cores.items():
             arrays[f"{number}.conductance"] = core.conductance.numpy()
             if core.settled:
                 arrays[f"{number}.nu"] = core.nu.numpy()
-            else:
-                arrays[f"{number}.variance"] = core.fresh()[1].numpy()
         return DeviceState(self._chip.name, self._method, self._seed, arrays)
 
     def restore(self, state: DeviceState) -> None:
         """Take programmed cells back; raises ArtifactError when they do not fit the program."""
         settled = any(name.endswith(".nu") for name in state.arrays)
-        names = ("conductance", "nu" if settled else "variance")
+        names = ("conductance", "nu") if settled else ("conductance",)
         wanted = {f"{number}.{name}" for number in self._cores for name in names}
         cells = (self._chip.crossbar.rows, self._chip.crossbar.columns)
-        shapes = {"conductance": ((1, 2, *cells), (2, 2, *cells)), "variance": (cells,)}
-        sound = set(state.arrays) == wanted and state.chip == self._chip.name
+        arrays = {n: a for n, a in state.arrays.items() if not n.endswith(_NO_LONGER)}
+        sound = set(arrays) == wanted and state.chip == self._chip.name
         sound = sound and all(
-            a.shape in shapes.get(name.split(".")[1], shapes["conductance"])
+            a.shape in ((1, 2, *cells), (2, 2, *cells))
             and a.dtype == np.float32 and ((a >= 0) & (a <= _MOST)).all()
-            for name, a in state.arrays.items()
+            for a in arrays.values()
         )  # fmt: skip
-        sound = sound and (not settled or len({a.shape for a in state.arrays.values()}) <= 1)
+        sound = sound and len({a.shape for a in arrays.values()}) <= 1
         if not sound:
             raise ArtifactError(
                 "the state holds the cells of another program or chip; make it again with "
@@ -264,8 +266,6 @@ class SimulatedDevice:
         for number, core in self._cores.items():
             held = [torch.from_numpy(state.arrays[f"{number}.{n}"].copy()) for n in names]
             core.take(held[0], held[1] if settled else None, state.seed)
-            if not settled:
-                core.keep_variance(held[1])
         if deepest_correction(self._held):
             for target in written_targets(self._held, state.arrays):
                 self._cores[target.core].target = target

@@ -3,7 +3,7 @@
 The host is priced by the operation; a vector unit by elements of four kinds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.units import to_ps
@@ -24,6 +24,12 @@ class VectorWork:
     functions: int = 0
     norms: int = 0
     macs: int = 0
+
+    def __add__(self, other: "VectorWork") -> "VectorWork":
+        return VectorWork(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> "VectorWork":
+        return VectorWork(*(getattr(self, f.name) * times for f in fields(self)))
 
 
 def cause(chip: ChipSpec) -> str:
@@ -55,6 +61,8 @@ def vector_work(work: HostWork | MvmWork) -> VectorWork:
         return VectorWork(
             gates.elements * vectors, gates.functions * vectors, 0, gates.macs * vectors
         )
+    if work.row.price == "steps":
+        return sum(map(vector_work, work.inner), VectorWork()) * work.times
     if work.macs:
         return VectorWork(macs=work.macs)
     most = max(work.taken, work.elements)

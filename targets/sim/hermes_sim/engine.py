@@ -182,7 +182,8 @@ def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     dead = last_uses(names, ())
     ran = []
     for work, gone in zip(workload.work, dead, strict=True):
-        ran.append(timeline.run(work))
+        done = timeline.run(work)
+        ran += [done] if done.second is None else [done, done.second]
         for name in gone:
             timeline.drop(name)
     return ran

@@ -87,10 +87,14 @@ class IntegerLayer:
 
 
 def fits(layer: LayerArrays) -> bool:
+    """Whether a layer can run in whole numbers."""
+    return fits_rows(layer.converters, max(s.pair.shape[1] for s in layer.stages))
+
+
+def fits_rows(converters: Converters, rows: int) -> bool:
     """Whether inputs are whole numbers, sums of products fit in 32 bits, and both counters of a
     line become whole at once."""
-    converters = layer.converters
-    levels, rows = converters.input_levels, max(s.pair.shape[1] for s in layer.stages)
+    levels = converters.input_levels
     at_once = converters.counting is None or converters.counted == "line"
     return at_once and levels is not None and levels <= _MOST_LEVEL and rows <= _MOST_ROWS
 
@@ -129,7 +133,7 @@ def integer_block(converters: Converters, stage: RowBlock) -> IntegerBlock:
         count=(step * stage.gain).float(),
         phase=phase.int(),
         counter=counter.int(),
-        lines=_lines(cells, limit, converters),
+        lines=lines_of(cells, limit, converters),
         read=read,
         read_step=read_step,
         zero=stage.zero,
@@ -150,7 +154,7 @@ def _carried(steps: Float64[Tensor, "rows columns"]) -> UInt8[Tensor, "rows colu
     return torch.cat([sums[:1], sums.diff(dim=0)]).to(torch.uint8)
 
 
-def _lines(
+def lines_of(
     cells: Float64[Tensor, "polarity rows columns"],
     limit: Float64[Tensor, " columns"],
     converters: Converters,

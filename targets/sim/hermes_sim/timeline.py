@@ -17,7 +17,8 @@ An output of a window waits for the last input that it sees, so that rows of an 
 other through the layers.
 A time step of a recurrence waits for the gates of the one before it, and so finds all resources
 idle but at the first; its gates are the digital unit's, or the chip's own for LSTMs, which stands
-between the last LDPUs and their ports.
+between the last LDPUs and their ports. Where it takes a second product, that waits for the gates of
+the first, and the next time step for it and its gates.
 On several chips the host does what is digital, over its link; or the chips' vector units do, each
 where its operands are, one at a time as if they were one. What a chip's cores take that other chips
 made crosses the chips' links, or the host link, and the chip's own transport behind it.
@@ -25,7 +26,7 @@ Tiles that look alike and begin alike share one stream, so a step costs vectors 
 Source: Le Gallo 2023 (resources, overlap of MVM and LDPU); the buffer's depth is assumed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -54,11 +55,13 @@ class Ran:
     work: what it had to do.
     done: its result's stream.
     uses: the resources it used, and its streams on them.
+    second: the same of the second product of its time steps, where there is one.
     """
 
     work: MvmWork | HostWork
     done: Track
     uses: tuple[Use, ...]
+    second: "Ran | None" = None
 
 
 @dataclass(slots=True)
@@ -157,7 +160,7 @@ class Timeline:
             self._lacks = self._lacked.get(work.step.name, {})
             ran = self._recur(work) if work.steps else self._mvm(work)
         self._values[work.step.name] = ran.done
-        for _, track in ran.uses:
+        for _, track in (*ran.uses, *(ran.second.uses if ran.second else ())):
             if track is not ran.done:
                 track.forget()
         return ran
@@ -221,29 +224,38 @@ class Timeline:
         """The first time step meets resources as they are, each later one idle ones."""
         steps, split = work.steps, work.vectors // work.steps
         there = join(steps, self._needs(work.needs))
-        uses: _Uses = []
+        uses = [_Uses() for _ in work.products]
         first = self._time_step(
             work, join(split, [Feed(there, at=np.zeros(split, np.int64))]), uses
         )
         done = first
         if steps > 1:
-            scratch, pattern = Timeline(self._chip, self._workload, self._mode), _Uses()
-            scratch._lacks = self._lacks
-            once = scratch._time_step(work, join(split, ()), pattern)
+            scratch, patterns = Timeline(self._chip, self._workload, self._mode), [_Uses(), _Uses()]
+            once = scratch._time_step(work, join(split, ()), patterns)
             feeds = [Feed(there, at=np.arange(1, steps))]
             loop = loop_of(once, steps - 1, feeds, [Hold(0, first.last, first, 0)])
-            uses += self._repeat(scratch, pattern, loop)
+            for own, more in zip(uses, self._repeat(scratch, patterns, loop), strict=False):
+                own += more
             after = [Feed(first, whole=True), Feed(loop, at=np.arange(steps) - 1)]
             done = join(steps, after)
         if work.needs.tokens != steps:
             done = join(1, [Feed(done, whole=True)])
-        return Ran(work, done, tuple(uses))
+        second = None if work.second is None else Ran(work.second, done, tuple(uses[1]))
+        return Ran(work, done, tuple(uses[0]), second)
 
-    def _time_step(self, work: MvmWork, arrival: Track, uses: _Uses) -> Track:
-        """One time step's vectors, and then their gates."""
-        matrix = self._artifact.matrices[work.step.matrix]
-        assert work.step.recurrence is not None
-        gated = work.step.recurrence.unit == "gdpu"
+    def _time_step(self, work: MvmWork, arrival: Track, uses: Sequence[_Uses]) -> Track:
+        """One time step's vectors through its products, each followed by its gates."""
+        done = arrival
+        for product, own in zip(work.products, uses, strict=False):
+            done = self._product(product, arrival, own)
+            arrival = join(arrival.count, [Feed(done, at=np.zeros(arrival.count, np.int64))])
+        return done
+
+    def _product(self, work: MvmWork, arrival: Track, uses: _Uses) -> Track:
+        """A time step's vectors through a matrix, and then their gates."""
+        self._lacks = self._lacked.get(work.step.name, {})
+        matrix, recurrence = self._artifact.matrices[work.step.matrix], work.step.recurrence
+        gated = recurrence is not None and recurrence.unit == "gdpu"
         sums = join(1, self._copy(matrix, 0, arrival, arrival.count, uses, gated=gated))
         service = digital.time_ps(work, self._chip)
         if not service:
@@ -254,8 +266,11 @@ class Timeline:
         uses.append((Lane("digital", ()), done))
         return done
 
-    def _repeat(self, scratch: "Timeline", pattern: _Uses, loop: Track) -> Iterator[Use]:
-        """The streams of one round in all rounds of a loop; the resources are theirs now."""
+    def _repeat(
+        self, scratch: "Timeline", patterns: Sequence[_Uses], loop: Track
+    ) -> Iterator[_Uses]:
+        """The streams of each product of a round in all rounds of a loop; the resources are theirs
+        now."""
         made: dict[int, Track] = {}
 
         def repeated(once: Track) -> Track:
@@ -268,7 +283,7 @@ class Timeline:
         self._links |= {link: repeated(track) for link, track in scratch._links.items()}
         if scratch._digital is not None:
             self._digital = repeated(scratch._digital)
-        return ((lane, repeated(track)) for lane, track in pattern)
+        return ([(lane, repeated(track)) for lane, track in pattern] for pattern in patterns)
 
     def _copy(
         self, matrix: Matrix, copy: int, arrival: Track, split: int, uses: _Uses, *, gated: bool

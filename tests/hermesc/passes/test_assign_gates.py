@@ -44,7 +44,7 @@ def lstm(hidden: int = 8, layers: int = 1, **more: bool | int) -> nn.LSTM:
         (Model(lstm(8, 5, bidirectional=True)), ["gdpu"] * 8 + ["host"] * 2),
         (Model(lstm(70, 4)), ["gdpu"] * 4),
         (Model(lstm(140, 3)), ["gdpu"] * 2 + ["host"]),
-        (Model(lstm(proj_size=3)), ["host"]),
+        (Model(lstm(proj_size=3)), ["gdpu"]),
         (Model(lstm(), cells=True), ["host"]),
         (Model(lstm(), begun=True), ["host"]),
         (Model(nn.GRU(8, 8, batch_first=True)), ["host"]),

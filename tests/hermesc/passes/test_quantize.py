@@ -295,6 +295,16 @@ def test_kept_codes_are_spread_over_the_calibration_data(
     assert twentieths >= set(range(1, 20))
 
 
+@pytest.mark.parametrize("length", [3, 16, 28, 64])
+def test_kept_codes_meet_every_place_of_a_sequence_alike(chip, quantized_of, length):
+    """Every n-th vector would meet a few places of them all, whose mean is not that of the rest."""
+    x = torch.arange(length).repeat(4096 // length)[:, None] + 1.0
+    (codes,) = quantized_of(chip, torch.ones(1, 1), x).vectors
+    places = torch.bincount((codes[:, 0] * (length / 127)).round().long(), minlength=length + 1)[1:]
+    assert places.min() > 0.5 * places.float().mean()
+    assert float((codes[:, 0] / 127).mean()) == pytest.approx(float(x.mean() / length), abs=0.01)
+
+
 @pytest.mark.parametrize("bits", [4, 10])
 def test_vectors_are_kept_alike_whatever_the_converters_bits(chip_with, quantized_of, bits):
     chip = chip_with(input_input_bits=bits)

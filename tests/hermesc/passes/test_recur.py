@@ -73,10 +73,28 @@ def test_the_relu_of_an_rnn_is_the_ldpus() -> None:
 def test_layers_and_directions_are_matrices_of_their_own_with_torchs_names() -> None:
     found = front(nn.LSTM(4, 6, 2, bidirectional=True, proj_size=3, batch_first=True))
     assert [op.label for op in found.graph.mvms] == [
-        "layer.l0", "layer.l0_reverse", "layer.l1", "layer.l1_reverse",
+        "layer.l0", "layer.l0.projection", "layer.l0_reverse", "layer.l0_reverse.projection",
+        "layer.l1", "layer.l1.projection", "layer.l1_reverse", "layer.l1_reverse.projection",
     ]  # fmt: skip
-    assert [found.weights[op.matrix].shape[0] for op in found.graph.mvms] == [7, 7, 9, 9]
-    assert all(op.recurrence and op.recurrence.projection for op in found.graph.mvms)
+    rows = [found.weights[op.matrix].shape[0] for op in found.graph.mvms]
+    assert rows == [7, 6, 7, 6, 9, 6, 9, 6]
+
+
+def test_a_projection_is_the_second_product_of_each_time_step() -> None:
+    layer = nn.LSTM(4, 6, proj_size=3, batch_first=True)
+    found = front(layer)
+    first, second = found.graph.mvms
+    assert first.second is second
+    assert torch.equal(found.weights[second.matrix], layer.weight_hr_l0.t())
+    assert (second.bias, second.recurrence) == (None, None)
+
+
+def test_a_projection_alone_can_stay_on_the_host() -> None:
+    found = front(LAYERS["projected"](), ("layer.l1.projection",))
+    assert [op.label for op in found.graph.mvms][4:] == [
+        "layer.l1", "layer.l1_reverse", "layer.l1_reverse.projection",
+    ]  # fmt: skip
+    as_torch(found)
 
 
 def test_states_that_nobody_takes_are_not_made() -> None:

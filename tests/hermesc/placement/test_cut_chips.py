@@ -17,6 +17,8 @@ from hermesrt.facts.cut import cut_text
 from hermesrt.facts.placement import placement_json
 from hermesrt.files.typed import decode, encode
 
+from ...hermes_sim.reference import assert_times_agree
+
 THREE_CORES = [("grid.rows", "1"), ("grid.columns", "3")]
 WIDE_IN_THE_MIDDLE = (256, 64, 512, 256)  # 1, 2 and 2 tiles
 NARROW = (256, 256, 256, 64, 256, 256, 256)
@@ -81,6 +83,29 @@ def test_what_the_compiler_counts_is_what_the_program_crosses(objective):
     taken = {"pipeline": cut.pipeline_bytes, "columns": cut.columns_bytes}
     assert len(program.artifact.chips) > 1
     assert taken[cut.chosen] == _crossing(program) == min(taken.values())
+
+
+@pytest.mark.parametrize("cut", ["pipeline", "columns"])
+def test_both_products_of_a_time_step_cross_as_the_program_says(cut):
+    """A projected LSTM of 5 and 2 tiles on chips of three cores: what its gates make goes
+    to the projection's chip, and h back, at each of 5 time steps."""
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.LSTM(64, 300, proj_size=48, batch_first=True)
+            self.head = nn.Linear(48, 300)
+
+        def forward(self, x):
+            return self.head(self.layer(x)[0])
+
+    options = Options(place=PlaceOptions(chips=4, cut=cut, objective="cores"))
+    arrays = load_chip("hermes-dpu", THREE_CORES)
+    program = hermesc.compile(Net(), torch.randn(2, 5, 64), chip=arrays, options=options)
+    found = program.artifact.manifest.cut
+    assert _crossing(program) == getattr(found, f"{cut}_bytes") > 0
+    assert_times_agree(arrays, program.workload())
 
 
 def test_the_links_are_paid_for_what_crosses_alone():

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from hermes_sim import pcm
-from hermesc.training.device_curves import ChipCurves, draw_error
+from hermesc.training import device_kernel
+from hermesc.training.device_curves import (
+    ChipCurves,
+    draw_error,
+    read_variances,
+    torch_error,
+    torch_variances,
+)
 from hermesrt.chip.device_noise import within
 from hermesrt.chip.load import load_chip
 from hermesrt.seeds import generator
@@ -33,3 +40,23 @@ def test_errors_have_the_mean_and_spread_of_drawn_devices(age_s, g_max_share):
         some = (weight > low) & (weight < low + 0.1)
         assert float(drawn[some].std() / wanted[some].std()) == pytest.approx(1.0, abs=0.12)
         assert float(drawn[some].mean()) == pytest.approx(float(wanted[some].mean()), abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(40, 24), (24, 40), (9, 3, 2, 2), (24,)])
+@pytest.mark.parametrize("by", ["row", "column", "matrix"])
+def test_the_compiled_pass_has_the_bits_of_torchs_operations(shape, by):
+    chip = load_chip("hermes")
+    curves = ChipCurves(chip).at(3600.0, chip.pcm.g_max_siemens)
+    torch.manual_seed(0)
+    weight, drawn = torch.randn(shape), torch.randn(shape)
+    weight.view(-1)[0] = 0
+    kept = {"row": 0, "column": weight.dim() - 1, "matrix": -1}[by]
+    over = [d for d in range(weight.dim()) if d != kept]
+    unit = (weight.abs().amax(over, keepdim=True) if over else weight.abs()).clamp(min=1e-9)
+    found, wanted = drawn.clone(), drawn.clone()
+    if not device_kernel.errors(weight, unit, found, curves.mean, curves.deviation):
+        pytest.skip("no C compiler")
+    torch_error(curves, weight, unit, wanted)
+    assert torch.equal(found, wanted)
+    torch_variances(curves, weight, unit, wanted)
+    assert torch.equal(read_variances(curves, weight, unit), wanted)

@@ -321,6 +321,9 @@ def test_a_frozen_norm_stays_frozen():
     before = hardened.norm.running_mean.clone()
     assert torch.equal(hardened(x), model(x))
     assert torch.equal(hardened.norm.running_mean, before)
+    for other in (hardened.eval(), copy.deepcopy(hardened), pickle.loads(pickle.dumps(hardened))):
+        other.train()(x)  # as loops do after a test
+        assert torch.equal(other.norm.running_mean, before)
     hardened.norm.train()
     hardened(x)
     assert not torch.equal(hardened.norm.running_mean, before)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import hermesc
 from hermesc.training import (
     JOSHI,
     RECIPES,
@@ -13,6 +14,7 @@ from hermesc.training import (
     clip_weights,
     combined,
     harden,
+    learned_ranges,
 )
 from hermesc.training.recipes import recipe_of
 from hermesrt.errors import OptionError
@@ -51,6 +53,16 @@ def test_weight_noise_has_its_size(noise, wanted):
     ratio = errors.std(0).T / wanted(model.weight.detach())
     assert float(ratio.mean()) == pytest.approx(1.0, abs=0.02)
     assert float((ratio - 1).abs().max()) < 0.3
+
+
+@pytest.mark.parametrize("name", ["rasch", "paper"])
+def test_learned_ranges_start_where_the_compiler_puts_them(name):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(64, 8) ** 3
+    hardened = harden(model, x, recipe=name, calibration=x)
+    steps = hermesc.compile(model, x, calibration=x).artifact.manifest.steps
+    wanted = [s.input_max for s in steps if s.tag == "mvm"]
+    assert list(learned_ranges(hardened).values()) == pytest.approx(wanted)
 
 
 def test_weights_are_clipped_after_each_step_of_any_optimizer():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
+from hermesc.pipeline import parse_options
 from hermesrt.artifact import io
 from hermesrt.errors import ArtifactError, InputError
 from hermesrt.files.container import pack, unpack
@@ -19,22 +20,26 @@ from .conftest import PARTS, Edit
 
 
 class Model(nn.Module):
-    """An LSTM in the chip's gate unit, a projected one and a GRU."""
+    """An LSTM in the chip's gate unit, a projected one there too, a GRU, and an LSTM whose
+    projection is the host's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.a = nn.LSTM(5, 100, batch_first=True)
         self.b = nn.LSTM(100, 8, proj_size=3, batch_first=True)
         self.c = nn.GRU(3, 4, batch_first=True)
+        self.d = nn.LSTM(4, 8, proj_size=3, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c(self.b(self.a(x)[0])[0])[0]
+        return self.d(self.c(self.b(self.a(x)[0])[0])[0])[0]
 
 
 @pytest.fixture(scope="module")
 def whole() -> bytes:
     torch.manual_seed(0)
-    return io.to_bytes(hermesc.compile(Model(), (torch.randn(2, 4, 5),)).artifact)
+    options = parse_options([("partition.digital", "d.l0.projection")])
+    program = hermesc.compile(Model(), (torch.randn(2, 4, 5),), options=options)
+    return io.to_bytes(program.artifact)
 
 
 def rebuilt(whole: bytes, edit: Edit) -> bytes:
@@ -90,18 +95,52 @@ def copied(m: dict[str, Any], _: Any) -> None:
 
 
 def flat(m: dict[str, Any], t: dict[str, Any]) -> None:
-    name = step(m, 1)["recurrence"]["projection"]
+    name = step(m, 3)["recurrence"]["projection"]
     t[name] = t[name].reshape(-1)
 
 
 def infinite(m: dict[str, Any], t: dict[str, Any]) -> None:
-    name = step(m, 1)["recurrence"]["projection"]
+    name = step(m, 3)["recurrence"]["projection"]
     t[name] = t[name] * np.float32("inf")
 
 
 def windowed(m: dict[str, Any], _: Any) -> None:
     ones = {name: [1] for name in ("kernel", "stride", "dilation", "spread")}
     step(m, 2)["window"] = ones | {"before": [0], "after": [0], "mode": "zeros"}
+
+
+def second(**changes: Any) -> Edit:
+    """The second product of a projected layer with something wrong."""
+    return lambda m, _: step(m, 1)["second"].update(changes)
+
+
+def nested(m: dict[str, Any], _: Any) -> None:
+    step(m, 1)["second"]["second"] = step(m, 1)["second"].copy()
+
+
+def endless(m: dict[str, Any], _: Any) -> None:
+    inner = step(m, 1)["second"]
+    for _ in range(300):
+        inner["second"] = inner = inner.copy()
+
+
+def lent(m: dict[str, Any], _: Any) -> None:
+    step(m, 2)["second"] = step(m, 1)["second"] | {"input": step(m, 2)["name"]}
+
+
+def alone(m: dict[str, Any], _: Any) -> None:
+    plain = step(m, 2)
+    plain["second"], plain["recurrence"] = step(m, 1)["second"], None
+
+
+def twice(m: dict[str, Any], _: Any) -> None:
+    projection = step(m, 3)["recurrence"]["projection"]
+    step(m, 1)["recurrence"].update(projection=projection, unit="host")
+
+
+def copied_second(m: dict[str, Any], _: Any) -> None:
+    (found,) = (x for x in m["matrices"] if x["name"] == step(m, 1)["second"]["matrix"])
+    found["tiles"].append(found["tiles"][0] | {"copy": 1, "core": 63})
 
 
 def unchipped(m: dict[str, Any], _: Any) -> None:
@@ -122,14 +161,28 @@ CASES = {
     "a key too many": (of(0, shell="rm"), "not a known key"),
     "a list": (lambda m, _: step(m, 0).update(recurrence=[]), "recurrence"),
     "a window too": (windowed, "a recurrence has no window"),
-    "projection of nobody": (of(1, projection="nobody"), "is no projection"),
+    "projection of nobody": (of(3, projection="nobody"), "is no projection"),
     "projection of one dimension": (flat, "is no projection"),
     "projection without numbers": (infinite, "is no projection"),
     "projection of a gru": (of(2, projection="mvm:c.l0"), "is no projection|only an LSTM"),
+    "projected twice": (twice, "not the products of its kind"),
+    "a second product of a gru": (lent, "not the products of its kind"),
+    "a second product of none": (alone, "only a recurrence has a second product"),
+    "a gru without its second": (of(2, kind="gru_reset_first", hidden=8), "not the products"),
+    "a second product of others": (second(input="x"), "no plain one of what its gates make"),
+    "a relu in the loop": (second(relu=True), "no plain one"),
+    "a third product": (nested, "no plain one"),
+    "products without end": (endless, "too deep|nested|recursion"),
+    "a second product of no matrix": (second(matrix="nobody"), "has no rows|is not"),
+    "another second matrix": (second(matrix="mvm:c.l0"), "has no rows|is not 8x"),
+    "a second product's name twice": (second(name="x"), "defined twice"),
+    "a second product without codes": (second(calibration="nobody"), "are not input codes"),
+    "a second product without range": (second(input_max=0.0), "a range is not above 0"),
+    "copies of a second matrix": (copied_second, "copies of its matrix serve nothing"),
     "copies": (copied, "copies of its matrix serve nothing"),
     "gates on no chip": (of(1, unit="fpga"), "must be one of"),
     "gates of a gru": (of(2, unit="gdpu"), "only an LSTM"),
-    "gates of a projected layer": (of(1, unit="gdpu"), "no projection"),
+    "gates of a layer projected on the host": (of(3, unit="gdpu"), "no projection"),
     "gates behind another row": (moved, "in front of the gate unit"),
     "two tiles for one slice": (swapped, "in front of the gate unit"),
     "a value's gates apart": (parted, "not those of the gate unit's slices"),
@@ -154,9 +207,11 @@ def test_a_file_from_before_recurrences_is_read(whole: bytes) -> None:
     def older(m: dict[str, Any], _: Any) -> None:
         for name in ("gdpu", "gdpu_tanh"):
             del m["chip"][name]
+        m["predicted"] = []
         for s in m["steps"]:
             if s["type"] == "mvm":
                 s.pop("recurrence")
+                s.pop("second")
 
     artifact = io.from_bytes(rebuilt(whole, older), "test")
     assert artifact.chip.gate_unit is None

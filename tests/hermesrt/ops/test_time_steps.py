@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hermesrt.ops.recurrence import GateWork, Recurrence, gate_work
+from hermesrt.ops.recurrence import GateWork, Recurrence, gate_work, second_gate_work
 from hermesrt.ops.time_steps import advance, fault_of_inputs, recur
 
 LSTM = Recurrence("lstm", ("h", "c"), hidden=3)
@@ -36,6 +36,46 @@ def test_a_grus_step_is_torchs() -> None:
     torch.testing.assert_close(ours, cell(x, h))
 
 
+def test_the_second_product_of_a_projected_lstm_makes_its_h() -> None:
+    layer, x = nn.LSTM(2, 3, proj_size=2, batch_first=True), torch.randn(4, 5, 2)
+    firsts = (torch.randn(4, 2), torch.randn(4, 3))
+    matrix = torch.cat([layer.weight_ih_l0, layer.weight_hh_l0], 1).t()
+    bias = layer.bias_ih_l0 + layer.bias_hh_l0
+    y = recur(
+        LSTM,
+        x,
+        firsts,
+        lambda v: v @ matrix + bias,
+        lambda sums, now: advance(LSTM, sums, now),
+        lambda v: v @ layer.weight_hr_l0.t(),
+    )
+    torch.testing.assert_close(y, layer(x, tuple(s[None] for s in firsts))[0])
+
+
+def test_a_gru_that_resets_first_takes_the_reset_h_to_its_second_product() -> None:
+    """ONNX's words: ht = g(Xt Wh + (rt . Ht-1) Rh + Rbh + Wbh), Ht = (1 - zt) . ht + zt . Ht-1."""
+    of_x, of_h, x, h = (
+        torch.randn(3, 2, 3),
+        torch.randn(3, 3, 3),
+        torch.randn(4, 2),
+        torch.randn(4, 3),
+    )
+    gru = Recurrence("gru_reset_first", ("h",), hidden=3)
+    both = torch.cat([torch.cat([of_x[i], of_h[i]]) for i in (0, 1)], 1)
+    last = torch.cat([of_x[2], of_h[2]])
+    found = recur(
+        gru,
+        x[:, None],
+        (h,),
+        lambda v: v @ both,
+        lambda sums, now: advance(gru, sums, now),
+        lambda v: v @ last,
+    )
+    reset, update = ((x @ of_x[i] + h @ of_h[i]).sigmoid() for i in (0, 1))
+    new = (x @ of_x[2] + (reset * h) @ of_h[2]).tanh()
+    torch.testing.assert_close(found[:, 0], (1 - update) * new + update * h)
+
+
 def test_a_reverse_recurrence_begins_with_the_last_step() -> None:
     x = torch.tensor([[[1.0], [10.0], [100.0]]])
     kept = {}
@@ -54,6 +94,7 @@ def test_a_reverse_recurrence_begins_with_the_last_step() -> None:
         (LSTM, 3, GateWork(12, 15)),
         (Recurrence("lstm", ("h", "c"), projection="p", hidden=3), 2, GateWork(12, 15, 6)),
         (Recurrence("gru", ("h",), hidden=3), 3, GateWork(15, 9)),
+        (Recurrence("gru_reset_first", ("h",), hidden=3), 3, GateWork(3, 6)),
         (Recurrence("rnn_tanh", ("h",), hidden=3), 3, GateWork(0, 3)),
         (Recurrence("rnn_relu", ("h",), hidden=3), 3, GateWork(0, 0)),
         (Recurrence("lstm", ("h", "c"), unit="gdpu", hidden=3), 3, GateWork(0, 0)),
@@ -80,6 +121,17 @@ def test_gates_are_counted_as_they_are_written(
 def test_what_does_not_go_together_is_a_fault(recurrence: Recurrence, fault: str) -> None:
     assert fault in (recurrence.fault() or "")
     assert LSTM.fault() is None
+
+
+def test_a_time_step_has_the_products_of_its_kind() -> None:
+    reset_first = Recurrence("gru_reset_first", ("h",), hidden=3)
+    assert reset_first.fault() is not None
+    assert reset_first.fault(second=True) is None
+    assert LSTM.fault(second=True) is None
+    assert Recurrence("gru", ("h",)).fault(second=True) is not None
+    assert Recurrence("lstm", ("h", "c"), projection="p").fault(second=True) is not None
+    assert second_gate_work(reset_first) == GateWork(9, 3)
+    assert second_gate_work(LSTM) == GateWork(0, 0)
 
 
 @pytest.mark.parametrize(

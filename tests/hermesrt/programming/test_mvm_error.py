@@ -1,5 +1,6 @@
 """The fit of a column and the error that is left."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -7,9 +8,12 @@ import torch
 from torch import Tensor
 
 import hermesc
+from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Program
-from hermesrt.programming.mvm_error import column_fit, mvm_errors
+from hermesrt.programming.compiled import functions
+from hermesrt.programming.mvm_error import column_fit, errors_of, fitted, mvm_errors
+from hermesrt.programming.targets import CoreTarget
 
 Compiled = Callable[[Tensor, ChipSpec], Program]
 
@@ -95,3 +99,24 @@ def test_errors_are_by_core_and_of_the_rows_in_use(
     low = compiled(matrices["Gaussian"][:5], chip)
     (one, two) = mvm_errors(low.deploy(hermesc.simulate(chip)).device, low.artifact).values()
     assert 0.02 < min(one, two) < max(one, two) < 0.3
+
+
+@pytest.mark.parametrize("vectors", [2, 128])
+@pytest.mark.parametrize("correct", ["true", "false"])
+def test_compiled_errors_have_the_bits_of_numpy(vectors: int, correct: str) -> None:
+    if functions() is None:
+        pytest.skip("nothing is compiled here")
+    chip = load_chip("hermes", [("effects.column_correction", correct)])
+    draw = torch.Generator().manual_seed(vectors)
+    wanted = torch.randn(vectors, 37, generator=draw) * 50
+    wanted[:, 3] = 7.0  # a column that says nothing of its slope
+    measured = wanted * 1.05 + 3 + torch.randn(wanted.shape, generator=draw)
+    used = torch.rand(9, 37, generator=draw) < 0.3
+    used[:, 5] = False
+    target = CoreTarget(0, used.float(), used)
+    plain = measured.clone()
+    squares = errors_of(chip, plain.numpy(), wanted.numpy(), target.columns.numpy())
+    error, relative = fitted(chip, measured, wanted, target)
+    assert torch.equal(error, plain)
+    wrong, whole = (float(part.sum(dtype="float64")) for part in squares)
+    assert relative == math.sqrt(wrong) / math.sqrt(whole)

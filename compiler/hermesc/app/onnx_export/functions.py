@@ -22,6 +22,7 @@ from hermesrt.ops.window import Window
 _LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm": ("LSTM", {}),
     "gru": ("GRU", {"linear_before_reset": 1}),
+    "gru_reset_first": ("GRU", {"linear_before_reset": 0}),
     "rnn_tanh": ("RNN", {"activations": ["Tanh"]}),
     "rnn_relu": ("RNN", {"activations": ["Relu"]}),
 }

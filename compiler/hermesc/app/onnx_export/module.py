@@ -24,7 +24,11 @@ from hermesrt.ops.window import Window
 DOMAIN, VERSION = "ai.hermesc", 1
 
 # Places of ONNX's gates among those of torch.
-_GATES: Mapping[str, tuple[int, ...]] = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+_GATES: Mapping[str, tuple[int, ...]] = {
+    "lstm": (0, 3, 1, 2),
+    "gru": (1, 0, 2),
+    "gru_reset_first": (1, 0, 2),
+}
 # Arithmetic on sizes that torch spells otherwise while they are symbols.
 _OF_SYMBOLS: Mapping[str, Callable[..., Any]] = {
     "getitem": operator.getitem,
@@ -110,12 +114,12 @@ def tensors_of(artifact: Artifact) -> dict[str, Tensor]:
 
 def _layer_tensors(artifact: Artifact, step: MvmStep) -> tuple[Tensor, Tensor, Tensor]:
     """A recurrent layer's weights of x and of h, and both biases, as ONNX orders gates."""
-    recurrence, bias = (
-        step.recurrence,
-        None if step.bias is None else tensor_of(artifact, step.bias),
-    )
+    recurrence = step.recurrence
     assert recurrence is not None
-    found = torchs_weights(recurrence, tensor_of(artifact, step.matrix), bias, None)
+    matrix = torch.cat([tensor_of(artifact, p.matrix) for p in step.products], 1)
+    named = [p.bias for p in step.products if p.bias is not None]
+    bias = torch.cat([tensor_of(artifact, name) for name in named]) if named else None
+    found = torchs_weights(recurrence, matrix, bias, None)
     order = _GATES.get(recurrence.kind, (0,))
     ordered = [torch.cat([value.chunk(len(order))[place] for place in order]) for value in found]
     return ordered[0][None], ordered[1][None], torch.cat(ordered[2:])[None]

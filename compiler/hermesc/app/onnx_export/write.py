@@ -15,6 +15,7 @@ import torch
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 from torch.export import ExportedProgram
 
+from hermesc.analysis.torch_recurrence import takes_every_cell
 from hermesc.app.onnx_export.functions import Body, function, function_names, step_facts
 from hermesc.app.onnx_export.module import DOMAIN, captured, node_type, tensors_of
 from hermesc.frontend.describe import describe
@@ -56,7 +57,8 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     operation that torch does not export.
     """
     _check_size(artifact)
-    _check_projections(artifact)
+    _check_layers(artifact)
+    _check_loops(artifact)
     with quiet():
         exported = _captured(artifact)
         _check_numbers(exported)
@@ -75,13 +77,31 @@ def onnx_model(artifact: Artifact) -> OnnxModel:
     return OnnxModel(proto, len(proto.functions), analog, nodes - analog, _opset(proto))
 
 
-def _check_projections(artifact: Artifact) -> None:
+def _check_layers(artifact: Artifact) -> None:
+    calls = [s.call for s in artifact.manifest.steps if isinstance(s, HostStep)]
     for step in artifact.mvms:
-        if step.recurrence is not None and step.recurrence.projection is not None:
-            label = artifact.matrices[step.matrix].label
+        recurrence, label = step.recurrence, artifact.matrices[step.matrix].label
+        if recurrence is None or recurrence.kind != "lstm":
+            continue
+        if recurrence.cells and takes_every_cell(step.name, calls):
+            raise ModelError(
+                f"{step.location}: {label} is an LSTM whose cells are taken at each sequence's own "
+                "end, which is not exported; take the last h, or sequences of one length"
+            )
+        if recurrence.projection is not None or step.second is not None:
             raise ModelError(
                 f"{step.location}: {label} is an LSTM with a projection, which ONNX does not have; "
                 f"keep it digital with --set partition.digital={label}, or leave proj_size out"
+            )
+
+
+def _check_loops(artifact: Artifact) -> None:
+    for step in artifact.manifest.steps:
+        if isinstance(step, HostStep) and step.op.startswith("loop."):
+            raise ModelError(
+                f"{step.location}: a loop whose number of steps the data or a free size say, which "
+                "`hermesc export` does not write; give it a number of steps that is known at the "
+                "compilation, or move it out of the model"
             )
 
 

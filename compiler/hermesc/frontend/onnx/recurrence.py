@@ -1,10 +1,10 @@
 """ONNX recurrent layers as torch's: the gates in torch's order, each direction a layer of its own.
 
-Custom activations, clipping, peepholes, coupled gates, sequence lengths and a reset gate before the
-product (`linear_before_reset` 0 of a GRU) have no form of one product a time step, and are refused.
+Sequences of given lengths are padded ones, as torch's packed sequences are while they are captured.
+Custom activations, clipping, peepholes and coupled gates are refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ from torch import _VF, Tensor
 
 from hermesc.frontend.onnx.elementwise import on_tensors
 from hermesc.frontend.onnx.node import OnnxNode, OnnxOp, RefusedNode
+from hermesc.frontend.own_layers import gru_reset_first, lstm_cells
+from hermesc.frontend.padded import Padded
 
 # Places of torch's gates among those of ONNX, and the functions that both have.
 _ORDERS: Mapping[str, tuple[int, ...]] = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -31,8 +33,6 @@ def _run(
     lengths: Tensor | None = None,
     *states: Tensor | None,
 ) -> tuple[Tensor, ...]:
-    if lengths is not None:
-        raise RefusedNode("its sequence_lens are not read; give it sequences of one length")
     if any(s is not None for s in states[2:]):
         raise RefusedNode("its peepholes are not read")
     first, hidden = bool(node.get("layout", 0)), from_h.shape[2]
@@ -43,7 +43,7 @@ def _run(
             _firsts(s, number, x, hidden, first) for s in (*states, None, None)[: _count(node)]
         ]
         weights = _ordered(node, [w[number] for w in (from_x, from_h, bias) if w is not None])
-        found.append(_layer(node, number, x, given, weights))
+        found.append(_layer(node, number, x, lengths, given, weights))
     y, *lasts = (
         torch.stack(parts, 2 if i == 0 else 0) for i, parts in enumerate(zip(*found, strict=True))
     )
@@ -75,16 +75,43 @@ def _ordered(node: OnnxNode, given: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _layer(
-    node: OnnxNode, number: int, x: Tensor, states: list[Tensor], weights: list[Tensor]
+    node: OnnxNode,
+    number: int,
+    x: Tensor,
+    lengths: Tensor | None,
+    states: list[Tensor],
+    weights: list[Tensor],
 ) -> tuple[Tensor, ...]:
     """Outputs and last states, [batch, ...], of one direction."""
-    kind = {"LSTM": "lstm", "GRU": "gru"}.get(node.op) or f"rnn_{_functions(node)[number]}"
     back = node.get("direction", "forward") == "reverse" or number == 1
-    x = x.flip(1) if back else x
     given: Any = states if node.op == "LSTM" else states[0]
-    flags = (len(weights) == 4, 1, 0.0, False, False, True)
-    y, *lasts = getattr(_VF, kind)(x, given, weights, *flags)
-    return (y.flip(1) if back else y, *(s[0] for s in lasts))
+    run = _operation(node, number, of_lengths=lengths is not None)
+    if lengths is None:
+        y, *lasts = run(x.flip(1) if back else x, given, weights)
+        return (y.flip(1) if back else y, *(s[0] for s in lasts))
+    lengths = lengths.to(torch.int64)
+    padded = Padded(x, lengths)
+    y, _, *cells = run((padded.turned() if back else padded).rows, given, weights)
+    kept = [Padded(Padded(part, lengths).filled(0.0), lengths) for part in (y, *cells)]
+    outputs = kept[0].turned() if back else kept[0]
+    return (outputs.rows, *(part.last() for part in kept))
+
+
+def _operation(node: OnnxNode, number: int, *, of_lengths: bool) -> Callable[..., Any]:
+    """What runs a direction on x, its first states and weights; of lengths, an LSTM tells its c of
+    every time step."""
+    own = {"LSTM": lstm_cells} if of_lengths else {}
+    if not node.get("linear_before_reset", 0):
+        own["GRU"] = gru_reset_first
+    kind = {"LSTM": "lstm", "GRU": "gru"}.get(node.op) or f"rnn_{_functions(node)[number]}"
+
+    def run(x: Tensor, states: Any, weights: list[Tensor]) -> Any:
+        biases = len(weights) == 4
+        if node.op in own:
+            return own[node.op](x, states, weights, biases)
+        return getattr(_VF, kind)(x, states, weights, biases, 1, 0.0, False, False, True)
+
+    return run
 
 
 def _functions(node: OnnxNode) -> list[str]:
@@ -107,11 +134,6 @@ def _odd(node: OnnxNode) -> str | None:
         return "it clips the sums of its gates, which is not read"
     if node.get("input_forget", 0):
         return "its input and forget gates are coupled, which is not read"
-    if node.op == "GRU" and not node.get("linear_before_reset", 0):
-        return (
-            "its reset gate comes before the product (linear_before_reset = 0), so that a time "
-            "step takes two products, one after the other; torch and Keras (reset_after) write 1"
-        )
     return None
 
 

@@ -19,14 +19,19 @@ BOTH = "torch.cond: both branches are computed for every batch, and one result i
 
 def select_branches(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
     """The program with its torch.cond operations written as selections, in place, and notes."""
-    graph = exported.graph_module.graph
-    found = [n for n in graph.nodes if n.op == "call_function" and is_cond(n)]
-    both = [_select(exported.graph_module, node) for node in found]
-    if found:
+    both = select_within(exported.graph_module)
+    if both:
         settle(exported)
-        graph.eliminate_dead_code()
+        exported.graph_module.graph.eliminate_dead_code()
         exported.graph_module.recompile()
     return exported, (BOTH,) if any(both) else ()
+
+
+def select_within(owner: GraphModule) -> list[bool]:
+    """Write the torch.cond operations of a graph as selections, in place; of each, whether both
+    branches remain."""
+    found = [n for n in owner.graph.nodes if n.op == "call_function" and is_cond(n)]
+    return [_select(owner, node) for node in found]
 
 
 def is_cond(node: Node) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,14 @@ from torch.export.graph_signature import InputKind
 from hermesc.frontend.arguments import Arguments, Results, read_results
 from hermesc.frontend.describe import describe
 from hermesc.frontend.quiet import quiet
-from hermesc.frontend.torch.export import export, functional, whole_stacks
+from hermesc.frontend.torch.export import Exported, export, functional, held_by, whole_stacks
 from hermesc.frontend.torch.fixed_sizes import is_fixed
 from hermesc.frontend.torch.packed import longest_sequences
 from hermesrt.errors import ModelError
 
 _USER_INPUT = InputKind.USER_INPUT
+Exporter = Callable[[nn.Module, tuple[Tensor, ...], Any, Arguments], Exported]
+ORIGINAL = "_hermesc_original"  # of the forward that stands in for a model's while it is captured
 _STACKED = "the example is one sample without a batch; the program takes the batch first"
 
 
@@ -28,7 +30,8 @@ _STACKED = "the example is one sample without a batch; the program takes the bat
 class Capture:
     """An exported model, and what it did on its example inputs.
 
-    exported: the model's graph and weights.
+    exported: the model's graph.
+    weights: its parameters, buffers and constants, by torch's names.
     example_inputs: those that it was captured on.
     eager_outputs: what the model itself returned there.
     model: what is called.
@@ -38,6 +41,7 @@ class Capture:
     """
 
     exported: ExportedProgram
+    weights: Mapping[str, Tensor]
     example_inputs: tuple[Tensor, ...]
     eager_outputs: tuple[Tensor, ...]
     model: nn.Module
@@ -74,13 +78,15 @@ def capture(
     example_inputs: Sequence[Tensor],
     dynamic_shapes: Any = None,
     arguments: Arguments | None = None,
+    exporter: Exporter = export,
 ) -> Capture:
     """Run the model once as it is, then export it in evaluation mode; an exported program is taken
     as it is.
 
     `dynamic_shapes` marks further symbolic sizes, as in torch.export; `arguments` say what the
-    inputs are, where the model is not called with them by position. The graph is the one before
-    decompositions, unless the model writes in place: then it is made functional.
+    inputs are, where the model is not called with them by position; `exporter` is what exports. The
+    graph is the one before decompositions, unless the model writes in place: then it is made
+    functional.
     Raises: ModelError when the model fails on its example inputs or cannot be exported.
     """
     inputs = tuple(t.detach() for t in example_inputs)
@@ -92,14 +98,17 @@ def capture(
         with _on_tensors(model, arguments) as results:
             with longest_sequences():
                 inputs, outputs = _run_on_two(model, inputs)
-            exported, seen = export(model, inputs, dynamic_shapes, arguments)
-            if stacked := _without_batch(model, exported, inputs, outputs):
+            found = exporter(model, inputs, dynamic_shapes, arguments)
+            if stacked := _without_batch(model, found.program, inputs, outputs):
                 inputs, outputs = stacked
-                exported, seen = export(model, inputs, dynamic_shapes, arguments)
-    notes = [*seen, *results[-1].notes(), *_argument_notes(arguments)]
+                found = exporter(model, inputs, dynamic_shapes, arguments)
+    notes = [*found.notes, *results[-1].notes(), *_argument_notes(arguments)]
     if stacked:
         notes.append(_STACKED)
-    return Capture(exported, inputs, outputs, model, arguments.names, tuple(notes), arguments)
+    names = arguments.names
+    return Capture(
+        found.program, found.weights, inputs, outputs, model, names, tuple(notes), arguments
+    )
 
 
 def _by_position(model: nn.Module, inputs: tuple[Tensor, ...]) -> Arguments:
@@ -130,6 +139,7 @@ def _on_tensors(model: nn.Module, arguments: Arguments) -> Iterator[list[Results
         return seen[-1].tensors
 
     forward.__signature__ = _signature(original, arguments)  # type: ignore[attr-defined]
+    setattr(forward, ORIGINAL, original)
     model.forward = forward
     try:
         yield seen
@@ -194,7 +204,8 @@ def _captured_before(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> Ca
             raise ModelError(
                 f"torch cannot use the exported program: {describe(error)}; export the model again"
             ) from error
-        return Capture(plain, inputs, _run(module, inputs), module, notes=notes)
+        outputs = _run(module, inputs)
+        return Capture(plain, held_by(plain), inputs, outputs, module, notes=notes)
 
 
 def _run_on_two(

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.fx import Node
+from torch.fx import Graph, Node
 
+from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.experts import ALL_EXPERTS, forms, grouped
-from hermesc.frontend.torch.recurrence import NAMESPACE
+from hermesc.ir.ops import UNKNOWN_TO_TORCH
 from hermesrt.ops.absent import absence_of
 from hermesrt.ops.call import resolve
 
@@ -22,13 +23,12 @@ def expand(
 
     `writes`: it holds operations in place, which torch makes functional on the way.
     """
-    experts, unknown = _grouped(exported), _unknown(exported)
-    known = _decompositions() if unknown else {}
-    table = {op: known[op] for op in unknown if op in known} | dict(forms(experts))
+    experts, unknown = _grouped(exported), _unknown(exported.graph)
+    table = _known(unknown) | dict(forms(experts))
     if not table and not writes:
         return exported, ()
     expanded = exported.run_decompositions(table)
-    left = _unknown(expanded)
+    left = _unknown(expanded.graph)
     if left - unknown:  # functional forms of what wrote in place
         return expand(expanded)[0], (ALL_EXPERTS,) if experts else ()
     if not experts and not writes and len(left) >= len(unknown):
@@ -47,8 +47,11 @@ def op_name(node: Node) -> str:
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
         if target.namespace == NAMESPACE:
+            own = f"hermesc.{target._opname}.input"
+            if target._opname in ("while_loop", "scan"):
+                return f"loop.{target._opname.removesuffix('_loop')}"
             overload = "default" if target._opname.endswith("_cell") else "input"
-            return f"aten.{target._opname}.{overload}"
+            return own if own in UNKNOWN_TO_TORCH else f"aten.{target._opname}.{overload}"
         return f"{target.namespace}.{target._opname}.{target._overloadname}"
     if target is operator.getitem:
         return "size.getitem"
@@ -73,14 +76,25 @@ def is_pure(node: Node) -> bool:
     )
 
 
-def _unknown(exported: ExportedProgram) -> set[Any]:
+def expansions(graph: Graph) -> dict[Any, Callable[..., Any]]:
+    """How torch writes those operations of a graph that no program may hold, as far as it does."""
+    return _known(_unknown(graph))
+
+
+def _unknown(graph: Graph) -> set[Any]:
     """What no program holds; memory that nothing has written stays as it is in every table."""
     targets = {
         node.target
-        for node in exported.graph.nodes
+        for node in graph.nodes
         if node.op == "call_function" and is_pure(node) and resolve(op_name(node)) is None
     }
+    targets = {op for op in targets if getattr(op, "namespace", "") != NAMESPACE}
     return {op for op in targets if absence_of(op) != "uninitialised"}
+
+
+def _known(unknown: set[Any]) -> dict[Any, Callable[..., Any]]:
+    known = _decompositions() if unknown else {}
+    return {op: known[op] for op in unknown if op in known}
 
 
 def _decompositions() -> dict[Any, Callable[..., Any]]:

@@ -3,7 +3,8 @@
 import contextlib
 import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,37 @@ from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
 from hermesc.frontend.torch.fixed_sizes import fixed_size_notes
+from hermesc.frontend.torch.held_loops import hold_loops
 from hermesc.frontend.torch.location import places_in, restore_places
-from hermesc.frontend.torch.loops import unroll_loops
+from hermesc.frontend.torch.loops import loop_name, unroll_loops
 from hermesc.frontend.torch.packed import padded_sequences
 from hermesc.frontend.torch.recurrence import whole_recurrences
+from hermesc.frontend.torch.writes import without_gradient_modes, write_anew
 from hermesrt.errors import ModelError
 
 _DataDependent = (GuardOnDataDependentSymNode, DataDependentOutputException)
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What torch.export gave.
+
+    program: the model's graph.
+    weights: its parameters, buffers and constants, by torch's names.
+    notes: sentences for the program's report.
+    by_values: whether numbers that the model holds decided what is in the graph.
+    """
+
+    program: ExportedProgram
+    weights: Mapping[str, Tensor]
+    notes: tuple[str, ...] = ()
+    by_values: bool = False
+
+
 def export(
     model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, arguments: Arguments
-) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """The model's program with these sizes symbolic and the batch besides, and notes.
+) -> Exported:
+    """The model's program with these sizes symbolic and the batch besides.
 
     Raises: ModelError where torch cannot export it.
     """
@@ -40,6 +59,7 @@ def export(
         shapes = tuple(arguments.marks(shapes))
     wanted = symbolic_sizes(model, inputs, shapes)
     decided: tuple[str, ...] = ()
+    by_values = False
     try:
         try:
             exported = _exported(model, inputs, wanted)
@@ -49,8 +69,9 @@ def export(
                 raise
             with Told(decisions):
                 exported = _exported(model, inputs, wanted)
-            decided = decisions.notes
+            decided, by_values = decisions.notes, True
         fixed = tuple(fixed_size_notes(exported, wanted, arguments.names))
+        by_values = by_values or any(map(loop_name, exported.graph.nodes))
         exported, notes = functional(exported)
     except _DataDependent as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
@@ -65,7 +86,12 @@ def export(
             f"torch.export cannot capture the model: {describe(error)}; try "
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
-    return exported, (*decided, *fixed, *notes)
+    return Exported(exported, held_by(exported), (*decided, *fixed, *notes), by_values)
+
+
+def held_by(exported: ExportedProgram) -> dict[str, Any]:
+    """Parameters, buffers and constants of an exported program."""
+    return {**exported.state_dict, **exported.constants}
 
 
 def _exported(model: nn.Module, inputs: tuple[Tensor, ...], sizes: Any) -> ExportedProgram:
@@ -77,6 +103,7 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
     """The program without control flow, writing in place and operations that no program holds, as
     far as torch knows how, and notes."""
     exported, notes = _without_control(exported)
+    exported = write_anew(without_gradient_modes(exported))
     writes = _writes_in_place(exported)
     places = places_in(exported.graph_module) if writes else {}
     exported, more = expand(exported, writes=writes)
@@ -85,14 +112,14 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
 
 
 def _without_control(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """Loops written out and branches chosen, those within each other too."""
+    """Loops written out or held, and branches chosen, those within each other too."""
     notes: dict[str, None] = {}
     while True:
         exported, loops = unroll_loops(exported)
         exported, branches = select_branches(exported)
         notes |= dict.fromkeys((*loops, *branches))
         if not loops:
-            return exported, tuple(notes)
+            return hold_loops(exported), tuple(notes)
 
 
 def symbolic_sizes(model: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Any:

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from hermesc.frontend.describe import describe
+from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.quiet import quiet
+from hermesc.frontend.torch.expand import op_name
 from hermesc.frontend.torch.export import symbolic_sizes
-from hermesc.frontend.torch.recurrence import NAMESPACE, whole_recurrences
+from hermesc.frontend.torch.recurrence import whole_recurrences
+from hermesc.ir.ops import UNKNOWN_TO_TORCH
 from hermesrt.errors import ModelError
 
 
@@ -39,6 +42,11 @@ def lifted(
     for node in exported.graph.nodes:
         target = node.target
         if isinstance(target, torch._ops.OpOverload) and target.namespace == NAMESPACE:
+            if op_name(node) in UNKNOWN_TO_TORCH:
+                raise ModelError(
+                    f"the model holds a recurrent layer ({target._opname}) that torch has no "
+                    "operation for, and so cannot train; train it in torch's form"
+                )
             node.target = getattr(torch.ops.aten, target._opname).input
         elif getattr(target, "_opname", "") == "_assert_tensor_metadata":
             exported.graph.erase_node(node)

@@ -2,7 +2,7 @@
 
 A scan has as many steps as its input has rows; a while_loop as many as its condition says, where
 that follows from constants alone, such as a counter. A loop whose number of steps depends on the
-data or on a free size stays, and is refused later at its line: a program is a fixed list of steps.
+data or on a free size stays one; see `hermesc.frontend.torch.held_loops`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,25 +25,26 @@ Known = Mapping[Node, Any]
 
 def unroll_loops(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
     """The program with its loops written out, in place, and notes."""
-    owner, notes = exported.graph_module, []
+    notes = unroll_within(exported.graph_module, lambda: _constants(exported))
+    if notes:
+        settle(exported)
+        exported.graph_module.graph.eliminate_dead_code()
+        exported.graph_module.recompile()
+    return exported, tuple(dict.fromkeys(notes))
+
+
+def unroll_within(owner: GraphModule, constants: Callable[[], Known]) -> list[str]:
+    """Write out the loops of a graph, in place; notes."""
     loops = [node for node in owner.graph.nodes if loop_name(node) is not None]
-    known = _constants(exported) if loops else {}
+    known, notes = constants() if loops else {}, []
     for node in loops:
         name = loop_name(node)
-        written = None
-        if name == "scan":
-            written = _scan(owner, node)
-        elif name == "while_loop":
-            written = _while(owner, node, known)
+        written = _scan(owner, node) if name == "scan" else _while(owner, node, known)
         if written is not None:
             results, count = written
             _replace(node, results)
             notes.append(f"torch.{name}: its {count} steps are written out one after the other")
-    if notes:
-        settle(exported)
-        owner.graph.eliminate_dead_code()
-        owner.recompile()
-    return exported, tuple(dict.fromkeys(notes))
+    return notes
 
 
 def loop_name(node: Node) -> str | None:
@@ -79,8 +80,8 @@ def _scan(owner: GraphModule, node: Node) -> tuple[list[Any], int] | None:
 
 
 def _length(rows: Sequence[Any]) -> int | None:
-    sizes = {x.meta["val"].shape[0] for x in rows}
-    return sizes.pop() if len(sizes) == 1 and all(type(s) is int for s in sizes) else None
+    sizes = [x.meta["val"].shape[0] for x in rows]
+    return sizes[0] if all(type(s) is int and s == sizes[0] for s in sizes) else None
 
 
 def _while(owner: GraphModule, node: Node, known: Known) -> tuple[list[Any], int] | None:

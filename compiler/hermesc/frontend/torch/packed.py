@@ -3,92 +3,32 @@
 torch.export cannot pack, for how many numbers that gives depends on the lengths. So for the while
 `pack_padded_sequence` keeps the padded data, recurrent layers run over all time steps, backwards
 from each sequence's own end, and `pad_packed_sequence` writes the padding over what lies behind it.
-The last h is that of each sequence's end. The last c is not known there: a model that takes it is
-refused. A padded result is as long as the input, which torch's own is where the longest sequence
-fills it; the examples must be of that kind.
+The last h and c are those of each sequence's end. A padded result is as long as the input, which
+torch's own is where the longest sequence fills it; the examples must be of that kind.
 """
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import _VF, Tensor, nn
 from torch.nn.utils import rnn
 
+from hermesc.frontend.own_layers import lstm_cells
+from hermesc.frontend.padded import Padded
 from hermesrt.errors import ModelError
 
 _LAYERS = (nn.LSTM, nn.GRU, nn.RNN)
-
-
-@dataclass(frozen=True)
-class Padded:
-    """What stands for a packed sequence.
-
-    rows: [batch, time, ...].
-    lengths: of the sequences, [batch].
-    """
-
-    rows: Tensor
-    lengths: Tensor
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ModelError(
-            f"the model takes `{name}` of a packed sequence, which has no fixed size; use "
-            "pad_packed_sequence instead"
-        )
-
-    @property
-    def time(self) -> Tensor:
-        """The numbers of the time steps, [time]."""
-        return torch.arange(self.rows.shape[1])
-
-    def filled(self, value: float) -> Tensor:
-        """The rows with a value behind each sequence's end."""
-        inside = (self.time < self.lengths[:, None])[..., None]
-        return torch.where(inside, self.rows, value)
-
-    def turned(self) -> "Padded":
-        """Each sequence with its last row first."""
-        back = self.lengths[:, None] - 1 - self.time
-        places = torch.where(back >= 0, back, self.time)[..., None]
-        return Padded(self.rows.gather(1, places.expand(self.rows.shape)), self.lengths)
-
-    def last(self) -> Tensor:
-        """The row at each sequence's end, [batch, ...]."""
-        places = (self.lengths - 1)[:, None, None].expand(-1, 1, self.rows.shape[2])
-        return self.rows.gather(1, places)[:, 0]
-
-
-class _NoCells:
-    """What stands for the last c of packed sequences."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self[0]
-
-    def __getitem__(self, _: Any) -> Any:
-        raise ModelError(
-            "the model takes the last cell state of packed sequences, which is not known at each "
-            "one's own end; take the last h, or run sequences of one length"
-        )
-
-    @classmethod
-    def __torch_function__(cls, *_: Any) -> Any:
-        return cls()[0]
 
 
 @contextlib.contextmanager
 def padded_sequences() -> Iterator[None]:
     """Sequences are padded instead of packed for the while, whoever imported torch's functions."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_in_place_of_torchs({"pack_padded_sequence": _pack}))
-        stack.enter_context(_in_place_of_torchs({"pad_packed_sequence": _pad}))
+        own = {"pack_padded_sequence": _pack, "pad_packed_sequence": _pad}
+        stack.enter_context(_in_place_of_torchs(own))
         for kind in _LAYERS:
             stack.callback(setattr, kind, "forward", kind.forward)
             setattr(kind, "forward", _forward(kind.forward))  # noqa: B010
@@ -119,11 +59,13 @@ def longest_sequences() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _in_place_of_torchs(own: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    originals = [(name, getattr(rnn, name)) for name in own]
+    held = [(module, getattr(module, "__dict__", {})) for module in list(sys.modules.values())]
     places = [
-        (module, name, getattr(rnn, name))
-        for name in own
-        for module in list(sys.modules.values())
-        if getattr(module, "__dict__", {}).get(name) is getattr(rnn, name)
+        (module, name, original)
+        for name, original in originals
+        for module, names in held
+        if names.get(name) is original
     ]
     for module, name, _ in places:
         setattr(module, name, own[name])
@@ -164,17 +106,17 @@ def _layers(layer: nn.RNNBase, x: Padded, hx: Any) -> tuple[Padded, Any]:
     lstm = layer.mode == "LSTM"
     states = _firsts(layer, x, hx)
     directions = 2 if layer.bidirectional else 1
-    lasts: list[Tensor] = []
+    lasts: list[tuple[Tensor, ...]] = []
     for first in range(0, layer.num_layers * directions, directions):
         made = []
         for number in range(first, first + directions):
             given = [s[number : number + 1] for s in states]
-            y, last = _direction(layer, number, x, given, back=number % directions == 1)
+            y, *ends = _direction(layer, number, x, given, back=number % directions == 1)
             made.append(y.rows)
-            lasts.append(last)
+            lasts.append(tuple(end.last() for end in ends))
         x = Padded(torch.cat(made, 2), x.lengths)
-    h = torch.stack(lasts)
-    return x, (h, _NoCells()) if lstm else h
+    ended = tuple(torch.stack(parts) for parts in zip(*lasts, strict=True))
+    return x, ended if lstm else ended[0]
 
 
 def _firsts(layer: nn.RNNBase, x: Padded, hx: Any) -> list[Tensor]:
@@ -188,12 +130,14 @@ def _firsts(layer: nn.RNNBase, x: Padded, hx: Any) -> list[Tensor]:
 
 def _direction(
     layer: nn.RNNBase, number: int, x: Padded, states: list[Tensor], *, back: bool
-) -> tuple[Padded, Tensor]:
-    """Outputs and the last h of one layer in one direction."""
+) -> tuple[Padded, ...]:
+    """Outputs of one layer in one direction, and its states as it makes them, one after another."""
     weights = list(layer.all_weights[number])
-    given: Any = states if layer.mode == "LSTM" else states[0]
     flags = (layer.bias, 1, 0.0, False, False, True)
     rows = (x.turned() if back else x).rows
-    kind = layer.mode.lower()
-    made = Padded(getattr(_VF, kind)(rows, given, weights, *flags)[0], x.lengths)
-    return made.turned() if back else made, made.last()
+    if layer.mode == "LSTM":
+        h, _, *more = lstm_cells(rows, states, weights, layer.bias)
+    else:
+        h, *more = getattr(_VF, layer.mode.lower())(rows, states[0], weights, *flags)[:1]
+    made = Padded(h, x.lengths)
+    return (made.turned() if back else made, made, *(Padded(c, x.lengths) for c in more))

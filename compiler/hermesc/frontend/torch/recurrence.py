@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import _VF, Tensor
 
-NAMESPACE = "hermesc_capture"
+from hermesc.frontend.own_layers import NAMESPACE
+
 _ONE_STATE = ("gru", "rnn_tanh", "rnn_relu")
 
 

@@ -25,7 +25,6 @@ from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.files.atomic import check_writable, write_atomically
 from hermesrt.program import Program
 from hermesrt.roofline import estimates, in_int8
-from hermesrt.workload import MvmWork
 
 _OP_PER_MAC = 2
 _WORK_OF = "hermes"  # whose program says what a machine without a chip has to do
@@ -182,7 +181,7 @@ def _products_nj(program: Program, published: Published) -> float | None:
 
 
 def _vectors(program: Program) -> Iterator[tuple[MvmStep, int]]:
-    yield from ((w.step, w.vectors) for w in program.workload().work if isinstance(w, MvmWork))
+    yield from ((w.step, w.vectors) for w in program.workload().mvms)
 
 
 def chip_headline(chip: ChipSpec, mode: Mode) -> Headline:

@@ -24,7 +24,7 @@ from hermesc.kernels import FavorAttention, draw
 from hermesc.kernels.attention import FavorForm
 from hermesc.studies.data.measurements import Scores
 from hermesc.studies.experiment import published
-from hermesc.studies.experiment.measure import Setup, deployed
+from hermesc.studies.experiment.measure import Setup, deployed, prepared
 from hermesc.studies.jobs.result_cache import software
 from hermesc.studies.jobs.runner import JobKind
 from hermesc.studies.statistics import Spread, spread
@@ -132,15 +132,26 @@ def feature_count(size: int, ratio: int) -> int:
 def simulate(job: AttentionJob) -> Errors:
     """The errors of one job."""
     measured, calibration = _tokens(job.tokens)
-    size = measured[0].shape[-1]
-    features = feature_count(size, job.ratio)
-    attention = FavorAttention(size, features, form=job.form).eval()
-    attention.map.get_buffer("omega").copy_(_projection(job, size, features))
+    attention = _attention(job, measured[0].shape[-1])
     q, k, v = measured
     exact = scaled_dot_product_attention(q, k, v)
     chip = deployed(attention, calibration, job.setup, job.seed)
     with torch.no_grad():
         return Errors(_error(attention(*measured), exact), _error(chip(*measured), exact))
+
+
+def share(jobs: Sequence[AttentionJob]) -> None:
+    """Capture what jobs compile, one module of each shape."""
+    for job in {j.ratio: j for j in jobs}.values():
+        _, calibration = _tokens(job.tokens)
+        prepared(_attention(job, calibration[0].shape[-1]), calibration)
+
+
+def _attention(job: AttentionJob, size: int) -> FavorAttention:
+    features = feature_count(size, job.ratio)
+    attention = FavorAttention(size, features, form=job.form).eval()
+    attention.map.get_buffer("omega").copy_(_projection(job, size, features))
+    return attention
 
 
 def lines(
@@ -199,7 +210,7 @@ def _from_json(data: Any) -> Errors:
     return Errors(**data)
 
 
-WORK = JobKind(simulate, identity, asdict, _from_json)
+WORK = JobKind(simulate, identity, asdict, _from_json, share=share)
 
 
 def _projection(job: AttentionJob, size: int, features: int) -> Float[Tensor, "size features"]:

@@ -6,12 +6,12 @@ product. Other samplers and kernels are those of `hermesc.kernels`, cut at three
 as published where that can be. The chip's seed is the draw's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hermesc.kernels import (
     ArcCosine,
@@ -29,10 +29,12 @@ from hermesc.studies.data.datasets import RULES, SCALINGS, Dataset, Prepared, pr
 from hermesc.studies.data.measurements import Cell, Scores
 from hermesc.studies.data.sources import DataSource
 from hermesc.studies.experiment.measure import (
+    Function,
     KernelEstimate,
     ProjectionModule,
     Setup,
     deployed,
+    prepared,
     scores,
 )
 from hermesc.studies.experiment.published import GAMMA, SAMPLERS, draw, feature_count
@@ -112,30 +114,36 @@ def exists(kernel: str, sampler: str) -> bool:
 def simulate(job: KernelJob) -> tuple[Scores, ...]:
     """The scores of a job's cells, by its kernels."""
     data = _prepared(job.source, job.seed, job.scaling)
+    module, in_fp32, estimates = _features(job, data)
+    chip = deployed(module, (data.train,), job.setup, job.seed)
+    return scores(in_fp32, chip, estimates, data, accuracy=job.accuracy)
+
+
+def share(jobs: Sequence[KernelJob]) -> None:
+    """Capture what jobs compile, one module of each shape."""
+    for job in {(j.dataset, j.sampler, j.log2_ratio, j.kernels): j for j in jobs}.values():
+        data = _prepared(job.source, job.seed, job.scaling)
+        prepared(_features(job, data)[0], (data.train,))
+
+
+def _features(
+    job: KernelJob, data: Prepared
+) -> tuple[nn.Module, Function, Sequence[KernelEstimate]]:
+    """What runs on the chip, the same in FP32, and what follows it for each kernel."""
     inputs = data.train.shape[1]
     features = feature_count(inputs, job.log2_ratio)
-    named = {name: kernel_named(name, job.gamma) for name in job.kernels}
-    settings = ((data.train,), job.setup, job.seed)
-    if not sharing(job.kernels[0], job.sampler):
-        (kernel,) = named.values()
-        cut = _CUT if job.sampler in (*CUT_SAMPLERS, "leverage") else None
-        phi = feature_map(
-            kernel, inputs, features, job.sampler, seed=job.seed, cut=cut, data=data.train
-        )
-        one = [KernelEstimate(_itself, phi.exact)]
-        return scores(phi, deployed(phi, *settings), one, data, accuracy=job.accuracy)
-    omega = draw(job.sampler, inputs, features, job.seed).T
-
-    def in_fp32(x: Tensor) -> Tensor:
-        return x @ omega
-
-    estimates = [
-        KernelEstimate(k.features, k.exact)
-        for k in named.values()
-        if isinstance(k, Rbf | ArcCosine)
-    ]
-    chip = deployed(ProjectionModule(omega.contiguous()), *settings)
-    return scores(in_fp32, chip, estimates, data, accuracy=job.accuracy)
+    kernels = [kernel_named(name, job.gamma) for name in job.kernels]
+    if sharing(job.kernels[0], job.sampler):
+        omega = draw(job.sampler, inputs, features, job.seed).T
+        shared = [k for k in kernels if isinstance(k, Rbf | ArcCosine)]
+        estimates = [KernelEstimate(k.features, k.exact) for k in shared]
+        return ProjectionModule(omega.contiguous()), lambda x: x @ omega, estimates
+    (kernel,) = kernels
+    cut = _CUT if job.sampler in (*CUT_SAMPLERS, "leverage") else None
+    phi = feature_map(
+        kernel, inputs, features, job.sampler, seed=job.seed, cut=cut, data=data.train
+    )
+    return phi, phi, [KernelEstimate(_itself, phi.exact)]
 
 
 def by_cell(
@@ -176,7 +184,7 @@ def _from_json(data: Any) -> tuple[Scores, ...]:
     return tuple(Scores(**one) for one in data)
 
 
-WORK = JobKind(simulate, identity, _to_json, _from_json)
+WORK = JobKind(simulate, identity, _to_json, _from_json, share=share)
 
 
 def _itself(x: Tensor) -> Tensor:

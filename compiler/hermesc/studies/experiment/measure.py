@@ -6,8 +6,9 @@ are the training inputs. Rows are taken in blocks, so memory does not grow with 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import hermesc
+from hermesc.api.compiling import Prepared as Captured
+from hermesc.api.compiling import prepare
+from hermesc.frontend.torch.architecture import OncePerArchitecture
 from hermesc.pipeline import Options
 from hermesc.studies.data.datasets import Prepared
 from hermesc.studies.data.measurements import Scores
@@ -34,6 +38,7 @@ from hermesrt.program import Chip
 
 _BLOCK_ROWS = 4096  # at least ERROR_ROWS
 _EXAMPLE_ROWS = 8
+_EXPORTER = OncePerArchitecture()
 
 Function = Callable[[Tensor], Tensor]
 
@@ -63,13 +68,19 @@ class Setup:
 
     def identity(self) -> dict[str, Any]:
         """All of it as plain data."""
-        return {
-            "chip": chip_tables(self.chip),
-            "mode": self.mode,
-            "age_s": self.age_s,
-            "method": self.method,
-            "options": encode(self.options),
-        }
+        return dict(_identity(self))
+
+
+@lru_cache(maxsize=8)
+def _identity(setup: Setup) -> Mapping[str, Any]:
+    """Worked out once for the many jobs of a setup."""
+    return {
+        "chip": chip_tables(setup.chip),
+        "mode": setup.mode,
+        "age_s": setup.age_s,
+        "method": setup.method,
+        "options": encode(setup.options),
+    }
 
 
 class KernelEstimate(NamedTuple):
@@ -117,12 +128,15 @@ def _errors(
 
 def deployed(module: nn.Module, calibration: Sequence[Tensor], setup: Setup, seed: int) -> Chip:
     """The module on a simulated chip of that seed; `calibration` is a tensor for each input."""
-    examples = [inputs[:_EXAMPLE_ROWS] for inputs in calibration]
-    program = hermesc.compile(
-        module, examples, chip=setup.chip, calibration=calibration, options=setup.options
-    )
+    program = prepared(module, calibration).compiled(setup.chip, setup.options)
     programmed = program.deploy(hermesc.simulate(setup.chip, seed=seed), setup.method)
     return programmed.configure(mode=setup.mode, age_s=setup.age_s)
+
+
+def prepared(module: nn.Module, calibration: Sequence[Tensor]) -> Captured:
+    """The module as it is compiled; those of one architecture are exported once."""
+    examples = [inputs[:_EXAMPLE_ROWS] for inputs in calibration]
+    return prepare(module, examples, calibration, None, None, _EXPORTER)
 
 
 class _Trained(NamedTuple):

@@ -3,11 +3,16 @@
 A job is plain data with a function that computes it; results do not depend on where or in which
 order they run: one thread for each, all randomness from the job's own seed. Jobs whose result a
 `Store` holds are not run. Stopping (Ctrl-C, an error) ends the workers at once.
+
+On Linux the processes are copies of this one, which has imported and made what jobs share; that
+takes a process with one thread of Python's, for a copy has no other, and with no GPU in use.
+Otherwise, and under a limit of memory, each starts anew.
 """
 
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
@@ -16,9 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
-from threading import Thread, current_thread, main_thread
+from threading import Thread, active_count, current_thread, main_thread
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
+from warnings import catch_warnings, simplefilter
+
+import torch
 
 from hermesc.studies.jobs.blobs import hold
 from hermesc.studies.jobs.result_cache import Store
@@ -43,6 +51,9 @@ class JobKind(Generic[J, R]):
     encode: Callable[[R], Any]
     decode: Callable[[Any], R]
     needs: Callable[[J], Sequence[str]] = lambda _job: ()  # names of blobs
+    share: Callable[[Sequence[J]], None] = lambda _jobs: (
+        None
+    )  # keeps what jobs of one process share
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ def _computed(
         return _on_cluster(work, jobs, place.scheduler, blobs)
     if place.memory_mib is None and (place.workers == 1 or len(jobs) <= 1):
         return _here(work.compute, jobs, blobs)
-    return _in_processes(work.compute, jobs, place, blobs)
+    return _in_processes(work, jobs, place, blobs)
 
 
 def _here(
@@ -106,14 +117,14 @@ def _here(
 
 
 def _in_processes(
-    compute: Callable[[J], R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
+    work: JobKind[J, R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
     """A process that was ended takes the others with it: what is left starts anew, in fewer."""
     left = list(jobs)
     for attempt in range(_ATTEMPTS):
         try:
             fewer = replace(place, workers=max(1, place.workers >> attempt))
-            for job, result in _in_pool(compute, left, fewer, blobs):
+            for job, result in _in_pool(work, left, fewer, blobs):
                 left.remove(job)
                 yield job, result
             return
@@ -126,22 +137,34 @@ def _in_processes(
 
 
 def _in_pool(
-    compute: Callable[[J], R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
+    work: JobKind[J, R], jobs: Sequence[J], place: Workers, blobs: Mapping[str, bytes]
 ) -> Iterator[tuple[J, R]]:
-    context = get_context("spawn")
+    copies = place.memory_mib is None and may_be_copied()
+    if copies:
+        with one_thread():
+            work.share(jobs)
+    context = get_context("fork" if copies else "spawn")
     stop = context.Event()
     given = (stop, dict(blobs), place.memory_mib)
-    pool = ProcessPoolExecutor(place.workers, context, _start_worker, given)
+    workers = min(place.workers, len(jobs))
+    pool = ProcessPoolExecutor(workers, context, _start_worker, given)
     futures: dict[Future[R], J] = {}
     try:
-        with _interrupts_ignored():  # by new processes, from their first instruction on
-            futures = {pool.submit(_alone, compute, job): job for job in jobs}
+        with _interrupts_ignored(), catch_warnings():  # by new processes, from their start on
+            simplefilter("ignore", DeprecationWarning)  # idle threads of libraries are no harm
+            futures = {pool.submit(_alone, work.compute, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
         if not all(future.done() for future in futures):
             stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def may_be_copied() -> bool:
+    """Whether a copy of this process can work: none of its threads but this one is Python's, and no
+    GPU is in use. Idle threads of torch and BLAS are not missed, for jobs have one thread."""
+    return sys.platform == "linux" and active_count() == 1 and not torch.cuda.is_initialized()
 
 
 @contextmanager
@@ -163,6 +186,7 @@ def _start_worker(stop: Event, blobs: Mapping[str, bytes], memory_mib: int | Non
         limit = memory_mib * 2**20
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     hold(blobs)
+    torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's to say
     Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
 

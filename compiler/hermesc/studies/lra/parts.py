@@ -28,8 +28,9 @@ from hermesc.studies.jobs.runner import JobKind
 from hermesc.studies.lra.examples import Examples, examples
 from hermesc.studies.lra.model import PairPerformer, Performer
 from hermesc.studies.lra.tasks import ARENA, TASKS, SizeName, Task
-from hermesc.training import FitOptions, harden, learned_ranges, set_chip
+from hermesc.training import FitOptions, freeze_norms, harden, learned_ranges, set_chip
 from hermesc.training.fit import fit, outputs_of
+from hermesc.training.recipes import recipe_of
 from hermesrt.errors import InputError
 from hermesrt.files.typed import encode
 
@@ -40,7 +41,7 @@ SCOPES: Mapping[Scope, tuple[tuple[str, str], ...]] = {
 }
 _CALIBRATED = 64  # examples
 _TESTED_ROWS = 64  # of the loss after each epoch
-_TUNED_RATE = 0.25  # of the rate in FP32; the recipe multiplies it too
+_TUNED_RATE = 0.25  # of the rate in FP32, where the recipe has no share of its own
 _GRADIENT = 1.0
 _BLOCK = 50
 NONE = "none"
@@ -150,13 +151,14 @@ class ChipJob:
     setup: Setup
 
 
-def options_of(task: Task, size: SizeName, seed: int, *, tuned: bool) -> FitOptions:
+def options_of(task: Task, size: SizeName, seed: int, recipe: str) -> FitOptions:
     """Of the loop in FP32, or for the chip: passes over the examples or over some of them."""
-    found = ARENA[task].sizes[size]
+    found, tuned = ARENA[task].sizes[size], recipe != NONE
+    own = recipe_of(recipe).learning_rate != 1.0 or not tuned
     return FitOptions(
         epochs=max(1, found.tuned // found.train) if tuned else found.epochs,
         batch=found.batch,
-        learning_rate=found.rate * (_TUNED_RATE if tuned else 1.0),
+        learning_rate=found.rate * (1.0 if own else _TUNED_RATE),
         seed=seed,
         schedule="cosine",
         largest_gradient=_GRADIENT,
@@ -178,6 +180,7 @@ def train(job: TrainingJob) -> Trained:
     model, learned = network(job.source.task, data.length, data.patch, job.seed), data.learned
     if job.weights:
         model.load_state_dict(_state(trained_of(held(job.weights))))
+        freeze_norms(model)
         tuned = ARENA[job.source.task].sizes[job.source.size].tuned
         learned = learned.take(torch.arange(min(tuned, learned.count)))
     some = data.learned.take(torch.arange(_CALIBRATED))

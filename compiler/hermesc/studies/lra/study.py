@@ -172,7 +172,7 @@ def _trained(
         (task, seed): TrainingJob(
             sources[task], seed, recipe,
             start[task, seed].digest if start else "",
-            options_of(task, plan.size, seed, tuned=bool(start)), plan.setup, cells,
+            options_of(task, plan.size, seed, recipe), plan.setup, cells,
         )
         for task, seed in plan.keys
     }  # fmt: skip

@@ -8,24 +8,26 @@ from torch.nn.utils import rnn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import hermesc
-from hermesrt.errors import ModelError
+from hermesc.app.onnx_export.write import onnx_model
+from hermesc.pipeline import parse_options
+from hermesrt.errors import ModelError, OptionError
 from hermesrt.executor import execute, reference_mvm
 
 
 class Packed(nn.Module):
-    """A recurrent layer over packed sequences: its outputs and its last h."""
+    """A recurrent layer over packed sequences: its outputs and its last states."""
 
     def __init__(self, layer: nn.RNNBase, *, first: bool = True, value: float = 0.0) -> None:
         super().__init__()
         self.layer, self.first, self.value = layer, first, value
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         x = x if self.first else x.transpose(0, 1)
         packed = pack_padded_sequence(x, lengths.cpu(), self.first, enforce_sorted=False)
         y, states = self.layer(packed)
         out, _ = pad_packed_sequence(y, self.first, self.value)
-        h = states[0] if isinstance(states, tuple) else states
-        return out if self.first else out.transpose(0, 1), h.transpose(0, 1)
+        kept = states if isinstance(states, tuple) else (states,)
+        return out if self.first else out.transpose(0, 1), *(s.transpose(0, 1) for s in kept)
 
 
 LAYERS = {
@@ -55,19 +57,34 @@ def test_a_program_equals_torch_at_other_lengths(kind: str, first: bool) -> None
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
 
 
-def test_the_last_cell_state_of_packed_sequences_is_refused() -> None:
-    class Cells(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.LSTM(4, 6, batch_first=True)
+def test_cells_at_each_sequences_own_end_are_the_crossbars_alone() -> None:
+    """Torch has no operation that tells them; without them the layer may stay on the host."""
 
-        def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-            packed = pack_padded_sequence(x, lengths, True, enforce_sorted=False)
-            found: Tensor = self.layer(packed)[1][1][0]
-            return found
+    class Outputs(Packed):
+        def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+            return super().forward(x, lengths)[:2]
 
-    with pytest.raises(ModelError, match="takes the last cell state of packed sequences"):
-        hermesc.compile(Cells(), (torch.randn(3, 5, 4), torch.tensor([3, 5, 1])))
+    example = (torch.randn(3, 5, 4), torch.tensor([3, 5, 1]))
+    options = parse_options([("partition.digital", "layer.l0")])
+    layer = nn.LSTM(4, 6, batch_first=True)
+    with pytest.raises(
+        OptionError, match="no LSTM that tells its cells at each sequence's own end"
+    ):
+        hermesc.compile(Packed(layer), example, options=options)
+    program = hermesc.compile(Outputs(layer), example, options=options)
+    assert not program.artifact.mvms
+    found = execute(
+        program.artifact, {"x": example[0], "lengths": example[1]}, reference_mvm(program.artifact)
+    )
+    for a, b in zip(found, Outputs(layer)(*example), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_cells_at_each_sequences_own_end_are_not_exported_to_onnx() -> None:
+    example = (torch.randn(3, 5, 4), torch.tensor([3, 5, 1]))
+    program = hermesc.compile(Packed(nn.LSTM(4, 6, batch_first=True)), example)
+    with pytest.raises(ModelError, match="cells are taken at each sequence's own end"):
+        onnx_model(program.artifact)
 
 
 def test_examples_whose_padding_nobody_needs_are_asked_for_again() -> None:

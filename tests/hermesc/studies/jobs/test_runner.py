@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -115,6 +116,34 @@ def _of_blob(job: float) -> float:
 def test_every_worker_has_what_jobs_share(workers: int) -> None:
     found = dict(run_jobs(work(_of_blob), [1.0, 2.0], Workers(workers), blobs={"number": b"3"}))
     assert found == {1.0: 3.0, 2.0: 6.0}
+
+
+_MADE: list[float] = []
+
+
+def _made_here(job: float) -> float:
+    return sum(_MADE) * job
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process starts anew")
+def test_processes_have_what_was_made_for_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermesc.studies.jobs.runner.active_count", lambda: 1)  # of a test's runner
+    shared = replace(work(_made_here), share=_MADE.extend)
+    try:
+        assert dict(run_jobs(shared, [1.0, 2.0], Workers(2))) == {1.0: 3.0, 2.0: 6.0}
+    finally:
+        _MADE.clear()
+
+
+def test_a_process_with_another_thread_is_not_copied() -> None:
+    shared, stop = replace(work(_made_here), share=_MADE.extend), Event()
+    thread = Thread(target=stop.wait)
+    thread.start()
+    try:
+        assert dict(run_jobs(shared, [1.0, 2.0], Workers(2))) == {1.0: 0.0, 2.0: 0.0}
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")

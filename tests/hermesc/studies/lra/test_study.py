@@ -60,6 +60,13 @@ def test_cores_are_those_published_for_attention_alone_and_for_layers_spread_out
     assert lines["all"].a100_ns > lines["all"].a100_peak_ns > 0
 
 
+def test_a_recipes_own_share_of_the_rate_is_not_made_smaller_once_more() -> None:
+    """`paper` trains at a tenth of the rate in FP32, as published; others at a share of ours."""
+    rates = {r: options_of("text", "small", 0, r).learning_rate for r in (NONE, "paper", "rasch")}
+    assert rates["paper"] == rates[NONE]  # the loop multiplies it by the recipe's share
+    assert rates["rasch"] < rates[NONE]
+
+
 def test_parts_are_kept_and_checkpoints_are_not(found: dict[str, Any]) -> None:
     assert found["first"].kept == 0
     assert found["again"].kept == 5
@@ -71,7 +78,7 @@ def test_parts_are_kept_and_checkpoints_are_not(found: dict[str, Any]) -> None:
 def test_a_training_that_was_stopped_goes_on_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = replace(options_of("pathfinder", "tiny", 0, tuned=False), epochs=2, batch=48)
+    options = replace(options_of("pathfinder", "tiny", 0, NONE), epochs=2, batch=48)
     source = Source("pathfinder", "tiny", None, "")
     job = TrainingJob(source, 0, NONE, "", options, Setup(load_chip("hermes")), tmp_path / "a")
     whole, fit = train(job), parts.fit
