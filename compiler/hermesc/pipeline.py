@@ -207,13 +207,13 @@ def _info(
         )
     calibrated = source.calibration is not None or known.shapes_alone
     notes = input_notes(placed.graph, known.examples, calibrated=calibrated)
-    loops = loop_notes(placed.graph)
+    looped = loop_notes(placed.graph)
     return ProgramInfo(
         name=source.name,
         examples=known.examples,
         labels=labels_of_examples(source.labels, known.examples),
         rows_independent=known.independent,
-        notes=(*source.notes, *captured.notes, *known.cancelled, *loops, *notes),
+        notes=(*source.notes, *captured.notes, *known.cancelled, *looped, *notes),
         classes=source.classes,
         predicted=predicted,
     )
