@@ -30,7 +30,6 @@ QUICK = (
 )  # fmt: skip
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
-PACKAGES = ("x-transformers", "performer-pytorch", "gpytorch")  # in minutes
 PYTHON = "python"
 TOLERANCE = 0.02
 ATTENTION_MAPS = {
@@ -179,7 +178,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "accelerators": lambda: study_output(
             "accelerators", "--plot", str(FIGURES / "accelerators.svg")
         ),
-        "zoo": lambda: script("zoo_packages.py", "--docs", *PACKAGES),
+        "zoo": lambda: script("zoo_packages.py", "--docs"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:
