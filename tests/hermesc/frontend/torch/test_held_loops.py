@@ -188,6 +188,13 @@ def test_a_run_ends_at_the_limit_that_the_options_say():
         hermesc.compile(Counted(), (x,), batch_dim=0, options={"loops.most_steps": 2})
 
 
+def test_shapes_alone_cannot_say_how_long_a_loop_goes_on():
+    with torch.device("meta"):
+        model = Roots()
+    with pytest.raises(ModelError, match=r"decides by values, .*leave --meta out"):
+        hermesc.shaped(model, (torch.randn(3, 8),))
+
+
 class Random(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return while_loop(lambda y: y.sum() < 5, lambda y: (y + torch.rand(4),), (x,))[0]
