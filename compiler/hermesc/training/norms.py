@@ -53,7 +53,7 @@ def settle_norms(model: Any, inputs: Mapping[str, Tensor], batch: int = 32) -> N
 
 def _batches(inputs: Mapping[str, Tensor], batch: int) -> Iterator[dict[str, Tensor]]:
     count = len(next(iter(inputs.values())))
-    for rows in torch.arange(max(count // batch, 1) * batch).split(batch):
+    for rows in torch.split(torch.arange(max(count // batch, 1) * batch), batch):
         yield {name: t[rows[rows < count]] for name, t in inputs.items()}
 
 
