@@ -20,6 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = (
     ("runtime", "hermesrt/native/reads.c"),
+    ("runtime", "hermesrt/native/unfold.c"),
     ("runtime", "hermesrt/native/programming.c"),
     ("targets/sim", "hermes_sim/kernel/layer.c"),
     ("targets/sim", "hermes_sim/kernel/pulses.c"),

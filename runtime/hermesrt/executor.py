@@ -163,7 +163,9 @@ def _output(artifact: Artifact, name: str, value: Any) -> Tensor:
             f"{artifact.manifest.name}: refused: output {name} is a {type(value).__name__} and no "
             "tensor; compile the model again"
         )
-    return value.resolve_conj().resolve_neg()
+    if value.is_conj() or value.is_neg():
+        return value.resolve_conj().resolve_neg()
+    return value
 
 
 def check_operations(artifact: Artifact) -> None:

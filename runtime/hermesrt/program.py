@@ -304,11 +304,17 @@ class Chip:
                 run = straight_through(artifact, mvm) if gradients else mvm
                 run = watch[0].watched(run) if watch else run
                 outputs = execute(artifact, part, run, self._place_name, gates=gates)
-            with torch.no_grad():
-                exactly = reference_mvm(artifact)
-                exactly = watch[1].watched(exactly) if watch else exactly
-                wanted = execute(artifact, part, exactly, self._place_name) if references else ()
-            yield OutputBlock(rows, outputs, wanted)
+            exactly = watch[1] if watch else None
+            yield OutputBlock(rows, outputs, self._exactly(part, exactly) if references else ())
+
+    def _exactly(
+        self, part: Mapping[str, Tensor], watch: LayerOutputs | None
+    ) -> tuple[Tensor, ...]:
+        """The outputs of a block in FP32."""
+        artifact = self.compiled.artifact
+        run = reference_mvm(artifact)
+        with torch.no_grad():
+            return execute(artifact, part, watch.watched(run) if watch else run, self._place_name)
 
     def _check(self, part: Mapping[str, Tensor]) -> None:
         """Before the first run of each size: what does not fit is known before it is computed."""

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +59,23 @@ class ReadCounter:
 
     def keys(self, inputs: Mapping[str, Tensor], batched: tuple[str, ...], samples: int) -> Keys:
         """One key a sample; inputs that are not in `batched` are the same for all of them."""
-        contents = np.zeros(samples, np.uint64)
+        contents, place = _zeros(samples)
         for name, tensor in inputs.items():
             apart = name in batched and tensor.dim() > 0
-            add_digests(tensor, samples if apart else 1, contents)
+            add_digests(tensor, samples if apart else 1, contents, place)
         if isinstance(self._seen, dict):
             return _read(self._seen, contents)
-        return self._seen.read(contents)
+        self._seen.read(samples, place)
+        return contents
+
+
+def _zeros(count: int) -> tuple[Keys, int]:
+    """Keys of 0, and where in memory; asking numpy where takes longer than all else with one."""
+    if count == 1:
+        one: Any = ctypes.c_uint64()
+        return np.frombuffer(one, np.uint64), ctypes.addressof(one)
+    many = np.zeros(count, np.uint64)
+    return many, many.ctypes.data
 
 
 @cache
@@ -89,11 +100,10 @@ class _Table:
         self._c, self._taken = c, 0
         self._make(2**10)
 
-    def read(self, contents: Keys) -> Keys:
-        """Replace contents by the keys of their next reads."""
-        self._grow(len(contents))
-        self._taken += self._c.hermes_turns(contents.ctypes.data, len(contents), *self._places)
-        return contents
+    def read(self, count: int, place: int) -> None:
+        """Replace so many contents that lie there by the keys of their next reads."""
+        self._grow(count)
+        self._taken += self._c.hermes_turns(place, count, *self._places)
 
     def held(self) -> tuple[Keys, Keys]:
         """Contents that were seen, and how often."""
@@ -144,9 +154,9 @@ def numbered(count: int) -> Keys:
     return np.arange(count, dtype=np.uint64)
 
 
-def add_digests(tensor: Tensor, rows: int, contents: Keys) -> None:
-    """Mix the digests of so many equal parts of a tensor into the contents of samples; that of a
-    single part into all of them."""
+def add_digests(tensor: Tensor, rows: int, contents: Keys, place: int) -> None:
+    """Mix the digests of so many equal parts of a tensor into the contents of samples, which lie
+    there in memory; that of a single part into all of them."""
     c = functions()
     if not tensor.is_cpu:
         tensor = tensor.cpu()
@@ -159,7 +169,7 @@ def add_digests(tensor: Tensor, rows: int, contents: Keys) -> None:
         contents[:] = mix(contents * GOLDEN + digest(words))
         return
     factors = _factors(width)[1]
-    c.hermes_digest(tensor.data_ptr(), rows, width, factors, contents.ctypes.data, len(contents))
+    c.hermes_digest(tensor.data_ptr(), rows, width, factors, place, len(contents))
 
 
 def digest(words: NDArray[np.uint32]) -> Keys:

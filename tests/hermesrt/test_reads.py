@@ -70,7 +70,7 @@ def way(request, monkeypatch):
 
 def digests(rows, count=None):
     contents = np.zeros(len(rows), np.uint64)
-    add_digests(torch.from_numpy(rows), count or len(rows), contents)
+    add_digests(torch.from_numpy(rows), count or len(rows), contents, contents.ctypes.data)
     return contents.tolist()
 
 

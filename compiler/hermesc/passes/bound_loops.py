@@ -54,7 +54,10 @@ def bound_loops(
 
     if device_of(weights) == "cpu":
         interpret(limited, weights, examples, watch=watch)
-    ops = (replace(o, call=found[o.name]) if o.name in found else o for o in limited.ops)  # type: ignore[call-arg]
+    ops = (
+        replace(op, call=found[op.name]) if isinstance(op, Digital) and op.name in found else op
+        for op in limited.ops
+    )
     return replace(limited, ops=tuple(ops))
 
 

@@ -5,18 +5,24 @@ each other. Vectors are made for some output positions at a time. Positions whos
 nothing but padding need no product.
 """
 
+import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import product as combinations
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hermesrt.native import build
 from hermesrt.ops.window import Window, served
 
-BLOCK_ELEMENTS = 2**22  # of the unfolded vectors at once: 16 MB in FP32
+_RANKS = 3  # dimensions that a window may have
+BLOCK_ELEMENTS = 2**20  # of the unfolded vectors at once: 4 MB in FP32
+Block = tuple[slice, ...]  # of images, and of outputs in each dimension
 Product = Callable[[Float[Tensor, "vectors rows"], Int64[Tensor, " vectors"]], Tensor]
 
 
@@ -41,8 +47,9 @@ def convolve(window: Window, x: Tensor, columns: int, product: Product, idle: Te
     whole = all(bool(mask.all()) for mask in masks)
     if not whole:
         result[:] = idle
+    unfold = Unfolding(window, flat)
     for block in _blocks((flat.shape[0], *outputs), window.taps * flat.shape[1]):
-        vectors = unfolded(window, flat[block[0]], block[1:])
+        vectors = unfold(block)
         places = torch.arange(flat.shape[0])[block[0]]
         for mask, number, part in zip(masks, numbers, block[1:], strict=True):
             places = places[..., None] * int(mask.sum()) + number[part]
@@ -58,6 +65,57 @@ def convolve(window: Window, x: Tensor, columns: int, product: Product, idle: Te
             places = places.reshape(-1)[kept]
             target[kept.view(target.shape[:-1])] = product(vectors[kept], places)
     return result.movedim(-1, 1).reshape(shape)
+
+
+@cache
+def function() -> Callable[..., None] | None:
+    """That of `native/unfold.c`; None without."""
+    found = build.best(Path(build.__file__).with_name("unfold.c"))
+    if found is None:
+        return None
+    pointer = ctypes.c_void_p
+    copy: Callable[..., None] = found[1].hermes_unfold
+    copy.argtypes = (pointer, ctypes.c_int64, *[pointer] * 6)  # type: ignore[attr-defined]
+    copy.restype = None  # type: ignore[attr-defined]
+    return copy
+
+
+class Unfolding:
+    """The vectors of some images and outputs, in raster order: copied in C where that can be."""
+
+    def __init__(self, window: Window, x: Float[Tensor, "images channels *sizes"]) -> None:
+        self._window, self._x = window, x
+        self._copy = None if not x.is_cpu or x.is_conj() or x.is_neg() else function()
+        if self._copy is not None:
+            self._prepare(tuple(x.shape[2:]))
+
+    def __call__(self, block: Block) -> Float[Tensor, "vectors rows"]:
+        """Those of a block."""
+        x, window = self._x, self._window
+        if self._copy is None:
+            return unfolded(window, x[block[0]], block[1:])
+        parts = (block[0], *[slice(0, 1)] * self._more, *block[1:])
+        ends = np.array([[p.start for p in parts], [p.stop for p in parts]], np.int64)
+        count, start = prod((ends[1] - ends[0]).tolist()), ends.ctypes.data
+        found = x.new_empty(count, window.taps * x.shape[1])
+        self._copy(*self._places, start, start + ends.nbytes // 2, found.data_ptr())
+        return found
+
+    def _prepare(self, sizes: tuple[int, ...]) -> None:
+        """Keep what the function takes, and where that is."""
+        x, window = self._x, self._window
+        self._more = more = _RANKS - window.rank
+        pairs = enumerate(zip(sizes, window.outputs(sizes), strict=True))
+        taken = [np.zeros((1, 1), np.int64)] * more
+        taken += [np.ascontiguousarray(window.taken(d, *pair)) for d, pair in pairs]
+        tables = np.array([t.ctypes.data for t in taken], np.uint64)
+        numbers = np.array([(1,) * more + sizes, [t.shape[1] for t in taken]], np.int64)
+        images, start = x.movedim(1, -1).contiguous(), numbers.ctypes.data
+        self._held = images, taken, tables, numbers
+        self._places = (
+            images.data_ptr(), x.shape[1] * x.itemsize, start, start + numbers.nbytes // 2,
+            tables.ctypes.data,
+        )  # fmt: skip
 
 
 def unfolded(
@@ -109,7 +167,7 @@ def _padded(window: Window, x: Tensor, dim: int, part: slice) -> Tensor:
     return found.index_fill_(dim + 1, empty, 0) if len(empty) else found
 
 
-def _blocks(shape: Sequence[int], rows: int) -> Iterator[tuple[slice, ...]]:
+def _blocks(shape: Sequence[int], rows: int) -> Iterator[Block]:
     """Slices of images and outputs, each of at most so many vectors that memory is bounded."""
     fitting = max(1, BLOCK_ELEMENTS // rows)
     steps = []

@@ -133,7 +133,7 @@ class _Converter:
         if node in self._fixed and (resolve(name) is None or self._takes_folded(node)):
             yield from self._fold(node)
             return
-        made = node.meta.get("val")
+        made: Any = node.meta.get("val")
         kind = type_of(made[0] if name == NORM else made)
         yield Digital(node.name, call_of(node, name), kind, node.name, location)
 

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.describe import describe
+from hermesc.frontend.torch import fake_quantize  # noqa: F401  shapes of what torch has no shapes for
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
@@ -71,7 +73,7 @@ def export(
                 exported = _exported(model, inputs, wanted)
             decided, by_values = decisions.notes, True
         fixed = tuple(fixed_size_notes(exported, wanted, arguments.names))
-        by_values = by_values or any(map(loop_name, exported.graph.nodes))
+        by_values = by_values or _loops(exported)
         exported, notes = functional(exported)
     except _DataDependent as error:
         place = describe(error).rpartition(" (line ")[2].removesuffix(")")
@@ -87,6 +89,12 @@ def export(
             "`torch.export.export(model, example_inputs)` by itself and simplify the line it names"
         ) from error
     return Exported(exported, held_by(exported), (*decided, *fixed, *notes), by_values)
+
+
+def _loops(exported: ExportedProgram) -> bool:
+    """Whether it holds a loop, whose steps are counted by numbers that the model holds."""
+    graphs = (m.graph for m in exported.graph_module.modules() if isinstance(m, GraphModule))
+    return any(loop_name(node) for graph in graphs for node in graph.nodes)
 
 
 def held_by(exported: ExportedProgram) -> dict[str, Any]:

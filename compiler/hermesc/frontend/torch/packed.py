@@ -27,7 +27,8 @@ _LAYERS = (nn.LSTM, nn.GRU, nn.RNN)
 def padded_sequences() -> Iterator[None]:
     """Sequences are padded instead of packed for the while, whoever imported torch's functions."""
     with contextlib.ExitStack() as stack:
-        own = {"pack_padded_sequence": _pack, "pad_packed_sequence": _pad}
+        own: dict[str, Callable[..., Any]] = {"pack_padded_sequence": _pack}
+        own["pad_packed_sequence"] = _pad
         stack.enter_context(_in_place_of_torchs(own))
         for kind in _LAYERS:
             stack.callback(setattr, kind, "forward", kind.forward)

@@ -164,7 +164,8 @@ def _in_pool(
 def may_be_copied() -> bool:
     """Whether a copy of this process can work: none of its threads but this one is Python's, and no
     GPU is in use. Idle threads of torch and BLAS are not missed, for jobs have one thread."""
-    return sys.platform == "linux" and active_count() == 1 and not torch.cuda.is_initialized()
+    gpu: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return sys.platform == "linux" and active_count() == 1 and not gpu
 
 
 @contextmanager
