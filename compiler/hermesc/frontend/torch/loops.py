@@ -53,7 +53,7 @@ def loop_name(node: Node) -> str | None:
     """`scan`, `map` or `while_loop`, if a node is one."""
     if node.op != "call_function" or not isinstance(node.target, HigherOrderOperator):
         return None
-    name = node.target.name().removesuffix("_impl")
+    name = str(node.target._name).removesuffix("_impl")
     return name if name in ("scan", "map", "while_loop") else None
 
 
