@@ -42,7 +42,7 @@ def _ours(module: str) -> bool:
 _DESCRIBED = (
     "hermesrt/artifact", "hermesrt/chip", "hermesrt/cost.py", "hermesrt/ops", "hermesrt/pricing.py",
     "hermes_sim", "hermesc/analysis", "hermesc/ir", "hermesc/kernels", "hermesc/passes",
-    "hermesc/placement", "hermesc/pipeline.py",
+    "hermesc/placement", "hermesc/pipeline.py", "hermesc/layout.py",
 )  # fmt: skip
 _SAID_ONCE = {"pedigree", "tag"}  # a table's source, a file's word for a class
 _WHOLE = {"ChipSpec"}  # its fields are the tables of the file, each described as a class

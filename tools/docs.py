@@ -30,7 +30,6 @@ QUICK = (
 )  # fmt: skip
 BLOCK = re.compile(r"(<!-- (\w+) -->\n```text)(.*?)(\n```\n<!-- end -->)", re.DOTALL)
 ASKED = {"zoo"}  # written where they are named alone, for they need packages that are not ours
-PACKAGES = ("x-transformers", "performer-pytorch", "gpytorch")  # in minutes
 PYTHON = "python"
 TOLERANCE = 0.02
 ATTENTION_MAPS = {
@@ -168,6 +167,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "defects": lambda: script("defects.py"),
         "compile": lambda: script("bench/compile.py"),
         "training": lambda: script("bench/training.py"),
+        "meta": lambda: script("bench/meta.py"),
         "trained": lambda: "\n".join(example(f"{n}.py") for n in ("deep_kernel", "option_price")),
         "spread": lambda: script("spread.py"),
         "design": lambda: script("design_space.py"),
@@ -178,7 +178,7 @@ def blocks(data: str | None) -> dict[str, Callable[[], str]]:
         "accelerators": lambda: study_output(
             "accelerators", "--plot", str(FIGURES / "accelerators.svg")
         ),
-        "zoo": lambda: script("zoo_packages.py", "--docs", *PACKAGES),
+        "zoo": lambda: script("zoo_packages.py", "--docs"),
     }
     last: dict[str, Callable[[], str]] = {"goals": goals}  # out of another block
     if data is None:

@@ -1,10 +1,8 @@
 """The compiler as readable code: from a captured model to an artifact, about ten named steps."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
 
 from torch import Tensor
 
@@ -26,25 +24,25 @@ from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
-from hermesc.ir.graph import device_of
+from hermesc.ir.graph import Graph, Weights, device_of
 from hermesc.ir.meaning import verify_meaning
-from hermesc.ir.stages import Placed, Tiled
-from hermesc.passes.assign_gates import GateOptions, assign_gates
+from hermesc.ir.stages import Partitioned, Placed, Scheduled
+from hermesc.layout import Known, Layout, Steps
+from hermesc.layout import StageObserver as StageObserver
+from hermesc.passes.assign_gates import GateOptions
 from hermesc.passes.bound_loops import LoopOptions, bound_loops, loop_notes
 from hermesc.passes.canonicalize import canonicalize
 from hermesc.passes.convolve import ConvolveOptions, convolve
 from hermesc.passes.decompose import decompose
 from hermesc.passes.emit import ProgramInfo, emit
 from hermesc.passes.partition import PartitionOptions, partition
-from hermesc.passes.place import place
-from hermesc.passes.quantize import QuantizeOptions, quantize, without_values
+from hermesc.passes.quantize import QuantizeOptions
 from hermesc.passes.recur import recur
 from hermesc.passes.remap import remap
 from hermesc.passes.roll import roll
 from hermesc.passes.route import route
 from hermesc.passes.schedule import schedule
 from hermesc.passes.slice_matrices import slice_matrices
-from hermesc.passes.tile import tile
 from hermesc.placement.around_defects import around_defects
 from hermesc.placement.options import (
     CellOptions,
@@ -54,18 +52,15 @@ from hermesc.placement.options import (
     TileOptions,
     split_layers,
 )
-from hermesc.placement.over_chips import pipeline_chips
 from hermesrt.artifact.published_mapping import Layers
-from hermesrt.artifact.same_cells import cells_differ, layers_of
+from hermesrt.artifact.same_cells import cells_differ
 from hermesrt.artifact.schema import Artifact, PredictedError
 from hermesrt.chip.defects import DefectMap
 from hermesrt.chip.spec import ChipSpec
-from hermesrt.errors import CapacityError, MappingError, ModelError
+from hermesrt.errors import MappingError, ModelError
 from hermesrt.files.typed import parse_groups
 
 LAYER_OPTIONS = (ReadOptions, CellOptions, TileOptions, QuantizeOptions)  # that single layers have
-_Laid = tuple[Placed, dict[str, Tensor]]
-StageObserver = Callable[[str, object, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +105,27 @@ def compile_model(
     our bug.
     """
     _check_one_map(mapping, defects)
-    held = source.programmed
-    fixed = mapping if held is None else layers_of(held)
-    conductances = {} if held is None else {m.name: m.g_max_siemens for m in held.manifest.matrices}
-    step = _Steps(observe)
+    step = Steps(observe)
     captured = captured or step("capture", capture_model, source)
+    partitioned, weights = _lowered(step, source, captured, chip, options)
+    known = _known(source, captured, partitioned.graph, weights)
+    layout = Layout(
+        step, source, partitioned, weights, known, mapping,
+        options.gates, options.place, options.quantize, options.layers,
+    )  # fmt: skip
+    placed, weights = around_defects(chip, defects, layout.laid_out)
+    scheduled = _scheduled(step, placed, weights, chip, defects)
+    info = _info(source, captured, known, placed, weights, chip)
+    artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
+    if source.programmed is not None:
+        _check_held(source.programmed, artifact)
+    return artifact
+
+
+def _lowered(
+    step: Steps, source: ModelSource, captured: Capture, chip: ChipSpec, options: Options
+) -> tuple[Partitioned, dict[str, Tensor]]:
+    """What runs where: products with fixed matrices on crossbars, in slices; the rest digital."""
     graph, weights = step(
         "convert",
         convert,
@@ -148,7 +159,12 @@ def compile_model(
     )
     graph = partitioned.graph
     verify.verify_graph(graph, weights, "slice")
+    return partitioned, weights
 
+
+def _known(source: ModelSource, captured: Capture, graph: Graph, weights: Weights) -> Known:
+    """Also sees that the graph means what the model does, and that its rows are told apart."""
+    examples = named_inputs(graph, captured.example_inputs, "example_inputs")
     shapes_alone = device_of(weights) == "meta"
     cancelled: tuple[str, ...] = ()
     if not shapes_alone:
@@ -159,65 +175,48 @@ def compile_model(
     if not independent and source.batch_dim is None and source.arguments is None:
         refuse_ambiguous(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)
+    return Known(examples, calibration, independent, workloads, cancelled, shapes_alone)
 
-    def lay_out(arrays: ChipSpec, excluded: frozenset[int], gates: GateOptions) -> _Laid:
-        parts, own = step(
-            "assign_gates", assign_gates, partitioned, weights, arrays, excluded,
-            options.place.chips, gates,
-        )  # fmt: skip
-        verify.verify_graph(parts.graph, own, "assign_gates")
-        tiled = step(
-            "tile", tile, parts, own, workloads, arrays, options.place, fixed, options.layers
-        )
-        verify.verify_tiled(tiled, own, arrays)
-        if shapes_alone:
-            quantized = step("quantize", without_values, tiled, arrays)
-        else:
-            quantized = step(
-                "quantize", quantize, tiled, own, calibration, independent, arrays,
-                options.quantize, source.input_ranges, conductances, options.layers,
-            )  # fmt: skip
-        verify.verify_quantized(quantized, arrays)
-        aim = _on_enough_chips(tiled, arrays, options.place) if shapes_alone else options.place
-        placed: Placed = step("place", place, quantized, arrays, aim, fixed, excluded)
-        verify.verify_placed(placed, arrays)
-        return placed, own
 
-    def try_gates(arrays: ChipSpec, excluded: frozenset[int]) -> _Laid:
-        gates = replace(options.gates, unit="host") if mapping else options.gates
-        try:
-            return lay_out(arrays, excluded, gates)
-        except CapacityError:  # the cores above the gate unit hold one layer each
-            if gates.unit == "host" or not any(op.recurrence for op in graph.mvms):
-                raise
-            return lay_out(arrays, excluded, replace(gates, unit="host"))
-
-    placed, weights = around_defects(chip, defects, try_gates)
+def _scheduled(
+    step: Steps, placed: Placed, weights: Weights, chip: ChipSpec, defects: DefectMap | None
+) -> Scheduled:
+    """Around defective cells, with the ways of partial sums and an order of all steps."""
     remapped = step("remap", remap, placed, weights, chip, defects)
     verify.verify_remapped(remapped, defects)
     routed = step("route", route, remapped, chip)
     verify.verify_routed(routed, chip)
-    scheduled = step("schedule", schedule, routed)
+    scheduled: Scheduled = step("schedule", schedule, routed)
     verify.verify_scheduled(scheduled)
+    return scheduled
 
+
+def _info(
+    source: ModelSource,
+    captured: Capture,
+    known: Known,
+    placed: Placed,
+    weights: Weights,
+    chip: ChipSpec,
+) -> ProgramInfo:
+    """What the program tells of itself."""
     predicted: tuple[PredictedError, ...] = ()
-    if not shapes_alone:
-        predicted = predicted_errors(placed.quantized, weights, calibration, independent, chip)
-    calibrated = source.calibration is not None or shapes_alone
-    notes = input_notes(graph, examples, calibrated=calibrated)
-    info = ProgramInfo(
+    if not known.shapes_alone:
+        predicted = predicted_errors(
+            placed.quantized, weights, known.calibration, known.independent, chip
+        )
+    calibrated = source.calibration is not None or known.shapes_alone
+    notes = input_notes(placed.graph, known.examples, calibrated=calibrated)
+    looped = loop_notes(placed.graph)
+    return ProgramInfo(
         name=source.name,
-        examples=examples,
-        labels=labels_of_examples(source.labels, examples),
-        rows_independent=independent,
-        notes=(*source.notes, *captured.notes, *cancelled, *loop_notes(graph), *notes),
+        examples=known.examples,
+        labels=labels_of_examples(source.labels, known.examples),
+        rows_independent=known.independent,
+        notes=(*source.notes, *captured.notes, *known.cancelled, *looped, *notes),
         classes=source.classes,
         predicted=predicted,
     )
-    artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
-    if held is not None:
-        _check_held(held, artifact)
-    return artifact
 
 
 def _check_held(held: Artifact, artifact: Artifact) -> None:
@@ -240,12 +239,6 @@ def capture_model(source: ModelSource, exporter: Exporter = export) -> Capture:
     )
 
 
-def _on_enough_chips(tiled: Tiled, chip: ChipSpec, options: PlaceOptions) -> PlaceOptions:
-    """As many chips as whole layers, one after the other, need at most."""
-    layers = [(m.copies * len(m.cascades), len(m.row_ranges)) for m in tiled.matrices]
-    return replace(options, chips=max(options.chips, pipeline_chips(layers, chip.cores)))
-
-
 def parse_options(settings: Sequence[tuple[str, str]]) -> Options:
     """Options from pairs such as ("partition.bias", "host").
 
@@ -261,17 +254,3 @@ def _check_one_map(mapping: Layers, defects: DefectMap | None) -> None:
             "a mapping file says where layers are, and a defect map where they cannot be; give one "
             "of the two"
         )
-
-
-class _Steps:
-    """Runs a step, times it, tells the observer."""
-
-    def __init__(self, observe: StageObserver | None) -> None:
-        self._observe = observe
-
-    def __call__(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
-        start = time.perf_counter()
-        stage = work(*arguments)
-        if self._observe is not None:
-            self._observe(name, stage, time.perf_counter() - start)
-        return stage

@@ -225,8 +225,7 @@ def _host_work(
 
     run_loop(step.call, values, device, once=True, observe=observe)
     loop = loop_of(step.call)
-    rows = () if isinstance(loop, WhileLoop) else (values[loop.rows[0].name].shape[0],)
-    times = rows[0] if rows else loop.usual
+    times = loop.usual if isinstance(loop, WhileLoop) else int(values[loop.rows[0].name].shape[0])
     macs = times * sum(w.macs for w in inner)
     return HostWork(step, taken, elements, macs, needs, tuple(inner), times)
 

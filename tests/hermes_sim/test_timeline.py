@@ -1,11 +1,13 @@
 """The fast timeline against the event-by-event reference, and against schedules made by hand."""
 
 from itertools import groupby, pairwise
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermes_sim import fifo
 from hermes_sim.engine import cost
 from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
@@ -137,14 +139,18 @@ def test_every_token_of_every_step_is_there_when_the_reference_says(
 ) -> None:
     chip, work, mode = program
     wanted = Reference(chip, work, mode).run()
-    timeline = Timeline(chip, work, mode)
-    for step in work.work:
-        ran = timeline.run(step)
-        assert ran.done.times is not None
-        assert ran.done.times.tolist() == wanted[step.step.name]
-        path = critical_path(ran.done, ran.done.count - 1)
-        assert sum(path.values()) == ran.done.last
-        assert all(ps > 0 for ps in path.values())
+    paths = []
+    for by_rule_from in (fifo.LONG, 1):
+        with patch.object(fifo, "LONG", by_rule_from):
+            timeline = Timeline(chip, work, mode)
+            for step in work.work:
+                ran = timeline.run(step)
+                assert ran.done.times is not None
+                assert ran.done.times.tolist() == wanted[step.step.name]
+                paths.append(critical_path(ran.done, ran.done.count - 1))
+                assert sum(paths[-1].values()) == ran.done.last
+                assert all(ps > 0 for ps in paths[-1].values())
+    assert paths[: len(work.work)] == paths[len(work.work) :]
 
 
 def quick_chip(**times: str) -> ChipSpec:

@@ -16,6 +16,7 @@ STEPS = [
     "capture",
     "convert",
     "canonicalize",
+    "bound_loops",
     "convolve",
     "roll",
     "recur",

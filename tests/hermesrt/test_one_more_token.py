@@ -56,6 +56,22 @@ def test_the_last_row_of_a_square_is_counted_once(a, b, c, tokens):
     assert last_row(counts, tokens) == wanted
 
 
+def test_a_recurrent_layer_makes_one_time_step_with_all_its_products():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.LSTM(4, 6, proj_size=3, batch_first=True)
+
+        def forward(self, x):
+            return self.layer(x)[0]
+
+    marks = ({1: torch.export.Dim.DYNAMIC},)
+    program = hermesc.compile(Net(), torch.randn(2, 5, 4), dynamic_shapes=marks)
+    _, whole, last = token_works(program.artifact, {"x": (1, 9, 4)})
+    assert [(w.vectors, w.steps) for w in whole.mvms] == [(9, 9)] * 2
+    assert [(w.vectors, w.steps) for w in last.mvms] == [(1, 1)] * 2
+
+
 def test_a_model_without_a_free_length_is_refused():
     program = hermesc.compile(nn.Linear(4, 4), torch.randn(3, 4))
     with pytest.raises(OptionError, match="0 free sizes beside the batch; mark the sequence"):

@@ -102,7 +102,8 @@ def test_the_users_model_is_given_back_as_it_was(inputs: Tensor) -> None:
 @pytest.mark.parametrize(("dtype", "step"), [(torch.float16, 0.01), (torch.bfloat16, 0.05)])
 def test_half_precision_compiles_and_keeps_its_dtype(dtype: torch.dtype, step: float) -> None:
     x = torch.randn(8, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
-    half = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).to(dtype)
+    image = nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 3, padding=1), nn.Flatten()
+    half = nn.Sequential(*image, nn.LayerNorm(32), nn.ReLU(), nn.Linear(32, 4)).to(dtype)
     chip = hermesc.compile(half, x).deploy(hermesc.simulate()).configure(ideal=True)
     with torch.no_grad():
         torch.testing.assert_close(chip(x), half(x), rtol=step, atol=step)

@@ -118,7 +118,6 @@ def _vits() -> Iterator[Row]:
         "vit_with_patch_merger", "ViT", patch_merge_layer=1, patch_merge_num_tokens=4, **whole
     )
     yield row("learnable_memory_vit", "ViT", **whole)
-    yield row("local_vit", "LocalViT", **whole)
     yield row("rvt", "RvT", **whole)
     yield row(
         "cct",
@@ -179,21 +178,25 @@ def _vits() -> Iterator[Row]:
         num_classes=10,
         s1_emb_dim=16,
         s1_local_patch_size=4,
+        s1_global_k=4,
         s2_emb_dim=32,
         s2_local_patch_size=4,
+        s2_global_k=4,
         s3_emb_dim=32,
-        s3_depth=1,
-        s4_emb_dim=32,
-        s4_depth=1,
-        s4_local_patch_size=2,
         s3_local_patch_size=2,
+        s3_global_k=2,
+        s3_depth=1,
+        s4_emb_dim=64,
+        s4_local_patch_size=2,
+        s4_global_k=2,
+        s4_depth=1,
     )
     yield row(
         "crossformer",
         "CrossFormer",
         64,
         num_classes=10,
-        dim=(16, 16, 32, 32),
+        dim=(32, 32, 64, 64),
         depth=(1, 1, 1, 1),
         global_window_size=(2, 2, 2, 1),
         local_window_size=2,
@@ -215,7 +218,7 @@ def _vits() -> Iterator[Row]:
         64,
         image_size=(64, 64),
         dims=[32, 32, 32],
-        channels=[8, 16, 16, 24, 24, 32, 32, 32, 32, 32, 64],
+        channels=[16, 16, 24, 24, 32, 32, 32, 32, 32, 32, 64],
         num_classes=10,
     )
     yield row("xcit", "XCiT", cls_depth=1, **whole)
@@ -236,12 +239,10 @@ def _vits() -> Iterator[Row]:
         "regionvit",
         "RegionViT",
         64,
-        dim=(16, 32),
-        depth=(1, 1),
+        dim=(16, 32, 32, 32),
+        depth=(1, 1, 1, 1),
         window_size=4,
         num_classes=10,
-        tokenize_local_3_conv=False,
-        use_peg=False,
     )
     yield row(
         "scalable_vit",
@@ -258,13 +259,13 @@ def _vits() -> Iterator[Row]:
     yield row(
         "sep_vit",
         "SepViT",
-        64,
+        56,
         num_classes=10,
         dim=16,
         dim_head=8,
         heads=(2, 4),
         depth=(1, 1),
-        window_size=4,
+        window_size=7,
     )
     yield row(
         "cross_vit",

@@ -8,6 +8,7 @@ on the seed as they act on the value.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from hermesc.ir.ops import Constant, Digital
 from hermesc.ir.types import Dim, TensorType
 from hermesrt.ops.call import Arg, Call, Ref, run
 from hermesrt.ops.table import row_of
+
+_LARGEST = 2**27  # elements; a larger product stays an operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def _seed(
         return None
     if row.constant == "each":
         return _elementwise(op, result, known)
+    if row.constant == "multiplied":
+        return _product(op, result, known)
     source = known.get(args[0].name) if isinstance(args[0], Ref) else None
     if source is None:
         return None
@@ -74,7 +79,7 @@ def _seed(
         case "moved":
             alone = len(op.call.refs()) == 1
             return replace(source, value=_run(op.call, known)) if alone else None
-        case "unknown":
+        case _:
             return None
 
 
@@ -87,6 +92,20 @@ def _elementwise(
         return None
     largest = max((t for t in taken if t is not None), key=lambda t: t.value.numel())
     return BroadcastConstant(_run(op.call, known), f"{largest.weight}~{op.name}", result.dims)
+
+
+def _product(
+    op: Digital, result: TensorType, known: Mapping[str, BroadcastConstant]
+) -> BroadcastConstant | None:
+    """A product of constants that repeat themselves in other dimensions than it sums over."""
+    pair = [known.get(arg.name) if isinstance(arg, Ref) else None for arg in op.call.args[:2]]
+    left, right = pair
+    sizes = [d for d in result.dims if isinstance(d, int)]
+    if left is None or right is None or prod(sizes) > _LARGEST:
+        return None
+    whole = tuple(left.value.shape[-1:]) == left.dims[-1:]
+    whole = whole and tuple(right.value.shape[-2:]) == right.dims[-2:]
+    return _elementwise(op, result, known) if whole else None
 
 
 def _run(call: Call, known: Mapping[str, BroadcastConstant]) -> Tensor:

@@ -50,14 +50,15 @@ class Contraction:
 
 
 class ContractionFinder:
-    """Reads an operation as a contraction with one constant operand, if it is one."""
+    """Reads an operation as a contraction with one constant operand, if it is one.
+
+    repeated: values that only repeat a constant.
+    """
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self._types = {op.name: op.type for op in graph.ops}
-        self._constants = {
-            name: (seed.weight, seed.value)
-            for name, seed in broadcast_constants(graph, weights).items()
-        }
+        self.repeated = broadcast_constants(graph, weights)
+        self._constants = {n: (seed.weight, seed.value) for n, seed in self.repeated.items()}
 
     def find(self, op: Digital) -> Contraction | None:
         """The operation's contraction, without dimensions over which the matrix only repeats itself

@@ -1,6 +1,6 @@
 """A recurrent Mvm as torch's own operations, for layers that stay off the crossbars."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Constant, Digital, Mvm, Op
 from hermesc.ir.types import Dim, TensorType, TupleType
-from hermesrt.errors import OptionError
 from hermesrt.ops.call import Arg, Call, Ref
 from hermesrt.ops.recurrence import Recurrence
 from hermesrt.ops.time_steps import lstm_gates
@@ -37,40 +36,10 @@ def layer_in_torch(
 
 
 def with_host_projection(op: Mvm) -> Mvm:
-    """The layer with its projection on the host.
-
-    Raises: OptionError where its second product is another one.
-    """
+    """An LSTM with its projection on the host."""
     assert op.second is not None
     assert op.recurrence is not None
-    if op.recurrence.kind != "lstm":
-        raise _without_form(op, "GRU whose reset gate comes before the product")
     return replace(op, recurrence=replace(op.recurrence, projection=op.second.matrix), second=None)
-
-
-def check_form(op: Mvm, others: Iterable[Op]) -> None:
-    """Torch has the layer as one operation; `others` take its result.
-
-    Raises: OptionError where it has not.
-    """
-    calls = (other.call for other in others if isinstance(other, Digital))
-    if op.recurrence is not None and op.recurrence.kind == "gru_reset_first":
-        raise _without_form(op, "GRU whose reset gate comes before the product")
-    if op.recurrence is not None and op.recurrence.cells and takes_every_cell(op.name, calls):
-        raise _without_form(op, "LSTM that tells its cells at each sequence's own end")
-
-
-def takes_every_cell(name: str, calls: Iterable[Call]) -> bool:
-    """Whether c of all time steps is taken from a layer's result, behind h, and not the last."""
-    of_all = (c for c in calls if c.op == "aten.slice.Tensor" and c.args[0] == Ref(name))
-    return any(call.args[2] for call in of_all)
-
-
-def _without_form(op: Mvm, what: str) -> OptionError:
-    return OptionError(
-        f"{op.location}: {op.label} can only run on crossbars, for torch has no {what}; leave it "
-        "out of partition.digital, and in partition.scope"
-    )
 
 
 def torchs_weights(

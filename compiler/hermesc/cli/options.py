@@ -40,8 +40,8 @@ set_option = click.option(
     "place.copies, place.cut=auto|pipeline|columns (over several chips: whole layers in a row or "
     "shares of columns), loops.most_steps (of loops on the host), tile.slices, "
     "tile.slice_weights=equal|significance, tile.slice_fill=equal|max|corrected; of single "
-    "layers, or patterns of their names, "
-    "layers.LAYER.mode=1-phase|4-phase, .devices=1|2, .method, .range, .slices. Repeatable.",
+    "layers, or patterns of their names, layers.LAYER.mode=1-phase|4-phase, .devices=1|2, "
+    ".method, .range, .slices. Repeatable.",
 )
 
 

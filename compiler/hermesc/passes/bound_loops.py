@@ -54,7 +54,10 @@ def bound_loops(
 
     if device_of(weights) == "cpu":
         interpret(limited, weights, examples, watch=watch)
-    ops = (replace(o, call=found[o.name]) if o.name in found else o for o in limited.ops)  # type: ignore[call-arg]
+    ops = (
+        replace(op, call=found[op.name]) if isinstance(op, Digital) and op.name in found else op
+        for op in limited.ops
+    )
     return replace(limited, ops=tuple(ops))
 
 
@@ -71,7 +74,8 @@ def loop_notes(graph: Graph) -> Iterator[str]:
                 f"{loop.limit}"
             )
         else:
-            yield f"torch.scan ({op.location.place}): runs on the host, one step after the other"
+            name = "scan" if loop.carried else "map"
+            yield f"torch.{name} ({op.location.place}): runs on the host, one step after the other"
 
 
 def _is_loop(op: Op) -> bool:

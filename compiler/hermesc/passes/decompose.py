@@ -5,7 +5,8 @@ In: a canonical Graph. Out: the Graph in which `linear`, `matmul`, `mm`, `bmm`, 
 over the last dimension, between the reshapes they need. A batch of matrices (one for each head)
 becomes an Mvm for each. Method: every such operation is a contraction of labelled dimensions, as in
 einsum; labels say which are summed, which belong to x alone, to the matrix alone, or to both. A
-matrix that the model repeats over its batch or its heads is one matrix.
+matrix that the model repeats over its batch or its heads is one matrix. A product of constants that
+the model repeats over its batch, such as that of learned queries, is computed here.
 Cost: linear in operations and matrices. Does not lower convolutions or recurrent layers.
 """
 
@@ -15,12 +16,15 @@ from math import prod
 
 from torch import Tensor
 
+from hermesc.analysis.broadcast import BroadcastConstant
 from hermesc.analysis.contraction import Contraction, ContractionFinder
 from hermesc.ir.graph import Graph, Removed, Weights, is_same
-from hermesc.ir.ops import Digital, Input, Mvm, Op, takes
-from hermesc.ir.types import Dim, TensorType
+from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
+from hermesc.ir.types import Dim, SizeType, TensorType
 from hermesrt.ops.call import Arg, Call, Ref
+from hermesrt.ops.table import op_class
 
+_SAME = "depends on constants only and is the same for every row: computed at the compilation"
 _REPEATS = "only repeats a fixed matrix; the product takes the matrix itself"
 
 
@@ -29,6 +33,10 @@ def decompose(graph: Graph, weights: Weights) -> tuple[Graph, dict[str, Tensor]]
     finder = ContractionFinder(graph, weights)
     builder = _Builder(graph, weights)
     for op in graph.ops:
+        fixed = finder.repeated.get(op.name)
+        if fixed is not None and isinstance(op, Digital) and op_class(op.call.op) == "product":
+            builder.repeat(op, fixed)
+            continue
         found = finder.find(op) if isinstance(op, Digital) else None
         if not isinstance(op, Digital) or found is None or not builder.lower(op, found):
             builder.keep(op)
@@ -43,6 +51,7 @@ class _Builder:
         self._weights = dict(weights)
         self._types = {op.name: op.type for op in graph.ops}
         self._ops: list[Op] = []
+        self._stays: list[Removed] = []
 
     def result(self) -> tuple[Graph, dict[str, Tensor]]:
         needed = set(self._graph.outputs)
@@ -54,11 +63,40 @@ class _Builder:
                 kept.append(op)
             elif isinstance(op, Digital):
                 removed.append(Removed(op.origin, _REPEATS))
-        graph = replace(self._graph, ops=tuple(reversed(kept)), removed=tuple(removed))
+        graph = replace(
+            self._graph,
+            ops=tuple(reversed(kept)),
+            removed=tuple(removed),
+            stays=(*self._graph.stays, *self._stays),
+        )
         return graph, graph.live_weights(self._weights)
 
     def keep(self, op: Op) -> None:
         self._ops.append(op)
+
+    def repeat(self, op: Digital, fixed: BroadcastConstant) -> None:
+        """Write a product that is the same for every row as its value, and repeat that."""
+        assert isinstance(op.type, TensorType)
+        value, name = fixed.value, f"{op.name}.once"
+        weight = self.store(fixed.weight, value)
+        self.keep(Constant(name, weight, TensorType(tuple(value.shape), op.type.dtype)))
+        sizes = tuple(self._size(op, i, size) for i, size in enumerate(op.type.dims))
+        self.keep(replace(op, call=Call("aten.expand.default", (Ref(name), sizes))))
+        self._stays.append(Removed(op.origin, _SAME))
+
+    def _size(self, op: Digital, place: int, size: Dim) -> Arg:
+        """A size of a result: a number, or that size of what has it."""
+        if isinstance(size, int):
+            return size
+        holders = (*(i.name for i in self._graph.inputs), *takes(op))
+        for holder in holders:
+            kind = self._types[holder]
+            if isinstance(kind, TensorType) and size in kind.dims:
+                name = f"{op.name}.size{place}"
+                call = Call("aten.sym_size.int", (Ref(holder), kind.dims.index(size)))
+                self.keep(Digital(name, call, SizeType(), op.origin, op.location))
+                return Ref(name)
+        raise AssertionError(f"nothing that {op.name} takes has its size {size}")
 
     def lower(self, op: Digital, c: Contraction) -> bool:
         """Write the contraction as Mvms between reshapes; False if it is not a product."""

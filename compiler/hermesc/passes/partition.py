@@ -18,7 +18,8 @@ from hermesc.analysis.adapters import adapters
 from hermesc.analysis.assignments import assignments
 from hermesc.analysis.ldpu_fusion import fuse_epilogues
 from hermesc.analysis.random_projections import random_projections
-from hermesc.analysis.torch_recurrence import check_form, with_host_projection
+from hermesc.analysis.time_steps_in_torch import has_no_operation, steps_in_torch
+from hermesc.analysis.torch_recurrence import with_host_projection
 from hermesc.analysis.torch_spelling import in_torch
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Mvm, Op
@@ -123,13 +124,15 @@ def _without(
     ops: list[Op] = []
     tensors = dict(weights)
     for op in graph.ops:
-        if isinstance(op, Mvm) and op.name in kept:
-            check_form(op, graph.ops)
+        products = op.products if isinstance(op, Mvm) else ()
+        if not isinstance(op, Mvm) or not any(p.name in kept for p in products):
+            ops.append(op)
+        elif has_no_operation(op, graph.ops):
+            ops += steps_in_torch(op, weights)
+        elif op.name in kept:
             spelled, values = in_torch(op, weights)
             ops += spelled
             tensors |= values
-        elif isinstance(op, Mvm) and op.second is not None and op.second.name in kept:
-            ops.append(with_host_projection(op))
         else:
-            ops.append(op)
+            ops.append(with_host_projection(op))
     return replace(graph, ops=tuple(ops)), tensors

@@ -42,7 +42,8 @@ def slice_matrices(
     for op in graph.ops:
         own = options
         if isinstance(op, Mvm):
-            own = single.applied(labels[op.matrix], options)
+            parts = [single.applied(labels[p.matrix], options) for p in op.products]
+            own = max(parts, key=lambda part: part.slices)
         if isinstance(op, Mvm) and own.slices > 1:
             ops += _in_slices(op, own, found)
             spread.append((op, own.slices))
@@ -71,9 +72,10 @@ def _told(assignment: NodeAssignment, spread: Sequence[tuple[Mvm, int]]) -> Node
 def _in_slices(op: Mvm, options: TileOptions, weights: dict[str, Tensor]) -> Iterator[Op]:
     """The products of a layer's slices, and what adds them up under the layer's name."""
     if op.recurrence is not None:
+        whole = " and ".join(f"layers.{product.label}.slices=1" for product in op.products)
         raise OptionError(
             f"tile.slices={options.slices}: {op.label} is recurrent: its gates need each sum at "
-            f"once; give layers.{op.label}.slices=1"
+            f"once; give {whole}"
         )
     total = ""
     for part in _parts(op, options, weights):

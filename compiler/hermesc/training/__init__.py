@@ -19,6 +19,7 @@ from hermesc.training.lora import adapters as adapters
 from hermesc.training.lora import merged as merged
 from hermesc.training.lora import programmed as programmed
 from hermesc.training.norms import freeze_norms as freeze_norms
+from hermesc.training.norms import settle_norms as settle_norms
 from hermesc.training.recipes import ADVERSARIAL as ADVERSARIAL
 from hermesc.training.recipes import CHIP as CHIP
 from hermesc.training.recipes import JOSHI as JOSHI

@@ -21,6 +21,7 @@ from hermesc.training.build import harden
 from hermesc.training.data import TrainingData, read_training_data, split
 from hermesc.training.evaluation import learned_ranges, program_of
 from hermesc.training.fit import FitOptions, Progress, fit, outputs_of
+from hermesc.training.norms import settle_norms
 from hermesc.training.plain import plain_of
 from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.redraw import fix_features
@@ -186,6 +187,7 @@ def train(
     fix_features(first)
     kept = target.with_name(target.name + ".checkpoint")
     progress = fit(hardened, learned, tested, settings, kept, observe)
+    settle_norms(hardened, learned.take(torch.arange(min(_CALIBRATED, learned.count))).inputs)
     write_weights(hardened, target)
     some = tested.take(torch.arange(min(_TESTED, tested.count)))
     report = TrainReport(

@@ -130,7 +130,8 @@ def loop_depth(call: Call) -> int:
 
 def shared_limit(steps: int, depth: int) -> int:
     """What each of some loops within each other may take, where all together may take these."""
-    return max(1, math.floor(steps ** (1 / depth) + 1e-9))
+    share: float = steps ** (1 / depth)
+    return max(1, math.floor(share + 1e-9))
 
 
 _SHAPES: Mapping[str, Sequence[str]] = {

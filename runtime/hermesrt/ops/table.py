@@ -20,7 +20,9 @@ StreamRule = Literal[
     "reduced", "normalised", "padded", "pooled", "convolved", "evaluated", "leading", "looked_up",
     "joined", "stacked", "multiplied", "einsum", "resampled", "shuffled",
 ]  # fmt: skip
-ConstantRule = Literal["unknown", "each", "cast", "moved", "reshaped", "repeated", "tiled"]
+ConstantRule = Literal[
+    "unknown", "each", "cast", "moved", "reshaped", "repeated", "tiled", "multiplied",
+]  # fmt: skip
 Passing = Literal["never", "always", "typed"]
 
 REASONS: Mapping[OpClass, str] = {
@@ -180,9 +182,11 @@ norm           | norm     | all        | unknown  | never  |
     group_norm native_group_norm _native_batch_norm_legit_no_training instance_norm
     _weight_norm
 
-product        | mac      | multiplied | unknown  | never  | matmul mm bmm baddbmm addmm
+product        | mac      | multiplied | multiplied | never | matmul mm bmm
+product        | mac      | multiplied | unknown  | never  | baddbmm addmm
 product        | mac      | einsum     | unknown  | never  | einsum
-product        | mac      | leading    | unknown  | never  | linear scaled_dot_product_attention
+product        | mac      | leading    | multiplied | never | linear
+product        | mac      | leading    | unknown  | never  | scaled_dot_product_attention
 product        | mac      | convolved  | unknown  | never  | conv1d conv2d conv3d convolution
 product        | mac      | all        | unknown  | never  |
     addmv addr addbmm mv dot vdot inner outer ger tensordot bilinear kron linalg_multi_dot

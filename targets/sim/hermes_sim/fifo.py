@@ -9,10 +9,12 @@ was the last to come), so that the critical path can be walked back when all tim
 Where each job is a round through several resources that begins when the one before is done, as in a
 recurrence, it is one job of a loop, for the time of a whole round; the streams on the resources
 follow from one round (`replayed`).
+The times of long streams are kept as their rule (`runs`) as long as they have one.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,7 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TimesPs = NDArray[np.int64]
+from hermes_sim.runs import IrregularError, Runs, TimesPs
+
+Times = TimesPs | Runs
 Bits = NDArray[np.uint8]
 
 
@@ -52,16 +56,31 @@ class Feed:
     def times(self) -> Any:
         """When the waiting is over, for each job (a single time where `whole`)."""
         source = self.source
-        assert source.times is not None, "the times of this stream are forgotten"
-        shift = self.delay - (source.service if self.from_start else 0)
         if self.whole:
-            return source.times[-1] + shift
+            return source.last + self._shift
+        if isinstance(source.times, Runs) and self.at is None:
+            with suppress(IrregularError):
+                times = source.times.every(self.first, self.every).repeated(self.each_feeds)
+                return times.shifted(self._shift)
+        known = source.known()
         if self.at is not None:
-            return np.where(self.at >= 0, source.times[self.at] + shift, 0)
+            return np.where(self.at >= 0, known[self.at] + self._shift, 0)
         if self.every > 1:
-            return source.times[self.first :: self.every] + shift
-        times = source.times + shift if shift else source.times
-        return np.repeat(times, self.each_feeds) if self.each_feeds > 1 else times
+            return known[self.first :: self.every] + self._shift
+        moved = known + self._shift if self._shift else known
+        return np.repeat(moved, self.each_feeds) if self.each_feeds > 1 else moved
+
+    @property
+    def _shift(self) -> int:
+        return self.delay - (self.source.service if self.from_start else 0)
+
+    def time(self, i: int) -> int:
+        """When job i need not wait any more."""
+        job = self.index(i)
+        if self.whole:
+            return self.source.last + self._shift
+        assert self.source.times is not None, "the times of this stream are forgotten"
+        return 0 if job < 0 else int(self.source.times[job]) + self._shift
 
     def index(self, i: int) -> int:
         """The job of the source that job i waits for."""
@@ -98,13 +117,16 @@ class Track:
     feeds: what its jobs wait for.
     holds: single jobs that wait for more.
     times: the jobs' ends, [count], ps; None once forgotten.
-    starts: whether each job began without waiting for the one before, a bit a job.
-    latest: for each feed, whether it was the last to come, a bit a job.
+    starts: whether each job began without waiting for the one before, a bit a job; empty where all
+        did, or the times have a rule.
+    latest: for each feed, whether it was the last to come, a bit a job; empty likewise.
     dealt: the servers' streams, where jobs were dealt to several and put in order again.
     leading: the place, in the order before, of what each job of a dealt stream waited for.
     round: of a loop what ends a round that begins at time 0, and of a stream that a loop repeats
         its jobs in that round; None for others.
     loop: of a stream that a loop repeats, that loop.
+    release: when each job was there, where the times have a rule; None otherwise.
+    in_order: whether jobs wait for the one before, where the times have a rule.
     first: start of the first job, ps.
     last: end of the last job, ps.
     before_last: end of the one before, ps; None without one.
@@ -116,13 +138,15 @@ class Track:
     count: int
     feeds: tuple[Feed, ...]
     holds: tuple[Hold, ...]
-    times: TimesPs | None
+    times: Times | None
     starts: Bits
     latest: tuple[Bits, ...]
     dealt: tuple["Track", ...] = ()
     leading: TimesPs = field(default_factory=lambda: _NONE)
     round: "Track | None" = None
     loop: "Track | None" = None
+    release: Runs | None = None
+    in_order: bool = False
     first: int = field(init=False)
     last: int = field(init=False)
     before_last: int | None = field(init=False)
@@ -132,13 +156,23 @@ class Track:
         assert self.times is not None
         self.first, self.last = int(self.times[0]) - self.service, int(self.times[-1])
         self.before_last = int(self.times[-2]) if self.count > 1 else None
-        self.head = tuple(self.times[:HEAD].tolist())
+        if isinstance(self.times, Runs):
+            self.head = tuple(self.times.head(HEAD))
+        else:
+            self.head = tuple(self.times[:HEAD].tolist())
+
+    def known(self) -> TimesPs:
+        """The times one by one."""
+        assert self.times is not None, "the times of this stream are forgotten"
+        return self.times.array() if isinstance(self.times, Runs) else self.times
 
     def forget(self) -> None:
         """Free the times; what is needed to walk back stays."""
-        self.times = None
+        if not isinstance(self.times, Runs):
+            self.times = None
 
 
+LONG = 2**13  # jobs of a stream whose rule is worth its time
 HEAD = 8  # jobs whose ends are kept, for pictures
 
 
@@ -152,21 +186,47 @@ def serve(
 ) -> Track:
     """A stream through one resource; without `in_order` jobs only wait for their feeds."""
     release, latest = _release(count, feeds)
-    held = [h for h in holds if h.job < count and h.time > release[h.job]]
+    held = tuple(h for h in holds if h.job < count and h.time > release[h.job])
+    if isinstance(release, Runs):
+        with suppress(IrregularError):
+            for h in held:
+                release = release.at_least(h.job, h.time)
+            times = release.served(service) if in_order else release.shifted(service)
+            return Track(
+                cause, service, count, tuple(feeds), held, times, _ALL, (),
+                release=release, in_order=in_order,
+            )  # fmt: skip
+        release, latest = _each_release(count, feeds)
+    assert not isinstance(release, Runs)
+    return _serve_each(cause, service, count, feeds, held, release, latest, in_order=in_order)
+
+
+def _serve_each(
+    cause: str,
+    service: int,
+    count: int,
+    feeds: Sequence[Feed],
+    held: tuple[Hold, ...],
+    release: TimesPs,
+    latest: tuple[Bits, ...],
+    *,
+    in_order: bool,
+) -> Track:
+    """Job by job."""
     if held:
         release = release.copy()
         for h in held:
             release[h.job] = max(release[h.job], h.time)
     if not in_order:
         times = release + service if service else release
-        return Track(cause, service, count, tuple(feeds), tuple(held), times, _ALL, latest)
+        return Track(cause, service, count, tuple(feeds), held, times, _ALL, latest)
     steps = _steps(service, count)
     times = release - steps
     np.maximum.accumulate(times, out=times)
     times += steps
     started = np.packbits(times == release)
     times += service
-    return Track(cause, service, count, tuple(feeds), tuple(held), times, started, latest)
+    return Track(cause, service, count, tuple(feeds), held, times, started, latest)
 
 
 def join(count: int, feeds: Sequence[Feed]) -> Track:
@@ -180,8 +240,7 @@ def collect(servers: Sequence[Track], together: int) -> Track:
     count = sum(track.count for track in servers)
     times: TimesPs = np.empty(count, np.int64)
     for turn, track in enumerate(servers):
-        assert track.times is not None, "the times of this stream are forgotten"
-        times[turn :: len(servers)] = track.times
+        times[turn :: len(servers)] = track.known()
     done = np.maximum.accumulate(times)
     leading = np.maximum.accumulate(np.where(times == done, _ramp(count), 0))
     ends = slice(together - 1, None, together)
@@ -200,9 +259,7 @@ def loop_of(rounds: Track, count: int, feeds: Sequence[Feed], holds: Sequence[Ho
 
 def replayed(once: Track, loop: Track) -> Track:
     """A stream's jobs in each round of a loop; `once` are those in a round that begins at 0."""
-    assert loop.times is not None, "the times of this stream are forgotten"
-    assert once.times is not None, "the times of this stream are forgotten"
-    times = ((loop.times - loop.service)[:, None] + once.times).reshape(-1)
+    times = ((loop.known() - loop.service)[:, None] + once.known()).reshape(-1)
     return Track(
         once.cause, once.service, len(times), (), (), times, _ALL, (), round=once, loop=loop
     )
@@ -226,7 +283,7 @@ def _path(track: Track, job: int, time: int) -> dict[str, int]:
             in_round = int(here.round.times[place])
             by.update(_path(here.round, place, in_round))
             here, job, time, at_end = here.loop, turn, time - in_round, False
-        began = _last_set(here.starts, job) if len(here.starts) else job
+        began = _began(here, job)
         rounds = job - began + at_end
         if here.round is None:
             by[here.cause] += rounds * here.service
@@ -240,18 +297,48 @@ def _path(track: Track, job: int, time: int) -> dict[str, int]:
     return {cause: ps for cause, ps in by.items() if ps}
 
 
-def _release(count: int, feeds: Sequence[Feed]) -> tuple[TimesPs, tuple[Bits, ...]]:
+def _began(track: Track, job: int) -> int:
+    """The last job up to that one that did not wait for the one before it."""
+    if len(track.starts):
+        return _last_set(track.starts, job)
+    if not track.in_order:
+        return job
+    assert isinstance(track.times, Runs) and track.release is not None, "in order, by a rule"
+    return track.release.last_equal(track.times.shifted(-track.service), job)
+
+
+def _release(count: int, feeds: Sequence[Feed]) -> tuple[Times, tuple[Bits, ...]]:
     """When each job is there, and which feeds were the last to come."""
+    if count < LONG:
+        return _each_release(count, feeds)
+    found = [feed.times() for feed in feeds]
+    if any(isinstance(times, np.ndarray) for times in found):
+        return _each_release(count, feeds)
+    release = Runs.constant(0, count)
+    try:
+        for times in found:
+            later = times if isinstance(times, Runs) else Runs.constant(int(times), count)
+            release = later if len(found) == 1 else release.later(later)
+    except IrregularError:
+        return _each_release(count, feeds)
+    return release, ()
+
+
+def _each_release(count: int, feeds: Sequence[Feed]) -> tuple[TimesPs, tuple[Bits, ...]]:
+    """The same, job by job."""
     if not feeds:
         return np.zeros(count, np.int64), ()
+    found = [times.array() if isinstance(times, Runs) else times for times in map(_times, feeds)]
     if len(feeds) == 1:
-        times = feeds[0].times()
-        return (np.full(count, times, np.int64) if feeds[0].whole else times), ()
-    found = [feed.times() for feed in feeds]
+        return (np.full(count, found[0], np.int64) if feeds[0].whole else found[0]), ()
     release: TimesPs = np.zeros(count, np.int64)
     for times in found:
         np.maximum(release, times, out=release)
     return release, tuple(np.packbits(release == times) for times in found)
+
+
+def _times(feed: Feed) -> Any:
+    return feed.times()
 
 
 def _source(
@@ -267,11 +354,18 @@ def _source(
     for i, feed in enumerate(track.feeds):
         if time == 0 and feed.index(job) < 0:
             break
-        if len(track.feeds) == 1 or _bit(track.latest[i], job):
+        if len(track.feeds) == 1 or _is_latest(track, i, job):
             by[feed.cause] += feed.delay
             return feed.source, feed.index(job), time - feed.delay, not feed.from_start
     assert time == 0, "a job that waits for nothing begins at once"
     return None, 0, 0, True
+
+
+def _is_latest(track: Track, number: int, job: int) -> bool:
+    """Whether a feed of a job was the last to come."""
+    if track.release is not None:
+        return track.feeds[number].time(job) == int(track.release[job])
+    return _bit(track.latest[number], job)
 
 
 @lru_cache(maxsize=64)

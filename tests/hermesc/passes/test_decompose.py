@@ -130,3 +130,39 @@ def test_reason_of_a_product_left_digital_does_not_deny_its_fixed_matrix(forward
     for refusal in made.partitioned.refusals:
         assert "no operand is a fixed matrix" not in refusal.reason, refusal
         assert "there are no weights to store" not in refusal.reason, refusal
+
+
+@pytest.mark.parametrize(
+    ("forward", "products"),
+    [
+        # learned queries: of the batch first, then of the sequence first
+        (lambda m, x: m.w.expand(x.shape[0], -1, -1) @ m.v @ x.mT, 1),
+        (lambda m, x: (m.w[:, None].expand(-1, x.shape[0], -1) @ m.v).mean(0)[:, None] + x, 0),
+    ],
+)
+def test_a_product_that_is_the_same_for_every_row_is_computed_once(
+    forward, products, front, module
+):
+    made = front(module(forward, w=(3, 16), v=(16, 8)), (torch.randn(4, 5, 8),))
+    assert len(made.graph.mvms) == products
+    (told,) = {r.reason for r in made.partitioned.refusals if r.op.startswith("aten.matmul")}
+    assert told.startswith("depends on constants only and is the same for every row")
+    x = torch.randn(7, 5, 8)
+    (found,) = interpret(made.graph, made.weights, {"x": x})
+    with torch.no_grad():
+        torch.testing.assert_close(found, made.model(x))
+
+
+def test_a_constant_that_is_summed_over_its_repetitions_stays(front, module):
+    made = front(
+        module(
+            lambda m, x: m.w.expand(-1, x.shape[0]) @ x + 0 * (m.w.expand(-1, 3) @ m.v),
+            w=(2, 1),
+            v=(3, 8),
+        ),
+        (torch.randn(4, 8),),
+    )
+    x = torch.randn(6, 8)
+    (found,) = interpret(made.graph, made.weights, {"x": x})
+    with torch.no_grad():
+        torch.testing.assert_close(found, made.model(x))

@@ -87,6 +87,21 @@ def test_an_ideal_chip_computes_the_model(program: hermesc.Program) -> None:
     assert report.outputs["output_0"].relative_error < 1e-6
 
 
+def test_a_projection_stays_whole_with_its_layer() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTM(3, 4, batch_first=True, proj_size=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.cell(x)[0]
+            return found
+
+    settings = {"layers.cell.l0.projection.slices": 2}
+    with pytest.raises(OptionError, match=r"give .* and layers\.cell\.l0\.projection\.slices=1"):
+        hermesc.compile(Net(), torch.randn(2, 4, 3), options=settings)
+
+
 def test_a_recurrent_layer_is_told_to_stay_whole() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

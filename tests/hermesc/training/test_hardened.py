@@ -387,14 +387,18 @@ def test_what_does_not_compile_is_refused_for_the_same_reason():
     assert str(again.value) == str(refused.value)
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-def test_recurrent_layers_see_noise_of_their_weights(kind):
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(nn.LSTM, {}), (nn.GRU, {}), (nn.RNN, {}), (nn.LSTM, {"proj_size": 10})],
+    ids=["lstm", "gru", "rnn", "projected"],
+)
+def test_recurrent_layers_see_noise_of_their_weights(kind, more):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer, self.head = (
-                kind(8, 12, batch_first=True, bidirectional=True),
-                nn.Linear(24, 4),
+                kind(8, 12, batch_first=True, bidirectional=True, **more),
+                nn.Linear(2 * more.get("proj_size", 12), 4),
             )
 
         def forward(self, x):

@@ -15,7 +15,7 @@ import torch
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 from torch.export import ExportedProgram
 
-from hermesc.analysis.torch_recurrence import takes_every_cell
+from hermesc.analysis.time_steps_in_torch import takes_every_cell
 from hermesc.app.onnx_export.functions import Body, function, function_names, step_facts
 from hermesc.app.onnx_export.module import DOMAIN, captured, node_type, tensors_of
 from hermesc.frontend.describe import describe

@@ -330,7 +330,11 @@ class OnnxGraph(Steps):
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         """The graph's outputs, in its order, without those that are strings."""
-        kept = dict(zip(self._outputs, self.evaluated({}, *values), strict=True))
+        try:
+            outputs = self.evaluated({}, *values)
+        except RefusedNode as refused:
+            raise ModelError(f"{self.running}: {refused}") from None
+        kept = dict(zip(self._outputs, outputs, strict=True))
         self.strings = tuple(name for name, value in kept.items() if isinstance(value, Words))
         return tuple(tensor(v).clone() for v in kept.values() if not isinstance(v, Words))
 

@@ -1,4 +1,4 @@
-"""ONNX operations that hold graphs: If, and Scan."""
+"""ONNX operations that hold graphs: If, Loop and Scan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -7,10 +7,11 @@ import torch
 from onnx import NodeProto
 from torch import Tensor
 
-from hermesc.frontend.onnx.node import Known, OnnxNode, RefusedNode, tensor
+from hermesc.frontend.onnx.node import Known, OnnxNode, RefusedNode, known, tensor
 
 NESTED: Mapping[str, Sequence[str]] = {
     "If": ("then_branch", "else_branch"),
+    "Loop": ("body",),
     "Scan": (
         *("body", "num_scan_inputs", "scan_input_axes", "scan_input_directions"),
         *("scan_output_axes", "scan_output_directions"),
@@ -38,6 +39,10 @@ _SUMS: Mapping[str, Any] = {
     "ReduceSumSquare": lambda x, axes, keep: x.square().sum(axes, keepdim=keep),
 }
 _LONGEST = 4096  # steps of a loop that are written out
+_UNKNOWN = (
+    "the data or a free size; give it a number of steps that is known before the run, and let "
+    "Where keep what is done"
+)
 
 
 class Body(Protocol):
@@ -69,9 +74,11 @@ def run_nested(
     values: Sequence[Any],
     fixed: Sequence[bool],
 ) -> Any:
-    """The outputs of If or Scan; `fixed` says which values are weights."""
+    """The outputs of If, Loop or Scan; `fixed` says which values are weights."""
     if node.op == "If":
         found = _branch(bodies, held, *values)
+    elif node.op == "Loop":
+        found = _loop(bodies["body"], held, *values)
     else:
         found = _scan(node, bodies, held, values, fixed)
     return found[0] if len(found) == 1 else tuple(found)
@@ -88,6 +95,38 @@ def _branch(bodies: Mapping[str, Body], held: Mapping[str, Any], condition: Any)
     if any(a.dim() != b.dim() or a.dtype != b.dtype for a, b in zip(*both, strict=True)):
         raise RefusedNode("its condition depends on the data, and its branches differ in shape")
     return [torch.where(condition.reshape(()), a, b) for a, b in zip(*both, strict=True)]
+
+
+def _loop(body: Body, held: Mapping[str, Any], count: Any, going: Any, *states: Any) -> list[Any]:
+    """As many steps as a number says that is known before the run, or a condition of such."""
+    most, goes_on = _whole(count), going is None or _truth(going)
+    carried, made, step = list(states), list[list[Tensor]](), 0
+    while goes_on and (most is None or step < most):
+        if step == _LONGEST:
+            raise RefusedNode(f"it goes on after {_LONGEST} steps; it may have at most so many")
+        condition, *found = body.evaluated(held, known(step), known(True), *carried)
+        carried, outputs = found[: len(states)], found[len(states) :]
+        made.append([tensor(v) for v in outputs])
+        goes_on, step = _truth(condition), step + 1
+    if not made and len(body.outputs()) > 1 + len(states):
+        raise RefusedNode("it takes no step, so what its steps give has no sizes")
+    return [*carried, *(torch.stack(column) for column in zip(*made, strict=True))]
+
+
+def _whole(count: Any) -> int | None:
+    """A number of steps; None for as many as a condition says."""
+    if count is None:
+        return None
+    numbers = count.ints() if isinstance(count, Known) else [None]
+    if len(numbers) != 1 or type(numbers[0]) is not int:
+        raise RefusedNode(f"its number of steps depends on {_UNKNOWN}")
+    return int(numbers[0])
+
+
+def _truth(condition: Any) -> bool:
+    if not isinstance(condition, Known) or any(type(n) is not bool for n in condition.ints()):
+        raise RefusedNode(f"whether it goes on depends on {_UNKNOWN}")
+    return all(condition.ints())
 
 
 def _scan(

@@ -19,7 +19,7 @@ from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
 from hermesc.frontend.onnx.memory import check_memory
 from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
-from hermesc.frontend.onnx.node import LARGEST, RefusedNode
+from hermesc.frontend.onnx.node import LARGEST
 from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
 from hermesc.frontend.request import (
     ModelRequest,
@@ -87,6 +87,7 @@ def onnx_source(request: ModelRequest) -> ModelSource:
         name=request.name,
         folder=request.folder,
         notes=notes,
+        batch_dim=request.batch_dim,
     )
 
 
@@ -217,8 +218,8 @@ def _try(graph: OnnxGraph, examples: Sequence[Tensor], where: str) -> None:
         check_memory(graph, examples)
         with torch.no_grad():
             outputs = graph(*examples)
-    except RefusedNode as refused:
-        raise ModelError(f"{where}{graph.running}: {refused}") from None
+    except ModelError as refused:
+        raise ModelError(f"{where}{refused}") from None
     except Exception as error:
         shapes = ", ".join(str(tuple(t.shape)) for t in examples)
         raise ModelError(

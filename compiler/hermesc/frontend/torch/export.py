@@ -18,6 +18,7 @@ from torch.fx.proxy import TracerBase
 
 from hermesc.frontend.arguments import Arguments
 from hermesc.frontend.describe import describe
+from hermesc.frontend.torch import fake_quantize  # noqa: F401  shapes of what torch has no shapes for
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
 from hermesc.frontend.torch.expand import expand
@@ -155,11 +156,12 @@ def _with_batch(marks: Any) -> Any:
 
 
 def _writes_in_place(exported: ExportedProgram) -> bool:
-    """Whether the graph needs to be made functional: in-place operations, or nested graphs such as
-    those of torch.no_grad()."""
+    """Whether the graph needs to be made functional: in-place operations, nested graphs such as
+    those of torch.no_grad(), or what torch.vmap notes down."""
     targets = (n.target for n in exported.graph.nodes if n.op == "call_function")
     return any(
         isinstance(t, torch._ops.HigherOrderOperator)
+        or getattr(t, "__module__", "").startswith("torch._functorch")
         or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
         for t in targets
     )

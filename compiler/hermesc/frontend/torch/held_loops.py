@@ -1,4 +1,4 @@
-"""torch.while_loop and scan whose number of steps is known at the run alone: loops of a program.
+"""torch.while_loop, scan and map with a number of steps that is known at the run alone.
 
 A program holds such a loop as lists of calls (`hermesrt.ops.loop_rules`), which the host runs.
 While the graph is made functional, one operation of ours stands for it, with its lists as text, so
@@ -23,7 +23,7 @@ from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.branches import placed, select_within, settle
 from hermesc.frontend.torch.calls import call_of, is_check
 from hermesc.frontend.torch.expand import expansions, op_name
-from hermesc.frontend.torch.loops import loop_name, unroll_within
+from hermesc.frontend.torch.loops import loop_name, scan_parts, unroll_within
 from hermesc.frontend.torch.refusals import REFUSED_LOOP, why_refused
 from hermesrt.ops.call import Arg, Body, Call, Ref, from_json, run, to_json
 from hermesrt.ops.loop_rules import (
@@ -152,14 +152,19 @@ class _Held:
 
     def __init__(self, owner: GraphModule, node: Node, fixed: Mapping[Node, str]) -> None:
         self._owner, self._node = owner, node
-        if loop_name(node) == "scan":
-            body, carried, rows, others = node.args
-            parts, self._name, self._rows = (body,), "loop.scan", list(rows)  # type: ignore[arg-type]
+        given: Sequence[Any] = node.args
+        parts: Sequence[Node]
+        self._rows: list[Any] = []
+        if loop_name(node) != "while_loop":
+            self._name = "loop.scan"
+            body, carried, self._rows, others = scan_parts(node)
+            parts = [body]
         else:
-            condition, body, carried, others = node.args
-            parts, self._name, self._rows = (condition, body), "loop.while", []
-        self._carried, self._others = list(carried), list(others)  # type: ignore[arg-type]
-        self._graphs = [getattr(owner, str(part.target)) for part in parts]  # type: ignore[union-attr]
+            self._name = "loop.while"
+            condition, body, carried, others = given
+            parts = [condition, body]
+        self._carried, self._others = list(carried), list(others)
+        self._graphs: list[GraphModule] = [getattr(owner, str(part.target)) for part in parts]
         self._fixed = fixed
 
     def write(self) -> None:
@@ -241,7 +246,6 @@ class _Held:
             self._refuse("it carries a Python number that is not whole; make it a tensor")
         if not all(_is_used_as_tensor(user) for user in self._node.users if self._is_number(user)):
             self._refuse("its counter is used behind it as a Python number; make it a tensor")
-        bodies, constants = [], list[_Constant]()
         for graph in self._graphs:
             _simplify(graph)
             self._check(graph)
@@ -258,7 +262,7 @@ class _Held:
             loop = Scan(bodies[0], carried, rows, tuple(others))
         else:
             places = tuple(i for i, x in enumerate(self._carried) if not _is_tensor(x))
-            loop = WhileLoop(*bodies, carried, tuple(others), places)
+            loop = WhileLoop(bodies[0], bodies[1], carried, tuple(others), places)
         depth = loop_depth(loop.call)
         if depth > MOST_DEPTH:
             self._refuse(f"it holds loops {depth} deep; a program holds {MOST_DEPTH}")
@@ -359,7 +363,7 @@ def _lift_constants(graph: GraphModule) -> list[_Constant]:
     for node, value in _constants_of(graph).items():
         with graph.graph.inserting_after(found[-1].node if found else last):
             made = graph.graph.placeholder(f"{node.name}_input")
-        mode = detect_fake_mode([n.meta.get("val") for n in graph.graph.nodes])
+        mode: Any = detect_fake_mode([n.meta.get("val") for n in graph.graph.nodes])
         made.meta = {"val": mode.from_tensor(value)}
         node.replace_all_uses_with(made)
         graph.graph.erase_node(node)
@@ -376,7 +380,7 @@ def _pure(graph: GraphModule) -> GraphModule:
     if not table and not writes:
         return graph
     values = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
-    mode = detect_fake_mode(values)
+    mode: Any = detect_fake_mode(values)
     functional = torch.func.functionalize(graph, remove="mutations")
     with mode, torch.no_grad():
         return make_fx(functional, decomposition_table=table)(*values)

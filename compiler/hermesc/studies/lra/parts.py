@@ -28,7 +28,7 @@ from hermesc.studies.jobs.runner import JobKind
 from hermesc.studies.lra.examples import Examples, examples
 from hermesc.studies.lra.model import PairPerformer, Performer
 from hermesc.studies.lra.tasks import ARENA, TASKS, SizeName, Task
-from hermesc.training import FitOptions, freeze_norms, harden, learned_ranges, set_chip
+from hermesc.training import FitOptions, harden, learned_ranges, set_chip, settle_norms
 from hermesc.training.fit import fit, outputs_of
 from hermesc.training.recipes import recipe_of
 from hermesrt.errors import InputError
@@ -40,8 +40,9 @@ SCOPES: Mapping[Scope, tuple[tuple[str, str], ...]] = {
     "all": (("place.objective", "cores"),),
 }
 _CALIBRATED = 64  # examples
+_SETTLED = 256  # examples of the statistics of norms
 _TESTED_ROWS = 64  # of the loss after each epoch
-_TUNED_RATE = 0.25  # of the rate in FP32, where the recipe has no share of its own
+_TUNED_RATE = 0.1  # of the rate in FP32, where the recipe has no share of its own
 _GRADIENT = 1.0
 _BLOCK = 50
 NONE = "none"
@@ -180,7 +181,6 @@ def train(job: TrainingJob) -> Trained:
     model, learned = network(job.source.task, data.length, data.patch, job.seed), data.learned
     if job.weights:
         model.load_state_dict(_state(trained_of(held(job.weights))))
-        freeze_norms(model)
         tuned = ARENA[job.source.task].sizes[job.source.size].tuned
         learned = learned.take(torch.arange(min(tuned, learned.count)))
     some = data.learned.take(torch.arange(_CALIBRATED))
@@ -192,6 +192,10 @@ def train(job: TrainingJob) -> Trained:
     kept.parent.mkdir(parents=True, exist_ok=True)
     watched = data.tested.take(torch.arange(min(_TESTED_ROWS, data.tested.count)))
     progress = fit(hardened, learned, watched, job.options, kept)
+    if job.recipe != NONE:
+        settle_norms(
+            hardened, dict(learned.take(torch.arange(min(_SETTLED, learned.count))).inputs)
+        )
     set_chip(hardened, active=False)
     with torch.no_grad():
         accuracy = data.tested.score(outputs_of(hardened.eval(), data.tested, _BLOCK))

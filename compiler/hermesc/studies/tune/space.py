@@ -122,7 +122,7 @@ def _layers(artifact: Artifact) -> tuple[str, ...]:
 
 def _whole(artifact: Artifact) -> frozenset[str]:
     """Recurrent layers, which cannot be sliced."""
-    steps = (step for step in artifact.mvms if step.recurrence is not None)
+    steps = (step for step in artifact.mvms if step.name in artifact.timed)
     return frozenset(artifact.matrices[step.matrix].label for step in steps)
 
 

@@ -144,8 +144,9 @@ def _steps(artifact: Artifact) -> str:
                     (step.name, "host", step.op, ", ".join(step.takes), step.location.place)
                 )
             case MvmStep():
-                label = artifact.matrices[step.matrix].label
-                rows.append((step.name, "mvm", label, step.input, step.location.place))
+                for product in step.products:
+                    label = artifact.matrices[product.matrix].label
+                    rows.append((product.name, "mvm", label, product.input, step.location.place))
             case _:
                 rows.append((step.name, "constant", step.tensor, "", ""))
     return table(("step", "kind", "what", "takes", "where"), rows)

@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import hermesc
 from hermesc.frontend.onnx.module import OnnxGraph, refusals
-from hermesrt.errors import UnsupportedOpError
+from hermesrt.errors import ModelError, UnsupportedOpError
 
 from .conftest import one_node, runtime
 
@@ -198,6 +198,72 @@ def test_a_scan_of_rows_is_computed_at_once():
     x = f(5, 3)
     for ours, theirs in zip(OnnxGraph(model)(torch.from_numpy(x)), runtime(model, x), strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-6)
+
+
+def looping(nodes, goes_on, count="m", weights=(), given=()):
+    """h = tanh(h @ w + x) again and again; the results of all steps are given too."""
+    whole = {"i": TensorProto.INT64, "c": TensorProto.BOOL, goes_on: TensorProto.BOOL}
+
+    def value(name):
+        shape = [] if name in whole else None
+        return helper.make_tensor_value_info(name, whole.get(name, TensorProto.FLOAT), shape)
+
+    steps = [
+        helper.make_node("MatMul", ["h", "w"], ["p"]),
+        helper.make_node("Add", ["p", "x"], ["q"]),
+        helper.make_node("Tanh", ["q"], ["g"]),
+        helper.make_node("Identity", ["g"], ["o"]),
+        *nodes,
+    ]
+    body = helper.make_graph(
+        steps, "body", [value(n) for n in ("i", "c", "h")], [value(n) for n in (goes_on, "g", "o")]
+    )
+    node = helper.make_node("Loop", [count, "", "x"], ["last", "all"], body=body)
+    held = [("w", f(3, 3)), ("m", np.array(4)), ("two", np.array(2)), *weights]
+    turned = helper.make_node("Transpose", ["all"], ["rows"], perm=[1, 0, 2])
+    outputs = [("last", None), ("rows", None)]
+    return graph([*given, node, turned], [("x", ["n", 3])], outputs, held)
+
+
+KEEP = helper.make_node("Identity", ["c"], ["d"])
+LOOPS = {
+    "a number of steps": (looping([KEEP], "d"), 4),
+    "a condition of the counter": (
+        looping([helper.make_node("Less", ["i", "two"], ["d"])], "d", count=""), 3
+    ),
+    "whichever is first": (looping([helper.make_node("Less", ["i", "two"], ["d"])], "d"), 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_of_known_length_is_written_out_with_its_matrix_once(name):
+    model, steps = LOOPS[name]
+    program = hermesc.compile(model, f(5, 3))
+    assert len(program.artifact.mvms) == steps
+    assert len(program.artifact.manifest.matrices) == 1
+    chip = program.deploy(hermesc.simulate(), "ideal").configure(ideal=True)
+    x = f(7, 3)
+    for ours, theirs in zip(chip(x), runtime(model, x), strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-6)
+
+
+SIZE = [helper.make_node("Shape", ["x"], ["s"], end=1), helper.make_node("Squeeze", ["s"], ["n"])]
+TOTAL = [
+    helper.make_node("ReduceSum", ["g"], ["t"], keepdims=0),
+    helper.make_node("Less", ["t", "end"], ["d"]),
+]
+UNKNOWN = {
+    "of the data": (looping(TOTAL, "d", weights=[("end", np.float32(5))]), "whether it goes on"),
+    "of a free size": (looping([KEEP], "d", count="n", given=SIZE), "its number of steps"),
+    "without end": (looping([KEEP], "d", count=""), "it goes on after 4096 steps"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_another_loop_is_refused_with_the_reason(name):
+    model, reason = UNKNOWN[name]
+    with pytest.raises(ModelError, match=f"Loop.*{reason}"):
+        hermesc.compile(model, f(5, 3))
 
 
 X, Y = load_iris(return_X_y=True)

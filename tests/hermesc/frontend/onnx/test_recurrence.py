@@ -12,7 +12,7 @@ from hermesc.app.onnx_export.write import onnx_model
 from hermesc.frontend.onnx.module import OnnxGraph, refusals
 from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
-from hermesrt.errors import OptionError, UnsupportedOpError
+from hermesrt.errors import UnsupportedOpError
 
 from ....hermes_sim.reference import assert_times_agree
 from .conftest import one_node, runtime
@@ -130,8 +130,9 @@ def batch_first(
     return onnx.shape_inference.infer_shapes(model)
 
 
-@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
-@pytest.mark.parametrize("op", GATES)
+@pytest.mark.parametrize(
+    ("op", "direction"), [("LSTM", "bidirectional"), ("GRU", "forward"), ("RNN", "reverse")]
+)
 def test_sequences_of_given_lengths_run_on_crossbars_as_in_onnxruntime(
     op: str, direction: str
 ) -> None:
@@ -147,7 +148,8 @@ def test_sequences_of_given_lengths_run_on_crossbars_as_in_onnxruntime(
     found = chip(torch.from_numpy(z), torch.from_numpy(lengths))
     for ours, theirs in zip(found, runtime(model, z, lengths), strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=2e-5, atol=2e-6)
-    assert not found[0][0, 2:].any() if direction == "forward" else True
+    assert found[0][0, :2].all()
+    assert not found[0][0, 2:].any()
 
 
 def test_lengths_that_the_file_holds_are_read() -> None:
@@ -184,15 +186,31 @@ def test_a_gru_that_resets_first_takes_two_products_a_time_step() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
 
 
-def test_what_the_host_cannot_run_must_stay_on_crossbars() -> None:
+@pytest.mark.parametrize("op", ["GRU", "LSTM"])
+def test_what_torch_has_no_operation_for_runs_on_the_host_step_by_step(op: str) -> None:
+    given = values(op, SHAPES[0], "reverse", "bias and lengths")
+    attributes = {"hidden_size": 6, "direction": "reverse"}
+    model = batch_first(op, given, attributes, known=False)
+    x = (torch.from_numpy(given[0]).transpose(0, 1).contiguous(), torch.from_numpy(given[4]))
+    labels = [m.label for m in hermesc.compile(model, x).artifact.manifest.matrices]
+    options = parse_options([("partition.digital", ",".join(labels))])
+    program = hermesc.compile(model, x, options=options)
+    assert not program.artifact.mvms
+    found = program.deploy(hermesc.simulate("hermes"))(*x)
+    for ours, theirs in zip(found, runtime(model, *(v.numpy() for v in x)), strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=2e-5, atol=2e-6)
+
+
+def test_a_gru_that_resets_first_goes_to_the_host_as_a_whole() -> None:
     given = values("GRU", SHAPES[0], "forward", "bias")
     model = batch_first("GRU", given, {"hidden_size": 6}, known=False)
     x = torch.from_numpy(given[0]).transpose(0, 1).contiguous()
-    labels = [m.label for m in hermesc.compile(model, x).artifact.manifest.matrices]
-    for label in labels:
-        options = parse_options([("partition.digital", label)])
-        with pytest.raises(OptionError, match="torch has no GRU whose reset gate comes before"):
-            hermesc.compile(model, x, options=options)
+    second = hermesc.compile(model, x).artifact.manifest.matrices[1].label
+    options = parse_options([("partition.digital", second)])
+    program = hermesc.compile(model, x, options=options)
+    assert not program.artifact.mvms
+    (row,) = (a for a in program.artifact.manifest.account if "gru" in a.op)
+    assert (row.unit, row.reason) == ("digital", "kept digital by partition.digital")
 
 
 def test_weights_that_are_no_constants_are_refused_with_the_reason() -> None:

@@ -24,6 +24,23 @@ SEQUENCE_FIRST = {
     "LSTM": (lambda: nn.LSTM(16, 4), (6, 3, 16)),
     "LSTM, a batch of one": (lambda: nn.LSTM(16, 4), (6, 1, 16)),
 }
+
+
+class LastStep(nn.Module):
+    """Its result has lost the sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.GRU(16, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][-1])
+
+
+SEQUENCE_FIRST |= {
+    "the last step alone": (LastStep, (6, 3, 16)),
+    "the last step alone, a batch of one": (LastStep, (6, 1, 16)),
+}
 UNBATCHED = {
     "attention": lambda: _encoder(batch_first=True),
     "LSTM": lambda: nn.LSTM(16, 4, batch_first=True),

@@ -57,27 +57,39 @@ def test_a_program_equals_torch_at_other_lengths(kind: str, first: bool) -> None
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
 
 
-def test_cells_at_each_sequences_own_end_are_the_crossbars_alone() -> None:
-    """Torch has no operation that tells them; without them the layer may stay on the host."""
+class Outputs(Packed):
+    """Without the last cells."""
 
-    class Outputs(Packed):
-        def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-            return super().forward(x, lengths)[:2]
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        return super().forward(x, lengths)[:2]
 
+
+@pytest.mark.parametrize(
+    ("model", "free"), [(Packed, False), (Outputs, False), (Outputs, True)], ids=str
+)
+def test_a_layer_over_packed_sequences_may_stay_on_the_host(
+    model: type[Packed], free: bool
+) -> None:
+    torch.manual_seed(0)
     example = (torch.randn(3, 5, 4), torch.tensor([3, 5, 1]))
     options = parse_options([("partition.digital", "layer.l0")])
-    layer = nn.LSTM(4, 6, batch_first=True)
-    with pytest.raises(
-        OptionError, match="no LSTM that tells its cells at each sequence's own end"
-    ):
-        hermesc.compile(Packed(layer), example, options=options)
-    program = hermesc.compile(Outputs(layer), example, options=options)
+    shapes = ({1: Dim.DYNAMIC}, None) if free else None
+    net = model(nn.LSTM(4, 6, batch_first=True, proj_size=2)).eval()
+    program = hermesc.compile(net, example, options=options, dynamic_shapes=shapes)
     assert not program.artifact.mvms
-    found = execute(
-        program.artifact, {"x": example[0], "lengths": example[1]}, reference_mvm(program.artifact)
-    )
-    for a, b in zip(found, Outputs(layer)(*example), strict=True):
+    given = dict(zip(("x", "lengths"), example, strict=True))
+    found = execute(program.artifact, given, reference_mvm(program.artifact))
+    for a, b in zip(found, net(*example), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_cells_at_each_sequences_own_end_of_any_length_are_the_crossbars_alone() -> None:
+    """Torch has no operation that tells them, and no steps can be written out."""
+    example = (torch.randn(3, 5, 4), torch.tensor([3, 5, 1]))
+    options = parse_options([("partition.digital", "layer.l0")])
+    net, shapes = Packed(nn.LSTM(4, 6, batch_first=True)), ({1: Dim.DYNAMIC}, None)
+    with pytest.raises(OptionError, match=r"layer\.l0 must run on crossbars: torch has no"):
+        hermesc.compile(net, example, options=options, dynamic_shapes=shapes)
 
 
 def test_cells_at_each_sequences_own_end_are_not_exported_to_onnx() -> None:
