@@ -4,14 +4,17 @@ Torch's own way, functionalisation, traces the whole model a second time, which 
 the first time. Where nothing else can see the memory that is written, renaming is enough.
 """
 
+import contextlib
 import operator
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch._guards import detect_fake_mode
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
 
 from hermesc.frontend.torch.branches import inlined, settle
 from hermesrt.ops.call import resolve
@@ -108,7 +111,9 @@ def _writes(node: Node) -> bool:
 def _rename(node: Node, order: Mapping[Node, int]) -> bool:
     """Rename one operation, if nothing that stands before it shares the memory that it writes."""
     pure, old = _pure_form(node.target), node.args[0] if node.args else None
-    if pure is None or not isinstance(old, Node) or not _gives_new(old) or not _same_kind(node):
+    if pure is None or not isinstance(old, Node) or not _gives_new(old):
+        return False
+    if not _same_kind(node, pure):
         return False
     before = [user for user in old.users if user is not node and order[user] < order[node]]
     if not all(_gives_new(user) for user in before):
@@ -127,8 +132,14 @@ def _pure_form(target: Any) -> OpOverload | None:
     packet = getattr(_ATEN, name.removesuffix("_"), None)
     if not name.endswith("_") or written != [0] or packet is None:
         return None
+    pure = getattr(packet, overload, None)
     known = resolve(f"aten.{name[:-1]}.{overload}") is not None
-    return getattr(packet, overload, None) if known else None
+    return pure if known and _takes(pure) == _takes(target) else None
+
+
+def _takes(target: Any) -> list[tuple[str, str]]:
+    """Names and types of arguments: `pow_.Scalar` and `pow.Scalar` are not the same power."""
+    return [(a.name, str(a.type)) for a in target._schema.arguments]
 
 
 def _gives_new(node: Node) -> bool:
@@ -143,10 +154,20 @@ def _gives_new(node: Node) -> bool:
     return target in _NEW if composed else not shares
 
 
-def _same_kind(node: Node) -> bool:
-    """Whether the new tensor has the type and shape of the one that is written."""
-    types = {getattr(n.meta.get("val"), "dtype", None) for n in node.all_input_nodes}
-    return len(types) == 1 and None not in types
+def _same_kind(node: Node, pure: OpOverload) -> bool:
+    """Whether the new tensor has the type of the one that is written, which a comparison, for one,
+    would not have."""
+    values = [n.meta.get("val") for n in node.all_input_nodes]
+    types = {getattr(value, "dtype", None) for value in values}
+    if len(types) > 1 or None in types:
+        return False
+    with detect_fake_mode(values) or contextlib.nullcontext(), torch.no_grad():
+        made = pure(*map_arg(node.args, _value), **map_arg(node.kwargs, _value))
+    return made.dtype in types
+
+
+def _value(node: Node) -> Any:
+    return node.meta["val"]
 
 
 def _full_name(target: OpOverload) -> str:

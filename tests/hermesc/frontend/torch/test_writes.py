@@ -100,9 +100,29 @@ def _another_type(x: Tensor) -> Tensor:
     return y
 
 
+def _compared(x: Tensor) -> Tensor:
+    y = x * 1
+    y.lt_(0.5).logical_and_(x)
+    return y + y
+
+
+def _power_of_a_number(x: Tensor) -> Tensor:
+    y = x.abs() + 1
+    y.pow_(2.5)
+    return y
+
+
 @pytest.mark.parametrize(
     "function",
-    [_view_written, _seen_through_view, _seen_through_dropout, _seen_through_chunks, _another_type],
+    [
+        _view_written,
+        _seen_through_view,
+        _seen_through_dropout,
+        _seen_through_chunks,
+        _another_type,
+        _compared,
+        _power_of_a_number,
+    ],
 )
 def test_writes_that_something_shares_are_left_to_torch(
     function: Callable[[Tensor], Tensor],
