@@ -4,7 +4,7 @@ One loop serves four uses: a device, the exact FP32 reference, shapes on torch's
 observers of either.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, Step
 from hermesrt.errors import ArtifactError, HermescError, InputError, shortage
-from hermesrt.ops.bounds import run_bounded
+from hermesrt.ops.bounds import is_loose, run_bounded
 from hermesrt.ops.call import run
 from hermesrt.ops.loop import run_loop
 from hermesrt.ops.schema import fault_of, gives_one_tensor
@@ -48,9 +48,15 @@ def execute(
     """
     steps = artifact.manifest.steps
     values: dict[str, Any] = dict(inputs)
+    loose: set[str] = set()  # results whose sizes depend on values, which no run of shapes knows
     for step, done in zip(steps, artifact.last_uses, strict=True):
         try:
-            values[step.name] = result = _run(artifact, step, values, mvm, device, bounded, gates)
+            if isinstance(step, HostStep) and _is_loose(step, values, loose):
+                loose.add(step.name)
+            free = step.name in loose
+            values[step.name] = result = _run(
+                artifact, step, values, mvm, device, gates, bounded=bounded, loose=free
+            )
         except (HermescError, KeyboardInterrupt):
             raise
         except Exception as error:  # torch's operations raise every kind there is
@@ -70,23 +76,33 @@ def _run(
     values: Mapping[str, Any],
     mvm: MvmFunction,
     device: str,
-    bounded: bool,
     gates: GatesFunction | None,
+    *,
+    bounded: bool,
+    loose: bool,
 ) -> Any:
     match step:
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
         case HostStep() if step.op.startswith("loop."):
             place = str(step.location)
-            return run_loop(step.call, values, device, once=bounded, where=place)
+            return run_loop(step.call, values, device, once=bounded, where=place, loose=loose)
         case HostStep():
-            row = row_of(step.op)
-            by_values = row is not None and row.by_values
-            return (run_bounded if bounded or by_values else run)(step.call, values, device)
+            bounded = bounded or loose or _by_values(step)
+            return (run_bounded if bounded else run)(step.call, values, device)
         case MvmStep(recurrence=None):
             return mvm(step, _vectors(artifact, step, values[step.input]))
         case MvmStep():
             return _recur(artifact, step, values, mvm, gates or exact_gates(artifact), device)
+
+
+def _by_values(step: HostStep) -> bool:
+    row = row_of(step.op)
+    return row is not None and row.by_values
+
+
+def _is_loose(step: HostStep, values: Mapping[str, Any], loose: Set[str]) -> bool:
+    return (bool(loose) or _by_values(step)) and is_loose(step.call, values, loose)
 
 
 def _vectors(artifact: Artifact, step: MvmStep, x: Any) -> Tensor:

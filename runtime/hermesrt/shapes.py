@@ -91,8 +91,7 @@ def run_shapes(
     def watch(step: Step, values: Mapping[str, Any], result: Any) -> None:
         row = row_of(step.op) if isinstance(step, HostStep) else None
         if not isinstance(step, ConstantStep):
-            view = row is not None and row.kind == "layout" and row.price == "free"
-            sizes[step.name] = 0 if view else bytes_of(result)
+            sizes[step.name] = 0 if row is not None and row.is_view else bytes_of(result)
         _check_live(artifact, sum(sizes.get(name, 0) for name in values))
         observe(step, values, result)
 

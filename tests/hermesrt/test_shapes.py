@@ -7,9 +7,13 @@ import torch
 from torch import Tensor, nn
 
 import hermesc
-from hermesrt.artifact.schema import Artifact
+from hermesrt.artifact.schema import Artifact, HostStep
+from hermesrt.artifact.steps import host_step
+from hermesrt.errors import InputError
+from hermesrt.executor import execute, reference_mvm
+from hermesrt.ops.call import Call, Ref
 from hermesrt.replication import sample_shapes
-from hermesrt.shapes import in_smallest_batch, run_shapes, without_values
+from hermesrt.shapes import check_run, in_smallest_batch, run_shapes, without_values
 from hermesrt.workload import MvmWork, workload
 
 
@@ -71,3 +75,22 @@ def test_counts_and_shapes_come_from_zeros_where_an_operation_has_no_shape_funct
     (work,) = (w for w in workload(program, sizes).work if isinstance(w, MvmWork))
     assert work.vectors == 1
     assert list(sample_shapes(program, sizes).values()) == [(1, 6)]
+
+
+def test_what_follows_from_a_size_that_values_say_is_bounded_before_it_is_made() -> None:
+    made = hermesc.compile(Tanh(), torch.rand(4, 6)).artifact
+    (x,) = (i.name for i in made.manifest.inputs)
+    calls = {
+        "mask": Call("aten.gt.Scalar", (Ref(x), 0)),
+        "chosen": Call("aten.index.Tensor", (Ref(x), (Ref("mask"),))),
+        "tanh": Call("aten.outer.default", (Ref("chosen"), Ref("chosen"))),
+    }
+    (old,) = (s for s in made.manifest.steps if getattr(s, "op", "") == "aten.tanh.default")
+    assert isinstance(old, HostStep)
+    new = [host_step(n.replace("tanh", old.name), c, old.location) for n, c in calls.items()]
+    at = made.manifest.steps.index(old)
+    steps = (*made.manifest.steps[:at], *new, *made.manifest.steps[at + 1 :])
+    artifact = replace(made, manifest=replace(made.manifest, steps=steps))
+    check_run(artifact, {x: (2**14, 6)})  # of zeros nothing is chosen
+    with pytest.raises(InputError, match="may take 8 GiB"):
+        execute(artifact, {x: torch.ones(2**14, 6)}, reference_mvm(artifact))

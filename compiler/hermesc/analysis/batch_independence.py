@@ -13,7 +13,7 @@ from hermesc.ir.graph import Graph, Weights, device_of
 from hermesc.ir.interpret import interpret
 from hermesc.ir.ops import Digital
 from hermesc.ir.types import TensorType
-from hermesrt.ops.call import Ref
+from hermesrt.ops.call import Call, Ref
 from hermesrt.ops.loop_rules import WHILE, inner_calls
 from hermesrt.ops.table import base_name
 
@@ -49,12 +49,17 @@ def _chooses(op: Digital, graph: Graph) -> bool:
     """Whether an operation makes one choice for all rows: how long a loop goes on, or which of two
     results is taken by a single condition."""
     if op.call.op.startswith("loop."):
-        return op.call.op == WHILE or any(c.op == WHILE for c in inner_calls(op.call))
+        return _goes_on(op.call)
     if base_name(op.call.op) != "where" or not isinstance(op.call.args[0], Ref):
         return False
     condition = op.call.args[0].name
     kinds = [o.type for o in graph.digital if o.name == condition]
     return any(isinstance(kind, TensorType) and not kind.dims for kind in kinds)
+
+
+def _goes_on(call: Call) -> bool:
+    """Whether it is a loop with a condition, or holds one."""
+    return call.op == WHILE or any(_goes_on(inner) for inner in inner_calls(call))
 
 
 def _same_rows(whole: Sequence[Tensor], part: Sequence[Tensor], rows: slice) -> bool:

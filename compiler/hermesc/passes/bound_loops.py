@@ -22,7 +22,7 @@ from hermesrt.ops.loop_rules import (
     USUAL_LIMIT,
     WhileLoop,
     inner_calls,
-    loop_depth,
+    limited,
     loop_of,
     shared_limit,
 )
@@ -45,7 +45,7 @@ def bound_loops(
     """The graph with its loops bounded."""
     if not any(_is_loop(op) for op in graph.ops):
         return graph
-    limited = replace(graph, ops=tuple(_limited_op(op, options) for op in graph.ops))
+    bounded = replace(graph, ops=tuple(_limited_op(op, options) for op in graph.ops))
     found: dict[str, Call] = {}
 
     def watch(op: Op, values: Mapping[str, Any], _: Any) -> None:
@@ -53,12 +53,12 @@ def bound_loops(
             found[op.name] = _counted(op.call, values, str(op.location))
 
     if device_of(weights) == "cpu":
-        interpret(limited, weights, examples, watch=watch)
+        interpret(bounded, weights, examples, watch=watch)
     ops = (
         replace(op, call=found[op.name]) if isinstance(op, Digital) and op.name in found else op
-        for op in limited.ops
+        for op in bounded.ops
     )
-    return replace(limited, ops=tuple(ops))
+    return replace(bounded, ops=tuple(ops))
 
 
 def loop_notes(graph: Graph) -> Iterator[str]:
@@ -85,17 +85,7 @@ def _is_loop(op: Op) -> bool:
 def _limited_op(op: Op, options: LoopOptions) -> Op:
     if not isinstance(op, Digital) or not _is_loop(op):
         return op
-    limit = shared_limit(options.most_steps, loop_depth(op.call))
-    return replace(op, call=_limited(op.call, limit))
-
-
-def _limited(call: Call, limit: int) -> Call:
-    """A call with this limit in each of its loops, if it has any."""
-    if not call.op.startswith("loop."):
-        return call
-    loop = loop_of(call)
-    steps = tuple((name, _limited(step, limit)) for name, step in loop.body.steps)
-    return replace(loop, body=replace(loop.body, steps=steps), limit=limit).call
+    return replace(op, call=limited(op.call, shared_limit(options.most_steps, op.call)))
 
 
 def _counted(call: Call, values: Mapping[str, Any], where: str) -> Call:

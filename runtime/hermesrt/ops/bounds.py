@@ -4,7 +4,7 @@ Sizes come from torch's meta device, where tensors have no data. An operation wh
 values, or that has no shape function there, is bounded by its arguments instead.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import torch
@@ -28,6 +28,28 @@ def run_bounded(call: Call, values: Mapping[str, Any], device: "torch.device | s
     result = run(call, values, device)
     check_bytes(bytes_of(result))
     return result
+
+
+def is_loose(call: Call, values: Mapping[str, Any], loose: Set[str]) -> bool:
+    """Whether the result's size depends on values, so that no run of shapes knows it: of this
+    operation's own, or where it takes a result of such a size."""
+    if loose and not loose.isdisjoint(call.refs()):
+        return True
+    row = row_of(call.op)
+    if row is None or not row.by_values:
+        return False
+    match base_name(call.op):
+        case "where":
+            return len(call.args) < 3
+        case "index":
+            held = [t for ref in call.refs()[1:] for t in tensors_in(values[ref])]
+            return any(t.dtype in (torch.bool, torch.uint8) for t in held)
+        case "one_hot":
+            return call.args[1:] in ((), (-1,)) and not call.kwargs
+        case "repeat_interleave":
+            return len(call.refs()) > 1 or call.op.endswith(".Tensor")
+        case _:
+            return len(call.refs()) > 1
 
 
 def bytes_of(value: Any) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hermesrt.errors import InputError
-from hermesrt.ops.bounds import bytes_of, check_bytes, run_bounded
+from hermesrt.ops.bounds import bytes_of, check_bytes, is_loose, run_bounded
 from hermesrt.ops.call import Arg, Body, Call, Ref, run
 from hermesrt.ops.loop_rules import Scan, WhileLoop, loop_of
 from hermesrt.ops.table import row_of
@@ -24,6 +24,7 @@ def run_loop(
     where: str = "",
     observe: CallObserver | None = None,
     count: Callable[[int], None] | None = None,
+    loose: bool = False,
 ) -> list[Any]:
     """The values that are carried at the end, of a scan with the stacked results of its steps.
 
@@ -31,6 +32,7 @@ def run_loop(
     where: the loop's place in the model, for messages
     observe: sees each call that a step makes: its name, itself, all values and its own
     count: is told the number of steps
+    loose: whether sizes that it takes depend on values
 
     Raises: InputError at the limit of steps; TypeError where what is carried changes its sizes or
     dtype.
@@ -38,7 +40,7 @@ def run_loop(
     loop = loop_of(call)
     others = [_value(a, values) for a in loop.others]
     carried = [_value(a, values) for a in loop.carried]
-    runner = _Runner(device, once or str(device) == "meta", where, observe)
+    runner = _Runner(device, once or str(device) == "meta", where, observe, loose)
     if isinstance(loop, Scan):
         rows = [_value(a, values) for a in loop.rows]
         result, steps = runner.scan(loop, carried, rows, others)
@@ -57,13 +59,14 @@ class _Runner:
     once: bool
     where: str
     observe: CallObserver | None
+    loose: bool
 
     def loop(self, loop: WhileLoop, carried: list[Any], others: list[Any]) -> tuple[list[Any], int]:
         """Results and steps of a WhileLoop."""
         steps = 0
         while True:
             inside = [_number(v) if i in loop.numbers else v for i, v in enumerate(carried)]
-            (going,) = self._made(loop.condition, [*inside, *others])
+            (going,) = self._made(loop.condition, [*inside, *others], len(inside))
             if not (self.once or going):
                 return carried, steps
             if steps == loop.limit:
@@ -71,7 +74,7 @@ class _Runner:
                     f"{self.where or 'a loop'}: the loop goes on after {loop.limit} steps, its "
                     "limit; look at the inputs, or compile with --set loops.most_steps=NUMBER"
                 )
-            found = self._made(loop.body, [*inside, *others])
+            found = self._made(loop.body, [*inside, *others], len(inside))
             carried = [self._kept(*pair) for pair in zip(carried, found, strict=True)]
             steps += 1
             if self.once:
@@ -86,27 +89,43 @@ class _Runner:
             raise TypeError(f"a scan over {count} rows, of at most {scan.limit}")
         given: list[list[Any]] = []
         for step in range(1 if self.once else count):
-            found = self._made(scan.body, [*carried, *(x[step] for x in rows), *others])
+            now = [*carried, *(x[step] for x in rows)]
+            found = self._made(scan.body, [*now, *others], len(now))
             carried = [self._kept(*pair) for pair in zip(carried, found, strict=False)]
             given.append(found[len(carried) :])
-        columns = zip(*given, strict=True)
         if self.once:
-            return [*carried, *(_repeated(y, count) for (y,) in columns)], count
+            check_bytes(count * bytes_of(given[0]))
+            return [*carried, *(y.new_zeros((count, *y.shape)) for y in given[0])], count
+        columns = zip(*given, strict=True)
         return [*carried, *(torch.stack(list(column)) for column in columns)], count
 
-    def _made(self, body: Body, given: Sequence[Any]) -> list[Any]:
-        """What a body gives."""
+    def _made(self, body: Body, given: Sequence[Any], moving: int) -> list[Any]:
+        """What a body gives; moving: how many of its inputs change from step to step."""
         values: dict[str, Any] = dict(zip(body.inputs, given, strict=True))
+        counters = (name for name in body.inputs[:moving] if _is_size(values[name]))
+        loose = set(values) if self.loose else set(counters)
+        held = 0
         for name, call in body.steps:
-            if call.op.startswith("loop."):
-                values[name] = run_loop(call, values, self.device, once=self.once, where=self.where)
-            else:
-                row = row_of(call.op)
-                bounded = self.once or (row is not None and row.by_values)
-                values[name] = (run_bounded if bounded else run)(call, values, self.device)
+            row = row_of(call.op)
+            if is_loose(call, values, loose):
+                loose.add(name)
+            values[name] = self._result(call, values, loose=name in loose)
+            if self.once:
+                held += 0 if row is not None and row.is_view else bytes_of(values[name])
+                check_bytes(held)
             if self.observe is not None:
                 self.observe(name, call, values, values[name])
         return [values[name] for name in body.outputs]
+
+    def _result(self, call: Call, values: Mapping[str, Any], *, loose: bool) -> Any:
+        """What a call gives; loose: whether its size depends on values, which no run of shapes
+        knows."""
+        if call.op.startswith("loop."):
+            once, where = self.once, self.where
+            return run_loop(call, values, self.device, once=once, where=where, loose=loose)
+        row = row_of(call.op)
+        bounded = self.once or loose or (row is not None and row.by_values)
+        return (run_bounded if bounded else run)(call, values, self.device)
 
     def _kept(self, before: Any, after: Any) -> Any:
         """The next value of one that is carried."""
@@ -125,10 +144,8 @@ def _number(value: Any) -> int:
     return 0 if value.is_meta else int(value)
 
 
-def _repeated(value: Any, count: int) -> Any:
-    """Blank results of that many steps."""
-    check_bytes(count * bytes_of(value))
-    return value.new_zeros((count, *value.shape))
+def _is_size(value: Any) -> bool:
+    return not isinstance(value, torch.Tensor)
 
 
 def _value(arg: Arg, values: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ and a loop has a limit of steps that the file says, so that no file makes a run 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermesrt.ops.call import Arg, Body, Call, Ref
 from hermesrt.ops.table import row_of
@@ -110,10 +110,18 @@ def fault_of_loop(call: Call, depth: int = 1) -> str | None:
         return f"{call.op} has a body with other inputs or outputs"
     faults = (_fault_of_body(body, depth) for body in bodies_of(loop))
     fault = next((fault for fault in faults if fault is not None), None)
-    sound = loop.limit >= 1 and most_steps(call) <= MOST_STEPS
-    if fault is None and not (sound and 0 <= getattr(loop, "usual", 0) <= loop.limit):
+    return fault or _fault_of_limit(call, loop)
+
+
+def _fault_of_limit(call: Call, loop: WhileLoop | Scan) -> str | None:
+    """What is wrong with the limit of a loop whose bodies are sound."""
+    if not 1 <= loop.limit <= MOST_STEPS:
+        shown = loop.limit if abs(loop.limit) < 10**12 else "more than 10^12"
+        return f"{call.op} has a limit of {shown} steps; it may be {MOST_STEPS}"
+    usual = loop.usual if isinstance(loop, WhileLoop) else 0
+    if most_steps(call) > MOST_STEPS or not 0 <= usual <= loop.limit:
         return f"{call.op} has a limit of {most_steps(call)} steps; it may be {MOST_STEPS}"
-    return fault
+    return None
 
 
 def most_steps(call: Call) -> int:
@@ -128,10 +136,31 @@ def loop_depth(call: Call) -> int:
     return 1 + max([loop_depth(c) for c in inner_calls(call) if c.op in (WHILE, SCAN)], default=0)
 
 
-def shared_limit(steps: int, depth: int) -> int:
-    """What each of some loops within each other may take, where all together may take these."""
-    share: float = steps ** (1 / depth)
+def _innermost(call: Call) -> int:
+    """Loops without a loop in them, of a loop with itself."""
+    return max(1, sum(_innermost(c) for c in inner_calls(call) if c.op in (WHILE, SCAN)))
+
+
+def shared_limit(steps: int, call: Call) -> int:
+    """What a loop and each of those in it may take, where all together may take these."""
+    share: float = (steps / _innermost(call)) ** (1 / loop_depth(call))
     return max(1, math.floor(share + 1e-9))
+
+
+def limited(call: Call, limit: int) -> Call:
+    """A call with this limit in each of its loops, if it has any."""
+    if call.op not in (WHILE, SCAN):
+        return call
+    loop = loop_of(call)
+    body = _limited_body(loop.body, limit)
+    if isinstance(loop, Scan):
+        return replace(loop, body=body, limit=limit).call
+    condition = _limited_body(loop.condition, limit)
+    return replace(loop, condition=condition, body=body, limit=limit).call
+
+
+def _limited_body(body: Body, limit: int) -> Body:
+    return replace(body, steps=tuple((name, limited(step, limit)) for name, step in body.steps))
 
 
 _SHAPES: Mapping[str, Sequence[str]] = {

@@ -66,6 +66,11 @@ class Row:
     passes: Passing
     by_values: bool
 
+    @property
+    def is_view(self) -> bool:
+        """Whether its result is memory of its argument."""
+        return self.kind == "layout" and self.price == "free"
+
 
 # An asterisk: the result's sizes may depend on values.
 _TABLE = """

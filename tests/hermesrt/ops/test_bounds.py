@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hermesrt.ops.bounds import MOST_BYTES, MOST_PARTS, bytes_of, run_bounded
+from hermesrt.ops.bounds import MOST_BYTES, MOST_PARTS, bytes_of, is_loose, run_bounded
 from hermesrt.ops.call import Call, Ref
 
 X = Ref("x")
@@ -46,3 +46,21 @@ def test_what_fits_is_run() -> None:
     assert len(parts) == 2
     assert run_bounded(Call("aten.one_hot.default", (Ref("ids"), -1)), VALUES).shape == (3, 1)
     assert run_bounded(Call("size.mul", (2, 3)), VALUES) == 6
+
+
+def test_sizes_that_depend_on_values_are_known_as_such() -> None:
+    values = {**VALUES, "mask": torch.ones(1, 4) > 0}
+    loose = {
+        Call("aten.index.Tensor", (X, (Ref("mask"),))): True,
+        Call("aten.index.Tensor", (X, (Ref("ids"),))): False,
+        Call("aten.where.default", (X,)): True,
+        Call("aten.where.ScalarOther", (Ref("mask"), X, 1.0)): False,
+        Call("aten.one_hot.default", (Ref("ids"),)): True,
+        Call("aten.one_hot.default", (Ref("ids"), 3)): False,
+        Call("aten.repeat_interleave.Tensor", (Ref("counts"),)): True,
+        Call("aten.repeat_interleave.self_int", (X, 2)): False,
+        Call("aten.repeat_interleave.self_Tensor", (X, Ref("counts"))): True,
+        Call("aten.cos.default", (X,)): False,
+    }
+    assert {call: is_loose(call, values, set()) for call in loose} == loose
+    assert is_loose(Call("aten.cos.default", (X,)), values, {"x"})

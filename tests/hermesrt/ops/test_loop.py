@@ -15,6 +15,7 @@ from hermesrt.ops.loop_rules import (
     WhileLoop,
     fault_of_loop,
     inner_calls,
+    limited,
     loop_depth,
     loop_of,
     most_steps,
@@ -112,11 +113,71 @@ def within(depth: int, limit: int) -> Call:
 
 def test_loops_within_each_other_share_a_limit():
     assert (loop_depth(within(3, 10)), most_steps(within(3, 10))) == (3, 1000)
-    assert [shared_limit(1000, depth) for depth in (1, 2, 3)] == [1000, 31, 10]
+    assert [shared_limit(1000, within(depth, 1)) for depth in (1, 2, 3)] == [1000, 31, 10]
     assert fault_of_loop(within(2, 1000)) is None
     assert f"it may be {MOST_STEPS}" in str(fault_of_loop(within(2, 1001)))
     assert f"more than {MOST_DEPTH} loops" in str(fault_of_loop(within(MOST_DEPTH + 1, 1)))
     assert [call.op for call in inner_calls(within(2, 10))][-2:] == ["loop.while", "size.getitem"]
+
+
+def beside(*inner: Call, limit: int = 1) -> Call:
+    """A loop around some others, each of which begins with its value."""
+    steps = tuple(
+        (f"some{i}", Call(c.op, (*c.args[:2], (Ref("y"),), *c.args[3:])))
+        for i, c in enumerate(inner)
+    )
+    last = ("next", Call("size.getitem", (Ref("some0"), 0)))
+    held = Body(("y", "end"), (*steps, last), ("next",))
+    return dataclasses.replace(LOOP, body=held, limit=limit).call
+
+
+def test_loops_beside_each_other_share_a_limit():
+    around = beside(*(LOOP.call for _ in range(12)))
+    limit = shared_limit(MOST_STEPS, around)
+    assert most_steps(limited(around, limit)) <= MOST_STEPS < most_steps(limited(around, limit + 2))
+    asked = Body(("y", "end"), (*around.args[1].steps, *BELOW.steps), ("going",))
+    within_condition = dataclasses.replace(LOOP, condition=asked).call
+    small = limited(within_condition, 3)
+    assert (small.args[-2], {c.args[-2] for c in inner_calls(small) if c.op == "loop.while"}) == (
+        3, {3},
+    )  # fmt: skip
+
+
+def test_a_result_whose_size_a_counter_says_is_bounded_before_it_is_made():
+    going = Body(("i", "y"), (("going", Call("size.lt", (Ref("i"), 2**40))),), ("going",))
+    steps = (
+        ("next", Call("size.mul", (Ref("i"), 2))),
+        ("many", Call("aten.expand.default", (Ref("y"), (Ref("i"),)))),
+        ("real", Call("aten.cos.default", (Ref("many"),))),
+        ("sum", Call("aten.sum.default", (Ref("real"),))),
+        ("kept", Call("aten.reshape.default", (Ref("sum"), (1,)))),
+    )
+    growing = Body(("i", "y"), steps, ("next", "kept"))
+    loop = WhileLoop(going, growing, (Ref("i"), Ref("y")), (), numbers=(0,))
+    values = {"i": torch.tensor(2**37), "y": torch.zeros(1)}
+    with pytest.raises(OverflowError, match="may take 8 GiB"):
+        run(loop.call, values)
+
+
+def test_what_a_step_holds_and_what_a_scan_stacks_fits_in_memory():
+    wide = tuple((f"s{i}", Call("aten.cos.default", (Ref("y"),))) for i in range(3))
+    held = dataclasses.replace(LOOP, body=body(*wide, NEXT)).call
+    big = torch.zeros(2**30, device="meta")
+    with pytest.raises(OverflowError, match="8 GiB"):
+        run(held, {"x": big}, "meta")
+    sums = dataclasses.replace(
+        SUMS, body=Body(("sum", "row"), SUMS.body.steps, ("next", "next", "next", "next"))
+    ).call
+    small = {
+        "x": torch.zeros(2**10, device="meta"),
+        "rows": torch.zeros(2**20, 2**10, device="meta"),
+    }
+    with pytest.raises(TypeError, match="at most 100000"):
+        run(sums, small, "meta")
+    small["rows"] = torch.zeros(10**5, 2**14, device="meta")
+    small["x"] = torch.zeros(2**14, device="meta")
+    with pytest.raises(OverflowError, match="8 GiB"):
+        run(sums, small, "meta")
 
 
 def changed(**parts):
@@ -155,6 +216,10 @@ FAULTS = {
         changed(body=body(("next", Call("os.system", ("ls",))))),
         "'os.system' is not an operation",
     ),
+    "one in it without arguments": (beside(Call("loop.while", LOOP.call.args[:3])), "other argu"),
+    "one in it with a limit of no kind": (beside(changed(limit="x")), "argument of another kind"),
+    "one in it with a body of no kind": (beside(changed(body="x")), "argument of another kind"),
+    "more steps than are printed": (beside(LOOP.call, limit=10**4299), "of more than 10^12"),
     "a scan of nothing": (dataclasses.replace(SUMS, rows=()).call, "other inputs or outputs"),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ serve a fixed list of products.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +31,7 @@ from hermesrt.ops.loop_rules import (
     USUAL_LIMIT,
     Scan,
     WhileLoop,
+    limited,
     loop_depth,
     shared_limit,
 )
@@ -266,8 +267,8 @@ class _Held:
         depth = loop_depth(loop.call)
         if depth > MOST_DEPTH:
             self._refuse(f"it holds loops {depth} deep; a program holds {MOST_DEPTH}")
-        loop = replace(loop, limit=shared_limit(USUAL_LIMIT, depth))
-        return json.dumps(to_json(loop.call.args)), constants
+        call = limited(loop.call, shared_limit(USUAL_LIMIT, loop.call))
+        return json.dumps(to_json(call.args)), constants
 
     def _is_number(self, user: Node) -> bool:
         place = user.args[1]
