@@ -33,6 +33,7 @@ site: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tools/bench/startup.py
+	$(BIN)/python tools/bench/studies.py
 	$(BIN)/python tools/bench/mvm.py
 	$(BIN)/python tools/bench/models.py
 	$(BIN)/python tools/bench/peers.py

@@ -159,7 +159,8 @@ class _BlockReads:
                 return self.device.mvm(step, vectors, keys)
             return self._dealt(step, vectors, keys, places % own % copies)
 
-        return convolve(window, x, columns, at, idle_result(self.artifact, step, x)).to(x.dtype)
+        idle = idle_result(self.artifact, step, x)
+        return convolve(window, x, columns, at, idle).to(x.dtype)
 
     def _dealt(self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor) -> Tensor:
         """Each vector on its own copy of the matrix."""

@@ -178,3 +178,30 @@ def test_other_precisions_keep_their_dtype(dtype: torch.dtype) -> None:
         wanted = model(x)
     step = 1e-6 if dtype == torch.float64 else 0.03
     assert relative(found.double(), wanted.double()) < step
+
+
+class ByHand(nn.Module):
+    """An LSTM's cell as users write it, in a Python loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_x, self.of_h = nn.Linear(5, 24), nn.Linear(6, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = x.new_zeros(x.shape[0], 6)
+        for now in x.unbind(1):
+            i, f, g, o = (self.of_x(now) + self.of_h(h)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return h
+
+
+def test_gates_that_are_written_by_hand_store_each_matrix_once() -> None:
+    torch.manual_seed(0)
+    model = ByHand().eval()
+    program = hermesc.compile(model, torch.randn(3, 7, 5))
+    assert [m.label for m in program.artifact.manifest.matrices] == ["of_x", "of_h"]
+    assert len(program.artifact.mvms) == 2 * 7
+    chip, x = program.deploy(hermesc.simulate()).configure(ideal=True), torch.randn(4, 7, 5)
+    with torch.no_grad():
+        assert relative(chip(x), model(x)) < 1e-6

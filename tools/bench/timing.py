@@ -54,19 +54,26 @@ def main() -> None:
         f"{'layers':>6} {'tokens':>9} {'events':>12} {'seconds':>8} {'events/s':>9} {'torch':>9} "
         f"{'of torch':>9}"
     )
+    grown = 0.0
     tokens = torch.export.Dim("tokens", min=2, max=2**21)
     shapes = ({0: torch.export.Dim.AUTO, 1: tokens},)
     for layers in (2, 8):
         model = nn.Sequential(*(Layer() for _ in range(layers))).eval()
         program = hermesc.compile(model, torch.randn(2, 16, WIDTH), dynamic_shapes=shapes)
         for count in (256, 4096, 65536, 1_000_000):
+            before = _peak_mib()
             row(program, model, layers, count)
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+            grown += _peak_mib() - before if count > 4096 else 0.0
+    print(f"peak memory {_peak_mib():.0f} MiB, {grown:.0f} of it for 65,536 tokens and more")
     print()
     print(f"{'tiles':>6} {'tokens':>9} {'seconds':>8} {'of one tile':>12}")
     base = 0.0
     for side in (1, 4, 8, 16, 32):
         base = tiles(side, base)
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def row(program: Program, model: nn.Module, layers: int, tokens: int) -> None:

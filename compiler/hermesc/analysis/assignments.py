@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hermesc.ir.graph import Captured, Graph
 from hermesc.ir.ops import Constant, Digital
+from hermesc.ir.types import TensorType
 from hermesrt.artifact.schema import NodeAssignment, Unit
 from hermesrt.ops.table import REASONS, base_name, op_class
 
@@ -56,6 +57,8 @@ def _why_digital(op: Digital, name: str, constants: set[str]) -> str:
     kind = op_class(name) or op_class(op.call.op)
     assert kind is not None
     if kind == "product" and constants.intersection(op.call.refs()):
+        if isinstance(op.type, TensorType) and op.type.dtype.startswith("complex"):
+            return "a product of complex numbers, which a crossbar does not hold"
         return "has a fixed operand, but in a form of product that is not lowered to crossbars"
     return REASONS[kind]
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hermesc.analysis.own_error import OwnError, own_error
+from hermesc.analysis.own_error import Curves, OwnError, own_error
 from hermesc.ir.graph import Weights
 from hermesc.ir.interpret import interpret, mvm
 from hermesc.ir.ops import Mvm
@@ -42,11 +42,12 @@ def predicted_errors(
     graph, tiled = quantized.graph, quantized.tiled
     places = {use: i for i, m in enumerate(tiled.matrices) for use in m.uses}
     own: dict[str, OwnError] = {}
+    curves, chips = Curves(), {m.devices: with_devices(chip, m.devices) for m in tiled.matrices}
     for op, ranges, codes in zip(graph.mvms, quantized.ranges, quantized.vectors, strict=True):
         place = places[op.name]
         matrix, g_max = tiled.matrices[place], quantized.g_max_siemens[place]
         own[op.name] = own_error(
-            op, matrix, ranges, g_max, codes, weights, with_devices(chip, matrix.devices)
+            op, matrix, ranges, g_max, codes, weights, chips[matrix.devices], curves
         )
     some = _few(calibration) if rows_independent else dict(calibration)
     totals = _sent_through(quantized, weights, some, own, chip)

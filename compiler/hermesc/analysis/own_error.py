@@ -16,9 +16,8 @@ propagation. Cost: two products of the calibration vectors with the matrix.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -40,6 +39,7 @@ from hermesrt.chip.tables.devices import CountPolynomial, NoisePolynomial
 
 Columns = Float[Tensor, " columns"]
 _POINTS = 2**14
+_COLUMNS = 256  # whose cells are looked at together
 Cells = Float[Tensor, "rows columns"]
 
 
@@ -74,8 +74,10 @@ def own_error(
     codes: Float[Tensor, "vectors rows"],
     weights: Weights,
     chip: ChipSpec,
+    curves: "Curves",
 ) -> OwnError:
-    """The variances of one MVM; `codes` are calibration inputs in steps of a 127th of the range."""
+    """The variances of one MVM; `codes` are calibration inputs in steps of a 127th of the range,
+    `curves` are for all MVMs."""
     if not len(codes):  # all its calibration inputs are padding
         codes = codes.new_zeros(1, matrix.rows)
     stored = weights[op.matrix].to(torch.float32)
@@ -86,14 +88,29 @@ def own_error(
     }
     for (start, end), g_max in zip(matrix.row_ranges, g_max_siemens, strict=True):
         block, part = stored[start:end], x[:, start:end]
-        siemens = g_shares(block, largest).abs_().mul_(g_max)
         unit = (largest / g_max).square()
-        missed, misread = _tabulated((partial(_missed, chip), partial(_misread, chip)), siemens)
-        found["programming"] += unit * _programmed(part, block, missed, chip)
-        found["read"] += unit * (part.square().mean(0) @ misread)
+        missed, misread = _missed_and_misread(part, block, largest, g_max, chip, curves)
+        found["programming"] += unit * missed
+        found["read"] += unit * misread
         count = largest * (chip.adc_count.count_siemens * ranges.input_max / g_max)
         found["converters"] += _converted(part, block, count, matrix.mode, chip)
     return _scaled(op, found, x, stored, ranges, weights, chip)
+
+
+def _missed_and_misread(
+    part: Tensor, block: Tensor, largest: Columns, g_max: float, chip: ChipSpec, curves: "Curves"
+) -> tuple[Columns, Columns]:
+    """Of a row block, in units of conductance; some columns after the others, so that their cells
+    stay in the processor's cache."""
+    top = float(g_shares(column_max(block)[None], largest).mul_(g_max).amax())
+    power, parts = part.square().mean(0), []
+    for first in range(0, block.shape[1], _COLUMNS):
+        columns = slice(first, first + _COLUMNS)
+        siemens = g_shares(block[:, columns], largest[columns]).abs_().mul_(g_max)
+        missed, misread = curves.of(siemens, top, chip)
+        parts.append((_programmed(part, block[:, columns], missed, chip), power @ misread))
+    programming, read = zip(*parts, strict=True)
+    return torch.cat(programming), torch.cat(read)
 
 
 def _scaled(
@@ -125,14 +142,23 @@ def _scaled(
     )
 
 
-def _tabulated(curves: Sequence[Callable[[Cells], Cells]], siemens: Cells) -> list[Cells]:
-    """Curves of conductances, taken at many points of their range, however many cells there are."""
-    top = float(siemens.amax())
-    if not 0 < top < math.inf:
-        return [curve(siemens) for curve in curves]
-    points = torch.linspace(0, top, _POINTS)[None]
-    place = (siemens * ((_POINTS - 1) / top)).round_().int().flatten()
-    return [curve(points)[0].index_select(0, place).view_as(siemens) for curve in curves]
+class Curves:
+    """What programming and reads miss by, by conductance; kept for MVMs of the same range."""
+
+    def __init__(self) -> None:
+        self._known: tuple[ChipSpec, float, list[Tensor]] | None = None
+
+    def of(self, siemens: Cells, top: float, chip: ChipSpec) -> list[Cells]:
+        """Both, taken at many points up to the largest conductance, however many cells there
+        are."""
+        curves = (_missed, _misread)
+        if not 0 < top < math.inf:
+            return [curve(chip, siemens) for curve in curves]
+        if self._known is None or self._known[0] is not chip or self._known[1] != top:
+            points = torch.linspace(0, top, _POINTS)[None]
+            self._known = chip, top, [curve(chip, points)[0] for curve in curves]
+        place = siemens.mul((_POINTS - 1) / top).round_().int().flatten()
+        return [table.index_select(0, place).view_as(siemens) for table in self._known[2]]
 
 
 def _missed(chip: ChipSpec, siemens: Cells) -> Cells:

@@ -74,7 +74,8 @@ def loop_notes(graph: Graph) -> Iterator[str]:
                 f"{loop.limit}"
             )
         else:
-            yield f"torch.scan ({op.location.place}): runs on the host, one step after the other"
+            name = "scan" if loop.carried else "map"
+            yield f"torch.{name} ({op.location.place}): runs on the host, one step after the other"
 
 
 def _is_loop(op: Op) -> bool:

@@ -50,6 +50,28 @@ class Extras:
     redraw_every: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HardenRequest:
+    """A model to harden, and all that is asked for.
+
+    source: the plain model, with calibration data.
+    args: examples by position.
+    kwargs: examples by keyword.
+    chip: for which one it trains.
+    recipe: how.
+    options: of the compiler's passes.
+    extras: beside the recipe.
+    """
+
+    source: ModelSource
+    args: tuple[Tensor, ...]
+    kwargs: Mapping[str, Tensor]
+    chip: ChipSpec
+    recipe: Recipe
+    options: Options
+    extras: Extras
+
+
 def harden(
     model: nn.Module,
     example_inputs: Any,
@@ -105,28 +127,19 @@ def harden(
     args, kwargs = _by_place(example_inputs)
     source = replace(make_source(request), model=copy.deepcopy(model))
     extras = Extras(seed, lora, redraw_every)
-    return _harden(source, args, kwargs, spec, recipe_of(recipe), said.options, extras)
+    return _harden(
+        HardenRequest(source, args, kwargs, spec, recipe_of(recipe), said.options, extras)
+    )
 
 
-def _harden(
-    source: ModelSource,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-    chip: ChipSpec,
-    recipe: Recipe,
-    options: Options,
-    extras: Extras,
-) -> Any:
+def _harden(asked: HardenRequest) -> Any:
+    asked = _in_batches(asked)
+    source, chip, recipe, extras = asked.source, asked.chip, asked.recipe, asked.extras
     assert isinstance(source.model, nn.Module)
     check_redraw(source.model, extras.redraw_every)
-    args, kwargs = _batches(args), dict(zip(kwargs, _batches(tuple(kwargs.values())), strict=True))
     if extras.lora:
-        source = _on_programmed(source, chip, options, extras, args, kwargs)
-    ranged = options
-    if recipe.inputs is not None and recipe.inputs.deviations:
-        deviations = recipe.inputs.deviations
-        ranged = replace(options, quantize=QuantizeOptions("deviations", deviations=deviations))
-    plan = plan_of(source, chip, ranged)
+        source = _on_programmed(asked)
+    plan = plan_of(source, chip, _ranged(asked.options, recipe))
     device = device_of(chip, known_chip(chip), extras.seed)
     if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
         oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
@@ -138,8 +151,9 @@ def _harden(
         nn.Module.train(made)
     frozen = tuple(name for name, module in made.named_modules() if not module.training)
     shared = Hardening(
-        recipe, chip, options, source, plan, args, kwargs, device, plan.notes, frozen
-    )
+        recipe, chip, asked.options, source, plan, asked.args, asked.kwargs, device, plan.notes,
+        frozen,
+    )  # fmt: skip
     learned = recipe.inputs is not None and recipe.inputs.learned
     state = TrainingState(plan.products, learned=learned, redraw_every=extras.redraw_every)
     for parameter in made.parameters():
@@ -157,21 +171,29 @@ def _harden(
     return made
 
 
-def _on_programmed(
-    source: ModelSource,
-    chip: ChipSpec,
-    options: Options,
-    extras: Extras,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-) -> ModelSource:
+def _in_batches(asked: HardenRequest) -> HardenRequest:
+    values = _batches(tuple(asked.kwargs.values()))
+    kwargs = dict(zip(asked.kwargs, values, strict=True))
+    return replace(asked, args=_batches(asked.args), kwargs=kwargs)
+
+
+def _ranged(options: Options, recipe: Recipe) -> Options:
+    """With the ranges that a recipe learns, where it says from where they start."""
+    if recipe.inputs is None or not recipe.inputs.deviations:
+        return options
+    deviations = recipe.inputs.deviations
+    return replace(options, quantize=QuantizeOptions("deviations", deviations=deviations))
+
+
+def _on_programmed(asked: HardenRequest) -> ModelSource:
     """The model with adapters, on a chip that holds its weights already."""
+    source, extras = asked.source, asked.extras
     assert isinstance(source.model, nn.Module)
     plain = without(source.model)
-    held = compile_model(replace(source, model=plain), chip, options)
+    held = compile_model(replace(source, model=plain), asked.chip, asked.options)
     model = source.model
     if adapters_of(model) is None:
-        model = adapted(plain, held, extras.lora, extras.seed, args, kwargs)
+        model = adapted(plain, held, extras.lora, extras.seed, asked.args, asked.kwargs)
     return replace(source, model=model, programmed=held)
 
 
@@ -225,17 +247,10 @@ def extras_of(model: Any) -> Extras:
 
 
 def again(
-    source: ModelSource,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-    chip: ChipSpec,
-    recipe: Recipe,
-    options: Options,
-    extras: Extras,
-    state: tuple[Tensor, Mapping[str, float], bool, tuple[str, ...]],
+    asked: HardenRequest, state: tuple[Tensor, Mapping[str, float], bool, tuple[str, ...]]
 ) -> Any:
     """A hardened model from what pickling kept of it."""
-    made = _harden(source, args, kwargs, chip, recipe, options, extras)
+    made = _harden(asked)
     step, ranges, training, frozen = state
     made.__dict__["_hardening"] = replace(made._hardening, frozen=frozen)
     made.train(training)

@@ -117,10 +117,13 @@ class Hardened(nn.Module):
         shared = self._hardening
         source = replace(shared.source, model=plain_of(self))
         state = (self._hermesc.step, self._hermesc.ranges(), self.training, shared.frozen)
-        from hermesc.training.build import again, extras_of
+        from hermesc.training.build import HardenRequest, again, extras_of
 
-        given = (source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe)
-        return again, (*given, shared.options, extras_of(self), state)
+        asked = HardenRequest(
+            source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe, shared.options,
+            extras_of(self),
+        )  # fmt: skip
+        return again, (asked, state)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -29,16 +29,17 @@ def freeze_norms(model: nn.Module) -> None:
 def settle_norms(model: Any, inputs: Mapping[str, Tensor], batch: int = 32) -> None:
     """Give the batch norms of a hardened model the statistics that these inputs, by the names of
     its arguments, have on chips: the mean over batches, each on another one. Norms that were frozen
-    stay, and so do all where the recipe has nothing of the chip."""
+    stay, and so do all where the recipe has nothing of the chip, or adapters alone train."""
     shared, norms = model._hardening, _norms(model)
-    if not norms or shared.recipe.idle:
+    source = shared.source
+    if not norms or shared.recipe.idle or source.programmed is not None:
         return
     plain, _ = model.hermesc_trained()
+    plain.eval().training = True  # nothing else is as in training, such as dropout
     for norm in _norms(plain):
-        norm.momentum = 1.0  # a batch leaves its own statistics
-    source = shared.source
+        norm.train().momentum = 1.0  # a batch leaves its own statistics
     noisy = harden(
-        plain.train(), {name: t[:4] for name, t in inputs.items()}, chip=shared.chip, recipe=CHIP,
+        plain, {name: t[:4] for name, t in inputs.items()}, chip=shared.chip, recipe=CHIP,
         calibration=source.calibration, seed=shared.device.seed, options=shared.options,
         dynamic_shapes=source.dynamic_shapes,
     )  # fmt: skip
@@ -53,7 +54,7 @@ def settle_norms(model: Any, inputs: Mapping[str, Tensor], batch: int = 32) -> N
 
 def _batches(inputs: Mapping[str, Tensor], batch: int) -> Iterator[dict[str, Tensor]]:
     count = len(next(iter(inputs.values())))
-    for rows in torch.arange(max(count // batch, 1) * batch).split(batch):
+    for rows in torch.split(torch.arange(max(count // batch, 1) * batch), batch):
         yield {name: t[rows[rows < count]] for name, t in inputs.items()}
 
 

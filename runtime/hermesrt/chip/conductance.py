@@ -4,6 +4,8 @@ Its largest weight gets the largest conductance of its row block; a column of ze
 Source: Le Gallo 2023, Methods.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,7 +25,9 @@ def g_shares(
 ) -> Float[Tensor, "rows columns"]:
     """What each weight takes of g_max, from -1 to 1; `largest` are its columns' largest magnitudes
     in the whole matrix. A column of zeros takes nothing. `out` is memory for the result."""
-    return torch.div(block, largest, out=out).nan_to_num_(0.0)
+    shares = torch.div(block, largest, out=out)
+    sound = not largest.numel() or 0 < float(largest.amin()) <= float(largest.amax()) < math.inf
+    return shares if sound else shares.nan_to_num_(0.0)
 
 
 def g_max_siemens(chip: ChipSpec, line_max: float) -> float:

@@ -141,7 +141,7 @@ class _Runner:
 
 def _number(value: Any) -> int:
     """A whole number; of shapes alone, any."""
-    return 1 if value.is_meta else int(value)
+    return 0 if value.is_meta else int(value)
 
 
 def _is_size(value: Any) -> bool:

@@ -55,7 +55,8 @@ def descend(
     """One iteration; returns the MVM error before its pulses, as measured on the batch."""
     target = core.target
     count = session.chip.verify_count.count_siemens  # of a verify read, as corrections are
-    x = x * target.rows
+    if not target.whole:
+        x = x * target.rows
     wanted = (x @ target.siemens).div_(count)
     measured = session.multiply(target.core, x).mul_(session.chip.adc_count.count_siemens / count)
     error, relative = fitted(session.chip, measured, wanted, target)

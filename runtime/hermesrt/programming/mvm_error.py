@@ -101,12 +101,12 @@ def _added(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _compiled(
     library: ctypes.CDLL, chip: ChipSpec, measured: Sums, wanted: Sums, used: Columns
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     vectors, columns = wanted.shape
     sums, correct = np.zeros((6, columns), np.float32), chip.effects.column_correction
     places = (tensor.data_ptr() for tensor in (measured, wanted, used))
     library.hermes_fitted(*places, vectors, columns, correct, sums.ctypes.data)
-    return sums[4:]
+    return sums[4], sums[5]
 
 
 def mvm_errors(device: Device, artifact: Artifact) -> dict[int, float]:

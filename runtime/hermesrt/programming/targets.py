@@ -42,6 +42,11 @@ class CoreTarget:
         return self.used.any(1).float()
 
     @cached_property
+    def whole(self) -> bool:
+        """Whether all rows are in use."""
+        return bool(self.rows.all())
+
+    @cached_property
     def columns(self) -> Float[Tensor, " columns"]:
         """1 for every column in use, else 0."""
         return self.used.any(0).float()

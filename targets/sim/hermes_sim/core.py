@@ -8,6 +8,7 @@ from hermes_sim import flicker, pcm
 from hermes_sim.crossbar import Converters
 from hermes_sim.kernel import pulses as compiled
 from hermes_sim.kernel.load import kernel
+from hermes_sim.noise import fill
 from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, Programming
 from hermes_sim.statistics import DeviceStatistics, statistics_named
 from hermes_sim.torch_pulses import TorchPulses
@@ -94,24 +95,23 @@ class Core:
 
     def pulse(self, pulses: Pulses, index: int) -> None:
         """Change the devices that a pulse reaches."""
-        stream = generator(self._seed, "pulse", self.target.core, index)
         if self.settled:
             self.take(self._bank(), None, self._seed)
-        self._programming().pulse(pulses, torch.randn(pulses.cells.shape, generator=stream))
+        noise = torch.empty(pulses.cells.shape)
+        self._programming().pulse(pulses, fill(noise, self._seed, "pulse", self.target.core, index))
 
     def verify(
         self, devices: tuple[int, ...], index: int
     ) -> Float[Tensor, "polarity rows columns"]:
         """What a verify read of these devices of each polarity says, in whole counts."""
         chip, bank = self.chip, self._bank()
-        stream = generator(self._seed, "verify", self.target.core, index)
         count, chosen = chip.verify_count.count_siemens, bank[list(devices)].sum(0)
         floor = (chip.write_noise.verify_counts * count) ** 2
         if len(devices) == len(bank):
             variance = self._programming().variance + floor
         else:
             variance = self._misread(chosen, chosen, 0.0).add_(floor)
-        noise = torch.randn(variance.shape, generator=stream)
+        noise = fill(torch.empty_like(variance), self._seed, "verify", self.target.core, index)
         return noise.mul_(variance.sqrt_()).add_(chosen).div_(count).round_()
 
     def counts(
@@ -246,8 +246,7 @@ class Core:
         """The same with what pulses need."""
         if self._cells is None:
             devices = self._bank()
-            stream = generator(self._seed, "set", self.target.core)
-            normal = torch.randn(2, *self.target.pair.shape, generator=stream)
+            normal = fill(torch.empty_like(devices), self._seed, "set", self.target.core)
             level = normal.mul_(self.chip.set_statistics.set_log_spread).exp_().half()
             stuck = None if self._stuck is None else self._stuck.held
             cells = ProgrammedCells.of(

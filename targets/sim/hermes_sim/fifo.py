@@ -364,7 +364,7 @@ def _source(
 def _is_latest(track: Track, number: int, job: int) -> bool:
     """Whether a feed of a job was the last to come."""
     if track.release is not None:
-        return track.feeds[number].time(job) == track.release[job]
+        return track.feeds[number].time(job) == int(track.release[job])
     return _bit(track.latest[number], job)
 
 

@@ -96,6 +96,7 @@ class ProgrammedCells:
         misread: Callable[[Tensor], Tensor],
     ) -> "ProgrammedCells":
         """`misread` is the variance of a read of devices that hold that much."""
+        assert devices.is_contiguous(), "pulses change memory"
         most = (level[0].float() + level[1]).mul_(chip.set_statistics.set_median_siemens)
         if stuck is not None:
             most = torch.maximum(most, stuck.nan_to_num(0.0).sum(0))

@@ -49,9 +49,11 @@ class Run:
         if before + count <= period:
             return self.pattern[before : before + count]
         if period == 1:
-            return np.arange(before, before + count) * self.step + self.pattern
+            straight: TimesPs = np.arange(before, before + count) * self.step + self.pattern
+            return straight
         turns, places = np.divmod(np.arange(before, before + count), period)
-        return self.pattern[places] + turns * self.step
+        times: TimesPs = self.pattern[places] + turns * self.step
+        return times
 
     def part(self, start: int, stop: int) -> "Run":
         """Some of its jobs."""

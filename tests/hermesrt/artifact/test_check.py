@@ -110,6 +110,8 @@ CASES = {
     "op with out": (_op("aten.cos.out"), "is not an operation"),
     "op overload dunder": (_op("aten.cos.__init__"), "is not an operation"),
     "op without overload": (_op("aten.cos"), "is not an operation"),
+    "op loop without a body": (_op("loop.while"), "loop.while has other arguments"),
+    "op loop of another kind": (_op("loop.until"), "loop.until' is not an operation"),
     "op empty name": (_op(""), "is not an operation"),
     "args not a list": (lambda m, t: _set(_host(m), "args", 3), "arguments are not a list"),
     "kwargs not a table": (lambda m, t: _set(_host(m), "kwargs", []), "arguments are not a list"),

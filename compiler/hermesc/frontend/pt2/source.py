@@ -57,6 +57,7 @@ def exported_source(request: ModelRequest) -> ModelSource:
         calibration_labels=calibration_labels(request),
         name=request.name,
         folder=request.folder,
+        batch_dim=request.batch_dim,
     )
 
 

@@ -44,19 +44,19 @@ def refuse_ambiguous(model: nn.Module, inputs: Sequence[Tensor]) -> None:
 
 def _independent(model: nn.Module, inputs: Sequence[Tensor], dim: int) -> bool | None:
     """Whether part of the inputs along a dimension gives that part of the outputs, along the same
-    dimension or, where an output has lost those before it, the first; None where the model does not
-    take a part. Of a size of 1 the other way round: once and twice."""
+    dimension or, where an output has fewer, the first; None where the model does not take a part.
+    Of a size of 1 the other way round: once and twice."""
     sizes = {t.shape[dim] for t in inputs}
     with contextlib.suppress(ModelError):
         if sizes == {1}:
             whole = called_on_tensors(model, [torch.cat([t, t.flip(-1)], dim) for t in inputs])
             part = called_on_tensors(model, inputs)
-            return _are_parts(whole, part, dim, 1)
+            return _are_parts(whole, part, dim, 1, inputs[0].dim())
         if min(sizes) < 2:
             return None
         whole = called_on_tensors(model, inputs)
         part = called_on_tensors(model, [t.narrow(dim, 0, t.shape[dim] // 2) for t in inputs])
-        return _are_parts(whole, part, dim, inputs[0].shape[dim] // 2)
+        return _are_parts(whole, part, dim, inputs[0].shape[dim] // 2, inputs[0].dim())
     return None
 
 
@@ -71,9 +71,16 @@ def _takes_a_batch(model: nn.Module, inputs: Sequence[Tensor]) -> bool:
     return False
 
 
-def _are_parts(whole: Sequence[Tensor], part: Sequence[Tensor], dim: int, count: int) -> bool:
-    pairs = zip(whole, part, strict=True)
-    return all(any(_is_part(a, b, d, count) for d in {dim, 0}) for a, b in pairs)
+def _are_parts(
+    whole: Sequence[Tensor], part: Sequence[Tensor], dim: int, count: int, rank: int
+) -> bool:
+    """Whether results are the first `count` of others along that dimension, or of results with
+    fewer than `rank` dimensions along the first."""
+    for a, b in zip(whole, part, strict=True):
+        shorter = a.dim() < rank and _is_part(a, b, 0, count)
+        if not shorter and not _is_part(a, b, dim, count):
+            return False
+    return True
 
 
 def _is_part(whole: Tensor, part: Tensor, dim: int, count: int) -> bool:

@@ -226,6 +226,11 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     except ModelError:
         raise
     except Exception as error:
+        if "cannot be called on meta tensors" in str(error):
+            raise ModelError(
+                "the model decides by values, such as how long a loop goes on, and weights on the "
+                "meta device have none; give it weights (leave --meta out)"
+            ) from error
         shapes = ", ".join(str(tuple(t.shape)) for t in inputs)
         raise ModelError(
             f"the model fails on its own example_inputs, of shape {shapes}: {describe(error)}"

@@ -210,5 +210,6 @@ def _refused(exported: ExportedProgram, fixed: set[Node], folder: Path | None) -
     for node, reason in found.items():
         more = sum(cause is node for cause in causes.values()) - 1
         behind = f"; so does that of {more} operation{'s' if more > 1 else ''} behind it"
-        text = reason + behind if more else reason
-        yield Refusal(shown_name(op_name(node)), location_of(near(node), folder), text)
+        advice = "; compute all rows, and choose with torch.where" if reason == SIZED else ""
+        text = reason + (behind if more else "") + advice
+        yield Refusal(shown_name(node), location_of(near(node), folder), text)

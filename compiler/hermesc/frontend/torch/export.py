@@ -156,11 +156,12 @@ def _with_batch(marks: Any) -> Any:
 
 
 def _writes_in_place(exported: ExportedProgram) -> bool:
-    """Whether the graph needs to be made functional: in-place operations, or nested graphs such as
-    those of torch.no_grad()."""
+    """Whether the graph needs to be made functional: in-place operations, nested graphs such as
+    those of torch.no_grad(), or what torch.vmap notes down."""
     targets = (n.target for n in exported.graph.nodes if n.op == "call_function")
     return any(
         isinstance(t, torch._ops.HigherOrderOperator)
+        or getattr(t, "__module__", "").startswith("torch._functorch")
         or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
         for t in targets
     )

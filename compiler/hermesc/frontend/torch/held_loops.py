@@ -1,4 +1,4 @@
-"""torch.while_loop and scan whose number of steps is known at the run alone: loops of a program.
+"""torch.while_loop, scan and map with a number of steps that is known at the run alone.
 
 A program holds such a loop as lists of calls (`hermesrt.ops.loop_rules`), which the host runs.
 While the graph is made functional, one operation of ours stands for it, with its lists as text, so
@@ -23,7 +23,7 @@ from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.branches import placed, select_within, settle
 from hermesc.frontend.torch.calls import call_of, is_check
 from hermesc.frontend.torch.expand import expansions, op_name
-from hermesc.frontend.torch.loops import loop_name, unroll_within
+from hermesc.frontend.torch.loops import loop_name, scan_parts, unroll_within
 from hermesc.frontend.torch.refusals import REFUSED_LOOP, why_refused
 from hermesrt.ops.call import Arg, Body, Call, Ref, from_json, run, to_json
 from hermesrt.ops.loop_rules import (
@@ -156,10 +156,10 @@ class _Held:
         given: Sequence[Any] = node.args
         parts: Sequence[Node]
         self._rows: list[Any] = []
-        if loop_name(node) == "scan":
+        if loop_name(node) != "while_loop":
             self._name = "loop.scan"
-            body, carried, rows, others = given
-            parts, self._rows = [body], list(rows)
+            body, carried, self._rows, others = scan_parts(node)
+            parts = [body]
         else:
             self._name = "loop.while"
             condition, body, carried, others = given

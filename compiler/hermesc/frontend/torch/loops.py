@@ -1,8 +1,8 @@
-"""torch.while_loop and scan without control flow: their steps are written out one after the other.
+"""torch.while_loop, scan and map without control flow: their steps written out.
 
-A scan has as many steps as its input has rows; a while_loop as many as its condition says, where
-that follows from constants alone, such as a counter. A loop whose number of steps depends on the
-data or on a free size stays one; see `hermesc.frontend.torch.held_loops`.
+A scan or map has as many steps as its input has rows; a while_loop as many as its condition says,
+where that follows from constants alone, such as a counter. A loop whose number of steps depends on
+the data or on a free size stays one; see `hermesc.frontend.torch.held_loops`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
@@ -39,7 +40,8 @@ def unroll_within(owner: GraphModule, constants: Callable[[], Known]) -> list[st
     known, notes = constants() if loops else {}, []
     for node in loops:
         name = loop_name(node)
-        written = _scan(owner, node) if name == "scan" else _while(owner, node, known)
+        whiles = name == "while_loop"
+        written = _while(owner, node, known) if whiles else _scan(owner, node)
         if written is not None:
             results, count = written
             _replace(node, results)
@@ -48,22 +50,26 @@ def unroll_within(owner: GraphModule, constants: Callable[[], Known]) -> list[st
 
 
 def loop_name(node: Node) -> str | None:
-    """`scan` or `while_loop`, if a node is one."""
-    loops = torch.ops.higher_order.scan, torch.ops.higher_order.while_loop
-    found = node.op == "call_function" and node.target in loops
-    return str(getattr(node.target, "__name__", "")) if found else None
+    """`scan`, `map` or `while_loop`, if a node is one."""
+    if node.op != "call_function" or not isinstance(node.target, HigherOrderOperator):
+        return None
+    name = str(node.target._name).removesuffix("_impl")
+    return name if name in ("scan", "map", "while_loop") else None
+
+
+def scan_parts(node: Node) -> tuple[Node, list[Any], list[Any], list[Any]]:
+    """Body, carried values, rows and other inputs of a scan, or of a map, which carries nothing."""
+    given: Sequence[Any] = node.args
+    body, *carried, rows, others = given
+    return body, [x for some in carried for x in some], list(rows), list(others)
 
 
 def _scan(owner: GraphModule, node: Node) -> tuple[list[Any], int] | None:
     """Results of a scan, carried values first, and its number of steps; None where that is free."""
-    combine, start, rows, others = node.args
-    assert isinstance(start, Sequence)
-    assert isinstance(rows, Sequence)
-    assert isinstance(others, Sequence)
+    combine, carried, rows, others = scan_parts(node)
     count = _length(rows)
     if count is None or count > MOST_STEPS:
         return None
-    carried: list[Any] = list(start)
     given: list[list[Any]] = []
     for step in range(count):
         with owner.graph.inserting_before(node):

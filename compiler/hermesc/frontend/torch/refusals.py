@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from hermesc.frontend.torch.calls import EMPTY, is_check, is_idle_dropout, is_move, is_overwritten
+from hermesc.frontend.torch.expand import op_name
 from hermesc.ir.ops import UNKNOWN_TO_TORCH
 from hermesrt.ops.absent import REASONS, absence_of
 from hermesrt.ops.call import resolve
@@ -14,10 +15,13 @@ REFUSED_LOOP = "refused: "  # what the text of a loop that no program holds begi
 _LOOPS = ("loop.while", "loop.scan")
 
 
-def shown_name(name: str) -> str:
+def shown_name(node: Node) -> str:
     """The name that a user knows it by."""
-    if name in _LOOPS:
-        return "torch.while_loop" if name == "loop.while" else "torch.scan"
+    name = op_name(node)
+    if name == "loop.scan":
+        return "torch.scan" if node.args[0] else "torch.map"
+    if name == "loop.while":
+        return "torch.while_loop"
     control = name.startswith("python.")
     return f"torch.{name.removeprefix('python.')}" if control else name
 
@@ -52,7 +56,7 @@ def _why_not(node: Node, name: str) -> str | None:
 
 def _why_no_control(name: str) -> str:
     """A cond is written as a selection before, and a loop is one of ours."""
-    if name in ("python.map_impl", "python.associative_scan"):
+    if name == "python.associative_scan":
         return (
             "a loop inside the model, which a program does not hold; write it as a Python loop "
             "of a fixed number of steps, or move it out of the model"

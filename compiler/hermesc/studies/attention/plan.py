@@ -141,10 +141,15 @@ def simulate(job: AttentionJob) -> Errors:
 
 
 def share(jobs: Sequence[AttentionJob]) -> None:
-    """Capture what jobs compile, one module of each shape."""
-    for job in {j.ratio: j for j in jobs}.values():
+    """Capture what jobs compile, one module of each shape; the first is put on a chip, so that all
+    that takes is loaded."""
+    for number, job in enumerate({j.ratio: j for j in jobs}.values()):
         _, calibration = _tokens(job.tokens)
-        prepared(_attention(job, calibration[0].shape[-1]), calibration)
+        attention = _attention(job, calibration[0].shape[-1])
+        if number:
+            prepared(attention, calibration)
+        else:
+            deployed(attention, calibration, job.setup, job.seed)
 
 
 def _attention(job: AttentionJob, size: int) -> FavorAttention:

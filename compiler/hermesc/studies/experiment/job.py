@@ -120,10 +120,21 @@ def simulate(job: KernelJob) -> tuple[Scores, ...]:
 
 
 def share(jobs: Sequence[KernelJob]) -> None:
-    """Capture what jobs compile, one module of each shape."""
-    for job in {(j.dataset, j.sampler, j.log2_ratio, j.kernels): j for j in jobs}.values():
+    """Capture what jobs compile, one module of each shape; the first is put on a chip, so that all
+    that takes is loaded."""
+    alike = {(j.dataset, _drawn_alike(j), j.log2_ratio, j.kernels): j for j in jobs}
+    for number, job in enumerate(alike.values()):
         data = _prepared(job.source, job.seed, job.scaling)
-        prepared(_features(job, data)[0], (data.train,))
+        module, inputs = _features(job, data)[0], (data.train,)
+        if number:
+            prepared(module, inputs)
+        else:
+            deployed(module, inputs, job.setup, job.seed)
+
+
+def _drawn_alike(job: KernelJob) -> str:
+    """What tells the shape of a job's module, but for its sizes."""
+    return "" if sharing(job.kernels[0], job.sampler) else job.sampler
 
 
 def _features(

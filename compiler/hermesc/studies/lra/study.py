@@ -70,14 +70,8 @@ def study_lra(
     setup, execution = setup or Setup(load_chip("hermes")), execution or Execution()
     _check_recipe(recipe)
     start = time.perf_counter()
-    lines: tuple[AccuracyLine, ...] = ()
-    kept = 0
-    if trained:
-        plan = _Plan(data, tuple(tasks), size, recipe, seeds, chips, setup)
-        lines, kept = _accuracy(plan, execution)
-    mapping: list[MappingLine] = []
-    for task in tasks if costs else ():
-        mapping += mapped(task, costs or size, setup.chip, setup.mode)
+    plan = _Plan(data, tuple(tasks), size, recipe, seeds, chips, setup)
+    lines, kept = _accuracy(plan, execution) if trained else ((), 0)
     return LraStudy(
         chip=setup.chip.name,
         settings=settings,
@@ -85,7 +79,7 @@ def study_lra(
         size=size,
         recipe=recipe,
         accuracy=lines,
-        mapping=tuple(mapping),
+        mapping=() if costs is None else _mapping(plan, costs),
         chips=chips,
         kept=kept,
         seconds=time.perf_counter() - start,
@@ -108,6 +102,12 @@ class _Plan:
     def keys(self) -> list[_Key]:
         """Each training."""
         return [(task, seed) for task in self.tasks for seed in range(self.seeds)]
+
+
+def _mapping(plan: _Plan, size: SizeName) -> tuple[MappingLine, ...]:
+    """Each task's placements."""
+    chip, mode = plan.setup.chip, plan.setup.mode
+    return tuple(line for task in plan.tasks for line in mapped(task, size, chip, mode))
 
 
 class _Parts:

@@ -112,7 +112,7 @@ ARENA: Mapping[Task, Arena] = {
         LEVELS, 2, False, 1, PerformerShape(1, 128, 8, hidden=256), 70.74, 72.19, (1, 8),
         {
             "tiny": Size(25, 96, 32, 1, 64, patch=2),
-            "small": Size(16, 24_000, 500, 4, 24_000, 64, 1e-3, patch=4),
+            "small": Size(16, 24_000, 4000, 4, 24_000, 64, 1e-3, patch=4),
             "public": Size(1024, 160_000, 20_000, 20, 640_000),
         },
     ),

@@ -22,6 +22,7 @@ from hermesc.studies.networks.learning import loss, trained, tuned
 from hermesc.studies.networks.models import CharacterLSTM, ResNet9
 from hermesrt.chip.load import changed
 from hermesrt.chip.spec import ChipSpec
+from hermesrt.device import Method
 from hermesrt.errors import InputError
 
 Task = Literal["images", "characters"]
@@ -94,11 +95,10 @@ def simulate(job: NetworkJob) -> NetworkScores:
         model = trained(_network(job), data, job.epochs, job.seed)
         fp = _score(model, data)
         model = tuned(model, data, chip, max(job.epochs // 2, 1), job.seed)
-    quantised = _on_chip(model, data, job, changed(chip, _QUIET), 0, exact=True)
+    (quantised,) = _on_chips(model, data, job, changed(chip, _QUIET), "ideal", 1)
     one, two = (
-        tuple(
-            _on_chip(model, data, job, changed(chip, [(_DEVICES, devices)]), seed)
-            for seed in range(job.chips)
+        _on_chips(
+            model, data, job, changed(chip, [(_DEVICES, devices)]), job.setup.method, job.chips
         )
         for devices in ("1", "2")
     )
@@ -116,22 +116,17 @@ def _on_crossbars(name: str, weight: Tensor) -> bool:
     return weight.dim() > 1 and "embedding" not in name
 
 
-def _on_chip(
-    model: nn.Module,
-    data: Examples,
-    job: NetworkJob,
-    chip: ChipSpec,
-    seed: int,
-    *,
-    exact: bool = False,
-) -> float:
+def _on_chips(
+    model: nn.Module, data: Examples, job: NetworkJob, chip: ChipSpec, method: Method, count: int
+) -> tuple[float, ...]:
+    """Scores on so many chips, for which the model is compiled once."""
     setup, examples = job.setup, data.train[:_EXAMPLE_ROWS]
     program = hermesc.compile(
         model, (examples[:4],), chip=chip, calibration=(examples,), options=setup.options
     )
-    method = "ideal" if exact else setup.method
-    deployed = program.deploy(hermesc.simulate(chip, seed), method)
-    return _score(deployed.configure(mode=setup.mode, age_s=setup.age_s), data)
+    devices = (hermesc.simulate(chip, seed) for seed in range(count))
+    deployed = (program.deploy(device, method) for device in devices)
+    return tuple(_score(c.configure(mode=setup.mode, age_s=setup.age_s), data) for c in deployed)
 
 
 def _score(forward: Any, data: Examples) -> float:

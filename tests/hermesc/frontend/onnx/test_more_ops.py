@@ -202,8 +202,12 @@ def test_a_scan_of_rows_is_computed_at_once():
 
 def looping(nodes, goes_on, count="m", weights=(), given=()):
     """h = tanh(h @ w + x) again and again; the results of all steps are given too."""
-    kinds = {"i": TensorProto.INT64, "c": TensorProto.BOOL, goes_on: TensorProto.BOOL}
-    value = lambda n: helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), None)  # noqa: E731
+    whole = {"i": TensorProto.INT64, "c": TensorProto.BOOL, goes_on: TensorProto.BOOL}
+
+    def value(name):
+        shape = [] if name in whole else None
+        return helper.make_tensor_value_info(name, whole.get(name, TensorProto.FLOAT), shape)
+
     steps = [
         helper.make_node("MatMul", ["h", "w"], ["p"]),
         helper.make_node("Add", ["p", "x"], ["q"]),

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.map import map as torch_map
 from torch._higher_order_ops.scan import scan
 from torch._higher_order_ops.while_loop import while_loop
 from torch.export import Dim
@@ -79,11 +80,20 @@ class Sums(nn.Module):
         return all_of, last
 
 
+class Mapped(nn.Module):
+    """The same for each row of the batch."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = torch_map(lambda row, k: (row.sin() * 2, row + k), x, torch.ones(4))
+        return first, second
+
+
 RUN = {
     "until the data say so": (Roots, (3, 8), None, r"torch.while_loop \(.*\): runs on the host; "),
     "with a number": (Counted, (3, 4), None, r"steps that the example inputs take"),
     "too long to write out": (Long, (3, 4), None, r"the 5,000 steps that the example inputs take"),
     "within each other": (Within, (3, 4), None, r"of at most 316"),
+    "a map": (Mapped, (3, 4), None, r"torch.map \(.*\): runs on the host, one step after"),
     "a scan of free length": (
         Sums, (3, 5, 4), ({1: Dim.AUTO},), r"torch.scan \(.*\): runs on the host, one step"
     ),
@@ -99,7 +109,7 @@ def test_such_a_loop_runs_as_in_torch(name, tmp_path):
     given = torch.randn(shape)
     made = hermesc.compile(model, (given,), dynamic_shapes=marks, batch_dim=0)
     assert any(torch_note(said, note) for said in made.artifact.manifest.notes)
-    assert made.artifact.manifest.rows_independent == (build is Sums)
+    assert made.artifact.manifest.rows_independent == (build in (Sums, Mapped))
     made.save(tmp_path / "p.hermes")
     program = hermesc.Program.load(tmp_path / "p.hermes")
     chip = program.deploy(hermesc.simulate("hermes")).configure(ideal=True)
@@ -176,6 +186,13 @@ def test_a_run_ends_at_the_limit_that_the_options_say():
         chip(40 * x)
     with pytest.raises(InputError, match="goes on after 2 steps"):
         hermesc.compile(Counted(), (x,), batch_dim=0, options={"loops.most_steps": 2})
+
+
+def test_shapes_alone_cannot_say_how_long_a_loop_goes_on():
+    with torch.device("meta"):
+        model = Roots()
+    with pytest.raises(ModelError, match=r"decides by values, .*leave --meta out"):
+        hermesc.shaped(model, (torch.randn(3, 8),))
 
 
 class Random(nn.Module):

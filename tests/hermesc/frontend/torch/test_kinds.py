@@ -43,6 +43,27 @@ def test_autocast_around_the_compiler_is_refused() -> None:
         hermesc.compile(nn.Linear(8, 4), torch.randn(4, 8))
 
 
+class Ensemble(nn.Module):
+    """Four layers as torch.vmap calls them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(4, 8, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.vmap(lambda w: torch.tanh(x @ w))(self.w).mean(0)
+
+
+def test_what_vmap_calls_is_captured() -> None:
+    torch.manual_seed(0)
+    model = Ensemble().eval()
+    program = hermesc.compile(model, torch.randn(4, 8))
+    assert program.artifact.mvms
+    chip, x = program.deploy(hermesc.simulate()).configure(ideal=True), torch.randn(5, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(chip(x), model(x))
+
+
 class TrainedForInt8(nn.Module):
     """Fake quantisation of an input, of activations with learned scales, and of a weight."""
 

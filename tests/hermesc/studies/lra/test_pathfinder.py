@@ -45,6 +45,7 @@ def test_the_benchmarks_paths_of_14_dashes_fit() -> None:
     assert images.shape == (2, 1024)
 
 
-def test_an_image_that_is_too_small_for_its_paths_is_told() -> None:
+def test_an_image_that_is_too_small_for_its_paths_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermesc.studies.lra.pathfinder._ROUNDS", 4)
     with pytest.raises(InputError, match="do not fit in 8x8 pixels; 0 of 4"):
         pathfinder(4, PathfinderLimits(8, 14, 0), 0)
