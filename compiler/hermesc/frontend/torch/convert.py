@@ -165,10 +165,12 @@ class _Converter:
 
 
 def _refuse_state(exported: ExportedProgram) -> None:
-    state = list(exported.graph_signature.buffers_to_mutate.values())
-    if state:
+    signature = exported.graph_signature
+    changed = {"buffers": signature.buffers_to_mutate, "parameters": signature.parameters_to_mutate}
+    for kind in (kind for kind, state in changed.items() if state):
+        names = ", ".join(map(str, changed[kind].values()))
         raise ModelError(
-            f"the forward changes the model's own buffers ({', '.join(map(str, state))}); a "
+            f"the forward changes the model's own {kind} ({names}); a "
             "program keeps no state between calls: return the new value as an output instead"
         )
 

@@ -175,6 +175,21 @@ def test_a_buffer_that_the_forward_changes_is_refused():
         convert(capture(Counter(), (torch.randn(3, 4),)).exported)
 
 
+def test_a_parameter_that_the_forward_changes_is_refused():
+    class Counter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.count = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x):
+            with torch.no_grad():
+                self.count += 1
+            return x + self.count
+
+    with pytest.raises(ModelError, match=r"changes the model's own parameters \(count\)"):
+        convert(capture(Counter(), (torch.randn(3, 4),)).exported)
+
+
 def test_a_write_into_the_input_keeps_its_meaning():
     graph, weights = _convert(lambda m, x: x.mul_(2) + 1)
     x = torch.randn(5, 4)
