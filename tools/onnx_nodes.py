@@ -84,17 +84,15 @@ def outcome(case: Case) -> Outcome:
     """Run the case's graph as a torch module, as `compile` does before it looks at anything."""
     try:
         results = _results(case.model, case.inputs)
-    except RefusedNode as refused:
+    except (HermescError, RefusedNode) as refused:
         if "must be known before the run" not in str(refused):
-            return Outcome(case, REFUSED, str(refused))
+            return Outcome(case, REFUSED, _first(refused))
         try:
             results = _results(*_fixed(case))
         except (HermescError, RefusedNode) as error:
             return Outcome(case, REFUSED, _first(error))
         except Exception as error:
             return Outcome(case, FAILED, repr(error))
-    except HermescError as error:
-        return Outcome(case, REFUSED, _first(error))
     except Exception as error:
         return Outcome(case, FAILED, repr(error))
     problem = _problem(results, case.outputs)
@@ -102,7 +100,8 @@ def outcome(case: Case) -> Outcome:
 
 
 def _first(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    """Its first line, without the node's name."""
+    return re.sub(r"^the node \S+ \(\w+\): ", "", str(error).splitlines()[0])
 
 
 def _results(model: onnx.ModelProto, values: Sequence[Any]) -> tuple[torch.Tensor, ...]:

@@ -85,7 +85,9 @@ class Unfolding:
 
     def __init__(self, window: Window, x: Float[Tensor, "images channels *sizes"]) -> None:
         self._window, self._x = window, x
-        self._copy = None if not x.is_cpu or x.is_conj() or x.is_neg() else function()
+        learns = x.requires_grad and torch.is_grad_enabled()
+        lies_plain = x.is_cpu and not x.is_conj() and not x.is_neg()
+        self._copy = function() if lies_plain and not learns else None
         if self._copy is not None:
             self._prepare(tuple(x.shape[2:]))
 
