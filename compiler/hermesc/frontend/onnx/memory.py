@@ -11,18 +11,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hermesc.frontend.onnx.node import RefusedNode
 from hermesc.frontend.quiet import quiet
+from hermesrt.errors import ModelError
 
 
 def check_memory(run: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
     """A run on these inputs fits into the machine's memory.
 
     What fails for another reason passes: the run itself says what.
-    Raises: RefusedNode.
+    Raises: ModelError.
     """
     with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fakes, _Bounded():
         try:
             run(*(fakes.from_tensor(t.detach()) for t in inputs))
-        except RefusedNode:
+        except ModelError:
             raise
         except Exception:
             return
