@@ -405,12 +405,6 @@ def rows() -> Iterator[Row]:
         ),
         _timm("hiera_tiny_224", 224, stages=(1, 1, 1, 1), embed_dim=32, num_heads=1),
         _timm("visformer_tiny", 224),
-        _timm(
-            "volo_d1_224",
-            224,
-            embed_dims=(32, 64, 64, 64),
-            num_heads=(2, 4, 4, 4),
-            layers=(1, 1, 1, 1),
-        ),
+        _timm("volo_d1_224", 224),
     )
     yield from _vits()

@@ -161,7 +161,8 @@ def test_a_condition_of_data_selects():
         helper.make_node("Greater", ["s", "zero"], ["c"]),
     ]
     model = choosing("c", *nodes, weights=[("zero", np.float32(0))])
-    chip = hermesc.compile(model, f(4, 3)).deploy(hermesc.simulate(), "ideal").configure(ideal=True)
+    program = hermesc.compile(model, f(4, 3), batch_dim=0)  # the condition is of all rows
+    chip = program.deploy(hermesc.simulate(), "ideal").configure(ideal=True)
     for sign in (1, -1):
         x = np.abs(f(6, 3)) * np.float32(sign)
         np.testing.assert_allclose(chip(x).numpy(), runtime(model, x)[0], rtol=1e-6)
