@@ -81,16 +81,14 @@ def _zeros(count: int) -> tuple[Keys, int]:
 @cache
 def functions() -> ctypes.CDLL | None:
     """Those of `native/reads.c`; None without."""
-    found = build.best(Path(build.__file__).with_name("reads.c"))
-    if found is None:
-        return None
-    pointer, number, library = ctypes.c_void_p, ctypes.c_int64, found[1]
-    library.hermes_digest.argtypes = (pointer, number, number, pointer, pointer, number)
-    library.hermes_turns.argtypes = (pointer, number, pointer, pointer, number)
-    library.hermes_move.argtypes = (pointer, pointer, number, pointer, pointer, number)
-    library.hermes_digest.restype = library.hermes_move.restype = None
-    library.hermes_turns.restype = number
-    return library
+    pointer, number = ctypes.c_void_p, ctypes.c_int64
+    arguments = {
+        "hermes_digest": (pointer, number, number, pointer, pointer, number),
+        "hermes_turns": (pointer, number, pointer, pointer, number),
+        "hermes_move": (pointer, pointer, number, pointer, pointer, number),
+    }
+    source = Path(build.__file__).with_name("reads.c")
+    return build.functions(source, arguments, {"hermes_turns": number})
 
 
 class _Table:

@@ -66,11 +66,8 @@ def _floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    found = build.best(SOURCE)
-    if found is None:
-        return None
-    library = found[1]
-    library.hermes_errors.argtypes = (_P, _P, _P, _L, _L, _I, _P, _P)
-    library.hermes_variances.argtypes = (_P, _P, _P, _L, _L, _I, _P)
-    library.hermes_errors.restype = library.hermes_variances.restype = None
-    return library
+    arguments = {
+        "hermes_errors": (_P, _P, _P, _L, _L, _I, _P, _P),
+        "hermes_variances": (_P, _P, _P, _L, _L, _I, _P),
+    }
+    return build.functions(SOURCE, arguments, {})

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 FLAGS = (
     "-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno",
@@ -40,6 +41,20 @@ def best(source: Path) -> tuple[str, ctypes.CDLL] | None:
             if found is not None:
                 return instructions, found
     return None
+
+
+def functions(
+    source: Path, arguments: Mapping[str, tuple[Any, ...]], results: Mapping[str, Any]
+) -> ctypes.CDLL | None:
+    """The best library with the C types of its functions' arguments and of their results, which
+    have none where they are not named; None without a library."""
+    found = best(source)
+    if found is None:
+        return None
+    for name, types in arguments.items():
+        function = getattr(found[1], name)
+        function.argtypes, function.restype = types, results.get(name)
+    return found[1]
 
 
 def runs(instructions: str) -> bool:

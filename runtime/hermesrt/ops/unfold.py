@@ -70,14 +70,10 @@ def convolve(window: Window, x: Tensor, columns: int, product: Product, idle: Te
 @cache
 def function() -> Callable[..., None] | None:
     """That of `native/unfold.c`; None without."""
-    found = build.best(Path(build.__file__).with_name("unfold.c"))
-    if found is None:
-        return None
-    pointer = ctypes.c_void_p
-    copy: Callable[..., None] = found[1].hermes_unfold
-    copy.argtypes = (pointer, ctypes.c_int64, *[pointer] * 6)  # type: ignore[attr-defined]
-    copy.restype = None  # type: ignore[attr-defined]
-    return copy
+    pointer, source = ctypes.c_void_p, Path(build.__file__).with_name("unfold.c")
+    types = (pointer, ctypes.c_int64, *[pointer] * 6)
+    library = build.functions(source, {"hermes_unfold": types}, {})
+    return None if library is None else library.hermes_unfold
 
 
 class Unfolding:

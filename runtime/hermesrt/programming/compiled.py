@@ -22,13 +22,10 @@ class CoreFields(ctypes.Structure):
 @cache
 def functions() -> ctypes.CDLL | None:
     """The library; None without."""
-    found = build.best(Path(build.__file__).with_name("programming.c"))
-    if found is None:
-        return None
-    library = found[1]
-    library.hermes_waiting.argtypes = (_P,)
-    library.hermes_corrections.argtypes = (_P, _P, _P, _P)
-    library.hermes_waiting.restype = library.hermes_corrections.restype = _L
-    library.hermes_fitted.argtypes = (_P, _P, _P, _L, _L, _I, _P)
-    library.hermes_fitted.restype = None
-    return library
+    arguments = {
+        "hermes_waiting": (_P,),
+        "hermes_corrections": (_P, _P, _P, _P),
+        "hermes_fitted": (_P, _P, _P, _L, _L, _I, _P),
+    }
+    results = {"hermes_waiting": _L, "hermes_corrections": _L}
+    return build.functions(Path(build.__file__).with_name("programming.c"), arguments, results)

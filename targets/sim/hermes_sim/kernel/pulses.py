@@ -37,16 +37,13 @@ class CoreFields(ctypes.Structure):
 @cache
 def functions() -> ctypes.CDLL | None:
     """Those of `pulses.c`; None without."""
-    found = build.best(_SOURCE)
-    if found is None:
-        return None
-    library = found[1]
-    library.hermes_pulse.argtypes = (_P, _I, _P, _P, _P, _P, _L)
-    library.hermes_lines.argtypes = (_P, _P, _P, _P, _P)
-    library.hermes_variances.argtypes = library.hermes_steps.argtypes = (_P,)
-    for name in ("pulse", "lines", "variances", "steps"):
-        getattr(library, f"hermes_{name}").restype = None
-    return library
+    arguments = {
+        "hermes_pulse": (_P, _I, _P, _P, _P, _P, _L),
+        "hermes_lines": (_P, _P, _P, _P, _P),
+        "hermes_variances": (_P,),
+        "hermes_steps": (_P,),
+    }
+    return build.functions(_SOURCE, arguments, {})
 
 
 class KernelPulses:
