@@ -18,7 +18,7 @@ from hermesrt.ops.bounds import is_loose, run_bounded
 from hermesrt.ops.call import run
 from hermesrt.ops.loop import run_loop
 from hermesrt.ops.schema import fault_of, gives_one_tensor
-from hermesrt.ops.table import row_of
+from hermesrt.ops.table import is_loop, row_of
 from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
@@ -84,7 +84,7 @@ def _run(
     match step:
         case ConstantStep():
             return tensor_of(artifact, step.tensor).to(device)
-        case HostStep() if step.op.startswith("loop."):
+        case HostStep() if is_loop(step.op):
             place = str(step.location)
             return run_loop(step.call, values, device, once=bounded, where=place, loose=loose)
         case HostStep():

@@ -23,7 +23,7 @@ from hermesrt.ops.loop_rules import WhileLoop, loop_of
 from hermesrt.ops.macs import common_macs, macs_of
 from hermesrt.ops.recurrence import NO_GATES, GateWork, gate_work, second_gate_work
 from hermesrt.ops.streams import follow, of_mvm
-from hermesrt.ops.table import Row, row_of
+from hermesrt.ops.table import Row, is_loop, row_of
 from hermesrt.ops.tokens import Followed, Operand, Shape, Stream, Windowed, of_indices, of_input
 from hermesrt.ops.window import served, vector_count
 from hermesrt.shapes import in_smallest_batch, run_shapes, shape_of
@@ -214,7 +214,7 @@ def _host_work(
     step: HostStep, values: Mapping[str, Any], result: Any, device: str, needs: Needs
 ) -> HostWork:
     taken, elements = sum(_elements(values[name]) for name in step.takes), _elements(result)
-    if not step.op.startswith("loop."):
+    if not is_loop(step.op):
         macs = _macs(step, values, result, device)
         return HostWork(step, taken, elements, macs, needs)
     inner: list[HostWork] = []

@@ -15,7 +15,7 @@ from hermesc.ir.ops import Digital
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Call, Ref
 from hermesrt.ops.loop_rules import WHILE, inner_calls
-from hermesrt.ops.table import base_name
+from hermesrt.ops.table import base_name, is_loop
 
 
 def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Tensor]) -> bool:
@@ -48,7 +48,7 @@ def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Te
 def _chooses(op: Digital, graph: Graph) -> bool:
     """Whether an operation makes one choice for all rows: how long a loop goes on, or which of two
     results is taken by a single condition."""
-    if op.call.op.startswith("loop."):
+    if is_loop(op.call.op):
         return _goes_on(op.call)
     if base_name(op.call.op) != "where" or not isinstance(op.call.args[0], Ref):
         return False

@@ -10,6 +10,7 @@ from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Constant, Digital, Input, Mvm, Op, takes
 from hermesrt.ops.call import last_uses, run
 from hermesrt.ops.loop import run_loop
+from hermesrt.ops.table import is_loop
 from hermesrt.ops.time_steps import States, advance, fault_of_inputs, recur
 from hermesrt.ops.unfold import convolve, result_shape
 
@@ -39,7 +40,7 @@ def interpret(
                 values[op.name] = inputs[op.name]
             case Constant():
                 values[op.name] = weights[op.weight]
-            case Digital() if op.call.op.startswith("loop."):
+            case Digital() if is_loop(op.call.op):
                 values[op.name] = run_loop(op.call, values, device, where=str(op.location))
             case Digital():
                 values[op.name] = run(op.call, values, device)

@@ -26,6 +26,7 @@ from hermesrt.ops.loop_rules import (
     loop_of,
     shared_limit,
 )
+from hermesrt.ops.table import is_loop
 from hermesrt.units import plural
 
 
@@ -79,7 +80,7 @@ def loop_notes(graph: Graph) -> Iterator[str]:
 
 
 def _is_loop(op: Op) -> bool:
-    return isinstance(op, Digital) and op.call.op.startswith("loop.")
+    return isinstance(op, Digital) and is_loop(op.call.op)
 
 
 def _limited_op(op: Op, options: LoopOptions) -> Op:
@@ -95,11 +96,11 @@ def _counted(call: Call, values: Mapping[str, Any], where: str) -> Call:
     inner: dict[str, Call] = {}
 
     def observe(name: str, step: Call, seen: Mapping[str, Any], _: Any) -> None:
-        if step.op.startswith("loop."):
+        if is_loop(step.op):
             now = _counted(step, seen, where)
             inner[name] = max(inner.get(name, now), now, key=_usual)
 
-    nested = any(step.op.startswith("loop.") for step in inner_calls(call))
+    nested = any(is_loop(step.op) for step in inner_calls(call))
     run_loop(call, values, where=where, observe=observe if nested else None, count=counts.append)
     loop = loop_of(call)
     loop = replace(loop, body=_with(loop.body, inner))

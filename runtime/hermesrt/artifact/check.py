@@ -23,7 +23,7 @@ from hermesrt.errors import ArtifactError
 from hermesrt.ops.call import dtype_names
 from hermesrt.ops.loop_rules import fault_of_loop
 from hermesrt.ops.recurrence import GATES
-from hermesrt.ops.table import op_class
+from hermesrt.ops.table import is_loop, op_class
 
 
 def check(artifact: Artifact, where: str, release: Callable[[], None]) -> None:
@@ -205,7 +205,7 @@ class _Checker:
             self._need(False, f"{step.name}: {error}")
         else:
             self._need(all(isinstance(r, str) for r in refs), f"{step.name}: bad reference")
-            fault = fault_of_loop(step.call) if step.op.startswith("loop.") else None
+            fault = fault_of_loop(step.call) if is_loop(step.op) else None
             self._need(fault is None, f"{step.name}: {fault}")
 
     def _mvm(self, step: MvmStep) -> None:

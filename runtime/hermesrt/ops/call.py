@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
-from hermesrt.ops.table import base_name, row_of
+from hermesrt.ops.table import base_name, is_loop, row_of
 
 if TYPE_CHECKING:
     import torch
@@ -133,7 +133,7 @@ def resolve(op: str) -> Callable[..., Any] | None:
     """The function of that name, or None when it is not in the list or not pure, or is a loop."""
     import torch
 
-    if row_of(op) is None or op.startswith("loop."):
+    if row_of(op) is None or is_loop(op):
         return None
     if op.startswith("size."):
         return _SIZE_FUNCTIONS[base_name(op)]
@@ -150,7 +150,7 @@ def resolve(op: str) -> Callable[..., Any] | None:
 
 def run(call: Call, values: Mapping[str, Any], device: "torch.device | str" = "cpu") -> Any:
     """Run one call on the values of the operations before it."""
-    if call.op.startswith("loop."):
+    if is_loop(call.op):
         from hermesrt.ops.loop import run_loop  # which runs calls
 
         return run_loop(call, values, device)

@@ -10,7 +10,7 @@ from hermesrt.errors import InputError
 from hermesrt.ops.bounds import bytes_of, check_bytes, is_loose, run_bounded
 from hermesrt.ops.call import Arg, Body, Call, Ref, run
 from hermesrt.ops.loop_rules import Scan, WhileLoop, loop_of
-from hermesrt.ops.table import row_of
+from hermesrt.ops.table import is_loop, row_of
 
 CallObserver = Callable[[str, Call, Mapping[str, Any], Any], None]
 
@@ -120,7 +120,7 @@ class _Runner:
     def _result(self, call: Call, values: Mapping[str, Any], *, loose: bool) -> Any:
         """What a call gives; loose: whether its size depends on values, which no run of shapes
         knows."""
-        if call.op.startswith("loop."):
+        if is_loop(call.op):
             once, where = self.once, self.where
             return run_loop(call, values, self.device, once=once, where=where, loose=loose)
         row = row_of(call.op)

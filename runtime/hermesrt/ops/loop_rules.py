@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hermesrt.ops.call import Arg, Body, Call, Ref
-from hermesrt.ops.table import row_of
+from hermesrt.ops.table import is_loop, row_of
 from hermesrt.shown import shown
 
 WHILE, SCAN = "loop.while", "loop.scan"
@@ -199,7 +199,7 @@ def _fault_of_body(body: Body, depth: int) -> str | None:
         if missing:
             taken = _named(missing[0])
             return f"{_named(name)} takes {taken}, which its loop's body does not have before it"
-        if call.op.startswith("loop.") and (fault := fault_of_loop(call, depth + 1)):
+        if is_loop(call.op) and (fault := fault_of_loop(call, depth + 1)):
             return fault
         known.add(name)
     lost = [name for name in body.outputs if name not in known]

@@ -10,7 +10,7 @@ from typing import Any
 
 from hermesrt.ops.call import Arg, Call, DType, Ref, resolve
 from hermesrt.ops.loop_rules import fault_of_loop, inner_calls
-from hermesrt.ops.table import base_name, op_class
+from hermesrt.ops.table import base_name, is_loop, op_class
 
 _SMALLEST, _BIGGEST = -(2**63), 2**63 - 1
 MOST_ITEMS = 4096  # of a list of arguments
@@ -20,7 +20,7 @@ _RESULTS = {"Tensor", "List[Tensor]", "int", "float", "bool", "number"}
 
 def fault_of(call: Call) -> str | None:
     """What is wrong with a call, or None."""
-    if call.op.startswith("loop."):
+    if is_loop(call.op):
         faults = (fault_of(inner) for inner in inner_calls(call))
         return fault_of_loop(call) or next((f for f in faults if f is not None), None)
     function = resolve(call.op)

@@ -274,11 +274,16 @@ def base_name(op: str) -> str:
     return op.split(".")[1] if op.count(".") else op
 
 
+def is_loop(op: str) -> bool:
+    """Whether it is a loop on the host, which holds calls; see `hermesrt.ops.loop_rules`."""
+    return op.startswith("loop.")
+
+
 def row_of(op: str) -> Row | None:
     """The row of `aten.cos.default`, `size.mul` or `loop.while`; None if no program may hold it."""
     if op.startswith("size."):
         return SIZE_ROWS.get(base_name(op))
-    if op.startswith("loop."):
+    if is_loop(op):
         return LOOP_ROWS.get(op.removeprefix("loop."))
     _, _, overload = op.rpartition(".")
     if op.startswith("aten.") and op.count(".") == 2 and _OVERLOAD.fullmatch(overload):

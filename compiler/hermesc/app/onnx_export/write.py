@@ -23,7 +23,7 @@ from hermesc.frontend.quiet import quiet
 from hermesrt.artifact.schema import Artifact, HostStep, MvmStep
 from hermesrt.errors import ModelError, Refusal, UnsupportedOpError
 from hermesrt.ops.recurrent_shapes import NAMES as RECURRENT
-from hermesrt.ops.table import base_name
+from hermesrt.ops.table import base_name, is_loop
 
 _MOST_BYTES = 2**31 - 2**20  # that one protobuf message may hold
 _SCOPES = "pkg.torch.onnx.name_scopes"
@@ -97,7 +97,7 @@ def _check_layers(artifact: Artifact) -> None:
 
 def _check_loops(artifact: Artifact) -> None:
     for step in artifact.manifest.steps:
-        if isinstance(step, HostStep) and step.op.startswith("loop."):
+        if isinstance(step, HostStep) and is_loop(step.op):
             raise ModelError(
                 f"{step.location}: a loop whose number of steps the data or a free size say, which "
                 "`hermesc export` does not write; give it a number of steps that is known at the "
