@@ -19,7 +19,7 @@ from torch.fx import Node
 from hermesc.analysis.contraction import Contraction, ContractionFinder
 from hermesc.frontend.request import ModelSource
 from hermesc.frontend.torch.capture import Capture
-from hermesc.frontend.torch.expand import op_name
+from hermesc.frontend.torch.expand import op_name, writes_in_place
 from hermesc.ir.graph import Graph, Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Partitioned
@@ -239,7 +239,7 @@ def leaves(exported: ExportedProgram) -> dict[Node, frozenset[str]]:
     for node in exported.graph.nodes:
         if node.op == "placeholder" and node.name not in moving:
             found[node] = frozenset({targets.get(node.name, node.name)})
-        elif node.op == "call_function" and node.all_input_nodes and _is_pure(node):
+        elif node.op == "call_function" and node.all_input_nodes and not writes_in_place(node):
             parts = [found.get(n) for n in node.all_input_nodes if _is_tensor(n)]
             if parts and all(p is not None for p in parts):
                 found[node] = frozenset().union(*(p for p in parts if p is not None))
@@ -248,11 +248,6 @@ def leaves(exported: ExportedProgram) -> dict[Node, frozenset[str]]:
 
 def _is_tensor(node: Node) -> bool:
     return isinstance(node.meta.get("val"), Tensor)
-
-
-def _is_pure(node: Node) -> bool:
-    target = node.target
-    return not (isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable)
 
 
 def operands_of(

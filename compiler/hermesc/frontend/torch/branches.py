@@ -4,6 +4,7 @@ A branch is a pure function, so a program may run both and select, on the host. 
 known while capturing leaves one branch.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import TensorArgument
 from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
 
 from hermesc.frontend.torch.location import user_frames
 
@@ -53,13 +55,27 @@ def _select(owner: GraphModule, node: Node) -> bool:
     parts = [inlined(owner, node, branch, operands) for branch in branches]
     known = _known(predicate)
     chosen = parts[0 if known else 1] if known is not None else _where(node, predicate, *parts)
+    replace_results(node, chosen)
+    return known is None
+
+
+def replace_results(node: Node, results: Sequence[Any]) -> None:
+    """Give those that take a node's results by their places these instead: nodes, or numbers."""
     for user in list(node.users):
         place = user.args[1]
         assert isinstance(place, int)
-        user.replace_all_uses_with(chosen[place])
-        owner.graph.erase_node(user)
-    owner.graph.erase_node(node)
-    return known is None
+        chosen = results[place]
+        if isinstance(chosen, Node):
+            user.replace_all_uses_with(chosen)
+        else:
+            for taker in list(user.users):
+                taker.args = map_arg(taker.args, _instead(user, chosen))
+        node.graph.erase_node(user)
+    node.graph.erase_node(node)
+
+
+def _instead(old: Node, new: Any) -> Callable[[Node], Any]:
+    return lambda node: new if node is old else node
 
 
 def settle(exported: ExportedProgram) -> None:

@@ -56,8 +56,6 @@ def call_of(node: Node, name: str) -> Call:
     if is_move(name):
         dtype = DType(str(node.meta["val"].dtype).removeprefix("torch."))
         return Call("aten.to.dtype", (args[0], dtype))
-    if is_idle_dropout(node, name):
-        return Call("aten.alias.default", args[:1])
     return Call(name, args, kwargs)
 
 
@@ -95,16 +93,6 @@ def is_overwritten(node: Node) -> bool:
         if base not in _WRITES and not (base in _PARTS and is_overwritten(user)):
             return False
     return True
-
-
-def is_idle_dropout(node: Node, name: str) -> bool:
-    """Dropout in evaluation; one that always drops (`F.dropout(x)`) is refused as random."""
-    dropouts = (
-        "aten.dropout.default",
-        "aten.feature_dropout.default",
-        "aten.alpha_dropout.default",
-    )
-    return name in dropouts and node.args[2] is False
 
 
 def _arg(value: Any) -> Arg:

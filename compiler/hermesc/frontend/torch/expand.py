@@ -66,12 +66,17 @@ def op_name(node: Node) -> str:
     return f"size.{name}" if known else f"python.{name}"
 
 
+def writes_in_place(node: Node) -> bool:
+    """Whether it is an operation of torch that writes in place."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
 def is_pure(node: Node) -> bool:
     """Whether it is an operation of torch that neither writes nor draws."""
     target = node.target
     return (
         isinstance(target, torch._ops.OpOverload)
-        and not target._schema.is_mutable
+        and not writes_in_place(node)
         and torch.Tag.nondeterministic_seeded not in target.tags
     )
 

@@ -21,7 +21,7 @@ from hermesc.frontend.describe import describe
 from hermesc.frontend.torch import fake_quantize  # noqa: F401  shapes of what torch has no shapes for
 from hermesc.frontend.torch.branches import select_branches
 from hermesc.frontend.torch.decisions import Told, decisions_of
-from hermesc.frontend.torch.expand import expand
+from hermesc.frontend.torch.expand import expand, writes_in_place
 from hermesc.frontend.torch.fixed_sizes import fixed_size_notes
 from hermesc.frontend.torch.held_loops import hold_loops
 from hermesc.frontend.torch.location import places_in, restore_places
@@ -112,7 +112,7 @@ def functional(exported: ExportedProgram) -> tuple[ExportedProgram, tuple[str, .
     far as torch knows how, and notes."""
     exported, notes = _without_control(exported)
     exported = write_anew(without_gradient_modes(exported))
-    writes = _writes_in_place(exported)
+    writes = _needs_functional_form(exported)
     places = places_in(exported.graph_module) if writes else {}
     exported, more = expand(exported, writes=writes)
     restore_places(exported.graph, places)
@@ -155,15 +155,15 @@ def _with_batch(marks: Any) -> Any:
     return {0: Dim.AUTO} | marks if isinstance(marks, dict) else marks
 
 
-def _writes_in_place(exported: ExportedProgram) -> bool:
+def _needs_functional_form(exported: ExportedProgram) -> bool:
     """Whether the graph needs to be made functional: in-place operations, nested graphs such as
     those of torch.no_grad(), or what torch.vmap notes down."""
-    targets = (n.target for n in exported.graph.nodes if n.op == "call_function")
     return any(
-        isinstance(t, torch._ops.HigherOrderOperator)
-        or getattr(t, "__module__", "").startswith("torch._functorch")
-        or (isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable)
-        for t in targets
+        isinstance(node.target, torch._ops.HigherOrderOperator)
+        or getattr(node.target, "__module__", "").startswith("torch._functorch")
+        or writes_in_place(node)
+        for node in exported.graph.nodes
+        if node.op == "call_function"
     )
 
 

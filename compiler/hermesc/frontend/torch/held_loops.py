@@ -22,9 +22,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from hermesc.frontend.own_layers import NAMESPACE
 from hermesc.frontend.torch.branches import placed, select_within, settle
 from hermesc.frontend.torch.calls import call_of, is_check
-from hermesc.frontend.torch.expand import expansions, op_name
+from hermesc.frontend.torch.expand import expansions, op_name, writes_in_place
 from hermesc.frontend.torch.loops import loop_name, scan_parts, unroll_within
 from hermesc.frontend.torch.refusals import REFUSED_LOOP, why_refused
+from hermesc.frontend.torch.writes import without_idle_dropout
 from hermesrt.ops.call import Arg, Body, Call, Ref, from_json, run, to_json
 from hermesrt.ops.loop_rules import (
     MOST_DEPTH,
@@ -344,6 +345,7 @@ def _simplify(graph: GraphModule) -> None:
     while unroll_within(graph, lambda: _constants_of(graph)):
         select_within(graph)
     select_within(graph)
+    without_idle_dropout(graph.graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
 
@@ -376,9 +378,7 @@ def _lift_constants(graph: GraphModule) -> list[_Constant]:
 def _pure(graph: GraphModule) -> GraphModule:
     """A body without writing in place and operations that no program holds."""
     table = expansions(graph.graph)
-    calls = (n.target for n in graph.graph.nodes if n.op == "call_function")
-    writes = any(isinstance(t, torch._ops.OpOverload) and t._schema.is_mutable for t in calls)
-    if not table and not writes:
+    if not table and not any(map(writes_in_place, graph.graph.nodes)):
         return graph
     values = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
     mode: Any = detect_fake_mode(values)

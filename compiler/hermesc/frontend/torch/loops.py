@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
-from hermesc.frontend.torch.branches import inlined, placed, settle
+from hermesc.frontend.torch.branches import inlined, placed, replace_results, settle
 from hermesc.frontend.torch.expand import is_pure
 
 MOST_STEPS = 4096
@@ -44,7 +44,7 @@ def unroll_within(owner: GraphModule, constants: Callable[[], Known]) -> list[st
         written = _while(owner, node, known) if whiles else _scan(owner, node)
         if written is not None:
             results, count = written
-            _replace(node, results)
+            replace_results(node, results)
             notes.append(f"torch.{name}: its {count} steps are written out one after the other")
     return notes
 
@@ -191,22 +191,3 @@ def _made(node: Node, target: Any, args: tuple[Any, ...], value: Any = None) -> 
     value = target(first.meta["val"], *args[1:]) if value is None else value
     made.meta = {**placed(node, node), "val": value}
     return made
-
-
-def _replace(node: Node, results: Sequence[Any]) -> None:
-    """Give those that take a loop's results the new ones."""
-    for user in list(node.users):
-        place = user.args[1]
-        assert isinstance(place, int)
-        chosen = results[place]
-        if isinstance(chosen, Node):
-            user.replace_all_uses_with(chosen)
-        else:
-            for taker in list(user.users):
-                taker.args = map_arg(taker.args, _instead(user, chosen))
-        node.graph.erase_node(user)
-    node.graph.erase_node(node)
-
-
-def _instead(old: Node, new: Any) -> Callable[[Node], Any]:
-    return lambda node: new if node is old else node

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from hermesc.frontend.torch.calls import EMPTY, is_check, is_idle_dropout, is_move, is_overwritten
+from hermesc.frontend.torch.calls import EMPTY, is_check, is_move, is_overwritten
 from hermesc.frontend.torch.expand import op_name
 from hermesc.ir.ops import UNKNOWN_TO_TORCH
 from hermesrt.ops.absent import REASONS, absence_of
@@ -28,7 +28,7 @@ def shown_name(node: Node) -> str:
 
 def why_refused(node: Node, name: str) -> str | None:
     """The reason, or None for a node that runs, or computes nothing."""
-    fine = is_check(name) or is_move(name) or is_idle_dropout(node, name)
+    fine = is_check(name) or is_move(name)
     fine = fine or (name in EMPTY and is_overwritten(node)) or name in UNKNOWN_TO_TORCH
     return None if fine else _why_not(node, name)
 

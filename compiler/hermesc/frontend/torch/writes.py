@@ -13,10 +13,11 @@ import torch
 from torch._guards import detect_fake_mode
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
-from torch.fx import GraphModule, Node
+from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
-from hermesc.frontend.torch.branches import inlined, settle
+from hermesc.frontend.torch.branches import inlined, replace_results, settle
+from hermesc.frontend.torch.expand import writes_in_place
 from hermesrt.ops.call import resolve
 
 _ATEN = torch.ops.aten
@@ -72,13 +73,7 @@ def _sets_gradients(node: Node) -> bool:
 def _inline(owner: GraphModule, node: Node) -> None:
     part = node.args[1]
     assert isinstance(part, Node)
-    results = inlined(owner, node, part, node.args[2:])
-    for user in list(node.users):
-        place = user.args[1]
-        assert isinstance(place, int)
-        user.replace_all_uses_with(results[place])
-        owner.graph.erase_node(user)
-    owner.graph.erase_node(node)
+    replace_results(node, inlined(owner, node, part, node.args[2:]))
     if not part.users:
         owner.graph.erase_node(part)
 
@@ -86,12 +81,9 @@ def _inline(owner: GraphModule, node: Node) -> None:
 def write_anew(exported: ExportedProgram) -> ExportedProgram:
     """The program with operations in place renamed where that says the same, in place."""
     graph = exported.graph_module.graph
-    dropped = [node for node in graph.nodes if _drops_nothing(node)]
-    for node in dropped:
-        node.replace_all_uses_with(node.args[0])
-        graph.erase_node(node)
+    dropped = without_idle_dropout(graph)
     order = {node: place for place, node in enumerate(graph.nodes)}
-    written = [node for node in graph.nodes if _writes(node)]
+    written = [node for node in graph.nodes if writes_in_place(node)]
     renamed = [_rename(node, order) for node in written]
     if dropped or any(renamed):
         settle(exported)
@@ -99,13 +91,19 @@ def write_anew(exported: ExportedProgram) -> ExportedProgram:
     return exported
 
 
+def without_idle_dropout(graph: Graph) -> bool:
+    """Take it out of a graph, in place; whether there was any."""
+    dropped = [node for node in graph.nodes if _drops_nothing(node)]
+    for node in dropped:
+        node.replace_all_uses_with(node.args[0])
+        graph.erase_node(node)
+    return bool(dropped)
+
+
 def _drops_nothing(node: Node) -> bool:
-    """Whether it is a dropout in evaluation, which gives back the very tensor that it takes."""
+    """Whether it is a dropout in evaluation, which gives back the very tensor that it takes; one
+    that always drops (`F.dropout(x)`) is refused as random."""
     return node.target in _DROPOUTS and node.args[2] is False
-
-
-def _writes(node: Node) -> bool:
-    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
 
 
 def _rename(node: Node, order: Mapping[Node, int]) -> bool:
