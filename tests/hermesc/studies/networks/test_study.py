@@ -12,6 +12,7 @@ from hermesc.studies.networks.examples import images
 from hermesc.studies.networks.learning import trained, tuned
 from hermesc.studies.networks.models import ResNet9
 from hermesc.studies.networks.study import study_networks
+from hermesc.training import settle_norms
 from hermesrt.chip.load import load_chip
 
 from ....command_line import exit_code
@@ -61,7 +62,7 @@ def test_every_chip_is_a_line_of_the_csv(both: dict[str, Any]) -> None:
     assert len({row["on_chip"] for row in rows}) > 2
 
 
-def test_training_learns_and_keeps_the_plain_models_names() -> None:
+def test_training_learns_keeps_names_and_settles_norms(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     data = images(None)
     model = ResNet9(4, channels=1)
@@ -70,10 +71,19 @@ def test_training_learns_and_keeps_the_plain_models_names() -> None:
     with torch.no_grad():
         right = (model(data.test).argmax(1) == data.test_targets).float().mean()
     assert right > 0.6
-    before = model.head.weight.detach().clone()
+    before, means = model.head.weight.detach().clone(), []
+
+    def settle(hardened: Any, inputs: Any) -> None:
+        means.append(hardened.state_dict()["first.1.running_mean"].clone())
+        settle_norms(hardened, inputs)
+        means.append(hardened.state_dict()["first.1.running_mean"].clone())
+
+    monkeypatch.setattr("hermesc.studies.networks.learning.settle_norms", settle)
     tuned(model, data, load_chip("hermes"), 1, 0)
     assert list(model.state_dict()) == names
     assert not torch.equal(model.head.weight, before)
+    assert not torch.equal(*means)
+    assert torch.equal(model.state_dict()["first.1.running_mean"], means[1])
 
 
 @pytest.mark.parametrize(
