@@ -23,8 +23,10 @@ import numpy as np
 import onnx
 import torch
 
-from hermesc.frontend.onnx.module import ML, STANDARD, OnnxGraph, input_types, refusals
+from hermesc.frontend.onnx.inputs import input_types
+from hermesc.frontend.onnx.module import OnnxGraph
 from hermesc.frontend.onnx.node import RefusedNode
+from hermesc.frontend.onnx.operations import ML, STANDARD, refusals
 from hermesc.frontend.onnx.read import inputs, prepared, validate
 from hermesrt.errors import HermescError
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hermesc.frontend.onnx.classic import AFTER, Words, labels
-from hermesc.frontend.onnx.node import OnnxNode, RefusedNode
+from hermesc.frontend.onnx.node import OnnxNode, OnnxValue, RefusedNode, tensor
 from hermesc.frontend.trees import Forest, Trees, rounded_down
 
 _TESTS = {
@@ -50,8 +50,8 @@ def why_not(node: OnnxNode) -> str | None:
     return None
 
 
-class Ensemble(nn.Module):
-    """The trees of one node, made once."""
+class EnsembleModule(nn.Module):
+    """A node of trees, which are made once."""
 
     def __init__(self, node: OnnxNode) -> None:
         super().__init__()
@@ -73,9 +73,9 @@ class Ensemble(nn.Module):
         self.base: Tensor | None
         self.register_buffer("base", torch.from_numpy(base).float() if len(base) else None)
 
-    def forward(self, value: Tensor) -> Any:
+    def forward(self, value: OnnxValue) -> Any:
         """Targets, or labels and scores."""
-        leaves = self.forest(value.float())
+        leaves = self.forest(tensor(value).float())
         match self._node.get("aggregate_function", "SUM"):
             case "AVERAGE":
                 scores = leaves.mean(1)

@@ -1,25 +1,27 @@
 """An ONNX model as a ModelSource: read, checked, and made a module of torch calls."""
 
 import inspect
-import itertools
-import keyword
-import math
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from onnx import ModelProto
 from torch import Tensor
-from torch.export import Dim
 
 from hermesc.frontend.describe import describe
 from hermesc.frontend.inputs import tensors
+from hermesc.frontend.onnx.inputs import (
+    EXAMPLE_ROWS,
+    argument_names,
+    dynamic_sizes,
+    fitting,
+    input_types,
+    random_inputs,
+    with_shapes,
+)
 from hermesc.frontend.onnx.memory import check_memory
-from hermesc.frontend.onnx.module import OnnxGraph, input_types, refusals
-from hermesc.frontend.onnx.node import LARGEST
+from hermesc.frontend.onnx.module import OnnxGraph
+from hermesc.frontend.onnx.operations import refusals
 from hermesc.frontend.onnx.read import damaged, prepared, read_model, validate
 from hermesc.frontend.request import (
     ModelRequest,
@@ -30,9 +32,6 @@ from hermesc.frontend.request import (
 )
 from hermesrt.errors import ModelError, UnsupportedOpError
 
-_ROWS = 64
-# Sizes for symbolic dimensions, each another, so that torch.export does not take two for one.
-_SIZES = (5, 7, 11, 13, 17, 19, 23)
 _ADVICE = (
     "Export the model without these operations; a scikit-learn pipeline need not go through ONNX: "
     "hermesc.compile(pipeline, X) takes it as it is."
@@ -41,7 +40,6 @@ _RANDOM = (
     "the model holds no example inputs: the ranges come from random numbers of its input shapes; "
     "give real inputs with --calibration (or calibration=)"
 )
-OnnxShape = list[int | str]
 
 
 def onnx_source(request: ModelRequest) -> ModelSource:
@@ -59,20 +57,20 @@ def onnx_source(request: ModelRequest) -> ModelSource:
     validate(model, request.where)
     with damaged(request.where):
         declared = list(input_types(model, request.where))
-        names = _argument_names([name for name, _, _ in declared])
+        names = argument_names([name for name, _, _ in declared])
         graph = _graph(model, names)
     calibration = calibration_tensors(request)
     given: tuple[Tensor, ...] | None = None
     if request.example_inputs is not None:
         given = tensors(request.example_inputs, request.place("example_inputs"))
     elif calibration is not None:
-        given = tuple(t[:_ROWS] for t in _in_order(calibration, names))
-    types = list(_with_shapes(declared, given, request.where))
+        given = tuple(t[:EXAMPLE_ROWS] for t in _in_order(calibration, names))
+    types = list(with_shapes(declared, given, request.where))
     shapes = [sizes for _, sizes, _ in types]
     notes: tuple[str, ...] = () if given is not None else (_RANDOM,)
     if given is None:
-        given = tuple(_random(shapes, [dtype for _, _, dtype in types], request.where))
-    examples = _fitting(given, types, request.where)
+        given = tuple(random_inputs(shapes, [dtype for _, _, dtype in types], request.where))
+    examples = fitting(given, types, request.where)
     _try(graph, examples, request.where)
     if graph.strings:
         words = ", ".join(graph.strings)
@@ -83,25 +81,12 @@ def onnx_source(request: ModelRequest) -> ModelSource:
         calibration=calibration,
         labels=plain_labels(request.labels, request.place("labels")),
         calibration_labels=calibration_labels(request),
-        dynamic_shapes=tuple(_dynamic(shapes)),
+        dynamic_shapes=tuple(dynamic_sizes(shapes)),
         name=request.name,
         folder=request.folder,
         notes=notes,
         batch_dim=request.batch_dim,
     )
-
-
-def _argument_names(names: Sequence[str]) -> list[str]:
-    """The inputs' names as those of arguments; `labels` is taken by .npz files."""
-    found: list[str] = []
-    for name in names:
-        plain = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
-        taken = keyword.iskeyword(plain) or plain in ("labels", "self")
-        plain = f"input_{plain}" if taken or not plain.isidentifier() else plain
-        while plain in found:
-            plain = f"{plain}_"
-        found.append(plain)
-    return found
 
 
 def _graph(model: ModelProto, names: Sequence[str]) -> OnnxGraph:
@@ -117,23 +102,6 @@ def _graph(model: ModelProto, names: Sequence[str]) -> OnnxGraph:
     return named(model)
 
 
-def _with_shapes(
-    declared: Sequence[tuple[str, OnnxShape | None, torch.dtype]],
-    given: Sequence[Tensor] | None,
-    where: str,
-) -> Iterator[tuple[str, OnnxShape, torch.dtype]]:
-    """The inputs' types; one without a shape takes as many sizes as its example has.
-
-    Raises: ModelError if there is no example.
-    """
-    for i, (name, sizes, dtype) in enumerate(declared):
-        if sizes is None:
-            if given is None or i >= len(given):
-                raise ModelError(f"{where}the input {name} has no shape; give example inputs")
-            sizes = [f"{name}.{axis}" for axis in range(given[i].dim())]
-        yield name, sizes, dtype
-
-
 def _in_order(
     calibration: Sequence[Tensor] | Mapping[str, Tensor], names: Sequence[str]
 ) -> Iterator[Tensor]:
@@ -147,66 +115,6 @@ def _in_order(
                 f"{', '.join(calibration) or 'none'}"
             )
         yield calibration[name]
-
-
-def _random(
-    shapes: Sequence[OnnxShape], dtypes: Sequence[torch.dtype], where: str
-) -> Iterator[Tensor]:
-    """Normal numbers for floats, 0 and 1 for whole numbers, which may be indices."""
-    sizes: dict[str, int] = {}
-    draw = torch.Generator().manual_seed(0)
-    for shape in shapes:
-        if shape and isinstance(shape[0], str):
-            sizes.setdefault(shape[0], _ROWS)
-    rest = itertools.cycle(_SIZES)
-    for shape, dtype in zip(shapes, dtypes, strict=True):
-        found = [
-            d if isinstance(d, int) else sizes[d] if d in sizes else sizes.setdefault(d, next(rest))
-            for d in shape
-        ]
-        if math.prod(found) > LARGEST:
-            raise ModelError(f"{where}an input of the shape {found}: give example inputs")
-        if dtype.is_floating_point:
-            yield torch.randn(found, generator=draw).to(dtype)
-        else:
-            yield torch.randint(0, 2, found, generator=draw).to(dtype)
-
-
-def _fitting(
-    examples: Sequence[Tensor],
-    types: Sequence[tuple[str, OnnxShape, torch.dtype]],
-    where: str,
-) -> tuple[Tensor, ...]:
-    """The examples in the model's dtypes.
-
-    Raises: ModelError for another number of them, or another shape.
-    """
-    if len(examples) != len(types):
-        raise ModelError(
-            f"{where}{len(examples)} inputs given; the model takes {len(types)}: "
-            f"{', '.join(name for name, _, _ in types)}"
-        )
-    sizes: dict[str, int] = {}
-    found = []
-    for value, (name, shape, dtype) in zip(examples, types, strict=True):
-        fits = value.dim() == len(shape)
-        for i, (want, have) in enumerate(zip(shape, value.shape, strict=False)):
-            known = want if isinstance(want, int) else sizes.setdefault(want, have)
-            fits = fits and (known == have or (i == 0 and known == 1))
-        if not fits:
-            text = ", ".join(map(str, shape))
-            raise ModelError(
-                f"{where}the input {name} has the shape {tuple(value.shape)}; the model takes "
-                f"[{text}]"
-            )
-        found.append(value.to(dtype))
-    return tuple(found)
-
-
-def _dynamic(shapes: Sequence[OnnxShape]) -> Iterator[Any]:
-    """Marks of the symbolic sizes, as in torch.export."""
-    for shape in shapes:
-        yield {i: Dim.AUTO for i, size in enumerate(shape) if isinstance(size, str)} or None
 
 
 def _try(graph: OnnxGraph, examples: Sequence[Tensor], where: str) -> None:

@@ -20,7 +20,8 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeClassifier
 
 import hermesc
-from hermesc.frontend.onnx.module import OnnxGraph, refusals
+from hermesc.frontend.onnx.module import OnnxGraph
+from hermesc.frontend.onnx.operations import refusals
 from hermesrt.errors import ModelError, UnsupportedOpError
 
 from .conftest import one_node, runtime

@@ -5,7 +5,8 @@ import pytest
 import torch
 from onnx import TensorProto
 
-from hermesc.frontend.onnx.module import OnnxGraph, refusals
+from hermesc.frontend.onnx.module import OnnxGraph
+from hermesc.frontend.onnx.operations import refusals
 
 from .conftest import one_node, runtime
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesc.app.onnx_export.write import onnx_model
-from hermesc.frontend.onnx.module import OnnxGraph, refusals
+from hermesc.frontend.onnx.module import OnnxGraph
+from hermesc.frontend.onnx.operations import refusals
 from hermesc.pipeline import parse_options
 from hermesrt.chip.load import load_chip
 from hermesrt.errors import UnsupportedOpError
