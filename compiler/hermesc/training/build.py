@@ -26,11 +26,12 @@ from hermesc.training.lora import adapted
 from hermesc.training.noise import known_chip, prepare
 from hermesc.training.plain import tensor_named
 from hermesc.training.plan import plan_of
-from hermesc.training.product import ChipProduct, device_of, mean_g_max
+from hermesc.training.product import ChipProduct
 from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.redraw import check_redraw
 from hermesc.training.rewrite import TrainingGraph
 from hermesc.training.state import TrainingState
+from hermesc.training.weight_noise import device_of
 from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError, OptionError
@@ -144,7 +145,7 @@ def _harden(asked: HardenRequest) -> Any:
     if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
         oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
         stored = (*plan.products, *plan.recurrent)
-        prepare(device.key, [mean_g_max(p) for p in stored], oldest_s)
+        prepare(device.key, [p.mean_g_max_siemens for p in stored], oldest_s)
     made: Any = copy.deepcopy(source.model)
     made.__class__ = subclass_of(type(made))  # type: ignore[arg-type]
     if not made.training:

@@ -22,11 +22,11 @@ from hermesc.training.clipping import clip_after_steps
 from hermesc.training.evaluation import Evaluation, on_chip
 from hermesc.training.plain import plain_of, stored_names, tensor_named
 from hermesc.training.plan import Plan
-from hermesc.training.product import Device
 from hermesc.training.recipes import Recipe
 from hermesc.training.redraw import redraw_at, warn_of_redraw
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
+from hermesc.training.weight_noise import Device
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError
 

@@ -54,6 +54,11 @@ class Labels:
         return "".join(d for d in self.weight if d not in self.out)
 
     @property
+    def columns(self) -> str:
+        """Those of the weight that the result has too."""
+        return "".join(d for d in self.weight if d not in self.summed)
+
+    @property
     def grouped(self) -> str:
         """Those that all three have: each is a matrix of its own."""
         return "".join(d for d in self.weight if d in self.x and d in self.out)
@@ -88,6 +93,11 @@ class ProductPlan:
     g_max_siemens: tuple[float, ...]
     mean_input: Float[Tensor, "matrices rows"]
     absorbed: tuple[str, ...]
+
+    @property
+    def mean_g_max_siemens(self) -> float:
+        """The conductance of a column's largest weight, the mean of the row blocks."""
+        return sum(self.g_max_siemens) / len(self.g_max_siemens)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

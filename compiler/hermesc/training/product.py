@@ -6,100 +6,20 @@ noise and rounding pass gradients on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hermesc.training.codes import batch_range, input_code, output_code, straight
-from hermesc.training.noise import normal, programming_error, read_variance
-from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, Labels, ProductPlan
-from hermesc.training.recipes import Recipe, WeightNoise
+from hermesc.training.codes import batch_range, input_code, output_code
+from hermesc.training.dimensions import broadcast_onto, matrix_of, own_dims, row_dims, summed_dims
+from hermesc.training.noise import normal, read_variance
+from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, ProductPlan
+from hermesc.training.recipes import Recipe
 from hermesc.training.stages import staged_linear
-from hermesrt.chip.spec import ChipSpec
+from hermesc.training.weight_noise import Device
 
 _Place = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What all layers share.
-
-    key: the chip's name for operations.
-    input_levels: its largest input code.
-    output_levels: its largest output code.
-    rounding: of the output code.
-    centred: whether the LDPU takes out what programming errors add to the mean input.
-    seed: of the noise.
-    """
-
-    key: str
-    input_levels: int
-    output_levels: int
-    rounding: str
-    centred: bool
-    seed: int
-
-
-def device_of(chip: ChipSpec, key: str, seed: int) -> Device:
-    """What layers need of a chip."""
-    return Device(
-        key,
-        chip.input_levels,
-        chip.output_levels,
-        chip.ldpu_code.rounding,
-        chip.effects.column_correction,
-        seed,
-    )
-
-
-class NoisyWeight(nn.Module):
-    """The fixed operand with noise."""
-
-    def __init__(self, plan: ProductPlan, recipe: Recipe, device: Device, layer: int) -> None:
-        super().__init__()
-        self._plan, self._recipe, self._device, self._layer = plan, recipe, device, layer
-
-    def forward(self, weight: Tensor, largest: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """The weights of this step, and what their errors add to the result of the mean input."""
-        noise, none = self._recipe.weights, weight.new_zeros(())
-        if noise is None or noise.size == 0:
-            return weight, none
-        error = self._error(noise, weight.detach(), largest, step)
-        chip = noise.kind == "chip" and self._device.centred
-        of_mean = self._of_mean(error) if chip else none
-        return straight(weight, error.add_(weight.detach())), of_mean
-
-    def _of_mean(self, error: Tensor) -> Tensor:
-        """What the errors add on the mean of the calibration inputs, [columns] or [matrices,
-        columns]; a zero where dimensions are not known."""
-        labels, mean = self._plan.labels, self._plan.mean_input
-        several = len(mean) != 1
-        if labels is None or len(labels.summed) != 1 or mean.numel() == 0:
-            return error.new_zeros(())
-        if several and len(labels.grouped) != 1:
-            return error.new_zeros(())
-        of_mean = labels.grouped * several + labels.summed
-        matrix, value = _matrix(error, labels.weight), (mean if several else mean[0]).to(error)
-        return torch.einsum(f"{labels.weight},{of_mean}->{_columns(labels)}", matrix, value)
-
-    def _error(self, noise: WeightNoise, weight: Tensor, largest: Tensor, step: Tensor) -> Tensor:
-        device, plan = self._device, self._plan
-        if noise.kind == "chip":
-            error: Tensor = programming_error(
-                weight, largest, step, device.seed, self._layer, device.key, mean_g_max(plan),
-                noise.oldest_s,
-            )  # fmt: skip
-            return error if noise.size == 1 else noise.size * error
-        if noise.kind == "own":
-            size = weight.abs() * noise.size
-        elif noise.by_column:
-            size = largest * noise.size
-        else:
-            size = largest.amax() * noise.size
-        drawn: Tensor = normal(weight, step, device.seed, self._layer, "weights")
-        return drawn.mul_(size)
 
 
 class ChipProduct(nn.Module):
@@ -119,7 +39,7 @@ class ChipProduct(nn.Module):
         self._plan, self._recipe, self._device, self._layer = plan, recipe, device, layer
         self._target, self._x, self._weight = target, x_place, weight_place
         self.observe: Callable[[int, Tensor], None] | None = None
-        self._dims = _row_dims(plan) if _has_stages(plan, recipe) else None
+        self._dims = row_dims(plan) if _has_stages(plan, recipe) else None
 
     def forward(
         self,
@@ -150,7 +70,7 @@ class ChipProduct(nn.Module):
         if of_mean.dim():
             labels = self._plan.labels
             assert labels is not None
-            y = y - _spread(of_mean, _columns(labels), labels.out, y)
+            y = y - broadcast_onto(of_mean, labels.columns, labels.out, y)
         if recipe.read_noise:
             spread = self._read_spread(args, kwargs, x.detach(), clean.detach(), largest)
             y = y + spread * normal(y.detach(), step, device.seed, self._layer, "reads")
@@ -166,12 +86,12 @@ class ChipProduct(nn.Module):
         of single weights. V is taken as the mean of each row times that of each column, which
         leaves sums over all weights as they are and spares a product of its own."""
         plan, square = self._plan, x.square()
-        variance = read_variance(clean, largest, self._device.key, mean_g_max(plan))
-        own = _own_dims(plan, x, variance)
+        variance = read_variance(clean, largest, self._device.key, plan.mean_g_max_siemens)
+        own = own_dims(plan, x, variance)
         if not own:
             return self._call(args, kwargs, square, variance, bias=False).clamp(min=0).sqrt()
         rows = variance.mean(own, keepdim=True)
-        over = [d for d in _summed_dims(plan, variance) if variance.shape[d] > 1]
+        over = [d for d in summed_dims(plan, variance) if variance.shape[d] > 1]
         columns = variance.mean(over, keepdim=True) if over else variance
         share = columns / columns.mean(own, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         sums = self._call(args, kwargs, square, rows, bias=False).clamp(min=0)
@@ -186,7 +106,7 @@ class ChipProduct(nn.Module):
             return batch_range(x, grouped)
         if limit.numel() == 1 or labels is None or labels.grouped == "":
             return limit.amax() if limit.numel() > 1 else limit.reshape(())
-        return _spread(limit.reshape(self._groups(x)), labels.grouped, labels.x, x)
+        return broadcast_onto(limit.reshape(self._groups(x)), labels.grouped, labels.x, x)
 
     def _groups(self, x: Tensor) -> list[int]:
         """The sizes of the dimensions of which each index has a matrix of its own."""
@@ -242,25 +162,13 @@ class ChipProduct(nn.Module):
             return largest.amax()
         labels = plan.labels
         summed = [labels.weight.index(d) for d in labels.summed]
-        values = _matrix(largest, labels.weight).squeeze(summed)
-        return _spread(values, _columns(labels), labels.out, y)
+        values = matrix_of(largest, labels.weight).squeeze(summed)
+        return broadcast_onto(values, labels.columns, labels.out, y)
 
     def kept_dims(self) -> tuple[int, ...]:
         """The dimensions of the result that different matrices make."""
         labels = self._plan.labels
         return () if labels is None else tuple(labels.out.index(d) for d in labels.grouped)
-
-
-class Largest(nn.Module):
-    """The largest magnitude of each column, broadcast against the operand."""
-
-    def __init__(self, plan: ProductPlan) -> None:
-        super().__init__()
-        self._plan = plan
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """It, of the whole operand where its dimensions are not known."""
-        return column_largest(weight.detach(), self._plan)
 
 
 class ChipOutput(nn.Module):
@@ -276,63 +184,9 @@ class ChipOutput(nn.Module):
         return output_code(y, size, self._device.output_levels, self._device.rounding)
 
 
-def column_largest(weight: Tensor, plan: ProductPlan) -> Tensor:
-    """The largest magnitude of each column, without a copy of the operand."""
-    if plan.op in CONVOLUTIONS:
-        over = list(range(1, weight.dim()))
-    elif plan.op in TRANSPOSED:
-        over = [0, *range(2, weight.dim())]
-    elif plan.labels is not None and len(plan.labels.weight) <= weight.dim():
-        labels = plan.labels
-        over = [labels.weight.index(d) - len(labels.weight) for d in labels.summed]
-    else:
-        over = list(range(weight.dim()))
-    return torch.maximum(weight.amax(over, keepdim=True), -weight.amin(over, keepdim=True))
-
-
-def _own_dims(plan: ProductPlan, x: Tensor, operand: Tensor) -> tuple[int, ...]:
-    """The dimensions of the operand that the result alone has too; none where they cannot be of
-    size 1, or are not known."""
-    if plan.op in CONVOLUTIONS:
-        in_groups = x.shape[1 - operand.dim()] != operand.shape[1]
-        return () if in_groups else (-operand.dim(),)
-    labels = plan.labels
-    if labels is None or plan.op in (*TRANSPOSED, "addmm", "addmv", "baddbmm"):
-        return ()
-    own = (d for d in labels.weight if d not in labels.x)
-    return tuple(labels.weight.index(d) - len(labels.weight) for d in own)
-
-
-def _summed_dims(plan: ProductPlan, operand: Tensor) -> tuple[int, ...]:
-    """The dimensions of the operand that are summed over."""
-    labels = plan.labels
-    if plan.op in CONVOLUTIONS or labels is None:
-        return tuple(range(1 - operand.dim(), 0))
-    return tuple(labels.weight.index(d) - len(labels.weight) for d in labels.summed)
-
-
-def _columns(labels: Labels) -> str:
-    """The dimensions of the weights that the result has too."""
-    return "".join(d for d in labels.weight if d not in labels.summed)
-
-
-def mean_g_max(plan: ProductPlan) -> float:
-    """The conductance of a column's largest weight, the mean of the row blocks, S."""
-    return sum(plan.g_max_siemens) / len(plan.g_max_siemens)
-
-
 def _has_stages(plan: ProductPlan, recipe: Recipe) -> bool:
     outputs = recipe.outputs
     return outputs is not None and outputs.partial_sums and len(plan.row_ranges) > 1
-
-
-def _row_dims(plan: ProductPlan) -> tuple[int, int] | None:
-    """The dimension of rows in x and in the weights, where it is one."""
-    labels = plan.labels
-    if labels is None or len(labels.summed) != 1 or plan.op in (*CONVOLUTIONS, *TRANSPOSED):
-        return None
-    rows = labels.weight.index(labels.summed) - len(labels.weight)
-    return labels.x.index(labels.summed), rows
 
 
 def _without_bias(op: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -342,22 +196,6 @@ def _without_bias(op: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         kept = {k: v for k, v in kwargs.items() if k != "bias"}
         return (*args[:2], None, *args[3:]), kept
     return args, kwargs
-
-
-def _spread(values: Tensor, labels: str, onto: str, like: Tensor) -> Tensor:
-    """Values with labelled dimensions as a view that broadcasts against `like`."""
-    order = sorted(range(len(labels)), key=lambda i: onto.index(labels[i]))
-    shape = [1] * like.dim()
-    for i in order:
-        shape[onto.index(labels[i])] = values.shape[i]
-    return values.permute(order).reshape(shape)
-
-
-def _matrix(operand: Tensor, labels: str) -> Tensor:
-    """The matrix itself, where the model spreads it over a batch."""
-    while operand.dim() > len(labels):
-        operand = operand[0]
-    return operand
 
 
 def _at(args: Sequence[Any], place: _Place) -> Any:

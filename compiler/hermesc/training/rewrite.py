@@ -20,8 +20,9 @@ from torch.fx import GraphModule, Node
 
 from hermesc.frontend.torch.expand import op_name
 from hermesc.training.plan import ProductPlan, elements, leaves, operands_of, recurrent_weights
-from hermesc.training.product import ChipOutput, ChipProduct, Device, Largest, NoisyWeight
+from hermesc.training.product import ChipOutput, ChipProduct
 from hermesc.training.recipes import Recipe
+from hermesc.training.weight_noise import Device, Largest, NoisyWeight
 from hermesrt.errors import ModelError
 from hermesrt.ops.table import base_name
 

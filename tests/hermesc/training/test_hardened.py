@@ -206,7 +206,7 @@ def test_read_noise_by_rows_and_columns_is_that_of_all_weights(kind, monkeypatch
         return torch.stack([hardened(x).detach() for _ in range(12)]).std(0)
 
     found = deviation()
-    monkeypatch.setattr("hermesc.training.product._own_dims", lambda *_: ())
+    monkeypatch.setattr("hermesc.training.product.own_dims", lambda *_: ())
     whole = deviation()
     assert not torch.equal(found, whole)  # the same draws
     assert float(found.mean() / whole.mean()) == pytest.approx(1.0, abs=0.03)
