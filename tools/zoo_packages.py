@@ -8,8 +8,7 @@
 
 Models are small and have random weights. A row is right where `--ideal` gives the package's own
 results, up to rounding, at another batch size, and at another length or image size where the model
-takes one. The
-packages are not ours to install; what is absent is left out, with the reason.
+takes one. The packages are not ours to install; what is absent is left out, with the reason.
 """
 
 import argparse
@@ -31,7 +30,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from zoo import images, numbers, words
+from zoo import images, numbers, sequences, texts
 from zoo.case import Case, Row
 
 import hermesc
@@ -165,7 +164,7 @@ def _short(found: Found) -> str:
 
 def chosen(packages: Sequence[str], only: str) -> Iterator[Row]:
     """The rows asked for."""
-    for table in (images, words, numbers):
+    for table in (images, texts, sequences, numbers):
         for row in table.rows():
             if (not packages or row.package in packages) and only.lower() in row.name.lower():
                 yield row

@@ -120,202 +120,72 @@ def _vits() -> Iterator[Row]:
     yield row("learnable_memory_vit", "ViT", **whole)
     yield row("rvt", "RvT", **whole)
     yield row(
-        "cct",
-        "CCT",
-        img_size=32,
-        embedding_dim=64,
-        n_conv_layers=2,
-        kernel_size=3,
-        stride=1,
-        padding=1,
-        num_layers=2,
-        num_heads=4,
-        mlp_ratio=2.0,
-        num_classes=10,
+        "cct", "CCT", img_size=32, embedding_dim=64, n_conv_layers=2, kernel_size=3, stride=1,
+        padding=1, num_layers=2, num_heads=4, mlp_ratio=2.0, num_classes=10,
         positional_embedding="learnable",
-    )
+    )  # fmt: skip
     yield row(
-        "pit",
-        "PiT",
-        image_size=32,
-        patch_size=4,
-        dim=32,
-        num_classes=10,
-        depth=(1, 1),
-        heads=4,
+        "pit", "PiT", image_size=32, patch_size=4, dim=32, num_classes=10, depth=(1, 1), heads=4,
         mlp_dim=64,
-    )
+    )  # fmt: skip
     yield row(
-        "levit",
-        "LeViT",
-        64,
-        image_size=64,
-        num_classes=10,
-        stages=2,
-        dim=(32, 64),
-        depth=1,
-        heads=(2, 4),
-        mlp_mult=2,
-    )
+        "levit", "LeViT", 64, image_size=64, num_classes=10, stages=2, dim=(32, 64), depth=1,
+        heads=(2, 4), mlp_mult=2,
+    )  # fmt: skip
     yield row(
-        "cvt",
-        "CvT",
-        64,
-        num_classes=10,
-        s1_emb_dim=16,
-        s1_depth=1,
-        s2_emb_dim=32,
-        s2_heads=2,
-        s2_depth=1,
-        s3_emb_dim=64,
-        s3_heads=4,
-        s3_depth=1,
-    )
+        "cvt", "CvT", 64, num_classes=10, s1_emb_dim=16, s1_depth=1, s2_emb_dim=32, s2_heads=2,
+        s2_depth=1, s3_emb_dim=64, s3_heads=4, s3_depth=1,
+    )  # fmt: skip
     yield row(
-        "twins_svt",
-        "TwinsSVT",
-        64,
-        num_classes=10,
-        s1_emb_dim=16,
-        s1_local_patch_size=4,
-        s1_global_k=4,
-        s2_emb_dim=32,
-        s2_local_patch_size=4,
-        s2_global_k=4,
-        s3_emb_dim=32,
-        s3_local_patch_size=2,
-        s3_global_k=2,
-        s3_depth=1,
-        s4_emb_dim=64,
-        s4_local_patch_size=2,
-        s4_global_k=2,
-        s4_depth=1,
-    )
+        "twins_svt", "TwinsSVT", 64, num_classes=10, s1_emb_dim=16, s1_local_patch_size=4,
+        s1_global_k=4, s2_emb_dim=32, s2_local_patch_size=4, s2_global_k=4, s3_emb_dim=32,
+        s3_local_patch_size=2, s3_global_k=2, s3_depth=1, s4_emb_dim=64, s4_local_patch_size=2,
+        s4_global_k=2, s4_depth=1,
+    )  # fmt: skip
     yield row(
-        "crossformer",
-        "CrossFormer",
-        64,
-        num_classes=10,
-        dim=(32, 32, 64, 64),
-        depth=(1, 1, 1, 1),
-        global_window_size=(2, 2, 2, 1),
-        local_window_size=2,
-    )
+        "crossformer", "CrossFormer", 64, num_classes=10, dim=(32, 32, 64, 64), depth=(1, 1, 1, 1),
+        global_window_size=(2, 2, 2, 1), local_window_size=2,
+    )  # fmt: skip
     yield row(
-        "nest",
-        "NesT",
-        image_size=32,
-        patch_size=4,
-        dim=32,
-        heads=2,
-        num_hierarchies=2,
-        block_repeats=(1, 1),
-        num_classes=10,
-    )
+        "nest", "NesT", image_size=32, patch_size=4, dim=32, heads=2, num_hierarchies=2,
+        block_repeats=(1, 1), num_classes=10,
+    )  # fmt: skip
     yield row(
-        "mobile_vit",
-        "MobileViT",
-        64,
-        image_size=(64, 64),
-        dims=[32, 32, 32],
-        channels=[16, 16, 24, 24, 32, 32, 32, 32, 32, 32, 64],
-        num_classes=10,
-    )
+        "mobile_vit", "MobileViT", 64, image_size=(64, 64), dims=[32, 32, 32],
+        channels=[16, 16, 24, 24, 32, 32, 32, 32, 32, 32, 64], num_classes=10,
+    )  # fmt: skip
     yield row("xcit", "XCiT", cls_depth=1, **whole)
     yield row(
-        "max_vit",
-        "MaxViT",
-        64,
-        num_classes=10,
-        dim_conv_stem=16,
-        dim=16,
-        dim_head=8,
-        depth=(1, 1),
-        window_size=4,
-        mbconv_expansion_rate=2,
-        mbconv_shrinkage_rate=0.25,
-    )
+        "max_vit", "MaxViT", 64, num_classes=10, dim_conv_stem=16, dim=16, dim_head=8,
+        depth=(1, 1), window_size=4, mbconv_expansion_rate=2, mbconv_shrinkage_rate=0.25,
+    )  # fmt: skip
     yield row(
-        "regionvit",
-        "RegionViT",
-        64,
-        dim=(16, 32, 32, 32),
-        depth=(1, 1, 1, 1),
-        window_size=4,
+        "regionvit", "RegionViT", 64, dim=(16, 32, 32, 32), depth=(1, 1, 1, 1), window_size=4,
         num_classes=10,
-    )
+    )  # fmt: skip
     yield row(
-        "scalable_vit",
-        "ScalableViT",
-        64,
-        num_classes=10,
-        dim=16,
-        heads=(2, 4),
-        depth=(1, 1),
-        ssa_dim_key=(8, 8),
-        reduction_factor=(2, 1),
-        window_size=(4, 4),
-    )
+        "scalable_vit", "ScalableViT", 64, num_classes=10, dim=16, heads=(2, 4), depth=(1, 1),
+        ssa_dim_key=(8, 8), reduction_factor=(2, 1), window_size=(4, 4),
+    )  # fmt: skip
     yield row(
-        "sep_vit",
-        "SepViT",
-        56,
-        num_classes=10,
-        dim=16,
-        dim_head=8,
-        heads=(2, 4),
-        depth=(1, 1),
+        "sep_vit", "SepViT", 56, num_classes=10, dim=16, dim_head=8, heads=(2, 4), depth=(1, 1),
         window_size=7,
-    )
+    )  # fmt: skip
     yield row(
-        "cross_vit",
-        "CrossViT",
-        64,
-        image_size=64,
-        num_classes=10,
-        depth=1,
-        sm_dim=32,
-        sm_patch_size=8,
-        sm_enc_depth=1,
-        sm_enc_heads=2,
-        sm_enc_mlp_dim=64,
-        lg_dim=48,
-        lg_patch_size=16,
-        lg_enc_depth=1,
-        lg_enc_heads=2,
-        lg_enc_mlp_dim=64,
-        cross_attn_depth=1,
+        "cross_vit", "CrossViT", 64, image_size=64, num_classes=10, depth=1, sm_dim=32,
+        sm_patch_size=8, sm_enc_depth=1, sm_enc_heads=2, sm_enc_mlp_dim=64, lg_dim=48,
+        lg_patch_size=16, lg_enc_depth=1, lg_enc_heads=2, lg_enc_mlp_dim=64, cross_attn_depth=1,
         cross_attn_heads=2,
-    )
+    )  # fmt: skip
     yield row(
-        "look_vit",
-        "LookViT",
-        64,
-        dim=32,
-        image_size=64,
-        num_classes=10,
-        depth=1,
-        patch_size=8,
-        heads=2,
-        mlp_factor=2,
-        dim_head=16,
-        highres_patch_size=4,
-        highres_mlp_factor=2,
-        cross_attn_heads=2,
-        cross_attn_dim_head=16,
-    )
+        "look_vit", "LookViT", 64, dim=32, image_size=64, num_classes=10, depth=1, patch_size=8,
+        heads=2, mlp_factor=2, dim_head=16, highres_patch_size=4, highres_mlp_factor=2,
+        cross_attn_heads=2, cross_attn_dim_head=16,
+    )  # fmt: skip
     yield row(
-        "t2t",
-        "T2TViT",
-        64,
-        dim=32,
-        image_size=64,
-        depth=1,
-        heads=2,
-        mlp_dim=64,
-        num_classes=10,
+        "t2t", "T2TViT", 64, dim=32, image_size=64, depth=1, heads=2, mlp_dim=64, num_classes=10,
         t2t_layers=((7, 4), (3, 2)),
-    )
+    )  # fmt: skip
 
 
 def rows() -> Iterator[Row]:
