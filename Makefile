@@ -46,7 +46,7 @@ fuzz: $(READY)
 	$(BIN)/python tools/fuzz --seconds $(FUZZ_SECONDS) --mutants $(FUZZ_MUTANTS) --seed $(FUZZ_SEED)
 
 crash: $(READY)
-	$(BIN)/python tools/crash.py
+	$(BIN)/python tools/crash
 
 # Two stamps: what the demo needs, and all that tests, checks and documents need beyond it.
 $(DEMO): pyproject.toml tools/constraints.txt

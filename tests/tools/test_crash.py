@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[2] / "tools"
+CRASH = Path(__file__).parents[2] / "tools/crash"
 
 
 def test_a_killed_writer_leaves_a_whole_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "path", [str(TOOLS), *sys.path])
-    import crash
+    monkeypatch.setattr(sys, "path", [str(CRASH), *sys.path])
+    import killed
 
     monkeypatch.chdir(tmp_path)
-    told = crash.writing_killed(random.Random(0), 5)
+    told = killed.writing_killed(random.Random(0), 5)
     assert not told.faults
     assert told.figures
