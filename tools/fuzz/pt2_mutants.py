@@ -9,131 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from canary import MARK
+from pt2_words import CODE, LETTERS, NUMBERS, OTHER, SIZES, TARGETS, TREES
 
 Parts = list[tuple[str, bytes]]  # in the order of the archive; names may repeat
-
-_CODE = (
-    f"z=open('{MARK}','w')",
-    f"z=open('{MARK}','w').write('x')",
-    f"__import__('os').system('touch {MARK}')",
-    f"x): __import__('os').system('touch {MARK}'); return (x\n#",
-    f"x\n    open('{MARK}','w')",
-    f"*{MARK}",
-    f"{MARK}.{MARK}",
-    f'eval(\'open("{MARK}","w")\')',
-    f"torch.hub.load('{MARK}')",
-    f"lambda: {MARK}()",
-    f"{MARK}:=1",
-    "\uff45\uff56\uff41\uff4c",
-    "__import__",
-    "__class__.__base__.__subclasses__",
-    "self",
-    "torch",
-    "import",
-    "None",
-    "",
-    "a" * 5000,
-    "x;y",
-    "../../etc/passwd",
-    "\x00",
-    "\u202e",
-)
-_SIZES = (
-    "9**9**9**9",
-    "Pow(Integer(9), Pow(Integer(9), Pow(Integer(9), Integer(9))))",
-    "Pow(Symbol('s77', positive=True, integer=True), Integer(99999999))",
-    "PowByNatural(Integer(7), Integer(10000000))",
-    "Mul(" * 300 + "Integer(2)" + ")" * 300,
-    "Add(" + ", ".join(["Symbol('s77', integer=True)"] * 5000) + ")",
-    f"Symbol('{MARK}')",
-    f"Symbol('s77', positive=open('{MARK}','w'))",
-    f"Integer(open('{MARK}','w'))",
-    f"__import__('os').system('{MARK}')",
-    "Integer(" + "9" * 5000 + ")",
-    "FloorDiv(Integer(1), Integer(0))",
-    "Mod(Symbol('s77', integer=True), Integer(0))",
-    "Rational(1, 0)",
-    "Float('1e999', precision=53)",
-    "Float('1.5', precision=99999999)",
-    "Symbol('u99999999999')",
-    "Symbol('u5000', integer=True)",
-    "Symbol('s1', positive=True, integer=True)",
-    "Max()",
-    "oo",
-    "-int_oo",
-    "true",
-    "()",
-    "[Integer(1)]",
-    "Integer(1).__class__",
-    "(" * 3000 + ")" * 3000,
-    "Where(true, Integer(1), Integer(2))",
-    "ModularIndexing(Symbol('s77', positive=True, integer=True), Integer(3), Integer(7))",
-    "CeilDiv(Symbol('s77', positive=True, integer=True), Integer(-3))",
-)
-_TARGETS = (
-    "torch.ops.aten.from_file.default",
-    "torch.ops.aten.empty.memory_format",
-    "torch.ops.aten.rand.default",
-    "torch.ops.aten._print.default",
-    "torch.ops.aten.add.t",
-    "torch.ops.aten.mul.left_t",
-    "torch.ops.aten.pow.int",
-    "torch.ops.aten.relu.default",
-    "torch.ops.aten.log_softmax.int",
-    "torch.ops.aten._to_copy.default",
-    "torch.ops.aten.add_.Tensor",
-    "torch.ops.aten.set_.source_Storage",
-    "torch.ops.aten.resize_.default",
-    "torch.ops.aten.cos.out",
-    "torch.ops.aten.__class__",
-    "torch.ops.aten.__init__.__globals__",
-    "torch.ops.load_library",
-    "torch.ops.higher_order.cond",
-    "torch.ops.higher_order.map_impl",
-    "torch.ops.higher_order.wrap_with_set_grad_enabled",
-    "torch.ops.higher_order.wrap_with_autocast",
-    "torch.ops.profiler._record_function_enter.default",
-    "torch.load",
-    "torch.hub.load",
-    "torch.utils.cpp_extension.load_inline",
-    "torch.compile",
-    "torch.serialization.pickle.loads",
-    "_operator.attrgetter",
-    "_operator.methodcaller",
-    "_operator.call",
-    "_operator.pow",
-    "_operator.lshift",
-    "_operator.mul",
-    "_operator.getitem",
-    "math.factorial",
-    "math.comb",
-    "math.trunc",
-    "torch.sym_sum",
-    "torch.sym_max",
-    "#extension:op",
-)
-_LETTERS = (*"'\"()\n\\,9=#.*:;", "\u0661", "\u00e9", "\x1b[2J", MARK)
-_NUMBERS: tuple[Any, ...] = (
-    0, 1, -1, 2, 7, 99, 127, 128, 255, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63),
-    2**63, 10**30, 0.0, -0.0, 1.5, 1e308, 1e-320, "Infinity", "-Infinity", "NaN", True, False, None,
-)  # fmt: skip
-_OTHER: tuple[Any, ...] = (
-    [], {}, [[]], [None], {"": 0}, {"as_int": 1}, {"as_int": 2**62}, {"as_none": True},
-    {"as_tensor": {"name": "x"}}, {"as_string": MARK}, {"as_operator": "torch.hub.load"},
-    {"as_custom_obj": {"name": "x", "class_fqn": MARK}}, {"as_scalar_type": 7},
-    {"as_memory_format": 2}, {"as_ints": [2**40, 2**40]}, {"as_float": 1e300},
-    {"as_sym_int": {"as_name": "x"}}, {"as_string_to_argument": {"a": {"as_int": 1}}},
-    {"as_device": {"type": "meta", "index": None}}, {"as_device": {"type": "cuda", "index": 5}},
-)  # fmt: skip
-_TREES = (
-    [1, {"type": "builtins.dict", "context": json.dumps(
-        {"__enum__": True, "fqn": f"{MARK}:X", "name": "Y"}), "children_spec": []}],
-    [1, {"type": "collections.namedtuple", "context": f"{MARK}.X", "children_spec": []}],
-    [1, {"type": "collections.defaultdict", "context": "{}", "children_spec": []}],
-    [1, {"type": "builtins.dict", "context": f'["{MARK}=1"]', "children_spec": [
-        {"type": None, "context": None, "children_spec": []}]}],
-    [2, {}], [1], {}, "x",
-)  # fmt: skip
 
 
 class Evil:
@@ -199,7 +77,7 @@ def _renamed(value: Any, holders: list[tuple[Any, Any]], rng: random.Random) -> 
     if not texts:
         return value
     old = rng.choice(texts)
-    new = rng.choice(_SIZES if "Symbol(" in old or "Integer(" in old else _CODE)
+    new = rng.choice(SIZES if "Symbol(" in old or "Integer(" in old else CODE)
 
     def rename(item: Any) -> Any:
         if isinstance(item, dict):
@@ -215,19 +93,19 @@ def _change(holder: Any, key: Any, holders: list[tuple[Any, Any]], rng: random.R
     old = holder[key]
     action = rng.random()
     if key == "expr_str" and action < 0.7:
-        holder[key] = rng.choice(_SIZES) if rng.random() < 0.7 else _spoiled(old, rng)
+        holder[key] = rng.choice(SIZES) if rng.random() < 0.7 else _spoiled(old, rng)
     elif key == "target" and action < 0.7:
-        holder[key] = rng.choice(_TARGETS)
+        holder[key] = rng.choice(TARGETS)
     elif key in ("in_spec", "out_spec") and action < 0.7:
-        holder[key] = json.dumps(rng.choice(_TREES))
+        holder[key] = json.dumps(rng.choice(TREES))
     elif key == "guards_code" and action < 0.7:
-        holder[key] = [rng.choice(_CODE)]
+        holder[key] = [rng.choice(CODE)]
     elif action < 0.25 and isinstance(old, str):
-        holder[key] = rng.choice(_CODE)
+        holder[key] = rng.choice(CODE)
     elif action < 0.35 and isinstance(old, str) and old:
         holder[key] = _spoiled(old, rng)
     elif action < 0.45 and isinstance(holder, dict):
-        holder[rng.choice(_CODE)] = holder.pop(key) if rng.random() < 0.7 else old
+        holder[rng.choice(CODE)] = holder.pop(key) if rng.random() < 0.7 else old
     elif action < 0.6:
         other, at = rng.choice(holders)
         holder[key] = json.loads(json.dumps(other[at]))
@@ -236,15 +114,15 @@ def _change(holder: Any, key: Any, holders: list[tuple[Any, Any]], rng: random.R
     elif action < 0.75 and isinstance(holder, list):
         holder.extend(json.loads(json.dumps([old] * rng.choice((1, 3, 2000)))))
     elif action < 0.9:
-        holder[key] = rng.choice(_NUMBERS)
+        holder[key] = rng.choice(NUMBERS)
     else:
-        holder[key] = json.loads(json.dumps(rng.choice(_OTHER)))
+        holder[key] = json.loads(json.dumps(rng.choice(OTHER)))
 
 
 def _spoiled(text: Any, rng: random.Random) -> str:
     text = str(text)
     at = rng.randrange(len(text) + 1)
-    return text[:at] + rng.choice(_LETTERS) + text[at + 1 :]
+    return text[:at] + rng.choice(LETTERS) + text[at + 1 :]
 
 
 def _flipped(parts: Parts, rng: random.Random) -> Parts:

@@ -1,0 +1,132 @@
+"""What mutants of `.pt2` files say for a name, a size, an operation, a tree or a value.
+
+`MARK` is the file that code of a mutant would write, if it ran.
+"""
+
+import json
+from typing import Any
+
+from canary import MARK
+
+CODE = (
+    f"z=open('{MARK}','w')",
+    f"z=open('{MARK}','w').write('x')",
+    f"__import__('os').system('touch {MARK}')",
+    f"x): __import__('os').system('touch {MARK}'); return (x\n#",
+    f"x\n    open('{MARK}','w')",
+    f"*{MARK}",
+    f"{MARK}.{MARK}",
+    f'eval(\'open("{MARK}","w")\')',
+    f"torch.hub.load('{MARK}')",
+    f"lambda: {MARK}()",
+    f"{MARK}:=1",
+    "\uff45\uff56\uff41\uff4c",
+    "__import__",
+    "__class__.__base__.__subclasses__",
+    "self",
+    "torch",
+    "import",
+    "None",
+    "",
+    "a" * 5000,
+    "x;y",
+    "../../etc/passwd",
+    "\x00",
+    "\u202e",
+)
+SIZES = (
+    "9**9**9**9",
+    "Pow(Integer(9), Pow(Integer(9), Pow(Integer(9), Integer(9))))",
+    "Pow(Symbol('s77', positive=True, integer=True), Integer(99999999))",
+    "PowByNatural(Integer(7), Integer(10000000))",
+    "Mul(" * 300 + "Integer(2)" + ")" * 300,
+    "Add(" + ", ".join(["Symbol('s77', integer=True)"] * 5000) + ")",
+    f"Symbol('{MARK}')",
+    f"Symbol('s77', positive=open('{MARK}','w'))",
+    f"Integer(open('{MARK}','w'))",
+    f"__import__('os').system('{MARK}')",
+    "Integer(" + "9" * 5000 + ")",
+    "FloorDiv(Integer(1), Integer(0))",
+    "Mod(Symbol('s77', integer=True), Integer(0))",
+    "Rational(1, 0)",
+    "Float('1e999', precision=53)",
+    "Float('1.5', precision=99999999)",
+    "Symbol('u99999999999')",
+    "Symbol('u5000', integer=True)",
+    "Symbol('s1', positive=True, integer=True)",
+    "Max()",
+    "oo",
+    "-int_oo",
+    "true",
+    "()",
+    "[Integer(1)]",
+    "Integer(1).__class__",
+    "(" * 3000 + ")" * 3000,
+    "Where(true, Integer(1), Integer(2))",
+    "ModularIndexing(Symbol('s77', positive=True, integer=True), Integer(3), Integer(7))",
+    "CeilDiv(Symbol('s77', positive=True, integer=True), Integer(-3))",
+)
+TARGETS = (
+    "torch.ops.aten.from_file.default",
+    "torch.ops.aten.empty.memory_format",
+    "torch.ops.aten.rand.default",
+    "torch.ops.aten._print.default",
+    "torch.ops.aten.add.t",
+    "torch.ops.aten.mul.left_t",
+    "torch.ops.aten.pow.int",
+    "torch.ops.aten.relu.default",
+    "torch.ops.aten.log_softmax.int",
+    "torch.ops.aten._to_copy.default",
+    "torch.ops.aten.add_.Tensor",
+    "torch.ops.aten.set_.source_Storage",
+    "torch.ops.aten.resize_.default",
+    "torch.ops.aten.cos.out",
+    "torch.ops.aten.__class__",
+    "torch.ops.aten.__init__.__globals__",
+    "torch.ops.load_library",
+    "torch.ops.higher_order.cond",
+    "torch.ops.higher_order.map_impl",
+    "torch.ops.higher_order.wrap_with_set_grad_enabled",
+    "torch.ops.higher_order.wrap_with_autocast",
+    "torch.ops.profiler._record_function_enter.default",
+    "torch.load",
+    "torch.hub.load",
+    "torch.utils.cpp_extension.load_inline",
+    "torch.compile",
+    "torch.serialization.pickle.loads",
+    "_operator.attrgetter",
+    "_operator.methodcaller",
+    "_operator.call",
+    "_operator.pow",
+    "_operator.lshift",
+    "_operator.mul",
+    "_operator.getitem",
+    "math.factorial",
+    "math.comb",
+    "math.trunc",
+    "torch.sym_sum",
+    "torch.sym_max",
+    "#extension:op",
+)
+LETTERS = (*"'\"()\n\\,9=#.*:;", "\u0661", "\u00e9", "\x1b[2J", MARK)
+NUMBERS: tuple[Any, ...] = (
+    0, 1, -1, 2, 7, 99, 127, 128, 255, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63),
+    2**63, 10**30, 0.0, -0.0, 1.5, 1e308, 1e-320, "Infinity", "-Infinity", "NaN", True, False, None,
+)  # fmt: skip
+OTHER: tuple[Any, ...] = (
+    [], {}, [[]], [None], {"": 0}, {"as_int": 1}, {"as_int": 2**62}, {"as_none": True},
+    {"as_tensor": {"name": "x"}}, {"as_string": MARK}, {"as_operator": "torch.hub.load"},
+    {"as_custom_obj": {"name": "x", "class_fqn": MARK}}, {"as_scalar_type": 7},
+    {"as_memory_format": 2}, {"as_ints": [2**40, 2**40]}, {"as_float": 1e300},
+    {"as_sym_int": {"as_name": "x"}}, {"as_string_to_argument": {"a": {"as_int": 1}}},
+    {"as_device": {"type": "meta", "index": None}}, {"as_device": {"type": "cuda", "index": 5}},
+)  # fmt: skip
+TREES = (
+    [1, {"type": "builtins.dict", "context": json.dumps(
+        {"__enum__": True, "fqn": f"{MARK}:X", "name": "Y"}), "children_spec": []}],
+    [1, {"type": "collections.namedtuple", "context": f"{MARK}.X", "children_spec": []}],
+    [1, {"type": "collections.defaultdict", "context": "{}", "children_spec": []}],
+    [1, {"type": "builtins.dict", "context": f'["{MARK}=1"]', "children_spec": [
+        {"type": None, "context": None, "children_spec": []}]}],
+    [2, {}], [1], {}, "x",
+)  # fmt: skip
