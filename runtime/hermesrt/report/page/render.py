@@ -36,6 +36,7 @@ from hermesrt.report.figures.svg import COLOURS, definitions, fill, swatch_svg
 from hermesrt.report.figures.timeline import ZOOMS, timeline
 from hermesrt.report.page import details
 from hermesrt.report.page.details import Detail
+from hermesrt.report.page.typeset import typeset
 from hermesrt.report.text.comparison import effect_cells, machine_cells
 from hermesrt.roofline import MachineEstimate
 from hermesrt.run_report import RunReport
@@ -271,5 +272,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["typeset"] = typeset
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment

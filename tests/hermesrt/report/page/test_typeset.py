@@ -1,0 +1,19 @@
+"""Text of facts on a page."""
+
+import pytest
+
+from hermesrt.report.page.typeset import typeset
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("3.16 µs a sample", "3.16\N{NO-BREAK SPACE}µs a sample"),
+        ("97.0 % on 6 of 64, 4 shown", "97.0\N{NO-BREAK SPACE}% on 6 of 64, 4 shown"),
+        ("by `hermesc inspect`", 'by <span class="code together">hermesc inspect</span>'),
+        ("one, --draws 20 shows", 'one, <span class="together">--draws 20</span> shows'),
+        ("`<b>` & \u202e", '<span class="code together">&lt;b&gt;</span> &amp; \\u202e'),
+    ],
+)
+def test_numbers_keep_their_units_and_commands_are_code(text: str, markup: str) -> None:
+    assert typeset(text) == markup
