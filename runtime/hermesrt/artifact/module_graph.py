@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hermesrt.artifact.assignments import digital_nodes
 from hermesrt.artifact.module_tree import Module, Path, modules_of
 from hermesrt.artifact.schema import Artifact, ConstantStep, HostStep, MvmStep, NodeAssignment
 from hermesrt.ops.table import base_name, op_class
@@ -222,6 +223,12 @@ def graph_of(artifact: Artifact) -> DrawnGraph:
     used |= {s for _, sources in outputs for s in sources}
     inputs = tuple(i.name for i in manifest.inputs if i.name in used)
     return DrawnGraph(inputs, tuple(nodes), outputs)
+
+
+def undrawn(graph: DrawnGraph, artifact: Artifact) -> int:
+    """How many operations of the host only move or rename data, and are no boxes."""
+    boxes = {node.name for node in graph.nodes}
+    return sum(a.node not in boxes for a in digital_nodes(artifact).layout)
 
 
 def _node(

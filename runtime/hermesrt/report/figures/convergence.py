@@ -1,4 +1,8 @@
-"""How programming went: the MVM error of every core by iteration, and at the end, as SVG."""
+"""How programming went: the MVM error of every core by iteration, and at t0, as SVG.
+
+The error at t0 is larger than that of the last iteration: what noise devices gather until t0 comes
+when programming ends.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +23,7 @@ MOVES: Mapping[str, tuple[str, str]] = {  # name, colour
     "descend": ("gradient descent", "#009E73"),
 }
 _WIDTH, _HEIGHT = 620.0, 300.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 34.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 42.0, 44.0
 _BAR = "#3D5A80"
 
 
@@ -78,9 +82,8 @@ def _curve(iterations: Sequence[Iteration]) -> Iterator[str]:
     def line(errors: Sequence[float], first: int = 0) -> str:
         return " ".join(f"{n(x(i))},{n(scale.y(100 * e))}" for i, e in enumerate(errors, first))
 
-    yield from scale.drawn("MVM error (%)")
-    ticks = sorted({round(last * share) for share in (0, 0.25, 0.5, 0.75, 1)})
-    for tick in ticks:
+    yield from scale.drawn("MVM error (%) while programming, before t0")
+    for tick in range(0, last + 1, max(1, int(_step(last)))):
         yield text(str(tick), (x(tick), _HEIGHT - 26), size=12, fill=MUTED, anchor="middle")
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     yield text("iteration", (middle, _HEIGHT - 8), size=12, fill=MUTED, anchor="middle")
@@ -105,7 +108,7 @@ def _curve(iterations: Sequence[Iteration]) -> Iterator[str]:
 
 def _errors(artifact: Artifact, errors: Mapping[int, float]) -> Iterator[str]:
     scale = _Scale([100 * e for e in errors.values()], from_zero=True)
-    yield from scale.drawn("MVM error (%)")
+    yield from scale.drawn("MVM error (%) at t0")
     pitch = (_WIDTH - _LEFT - _RIGHT) / max(1, len(errors))
     every = math.ceil((26 if artifact.manifest.chips == 1 else 40) / pitch)
     for i, (core, error) in enumerate(sorted(errors.items())):
@@ -130,6 +133,12 @@ def _number(artifact: Artifact, core: int) -> str:
     return str(core) if artifact.manifest.chips == 1 else f"{chip}:{local}"
 
 
+def _step(high: float) -> float:
+    """The distance of about five ticks, of one digit."""
+    power = 10.0 ** math.floor(math.log10(high / 4))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= high / 5)
+
+
 class _Scale:
     """The vertical axis: logarithmic where it can be and need be, else from zero."""
 
@@ -143,8 +152,7 @@ class _Scale:
             marks = [m * 10.0**d for d in decades for m in (1, 2, 5)]
         else:
             self.low, self.high = 0.0, high * 1.08
-            power = 10.0 ** math.floor(math.log10(self.high / 4))
-            step = next(m * power for m in (1, 2, 5, 10) if m * power >= self.high / 5)
+            step = _step(self.high)
             marks = [i * step for i in range(int(self.high / step) + 1)]
         self.ticks = [m for m in marks if self.low <= m <= self.high]
 

@@ -36,7 +36,7 @@ def static_figure(figure: Figure, artifact: Artifact) -> str:
         from hermesrt.report.figures.floorplan import floorplan_svg
 
         return floorplan_svg(artifact)
-    from hermesrt.report.figures.graphview import graph_svg
+    from hermesrt.report.figures.graph_picture import graph_svg
 
     return graph_svg(artifact)
 

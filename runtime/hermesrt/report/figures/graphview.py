@@ -1,13 +1,10 @@
-"""The graph as pictures: what is analog, what is digital, and why. Needs no torch."""
+"""A view of the graph as a drawing: boxes, modules and lines between them. Needs no torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hermesrt.artifact.assignments import digital_nodes
-from hermesrt.artifact.module_graph import Box, DrawnGraph, View, graph_of
-from hermesrt.artifact.schema import Artifact
-from hermesrt.report.figures.floorplan import figure_title
+from hermesrt.artifact.module_graph import Box, View
 from hermesrt.report.figures.layered import Edge, Size, layered
 from hermesrt.report.figures.svg import (
     DIGITAL,
@@ -16,20 +13,16 @@ from hermesrt.report.figures.svg import (
     PANEL,
     PAPER,
     Point,
-    document,
     fill,
     fitted_name,
-    heading,
     n,
     on_fill,
     text,
     xml_text,
 )
-from hermesrt.units import plural
 
 _FRAME = (18.0, 34.0, 18.0)  # left and right, above, below the boxes of an open module
 _BOX_HEIGHT, _MODULE_HEIGHT, _PILL_HEIGHT = 30.0, 50.0, 24.0
-_MARGIN, _TOP = 24.0, 104.0
 _LABEL = 12.5
 
 
@@ -160,67 +153,14 @@ def view_svg(view: View) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" data-view="{xml_text(name)}" '
             f'viewBox="-8 -8 {n(width)} {n(height)}" style="--natural:{n(width)}px" role="group" '
             f'aria-label="Graph{xml_text(f", {name} open" if name else "")}">',
-            *_scene_svg(drawn),
+            *scene_svg(drawn),
             "</svg>",
         ]
     )
 
 
-def graph_svg(artifact: Artifact) -> str:
-    """The graph as a picture that stands alone, with the reason of each digital operation: whole
-    where it is small, else by its modules with the largest of them open."""
-    graph = graph_of(artifact)
-    view = graph.view(graph.largest)
-    drawn = scene(view)
-    reasons = _reasons(graph)
-    title = f"The graph of {figure_title(artifact)}"
-    analog = sum(node.unit == "analog" for node in graph.nodes)
-    digital, moved = len(graph.nodes) - analog, len(digital_nodes(artifact).layout)
-    subtitle = f"{analog} analog, {digital} digital; {moved} that only move data not drawn"
-    wide = max(drawn.size[0], 380.0)
-    height = _TOP + max(drawn.size[1], 22.0 * len(reasons)) + _MARGIN
-    body = [
-        *heading(title, subtitle),
-        *_key(),
-        f'<g transform="translate({n(_MARGIN)} {n(_TOP)})">',
-        *_scene_svg(drawn),
-        "</g>",
-        f'<g transform="translate({n(2 * _MARGIN + wide)} {n(_TOP)})">',
-        *reasons,
-        "</g>",
-    ]
-    layers = len(artifact.manifest.matrices)
-    return document(title, (wide + 640, height), body, layers=layers)
-
-
-def _key() -> Iterator[str]:
-    x = _MARGIN
-    for words, box in (
-        ("analog: a layer’s colour", f'fill="{fill(0)}" rx="0"'),
-        ("digital", f'fill="{PANEL}" stroke="{DIGITAL}" rx="8"'),
-        ("module: closed", f'fill="{PAPER}" stroke="{INK}" stroke-width="2"'),
-    ):
-        yield f'<rect x="{n(x)}" y="66" width="24" height="16" {box}/>'
-        yield text(words, (x + 31, 78), size=12.5, fill=MUTED)
-        x += 60 + 6.6 * len(words)
-
-
-def _reasons(graph: DrawnGraph) -> list[str]:
-    """Why operations are digital, each reason once, for a picture that has no tooltips."""
-    found: dict[str, list[str]] = {}
-    for node in graph.nodes:
-        if node.unit != "analog":
-            found.setdefault(node.reason, []).append(node.label)
-    lines = [text("Why it is digital", (0, 4), size=13.5, weight=600)]
-    for reason, labels in found.items():
-        names = ", ".join(dict.fromkeys(labels))
-        y = 22.0 * len(lines) + 8
-        lines.append(text(f"{plural(len(labels), 'operation')}: {names}"[:84], (0, y), size=12.5))
-        lines.append(text(reason[:90], (0, y + 18), size=12.5, fill=MUTED))
-    return lines
-
-
-def _scene_svg(drawn: Scene) -> Iterator[str]:
+def scene_svg(drawn: Scene) -> Iterator[str]:
+    """A scene as SVG: frames, lines, boxes."""
     frames = [p for p in drawn.boxes if p.box.kind == "open"]
     for frame in frames:
         yield from _frame(frame)

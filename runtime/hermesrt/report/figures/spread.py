@@ -1,18 +1,21 @@
 """Accuracy and error against the age of the chips, with the band that holds 95 % of them."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermesrt.spread import Spread
 from hermesrt.spread_report import SpreadReport
+from hermesrt.units import duration
 
 if TYPE_CHECKING:  # needs the extra `plots`
     from matplotlib.axes import Axes
 
 _BLUE, _GREY = "#0072B2", "#666666"  # of Okabe and Ito
 _DPI = 150
+_MOST_TICKS = 7
 
 
 def spread_picture(report: SpreadReport, path: Path) -> bytes:
@@ -51,5 +54,8 @@ def _panel(axis: "Axes", name: str, ages: Sequence[float], spreads: Sequence[Spr
     axis.plot(x, [spreads[i].mean for i in order], "o-", color=_BLUE, label="mean of chips")
     axis.plot(x, [spreads[i].worst for i in order], "v", color=_BLUE, ms=4, label="worst chip")
     axis.set_xscale("symlog", linthresh=60)
-    axis.set_xlabel("s since programming")
+    named = x[:: math.ceil(len(x) / _MOST_TICKS)]
+    axis.set_xticks(named, [duration(age) for age in named])
+    axis.minorticks_off()
+    axis.set_xlabel("time since programming")
     axis.set_ylabel(name)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from hermesrt.artifact.assignments import digital_nodes, off_chip
 from hermesrt.artifact.contents import core_contents, core_name
-from hermesrt.artifact.module_graph import DrawnGraph, View, graph_of
+from hermesrt.artifact.module_graph import DrawnGraph, View, graph_of, undrawn
 from hermesrt.artifact.schema import Artifact
 from hermesrt.artifact.short_names import layer_names
 from hermesrt.breakdown import by_cause, by_layer
@@ -107,6 +107,7 @@ def page_html(
         idle_chips=artifact.manifest.chips - 1 - max(artifact.chips, default=0),
         off_chip=off_chip(digital.work),
         layout_only=off_chip(digital.layout),
+        undrawn=undrawn(graph, artifact),
         latency=details.bars(by_cause(cost, "latency"), "latency"),
         energy=details.bars(by_cause(cost, "energy"), "energy"),
         bounds=details.bound_rows(cost),

@@ -30,7 +30,12 @@ def test_the_same_curve_gives_the_same_svg() -> None:
 
 def test_it_names_its_axes_and_the_moves_that_were_made() -> None:
     text = curve_picture(CURVE, Path("c.svg")).decode()
-    for words in ("MVM error (%)", "iteration", "Programming 2 cores", "gradient descent"):
+    for words in (
+        "MVM error (%) while programming",
+        "iteration",
+        "Programming 2 cores",
+        "gradient descent",
+    ):
         assert words in text
     assert "one pulse" not in text
 

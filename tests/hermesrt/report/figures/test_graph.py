@@ -3,11 +3,16 @@
 from xml.etree import ElementTree
 
 import pytest
+import torch
+from torch import nn
 
-from hermesrt.artifact.module_graph import Box, DrawnGraph, graph_of
+import hermesc
+from hermesrt.artifact.assignments import digital_nodes
+from hermesrt.artifact.module_graph import Box, DrawnGraph, graph_of, undrawn
 from hermesrt.artifact.schema import Artifact
 from hermesrt.program import Program
-from hermesrt.report.figures.graphview import PlacedBox, graph_svg, scene, view_svg
+from hermesrt.report.figures.graph_picture import graph_svg
+from hermesrt.report.figures.graphview import PlacedBox, scene, view_svg
 from hermesrt.report.figures.svg import Point
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -131,6 +136,16 @@ def test_the_picture_alone_says_why(artifact: Artifact) -> None:
     text = " ".join(ElementTree.fromstring(graph_svg(artifact)).itertext())
     assert "no crossbar and no LDPU has such a function" in text
     assert "2 operations: cos, sin" in text
+    assert all(a.reason in text for a in digital_nodes(artifact).work)
+
+
+def test_only_what_is_no_box_counts_as_not_drawn(artifact: Artifact) -> None:
+    assert undrawn(graph_of(artifact), artifact) == 0  # cat takes two boxes, and is one
+    assert "not drawn" not in graph_svg(artifact)
+    model = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Unflatten(1, (2, 3)))
+    reshaped = hermesc.compile(model.eval(), torch.randn(4, 8)).artifact
+    assert undrawn(graph_of(reshaped), reshaped) == 1
+    assert "1 more only moves data, and is not drawn" in graph_svg(reshaped)
 
 
 def test_hostile_names_stay_text(hostile: Artifact) -> None:
