@@ -60,7 +60,7 @@ def compile_command(
     \b
       model.py, model.py:name   Python that sets `model` and `example_inputs`: an nn.Module, a
                                 fitted scikit-learn pipeline, or a function that makes one
-      model.onnx                as torch.onnx or skl2onnx write it, opset 17 or newer
+      model.onnx                as torch.onnx or skl2onnx write it, opset 13 or newer
       model.pt2                 as torch.export.save writes it
 
     An .onnx file holds no example inputs: give real ones with --calibration, one array for each
