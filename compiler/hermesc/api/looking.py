@@ -14,6 +14,7 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.difference import Difference, difference
 from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
+from hermesrt.files.digest import Digest
 from hermesrt.report.notebook import text_html
 from hermesrt.report.text.diff import difference_text
 from hermesrt.report.text.inspect import inspect_json, inspect_text
@@ -37,17 +38,22 @@ class Inspection:
     """What is in a program; `str()` of it is the terminal's text.
 
     artifact: the program.
-    sha256: of its file.
+    digest: of its file; empty without weights.
     file: the file's name.
     stage: the stage that is shown; None for a summary.
     cost: time and energy, where the stage asks for them.
     """
 
     artifact: Artifact
-    sha256: str
+    digest: Digest
     file: str
     stage: StageName | None
     cost: "CostReport | None"
+
+    @property
+    def sha256(self) -> str:
+        """Of its file; empty without weights."""
+        return self.digest.hex
 
     def __repr__(self) -> str:
         return f"<Inspection of {self.artifact.manifest.name}>"
@@ -85,13 +91,13 @@ def inspect(program: "GivenShapes", stage: StageName | None = None) -> Inspectio
 
     Raises: InputError, ArtifactError.
     """
-    artifact, sha256, file = _read(program)
+    artifact, digest, file = _read(program)
     found = None
     if stage in ("cost", "all"):
         from hermesc.api.costing import cost
 
         found = cost(program)
-    return Inspection(artifact, sha256, file, stage, found)
+    return Inspection(artifact, digest, file, stage, found)
 
 
 def export_mapping(program: "GivenShapes", output: str | Path | None = None) -> str:
@@ -141,7 +147,7 @@ def _compared(given: "Compared") -> Path | Artifact | Mapping[str, Any]:
         return Path(given)
     if isinstance(given, Mapping):
         return given
-    if hasattr(given, "artifact") and hasattr(given, "sha256"):
+    if hasattr(given, "artifact") and hasattr(given, "digest"):
         return given.artifact
     if hasattr(given, "to_json"):
         found: Mapping[str, Any] = given.to_json()
@@ -196,8 +202,8 @@ def _line(chip: ChipSpec) -> str:
     return f"{chip.name:<12}{chip.cores} cores: {hypothetical}{chip.description}"
 
 
-def _read(program: "GivenShapes") -> tuple[Artifact, str, str]:
-    """A program, the hash of its file, and the file's name."""
+def _read(program: "GivenShapes") -> tuple[Artifact, Digest, str]:
+    """A program, the digest of its file, and the file's name."""
     if isinstance(program, str | Path):
         return (*load(Path(program)), str(program))
-    return program.artifact, program.sha256, program.artifact.manifest.name
+    return program.artifact, program.digest, program.artifact.manifest.name
