@@ -116,11 +116,13 @@ class CalibratedOutputs:
         matrix, found = self.weights[self.op.matrix].to(torch.float32), []
         for start, end in self.matrix.row_ranges:
             block, part = matrix[start:end], x[:, start:end]
-            unit, half = (self.scratch.of(name, *block.shape) for name in ("shares", "half"))
-            g_shares(block, self.column_max, unit)
-            on = torch.cat([part > 0, part < 0]).to(torch.float32)
-            sums = on @ torch.clamp(unit, min=0, out=half), -(on @ unit.clamp_(max=0))
-            found.append(max(float(s.amax()) if s.numel() else 0.0 for s in sums))
+            rows, columns = block.shape
+            unit = g_shares(block, self.column_max, self.scratch.of("shares", rows, columns))
+            polarities = self.scratch.of("polarities", rows, 2 * columns)
+            torch.clamp(unit, min=0, out=polarities[:, :columns])
+            torch.clamp(unit, max=0, out=polarities[:, columns:]).neg_()
+            lines = torch.cat([part > 0, part < 0]).to(torch.float32) @ polarities
+            found.append(float(lines.amax()) if lines.numel() else 0.0)
         return found
 
     def ranges(self) -> Ranges:
