@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+import torch
 from torch import Tensor
 
 from hermesc.analysis.batch_independence import rows_are_independent
@@ -25,6 +26,7 @@ from hermesc.frontend.torch.convert import convert
 from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
 from hermesc.ir.graph import Graph, Weights, device_of
+from hermesc.ir.interpret import interpret
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Partitioned, Placed, Scheduled
 from hermesc.layout import Known, Layout, Steps
@@ -167,11 +169,14 @@ def _known(source: ModelSource, captured: Capture, graph: Graph, weights: Weight
     examples = named_inputs(graph, captured.example_inputs, "example_inputs")
     shapes_alone = device_of(weights) == "meta"
     cancelled: tuple[str, ...] = ()
+    outputs: tuple[Tensor, ...] | None = None
     if not shapes_alone:
         exact = captured.in_fp64
-        cancelled = verify_meaning(graph, weights, examples, captured.eager_outputs, exact)
+        with torch.no_grad():
+            outputs = interpret(graph, weights, examples)
+        cancelled = verify_meaning(graph, weights, examples, outputs, captured.eager_outputs, exact)
     calibration = calibration_inputs(graph, source.calibration, examples)
-    independent = rows_are_independent(graph, weights, examples)
+    independent = rows_are_independent(graph, weights, examples, outputs)
     if not independent and source.batch_dim is None and source.arguments is None:
         refuse_ambiguous(captured.model, captured.example_inputs)
     workloads = mvm_workloads(graph, weights, examples)

@@ -22,6 +22,7 @@ from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import check_operations, execute, reference_mvm, straight_through
 from hermesrt.facts.fact import Fact
+from hermesrt.files.digest import Digest
 from hermesrt.given_inputs import Given, GivenInputs, with_gradients
 from hermesrt.layer_outputs import LayerOutputs
 from hermesrt.measurement import RunSettings, measure
@@ -44,11 +45,11 @@ class Program:
     """A compiled model.
 
     artifact: what is in its file.
-    read_sha256: of the file that it was read from; None of one that was not.
+    read: the digest of the file that it was read from; None of one that was not.
     """
 
     artifact: Artifact
-    read_sha256: str | None = None
+    read: Digest | None = None
 
     def __post_init__(self) -> None:
         check_operations(self.artifact)
@@ -65,7 +66,12 @@ class Program:
     @cached_property
     def sha256(self) -> str:
         """Of its file, whether that has been written or not."""
-        return self.read_sha256 or io.sha256_of(self.artifact)
+        return self.digest.hex
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The same before anybody has asked for it, which is a pass over the weights."""
+        return self.read or io.digest_of(self.artifact)
 
     @classmethod
     def load(cls: type[P], path: str | Path, chip_settings: GivenSettings = ()) -> P:
@@ -74,14 +80,14 @@ class Program:
         Raises: ArtifactError when it is damaged or hostile; OptionError for a number that it was
         compiled for.
         """
-        artifact, sha256 = io.load(Path(path))
-        return cls(with_settings(artifact, chip_settings), sha256)
+        artifact, digest = io.load(Path(path))
+        return cls(with_settings(artifact, chip_settings), digest)
 
     def save(self, path: str | Path) -> None:
         """Write the `.hermes` file, whole or not at all."""
         written = io.save(self.artifact, Path(path))
-        if self.read_sha256 is None:
-            self.__dict__["sha256"] = written  # which spares another pass over the weights
+        if self.read is None:
+            self.__dict__["digest"] = written  # which spares another pass over the weights
 
     def deploy(self, device: Device, method: Method = "published") -> "Chip":
         """Write the weights into a device."""

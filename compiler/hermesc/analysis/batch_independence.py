@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hermesc.ir.graph import Graph, Weights, device_of
-from hermesc.ir.interpret import interpret
+from hermesc.ir.interpret import in_turn, interpret, stepwise
 from hermesc.ir.ops import Digital
 from hermesc.ir.types import TensorType
 from hermesrt.ops.call import Call, Ref
@@ -18,13 +18,18 @@ from hermesrt.ops.loop_rules import WHILE, inner_calls
 from hermesrt.ops.table import base_name, is_loop
 
 
-def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Tensor]) -> bool:
+def rows_are_independent(
+    graph: Graph,
+    weights: Weights,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[Tensor] | None = None,
+) -> bool:
     """Whether each output row depends on its own input row alone, tried on the given inputs.
 
     Such a program can be run on part of the rows after another. A choice that is made once for all
     rows, such as whether a loop goes on, depends on all of them. Otherwise compares the outputs of
     each half of the rows, of every other row and of one row, each run alone, with those of all
-    rows; of shapes alone their shapes.
+    rows, which are `outputs` if they are known; of shapes alone their shapes.
     """
     rows = {t.shape[0] if t.dim() else 0 for t in inputs.values()}
     if (
@@ -37,9 +42,9 @@ def rows_are_independent(graph: Graph, weights: Weights, inputs: Mapping[str, Te
     parts = (slice(0, middle), slice(middle, None), slice(1, None, 2), slice(middle, middle + 1))
     try:
         device = device_of(weights)
-        whole = interpret(graph, weights, inputs, device=device)
+        whole = outputs or interpret(graph, weights, inputs, device=device)
         some = ({n: t[p] for n, t in inputs.items()} for p in parts)
-        found = (interpret(graph, weights, part, device=device) for part in some)
+        found = in_turn(*(stepwise(graph, weights, part, device=device) for part in some))
         return all(_same_rows(whole, part, rows) for part, rows in zip(found, parts, strict=True))
     except (RuntimeError, ValueError, IndexError):
         return False  # the model insists on the example's number of rows

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hermesc.analysis.scratch import Scratch
 from hermesc.ir.graph import Weights
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Ranges, TiledMatrix
@@ -89,7 +90,8 @@ def own_error(
     for (start, end), g_max in zip(matrix.row_ranges, g_max_siemens, strict=True):
         block, part = stored[start:end], x[:, start:end]
         unit = (largest / g_max).square()
-        missed, misread = _missed_and_misread(part, block, largest, g_max, chip, curves)
+        highest = largest if len(block) == len(stored) else column_max(block)
+        missed, misread = _missed_and_misread(part, block, highest, largest, g_max, chip, curves)
         found["programming"] += unit * missed
         found["read"] += unit * misread
         count = largest * (chip.adc_count.count_siemens * ranges.input_max / g_max)
@@ -98,17 +100,23 @@ def own_error(
 
 
 def _missed_and_misread(
-    part: Tensor, block: Tensor, largest: Columns, g_max: float, chip: ChipSpec, curves: "Curves"
+    part: Tensor,
+    block: Tensor,
+    highest: Columns,
+    largest: Columns,
+    g_max: float,
+    chip: ChipSpec,
+    curves: "Curves",
 ) -> tuple[Columns, Columns]:
     """Of a row block, in units of conductance; some columns after the others, so that their cells
-    stay in the processor's cache."""
-    top = float(g_shares(column_max(block)[None], largest).mul_(g_max).amax())
+    stay in the processor's cache. Its columns' largest magnitudes are `highest`, those of the whole
+    matrix `largest`."""
+    top = float(g_shares(highest[None], largest).mul_(g_max).amax())
     power, parts = part.square().mean(0), []
-    for first in range(0, block.shape[1], _COLUMNS):
-        columns = slice(first, first + _COLUMNS)
-        siemens = g_shares(block[:, columns], largest[columns]).abs_().mul_(g_max)
-        missed, misread = curves.of(siemens, top, chip)
-        parts.append((_programmed(part, block[:, columns], missed, chip), power @ misread))
+    for cells, scale in zip(block.split(_COLUMNS, 1), largest.split(_COLUMNS), strict=True):
+        shares = g_shares(cells, scale, curves.scratch.of("cells", *cells.shape))
+        missed, misread = curves.of(shares.abs_().mul_(g_max), top, chip)
+        parts.append((_programmed(part, cells, missed, chip, curves.scratch), power @ misread))
     programming, read = zip(*parts, strict=True)
     return torch.cat(programming), torch.cat(read)
 
@@ -146,19 +154,25 @@ class Curves:
     """What programming and reads miss by, by conductance; kept for MVMs of the same range."""
 
     def __init__(self) -> None:
+        self.scratch = Scratch()
         self._known: tuple[ChipSpec, float, list[Tensor]] | None = None
 
     def of(self, siemens: Cells, top: float, chip: ChipSpec) -> list[Cells]:
-        """Both, taken at many points up to the largest conductance, however many cells there
-        are."""
+        """Both, taken at many points up to the largest conductance, however many cells there are;
+        `siemens` is lost, and what is given lasts until the next time."""
         curves = (_missed, _misread)
         if not 0 < top < math.inf:
             return [curve(chip, siemens) for curve in curves]
         if self._known is None or self._known[0] is not chip or self._known[1] != top:
             points = torch.linspace(0, top, _POINTS)[None]
             self._known = chip, top, [curve(chip, points)[0] for curve in curves]
-        place = siemens.mul((_POINTS - 1) / top).round_().int().flatten()
-        return [table.index_select(0, place).view_as(siemens) for table in self._known[2]]
+        place = self.scratch.of("places", siemens.numel(), dtype=torch.int32)
+        place.copy_(siemens.mul_((_POINTS - 1) / top).round_().flatten())
+        found = []
+        for name, table in zip(("missed", "misread"), self._known[2], strict=True):
+            taken = self.scratch.of(name, siemens.numel())
+            found.append(torch.index_select(table, 0, place, out=taken).view_as(siemens))
+        return found
 
 
 def _missed(chip: ChipSpec, siemens: Cells) -> Cells:
@@ -195,14 +209,17 @@ def _misread(chip: ChipSpec, siemens: Cells) -> Cells:
     return read_noise(chip.pcm, siemens, siemens, spread).square_()
 
 
-def _programmed(part: Tensor, block: Tensor, missed: Cells, chip: ChipSpec) -> Columns:
+def _programmed(
+    part: Tensor, block: Tensor, missed: Cells, chip: ChipSpec, scratch: Scratch
+) -> Columns:
     """Mean over vectors of sum_i x_i^2 v_i, without what the columns' correction takes out."""
     if not chip.effects.column_correction:
         return part.square().mean(0) @ missed
     away = part - part.mean(0)
     exact = away @ block
-    exact /= torch.linalg.vector_norm(exact, dim=0).clamp(min=1e-30)
-    fitted = (away.T @ exact).square_().mul_(missed).sum(0) / max(len(part), 1)
+    exact /= exact.square().sum(0).sqrt_().clamp_(min=1e-30)
+    products = torch.mm(away.T, exact, out=scratch.of("cells", *block.shape))
+    fitted = products.square_().mul_(missed).sum(0) / max(len(part), 1)
     return (away.square().mean(0) @ missed - fitted).clamp_(min=0)
 
 

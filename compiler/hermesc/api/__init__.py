@@ -8,10 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hermesc.api.comparing import diff
     from hermesc.api.compiling import compile, digital_fallback
     from hermesc.api.costing import cost
     from hermesc.api.exporting import export
-    from hermesc.api.looking import chips, diff, export_mapping, inspect
+    from hermesc.api.installed import chips
+    from hermesc.api.looking import export_mapping, inspect
     from hermesc.api.making import defects, load, simulate
     from hermesc.api.running import program, run
     from hermesc.api.schemas import schema
@@ -40,9 +42,11 @@ __all__ = [
 ]
 _HOMES = {
     "compiling": ("compile", "digital_fallback"),
+    "comparing": ("diff",),
     "costing": ("cost",),
     "exporting": ("export",),
-    "looking": ("chips", "diff", "export_mapping", "inspect"),
+    "installed": ("chips",),
+    "looking": ("export_mapping", "inspect"),
     "making": ("defects", "load", "simulate"),
     "running": ("program", "run"),
     "schemas": ("schema",),

@@ -9,6 +9,7 @@ from hermesrt.artifact.chip_settings import with_settings
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.load import GivenSettings
 from hermesrt.errors import OptionError
+from hermesrt.files.digest import Digest
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,9 +26,9 @@ class ShapedProgram:
         return f"<ShapedProgram {manifest.name} for {self.artifact.chip.name}>"
 
     @property
-    def sha256(self) -> str:
-        """There is no file."""
-        return ""
+    def digest(self) -> Digest:
+        """Empty, for there is no file."""
+        return Digest(lambda: "")
 
 
 GivenProgram = runtime.Program | str | Path
@@ -55,7 +56,7 @@ def program_of(given: GivenShapes, chip_settings: GivenSettings = ()) -> Program
         raise OptionError("a program without weights has time and energy alone; compile the model")
     if not chip_settings:
         return as_shown(given)
-    return Program(with_settings(given.artifact, chip_settings), given.sha256)
+    return Program(with_settings(given.artifact, chip_settings), given.digest)
 
 
 def file_of(given: GivenShapes) -> Path | None:

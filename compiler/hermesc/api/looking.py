@@ -1,31 +1,18 @@
-"""Looking at what there is: programs, what changed between two, installed chips. Needs no torch,
-unless time and energy are asked for."""
+"""Looking at a program. Needs no torch, unless time and energy are asked for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from hermesrt.artifact.io import load
-from hermesrt.artifact.published_mapping import to_text
 from hermesrt.artifact.schema import Artifact
-from hermesrt.chip.load import chip_names, chip_tables, load_chip
-from hermesrt.chip.spec import ChipSpec
-from hermesrt.difference import Difference, difference
-from hermesrt.errors import OptionError
 from hermesrt.files.atomic import check_writable, write_atomically
-from hermesrt.report.notebook import text_html
-from hermesrt.report.text.diff import difference_text
+from hermesrt.files.digest import Digest
 from hermesrt.report.text.inspect import inspect_json, inspect_text
-from hermesrt.report.text.terminal import chip_text
 
 if TYPE_CHECKING:
     from hermesc.api.costing import CostReport
-    from hermesc.api.given import GivenProgram, GivenShapes
-    from hermesc.api.running import RunResult
-    from hermesrt.run_report import RunReport
-
-    Compared: TypeAlias = GivenProgram | RunReport | RunResult | CostReport | Mapping[str, Any]
+    from hermesc.api.given import GivenShapes
 
 StageName = Literal[
     "graph", "partition", "tiles", "ranges", "places", "routes", "steps", "cost", "all"
@@ -37,22 +24,29 @@ class Inspection:
     """What is in a program; `str()` of it is the terminal's text.
 
     artifact: the program.
-    sha256: of its file.
+    digest: of its file; empty without weights.
     file: the file's name.
     stage: the stage that is shown; None for a summary.
     cost: time and energy, where the stage asks for them.
     """
 
     artifact: Artifact
-    sha256: str
+    digest: Digest
     file: str
     stage: StageName | None
     cost: "CostReport | None"
+
+    @property
+    def sha256(self) -> str:
+        """Of its file; empty without weights."""
+        return self.digest.hex
 
     def __repr__(self) -> str:
         return f"<Inspection of {self.artifact.manifest.name}>"
 
     def _repr_html_(self) -> str:
+        from hermesrt.report.notebook import text_html
+
         return text_html(str(self))
 
     def to_json(self) -> dict[str, Any]:
@@ -85,13 +79,13 @@ def inspect(program: "GivenShapes", stage: StageName | None = None) -> Inspectio
 
     Raises: InputError, ArtifactError.
     """
-    artifact, sha256, file = _read(program)
+    artifact, digest, file = _read(program)
     found = None
     if stage in ("cost", "all"):
         from hermesc.api.costing import cost
 
         found = cost(program)
-    return Inspection(artifact, sha256, file, stage, found)
+    return Inspection(artifact, digest, file, stage, found)
 
 
 def export_mapping(program: "GivenShapes", output: str | Path | None = None) -> str:
@@ -100,6 +94,8 @@ def export_mapping(program: "GivenShapes", output: str | Path | None = None) -> 
 
     Raises: InputError, ArtifactError, OptionError.
     """
+    from hermesrt.artifact.published_mapping import to_text
+
     text = to_text(_read(program)[0])
     if output is not None:
         file = Path(program) if isinstance(program, str | Path) else None
@@ -108,96 +104,8 @@ def export_mapping(program: "GivenShapes", output: str | Path | None = None) -> 
     return text
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ShownDifference:
-    """What changed; `str()` of it is the terminal's text."""
-
-    found: Difference
-
-    def __repr__(self) -> str:
-        return f"<Difference of two {self.found.kind}s: {len(self.found.changes)} changes>"
-
-    def _repr_html_(self) -> str:
-        return text_html(str(self))
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return self.found.to_json()
-
-    def __str__(self) -> str:
-        return difference_text(self.found)
-
-
-def diff(first: "Compared", second: "Compared") -> ShownDifference:
-    """What changed between two programs, or two reports: their files, or what is in hand.
-
-    Raises: InputError, ArtifactError.
-    """
-    return ShownDifference(difference(_compared(first), _compared(second)))
-
-
-def _compared(given: "Compared") -> Path | Artifact | Mapping[str, Any]:
-    if isinstance(given, str | Path):
-        return Path(given)
-    if isinstance(given, Mapping):
-        return given
-    if hasattr(given, "artifact") and hasattr(given, "sha256"):
-        return given.artifact
-    if hasattr(given, "to_json"):
-        found: Mapping[str, Any] = given.to_json()
-        return found
-    raise OptionError(
-        f"diff of a {type(given).__name__}: give programs, reports of `run` or `cost`, or files"
-    )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class InstalledChips:
-    """Chips; `str()` of it is the terminal's text.
-
-    chips: their descriptions.
-    alone: whether one is shown, with the source of every number.
-    """
-
-    chips: tuple[ChipSpec, ...]
-    alone: bool
-
-    def __repr__(self) -> str:
-        return f"<InstalledChips {', '.join(chip.name for chip in self.chips)}>"
-
-    def _repr_html_(self) -> str:
-        return text_html(str(self))
-
-    def to_json(self) -> dict[str, Any]:
-        """One chip's tables, or the names of several."""
-        if self.alone:
-            return chip_tables(self.chips[0])
-        return {"chips": [chip.name for chip in self.chips]}
-
-    def __str__(self) -> str:
-        if self.alone:
-            (chip,) = self.chips
-            tables = {k: v for k, v in chip_tables(chip).items() if isinstance(v, dict)}
-            return chip_text(chip, tables)
-        return "\n".join(map(_line, self.chips))
-
-
-def chips(name: str | None = None) -> InstalledChips:
-    """The installed chips, or one by its name or TOML file.
-
-    Raises: ChipError.
-    """
-    names = chip_names() if name is None else (name,)
-    return InstalledChips(tuple(map(load_chip, names)), name is not None)
-
-
-def _line(chip: ChipSpec) -> str:
-    hypothetical = "hypothetical: " if chip.hypothetical else ""
-    return f"{chip.name:<12}{chip.cores} cores: {hypothetical}{chip.description}"
-
-
-def _read(program: "GivenShapes") -> tuple[Artifact, str, str]:
-    """A program, the hash of its file, and the file's name."""
+def _read(program: "GivenShapes") -> tuple[Artifact, Digest, str]:
+    """A program, the digest of its file, and the file's name."""
     if isinstance(program, str | Path):
         return (*load(Path(program)), str(program))
-    return program.artifact, program.sha256, program.artifact.manifest.name
+    return program.artifact, program.digest, program.artifact.manifest.name

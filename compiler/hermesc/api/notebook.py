@@ -147,4 +147,4 @@ class Chip(runtime.Chip):
 
 def as_shown(program: runtime.Program) -> Program:
     """A program of the runtime with the methods of this one."""
-    return program if isinstance(program, Program) else Program(program.artifact, program.sha256)
+    return program if isinstance(program, Program) else Program(program.artifact, program.digest)

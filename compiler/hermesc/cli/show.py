@@ -64,7 +64,7 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
       hermesc run P.hermes --json > a.json   and later b.json; or of `hermesc cost`
       hermesc diff a.json b.json             options, accuracy, latency, energy, layers
     """
-    from hermesc.api.looking import diff
+    from hermesc.api.comparing import diff
 
     show(diff(first, second), as_json=as_json)
 
@@ -74,7 +74,7 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
 @json_option
 def chips_command(name: str | None, as_json: bool) -> None:
     """List the installed chips, or show one with the source of every number."""
-    from hermesc.api.looking import chips
+    from hermesc.api.installed import chips
 
     show(chips(name or None), as_json=as_json)
 

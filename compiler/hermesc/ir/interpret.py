@@ -1,6 +1,6 @@
 """The slow reference executor: what a graph means, in FP32 torch, one operation after another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from hermesrt.ops.unfold import convolve, result_shape
 MvmObserver = Callable[[Mvm, Tensor], None]
 MvmProduct = Callable[[Mvm, Tensor], Tensor]
 OpObserver = Callable[[Op, Mapping[str, Any], Any], None]
+Run = Generator[None, None, tuple[Tensor, ...]]
 
 
 def interpret(
@@ -32,6 +33,32 @@ def interpret(
     with all its vectors, [time, batch, rows], when it has run), `watch` every operation with all
     values and its own after it ran; `product` computes MVMs (of a recurrence each time step's),
     exactly if it is not given."""
+    return in_turn(stepwise(graph, weights, inputs, observe, watch, device, product))[0]
+
+
+def in_turn(*runs: Run) -> list[tuple[Tensor, ...]]:
+    """The outputs of runs of one graph, which all do an operation before one does the next: so the
+    weights that it takes are in the processor's cache for all of them but the first."""
+    found: dict[int, tuple[Tensor, ...]] = {}
+    while len(found) < len(runs):
+        for place, each in enumerate(runs):
+            try:
+                next(each)
+            except StopIteration as end:
+                found[place] = end.value
+    return [found[place] for place in range(len(runs))]
+
+
+def stepwise(
+    graph: Graph,
+    weights: Weights,
+    inputs: Mapping[str, Tensor],
+    observe: MvmObserver | None = None,
+    watch: OpObserver | None = None,
+    device: str = "cpu",
+    product: MvmProduct | None = None,
+) -> Run:
+    """What `interpret` does, which stops after each operation."""
     values: dict[str, Any] = {}
     dead = last_uses([(op.name, takes(op)) for op in graph.ops], graph.outputs)
     for op, done in zip(graph.ops, dead, strict=True):
@@ -56,6 +83,7 @@ def interpret(
             watch(op, values, values[op.name])
         for name in done:
             del values[name]
+        yield
     return tuple(values[name] for name in graph.outputs)
 
 

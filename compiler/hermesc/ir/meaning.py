@@ -1,6 +1,6 @@
 """Whether a graph still computes what the model itself did, on the model's own examples.
 
-In: a graph, the model's outputs in its own precision and, where it runs in FP64, the exact ones.
+In: a graph, its outputs, the model's in its own precision and, where it runs in FP64, exact ones.
 Out: notes on outputs that FP32 cannot tell well. Method: the two may differ by round-off, and by
 what the model's own FP32 outputs, or the graph's, differ from FP64: where large coefficients
 cancel, little of an output is left and the order of sums decides the rest. Anything more is a bug
@@ -27,17 +27,17 @@ def verify_meaning(
     graph: Graph,
     weights: Weights,
     examples: Mapping[str, Tensor],
+    ours: Sequence[Tensor],
     eager: Sequence[Tensor],
     exact: ExactOutputs = lambda: None,
 ) -> tuple[str, ...]:
     """Notes for the program's report.
 
-    eager: what the model returned on the examples.
+    ours: what the graph gives on the examples.
+    eager: what the model returned on them.
     exact: gives the same in FP64, or None where the model does not run so.
     Raises: InternalError when the graph means something else.
     """
-    with torch.no_grad():
-        ours = interpret(graph, weights, examples)
     step = _coarsest_step(graph)
     if all(_close(a, b, 0.0, step) for a, b in zip(ours, eager, strict=True)):
         return ()

@@ -8,6 +8,7 @@ from hermesrt.artifact.schema import Artifact, Manifest
 from hermesrt.errors import ArtifactError, InputError
 from hermesrt.files.atomic import write_atomically
 from hermesrt.files.container import Part, Write, contents, from_json, pack_into, to_json
+from hermesrt.files.digest import Digest
 from hermesrt.files.mapped import Mapped, map_file
 from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
@@ -23,9 +24,9 @@ def to_bytes(artifact: Artifact) -> bytes:
     return stream.getvalue()
 
 
-def sha256_of(artifact: Artifact) -> str:
-    """The sha256 of the program file, which is not written."""
-    return _write(artifact, lambda _: None)
+def digest_of(artifact: Artifact) -> Digest:
+    """The digest of the program file, which is not written."""
+    return Digest(lambda: _write(artifact, lambda _: None).hex)
 
 
 def from_bytes(data: bytes, where: str) -> Artifact:
@@ -36,22 +37,22 @@ def from_bytes(data: bytes, where: str) -> Artifact:
     return _read(Mapped(memoryview(bytearray(data))), where)[0]
 
 
-def save(artifact: Artifact, path: Path) -> str:
-    """Write the program file, whole or not at all; its sha256."""
-    found: list[str] = []
+def save(artifact: Artifact, path: Path) -> Digest:
+    """Write the program file, whole or not at all; its digest."""
+    found: list[Digest] = []
     write_atomically(path, lambda stream: found.append(_write(artifact, stream.write)))
     return found[0]
 
 
-def load(path: Path) -> tuple[Artifact, str]:
-    """The program in a file, whose weights stay there until they are needed, and the file's sha256.
+def load(path: Path) -> tuple[Artifact, Digest]:
+    """The program in a file, whose weights stay there until they are needed, and the file's digest.
 
     Raises: InputError when it cannot be read, ArtifactError when it is not a sound program.
     """
     return _read(map_file(path, "program"), str(path))
 
 
-def _write(artifact: Artifact, write: Write) -> str:
+def _write(artifact: Artifact, write: Write) -> Digest:
     examples = {f"{_INPUT}{name}": value for name, value in artifact.examples.items()}
     if artifact.labels is not None:
         examples[_LABELS] = artifact.labels
@@ -63,7 +64,7 @@ def _write(artifact: Artifact, write: Write) -> str:
     return pack_into(write, "program", parts)
 
 
-def _read(file: Mapped, where: str) -> tuple[Artifact, str]:
+def _read(file: Mapped, where: str) -> tuple[Artifact, Digest]:
     found = contents(file, "program", (_PROGRAM, _WEIGHTS, _EXAMPLES), where)
     file.release()
     parts = found.parts
@@ -81,4 +82,4 @@ def _read(file: Mapped, where: str) -> tuple[Artifact, str]:
         raise
     except (InputError, RecursionError) as error:
         raise ArtifactError(f"{where}: refused: {error}") from None
-    return artifact, found.sha256
+    return artifact, found.digest

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from hermesrt.chip.spec import ChipSpec
 
+_CELLS = 2**16  # whose magnitudes are taken together
+
 
 def column_max(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, " columns"]:
-    """Largest magnitude of each column, without a copy of the matrix."""
-    return torch.maximum(matrix.amax(0), -matrix.amin(0)).abs()  # a zero of either sign is +0
+    """Largest magnitude of each column; some rows after the others, so that a copy of the matrix
+    takes little memory and stays in the processor's cache."""
+    rows = max(1, _CELLS // max(1, matrix.shape[1]))
+    return torch.stack([part.abs().amax(0) for part in matrix.split(rows)]).amax(0)
 
 
 def g_shares(

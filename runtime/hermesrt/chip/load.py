@@ -10,7 +10,6 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,14 @@ def chip_names() -> tuple[str, ...]:
 @cache
 def _installed() -> Mapping[str, Any]:  # entry points, of whichever package finds them
     """What is installed is looked up once: it means a file of every package there is."""
-    return {point.name: point for point in entry_points(group=_GROUP)}
+    return {point.name: point for point in _entry_points(_GROUP)}
+
+
+def _entry_points(group: str) -> Any:
+    """Those of a group; what finds them takes longer to import than a chip to read."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=group)
 
 
 def load_chip(name_or_path: str, overrides: Settings = ()) -> ChipSpec:
@@ -127,7 +133,7 @@ def _checked(tables: object, origin: str) -> ChipSpec:
 def _check_statistics(model: str, where: str) -> None:
     if model in STATISTICS:
         return
-    known = (*STATISTICS, *sorted(point.name for point in entry_points(group=STATISTICS_GROUP)))
+    known = (*STATISTICS, *sorted(point.name for point in _entry_points(STATISTICS_GROUP)))
     if model not in known:
         raise ChipError(
             f"{where}: `statistics.model` is {model!r:.60}; it must be one of {', '.join(known)}"

@@ -4,8 +4,9 @@ There is one way to write given parts, so the bytes are deterministic, and a fil
 if it is byte for byte what we would write from its own parts: a flipped bit anywhere, a compressed
 entry, a path, a comment or trailing data are all refused. Nothing is ever unpacked to disk. Parts
 are written from where they lie, in one pass of checksums and one of writing, and read as views of
-the mapped file in one pass. Spaces behind the header let the largest part begin at a multiple of
-64 bytes, so that its arrays are aligned; files that were written without them are read too.
+the mapped file in one pass; the sha256 of the whole file is another pass, for those who ask. Spaces
+behind the header let the largest part begin at a multiple of 64 bytes, so that its arrays are
+aligned; files that were written without them are read too.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermesrt.errors import ArtifactError
+from hermesrt.files.digest import Digest, sha256_of
 from hermesrt.files.mapped import Mapped, ViewStream
 from hermesrt.files.zip_layout import Entry, directory, local_header, starts
 
@@ -41,11 +43,11 @@ class Contents:
     """A file that was read.
 
     parts: by name; views of the file where it is mapped.
-    sha256: of the whole file.
+    digest: of the whole file.
     """
 
     parts: dict[str, bytes | memoryview]
-    sha256: str
+    digest: Digest
 
 
 def pack(kind: str, parts: Mapping[str, Part]) -> bytes:
@@ -55,20 +57,19 @@ def pack(kind: str, parts: Mapping[str, Part]) -> bytes:
     return stream.getvalue()
 
 
-def pack_into(write: Write, kind: str, parts: Mapping[str, Part]) -> str:
-    """Write the same bit by bit; the file's sha256."""
+def pack_into(write: Write, kind: str, parts: Mapping[str, Part]) -> Digest:
+    """Write the same bit by bit; the file's digest, for as long as the parts do not change."""
     ordered = sorted(parts.items())
     checked = [_checked(name, part) for name, part in ordered]
     header = _header_bytes(kind, [e for e, _ in checked], [s for _, s in checked])
     entries = [_checked(_HEADER, header)[0], *(entry for entry, _ in checked)]
-    whole = hashlib.sha256()
+    pieces: list[bytes | memoryview | NDArray[Any]] = []
     for entry, part in zip(entries, [header, *(part for _, part in ordered)], strict=True):
-        for block in _blocks((local_header(entry), *_chunks(part))):
-            whole.update(block)
-            write(block)
-    whole.update(directory(entries))
-    write(directory(entries))
-    return whole.hexdigest()
+        pieces += (local_header(entry), *_chunks(part))
+    pieces.append(directory(entries))
+    for block in _blocks(pieces):
+        write(block)
+    return Digest(lambda: sha256_of(_blocks(pieces)))
 
 
 def _checked(name: str, part: Part) -> tuple[Entry, str]:
@@ -116,7 +117,7 @@ def unpack(
 
 
 def contents(data: bytes | Mapped, kind: str, names: tuple[str, ...], where: str) -> Contents:
-    """The same with the sha256 of the file.
+    """The same with the digest of the file.
 
     Raises: ArtifactError.
     """
@@ -131,22 +132,21 @@ def contents(data: bytes | Mapped, kind: str, names: tuple[str, ...], where: str
         raise more
     if not _laid_out(file.view, entries):
         raise more
-    whole, sums = hashlib.sha256(), []
+    sums = []
     for entry, start in zip(entries, starts(entries), strict=True):
-        whole.update(local_header(entry))
-        crc, digest = _read(file, slice(start, start + entry.size), whole)
+        crc, digest = _read(file, slice(start, start + entry.size))
         if crc != entry.crc or (entry.name != _HEADER and digest != claimed.get(entry.name)):
             raise ArtifactError(
                 f"{where}: damaged: the checksum of {entry.name} is wrong; make it again"
             )
         sums.append(digest)
-    whole.update(directory(entries))
     written = _header_bytes(kind, entries[1:], sums[1:])
     if text not in (written, written.rstrip(b" ")):
         raise more
     source = data if isinstance(data, bytes) else data.view
     spans = zip(entries[1:], starts(entries)[1:], strict=True)
-    return Contents({e.name: source[s : s + e.size] for e, s in spans}, whole.hexdigest())
+    digest = Digest(lambda: sha256_of(_released(file, file.view)))
+    return Contents({e.name: source[s : s + e.size] for e, s in spans}, digest)
 
 
 def _entries(view: memoryview, where: str) -> tuple[bytes, list[Entry]]:
@@ -204,16 +204,21 @@ def _laid_out(view: memoryview, entries: Sequence[Entry]) -> bool:
     return view[end:] == directory(entries)
 
 
-def _read(file: Mapped, span: slice, whole: "hashlib._Hash") -> tuple[int, str]:
-    """The CRC-32 and the sha256 of some bytes, which `whole` takes in too."""
+def _read(file: Mapped, span: slice) -> tuple[int, str]:
+    """The CRC-32 and the sha256 of some bytes."""
     crc, digest = 0, hashlib.sha256()
-    for i, block in enumerate(_blocks([file.view[span]])):
-        whole.update(block)
+    for block in _released(file, file.view[span]):
         digest.update(block)
         crc = crc32(block, crc)
+    return crc, digest.hexdigest()
+
+
+def _released(file: Mapped, view: memoryview) -> Iterator[memoryview]:
+    """Bytes of a file in blocks, whose memory is given back behind them."""
+    for i, block in enumerate(_blocks([view])):
+        yield block
         if i % _KEPT == _KEPT - 1:
             file.release()
-    return crc, digest.hexdigest()
 
 
 def to_json(value: Any) -> bytes:

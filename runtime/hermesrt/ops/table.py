@@ -252,16 +252,19 @@ def _rows(table: str) -> Iterator[Row]:
     columns: list[str] = []
     for line in table.strip().splitlines():
         *found, names = line.split("|")
-        columns = [c.strip() for c in found] or columns
+        columns = _checked([c.strip() for c in found]) or columns
         if columns[0] != "class":
-            yield from (_row(columns, name) for name in names.split())
+            kinds = cast(Any, columns)
+            yield from (Row(n.rstrip("*"), *kinds, n.endswith("*")) for n in names.split())
 
 
-def _row(columns: list[str], name: str) -> Row:
+def _checked(columns: list[str]) -> list[str]:
     kinds: tuple[Any, ...] = (OpClass, Price, StreamRule, ConstantRule, Passing)
-    assert all(c in get_args(kind) for c, kind in zip(columns, kinds, strict=True)), columns
-    kind, price, stream, constant, passes = cast(Any, columns)
-    return Row(name.rstrip("*"), kind, price, stream, constant, passes, name.endswith("*"))
+    known = columns[:1] == ["class"] or all(
+        c in get_args(kind) for c, kind in zip(columns, kinds, strict=bool(columns))
+    )
+    assert known, columns
+    return columns
 
 
 ROWS: Mapping[str, Row] = {row.name: row for row in _rows(_TABLE)}

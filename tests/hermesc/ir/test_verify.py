@@ -8,6 +8,7 @@ import torch
 
 from hermesc.ir import verify
 from hermesc.ir.graph import Captured, Graph
+from hermesc.ir.interpret import interpret
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.ops import Constant, Digital, Input, Mvm
 from hermesc.ir.stages import Block
@@ -65,11 +66,12 @@ def test_verify_error_is_internal():
     assert caught.value.exit_code == 70
 
 
+ONES = {"x": torch.ones(2, 4)}
 PRODUCT = torch.full((2, 4), 4 * math.cos(1.0))  # of GOOD on ones
 
 
 def test_a_graph_that_computes_what_the_model_did_passes():
-    assert verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (PRODUCT,)) == ()
+    assert verify_meaning(GOOD, WEIGHTS, ONES, interpret(GOOD, WEIGHTS, ONES), (PRODUCT,)) == ()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_graph_that_computes_what_the_model_did_passes():
 )
 def test_a_graph_that_computes_something_else_is_a_bug(eager):
     with pytest.raises(InternalError, match="output 0 of the compiled graph differs"):
-        verify_meaning(GOOD, WEIGHTS, {"x": torch.ones(2, 4)}, (eager,))
+        verify_meaning(GOOD, WEIGHTS, ONES, interpret(GOOD, WEIGHTS, ONES), (eager,))
 
 
 @pytest.mark.parametrize("change", [lambda a: a[:-1], lambda a: (*a, a[0])])

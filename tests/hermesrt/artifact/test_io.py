@@ -139,7 +139,7 @@ def test_save_and_load_agree_on_the_checksum(artifact, program_bytes, tmp_path):
     path = tmp_path / "net.hermes"
     digest = io.save(artifact, path)
     back, found = io.load(path)
-    assert digest == found == hashlib.sha256(program_bytes).hexdigest()
+    assert digest.hex == found.hex == hashlib.sha256(program_bytes).hexdigest()
     assert encode(back.manifest.steps) == encode(artifact.manifest.steps)
     assert [p.name for p in tmp_path.iterdir()] == ["net.hermes"]
 

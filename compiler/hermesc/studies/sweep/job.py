@@ -22,6 +22,7 @@ from hermesrt.chip.spec import Mode
 from hermesrt.data import Samples, example_samples, samples_of
 from hermesrt.device import Method
 from hermesrt.errors import HermescError
+from hermesrt.files.digest import Digest
 from hermesrt.files.npz import arrays_of
 
 ChipSettings = tuple[tuple[str, str], ...]
@@ -101,7 +102,7 @@ def _read(job: Reading) -> Figures:
 
 @lru_cache(maxsize=2)
 def _program(name: str) -> Program:
-    return Program(from_bytes(held(name), "the sweep's program"), name)
+    return Program(from_bytes(held(name), "the sweep's program"), Digest(lambda: name))
 
 
 @lru_cache(maxsize=2)
@@ -119,7 +120,7 @@ def _data(program: str, inputs: str) -> tuple[Samples, Reference]:
 def _programmed(program: str, settings: ChipSettings, method: Method, seed: int) -> Chip:
     compiled = _program(program)
     if settings:
-        compiled = Program(with_settings(compiled.artifact, settings), program)
+        compiled = Program(with_settings(compiled.artifact, settings), compiled.digest)
     chip = Chip(compiled, simulate(compiled.artifact.chip, seed))
     chip.program(method)
     return chip

@@ -8,7 +8,7 @@ from typing import Any
 
 import hermesrt.program as runtime
 from hermesc.api.compiling import Prepared, compile, prepare
-from hermesc.api.notebook import Program
+from hermesc.api.notebook import Program, as_shown
 from hermesc.app.settings import parse_settings
 from hermesc.studies.sweep.grid import Point
 from hermesc.studies.sweep.job import Figures, Reading
@@ -46,7 +46,7 @@ class ProgramSource:
         self._file = str(model) if isinstance(model, str | Path) else ""
         self._made: Program | None = None
         if isinstance(model, runtime.Program):
-            self._made = Program(model.artifact, model.sha256)
+            self._made = as_shown(model)
         elif self._file.endswith(_PROGRAM):
             self._made = Program.load(self._file)
         self._specs: dict[str, ChipSpec] = {}
