@@ -24,6 +24,7 @@ SOURCES = (
     ("runtime", "hermesrt/native/programming.c"),
     ("targets/sim", "hermes_sim/kernel/layer.c"),
     ("targets/sim", "hermes_sim/kernel/pulses.c"),
+    ("targets/sim", "hermes_sim/kernel/pcm.c"),
     ("compiler", "hermesc/training/devices.c"),
 )
 

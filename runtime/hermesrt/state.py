@@ -69,12 +69,12 @@ class CheckpointHeader:
 
     job: which.
     iterations: done so far.
-    index: the number of its last pulse or read.
+    indices: the number of the last pulse or read of each core.
     """
 
     job: ProgrammingJob
     iterations: tuple[Iteration, ...]
-    index: int
+    indices: tuple[int, ...]
 
 
 def save_state(
@@ -107,7 +107,8 @@ def save_checkpoint(
 ) -> None:
     """Write all that `load_checkpoint` needs to go on, whole or not at all."""
     state = device.state()
-    header = CheckpointHeader(job, tuple(progress.iterations), progress.index)
+    indices = tuple(core.index for core in progress.cores)
+    header = CheckpointHeader(job, tuple(progress.iterations), indices)
     cores: dict[str, NDArray[Any]] = {}
     for core in progress.cores:
         for name in FIELDS:
@@ -148,16 +149,23 @@ def load_checkpoint(
         made = [i.phase for i in header.iterations]
         sound = 0 < len(made) <= len(progress.phases) and made == [*progress.phases[: len(made)]]
         sound = sound and all(len(i.mvm_errors) == len(artifact.cores) for i in header.iterations)
-        if not sound or header.index < 0:
+        sound = (
+            sound
+            and len(header.indices) == len(artifact.cores)
+            and min(header.indices, default=0) >= 0
+        )
+        if not sound:
             raise ArtifactError("iterations")
         progress.cores = list(_hands(artifact, cores))
+        for core, index in zip(progress.cores, header.indices, strict=True):
+            core.index = index
         device.restore(DeviceState(artifact.chip.name, job.method, job.seed, cells))
     except ArtifactError as error:
         raise ArtifactError(
             f"{where}: a damaged checkpoint of a stopped `hermesc program` ({error}); delete the "
             "file and start again"
         ) from None
-    progress.iterations, progress.index = list(header.iterations), header.index
+    progress.iterations = list(header.iterations)
 
 
 def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[CoreProgramming]:

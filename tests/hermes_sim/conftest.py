@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hermes_sim.kernel import pcm as compiled
+from hermes_sim.kernel.load import kernel
 from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 
@@ -68,3 +70,11 @@ def sparse_uniform() -> tuple[Tensor, Tensor]:
         return values * (torch.rand(rows, 256, generator=draw) >= 0.3)
 
     return sample(256), sample(2048)
+
+
+@pytest.fixture
+def without_functions(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, equations of devices are computed without compiled functions."""
+    if compiled.functions() is None or kernel() is None:
+        pytest.skip("no functions are compiled here")
+    return lambda: monkeypatch.setattr(compiled, "functions", lambda: None)

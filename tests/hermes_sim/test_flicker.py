@@ -15,7 +15,6 @@ from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import ChipError
 from hermesrt.programming.targets import CoreTarget
-from hermesrt.seeds import generator
 
 HOUR, DAY, MONTH = 3600.0, 86400.0, 30 * 86400.0
 
@@ -43,12 +42,22 @@ def test_slow_noise_grows_with_the_logarithm_of_time(
 
 def test_ages_are_correlated_as_a_brownian_motion_in_the_logarithm_of_time(chip: ChipSpec) -> None:
     grown = [flicker.growth(chip.pcm, age) for age in (60.0, HOUR, DAY, MONTH)]
-    normal = flicker.normals(torch.empty(200_000), lambda i: generator(0, "test", i))
-    paths = torch.stack([flicker.wander(normal, g) for g in grown])
+    paths = torch.stack([flicker.wander(torch.empty(200_000), g, 0, "test") for g in grown])
     found = paths @ paths.T / paths.shape[1]
     for i, a in enumerate(grown):
         for j, b in enumerate(grown):
             assert float(found[i, j]) == pytest.approx(min(a, b), abs=0.04 * math.sqrt(a * b))
+
+
+@pytest.mark.parametrize("shape", [(0,), (5,), (4096,), (3, 5000)])
+def test_compiled_paths_have_the_bits_of_torch(
+    shape: tuple[int, ...], without_functions: Callable[[], None]
+) -> None:
+    grown = (0.3, flicker.STEP, 5.7)
+    first = [flicker.wander(torch.full(shape, torch.nan), g, 0, "test") for g in grown]
+    without_functions()
+    for path, g in zip(first, grown, strict=True):
+        assert torch.equal(path, flicker.wander(torch.full(shape, torch.nan), g, 0, "test"))
 
 
 def core(chip: ChipSpec, siemens: float) -> Core:

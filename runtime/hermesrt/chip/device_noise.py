@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hermesrt.chip import elementary
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.tables.devices import CountPolynomial, Curve, NoisePolynomial, Pcm, PowerLaw
 
@@ -49,7 +50,7 @@ def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, logarithm: float) ->
     r = (g_prog / pcm.g_max_siemens).clamp_(SMALLEST_RATIO, 1.0)
     match pcm.read_noise:
         case Curve():
-            q = curve(pcm.read_noise, r, r.log())
+            q = curve(pcm.read_noise, r, elementary.log(r))
         case PowerLaw():
             q = power(pcm.read_noise, r)
     return q.mul_(g_drift).mul_(math.sqrt(logarithm))
@@ -75,7 +76,9 @@ def programming_deviation(
     """Standard deviation of a programmed device, S, before it is cut off at zero; less the
     deviation of `read`, in squares, where it is given."""
     sigma = polynomial(noise.microsiemens, g / g_max).mul_(_MICRO)
-    return sigma if read is None else (sigma.square() - read.square()).clamp_(min=0).sqrt_()
+    if read is None:
+        return sigma
+    return elementary.root((sigma.square() - read.square()).clamp_(min=0))
 
 
 def count_deviation(noise: CountPolynomial, size: Tensor) -> Tensor:

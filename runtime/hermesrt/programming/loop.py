@@ -1,9 +1,16 @@
-"""Program all cores pulse by pulse, iteration by iteration, in a way that can stop and go on."""
+"""Program all cores pulse by pulse, iteration by iteration, in a way that can stop and go on.
+
+Cores are independent, and all that is random about one is named by its own calls. So a core gets
+several rounds before the next one's turn, while its cells stay in the processor's cache; how many
+changes no bit.
+"""
 
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
+
+from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec
@@ -25,6 +32,8 @@ from hermesrt.seeds import generator
 Phase = Literal["start", "pulse", "verify", "descend"]
 
 _TEST_VECTORS = 128
+_ROUNDS = 8  # of a core in its turn
+_INPUTS = 2**21  # numbers of the inputs of a turn, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +70,12 @@ class ProgrammingProgress:
     phases: all of its rounds.
     cores: under programming.
     iterations: done so far.
-    index: the number of the last pulse or read.
     """
 
     method: Method
     phases: tuple[Phase, ...]
     cores: list[CoreProgramming] = field(default_factory=list)
     iterations: list[Iteration] = field(default_factory=list)
-    index: int = 0
 
     @property
     def done(self) -> int:
@@ -102,18 +109,23 @@ def program(
     keep_seconds: float = 2.0,
     keep_share: float = 0.1,
     cores: Collection[int] | None = None,
+    rounds: int = _ROUNDS,
 ) -> Iterator[Iteration]:
-    """Run the phases that are left, one at a time, on some `cores` or on all.
+    """Run the phases that are left, on some `cores` or on all; every core gets so many `rounds` in
+    its turn.
 
     `keep` is called every so many seconds, or more seldom where it would take a larger share of
     the time than `keep_share`.
     The device ends settled. Same device, progress and options, same bits, however often stopped.
     """
     kept, wait = time.monotonic(), keep_seconds
-    for number in range(progress.done, len(progress.phases)):
-        iteration = _Round(device, progress, options, number).run(artifact, cores)
-        progress.iterations.append(iteration)
-        yield iteration
+    while progress.done < len(progress.phases):
+        if not progress.done:
+            done = [_start(device, artifact, progress, options, cores)]
+        else:
+            done = _turns(device, progress, options, rounds)
+        progress.iterations.extend(done)
+        yield from done
         start = time.monotonic()
         if keep is not None and start - kept > wait:
             keep(progress)
@@ -122,44 +134,62 @@ def program(
     device.settle(progress.method)
 
 
-class _Round:
-    """One phase for every core."""
+def _start(
+    device: Device,
+    artifact: Artifact,
+    progress: ProgrammingProgress,
+    options: ProgrammingOptions,
+    cores: Collection[int] | None,
+) -> Iteration:
+    """The first phase, that of all methods."""
+    chosen = [t for t in targets(artifact) if cores is None or t.core in cores]
+    sessions = [ProgrammingSession(device) for _ in chosen]
+    progress.cores = start_all(sessions, chosen)
+    x = _inputs(device, options, 0)[:_TEST_VECTORS]
+    errors = [core_error(device, core.target, x, core.index) for core in progress.cores]
+    counts = sum((s.counts for s in sessions), OperationCounts())
+    return Iteration(progress.phases[0], tuple(errors), counts)
 
-    def __init__(
-        self,
-        device: Device,
-        progress: ProgrammingProgress,
-        options: ProgrammingOptions,
-        number: int,
-    ):
-        before = progress.iterations[-1].counts if progress.iterations else OperationCounts()
-        counts = OperationCounts(
-            before.pulses, before.charge_coulomb, before.pulse_ns, before.reads, before.mvms
-        )
-        self.session = ProgrammingSession(device, progress.index, counts)
-        self.progress = progress
-        self.options = options
-        self.phase = progress.phases[number]
-        stream = generator(device.seed, "inputs", number)
-        self.x = gdp.inputs(options.gdp, device.chip.crossbar.rows, stream)
 
-    def run(self, artifact: Artifact, cores: Collection[int] | None) -> Iteration:
-        errors = []
-        if self.phase == "start":
-            chosen = [t for t in targets(artifact) if cores is None or t.core in cores]
-            self.progress.cores = start_all(self.session, chosen)
-        for core in self.progress.cores:
-            errors.append(self._core(core))
-        self.progress.index = self.session.index
-        return Iteration(self.phase, tuple(errors), self.session.counts)
+def _turns(
+    device: Device, progress: ProgrammingProgress, options: ProgrammingOptions, rounds: int
+) -> list[Iteration]:
+    """The next rounds of every core, one core after the other."""
+    size = options.gdp.batch * device.chip.crossbar.rows
+    last = min(len(progress.phases), progress.done + max(1, min(rounds, _INPUTS // size)))
+    numbers = range(progress.done, last)
+    inputs = [_inputs(device, options, number) for number in numbers]
+    phases = [progress.phases[number] for number in numbers]
+    turns = [
+        [_round(device, core, *one, options) for one in zip(phases, inputs, strict=True)]
+        for core in progress.cores
+    ]
+    counts, done = progress.iterations[-1].counts, []
+    for i, phase in enumerate(phases):
+        counts = sum((turn[i][1] for turn in turns), counts)
+        done.append(Iteration(phase, tuple(turn[i][0] for turn in turns), counts))
+    return done
 
-    def _core(self, core: CoreProgramming) -> float:
-        match self.phase:
-            case "descend":
-                return gdp.descend(self.session, core, self.x, self.options.gdp)
-            case "verify":
-                verify(self.session, core, self.options.verify)
-            case "pulse":
-                oneshot(self.session, core)
-        x = self.x[:_TEST_VECTORS]
-        return core_error(self.session.device, core.target, x, self.session.index)
+
+def _inputs(device: Device, options: ProgrammingOptions, number: int) -> Tensor:
+    """The inputs of a round, the same for all cores."""
+    stream = generator(device.seed, "inputs", number)
+    return gdp.inputs(options.gdp, device.chip.crossbar.rows, stream)
+
+
+def _round(
+    device: Device, core: CoreProgramming, phase: Phase, x: Tensor, options: ProgrammingOptions
+) -> tuple[float, OperationCounts]:
+    """One phase of a core: its MVM error, and what was sent."""
+    session = ProgrammingSession(device, core.index)
+    match phase:
+        case "descend":
+            error = gdp.descend(session, core, x, options.gdp)
+            core.index = session.index
+            return error, session.counts
+        case "verify":
+            verify(session, core, options.verify)
+        case "pulse":
+            oneshot(session, core)
+    core.index = session.index
+    return core_error(device, core.target, x[:_TEST_VECTORS], core.index), session.counts

@@ -36,6 +36,7 @@ class CoreProgramming:
     open: those that verify has not found within its margin yet, [rows, columns].
     saturated: how often in a row a cell got the last current that there is and asked for more,
         [rows, columns].
+    index: the number of the last pulse or read that it got.
     """
 
     target: CoreTarget
@@ -46,6 +47,7 @@ class CoreProgramming:
     tuned: Bool[Tensor, "rows columns"]
     open: Bool[Tensor, "rows columns"]
     saturated: Int8[Tensor, "rows columns"]
+    index: int = 0
 
 
 @dataclass(slots=True)
@@ -65,15 +67,26 @@ class OperationCounts:
     reads: int = 0
     mvms: int = 0
 
+    def __add__(self, more: "OperationCounts") -> "OperationCounts":
+        """Of both together."""
+        return OperationCounts(
+            self.pulses + more.pulses,
+            self.charge_coulomb + more.charge_coulomb,
+            self.pulse_ns + more.pulse_ns,
+            self.reads + more.reads,
+            self.mvms + more.mvms,
+        )
+
 
 class ProgrammingSession:
-    """A device under programming: sends pulses and reads, numbers and counts them."""
+    """A core of a device under programming: sends pulses and reads, counts them, and numbers them
+    from `index` on."""
 
-    def __init__(self, device: Device, index: int, counts: OperationCounts) -> None:
+    def __init__(self, device: Device, index: int = 0) -> None:
         self.device = device
         self.chip: ChipSpec = device.chip
         self.index = index
-        self.counts = counts
+        self.counts = OperationCounts()
 
     def send(self, core: int, pulses: Pulses) -> None:
         """One pulse each for some cells, if any; a pass over the core serves the cells of one
@@ -86,7 +99,7 @@ class ProgrammingSession:
         self.device.pulse(core, pulses, self._next())
         self.counts.pulses += len(pulses.cells)
         self.counts.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
-        passes = int(torch.bincount(pulses.device, minlength=4).count_nonzero())
+        passes = np.count_nonzero(np.bincount(pulses.device.numpy(), minlength=4))
         cycles = math.ceil(crossbar.columns / table.write_heads)
         self.counts.pulse_ns += passes * crossbar.rows * cycles * width
 
@@ -107,12 +120,14 @@ class ProgrammingSession:
         return self.index
 
 
-def start_all(session: ProgrammingSession, targets: Sequence[CoreTarget]) -> list[CoreProgramming]:
-    """All cores. What is known of them stands in one block for each field, for many smaller ones
-    leave holes in the heap."""
+def start_all(
+    sessions: Sequence[ProgrammingSession], targets: Sequence[CoreTarget]
+) -> list[CoreProgramming]:
+    """All cores, each by its session. What is known of them stands in one block for each field,
+    for many smaller ones leave holes in the heap."""
     cores: list[CoreProgramming] = []
     blocks: dict[str, Tensor] = {}
-    for number, target in enumerate(targets):
+    for number, (session, target) in enumerate(zip(sessions, targets, strict=True)):
         core = start_core(session, target)
         for field in FIELDS:
             value = getattr(core, field)
@@ -164,8 +179,9 @@ def start_core(session: ProgrammingSession, target: CoreTarget) -> CoreProgrammi
     reachable = wanted & (counts.abs() <= most)
     saturated = torch.zeros_like(tuned)
     return CoreProgramming(
-        target, tuned, ampere, slope, pending, reachable, reachable.clone(), saturated
-    )
+        target, tuned, ampere, slope, pending, reachable, reachable.clone(), saturated,
+        session.index,
+    )  # fmt: skip
 
 
 def _to_add(target: CoreTarget) -> Float[Tensor, "rows columns"]:

@@ -10,7 +10,7 @@ from hermes_sim.kernel import pulses as compiled
 from hermes_sim.kernel.load import kernel
 from hermes_sim.noise import fill
 from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, Programming
-from hermes_sim.statistics import DeviceStatistics, statistics_named
+from hermes_sim.statistics import DeviceStatistics, is_white, statistics_named
 from hermes_sim.torch_pulses import TorchPulses
 from hermesrt.chip.device_noise import logarithm, within
 from hermesrt.chip.spec import ChipSpec
@@ -222,13 +222,13 @@ class Core:
 
     def _wandered(self, aged: DeviceSiemens, age_s: float) -> DeviceSiemens:
         """With the slow noise from t0 to an age; the same devices wander the same way."""
-        statistics = self.statistics
-        normal = flicker.normals(aged, lambda i: generator(self._seed, "slow", self.target.core, i))
-        path = flicker.wander(normal, flicker.growth(statistics, age_s))
-        if bool(self.devices.read_deviation(statistics, aged, self.conductance, 0.0).any()):
-            return aged  # white noise: nothing of it is slow
-        path.mul_(self.devices.read_deviation(statistics, aged, self.conductance, 1.0))
-        return (aged + path).clamp_(min=0)
+        statistics, held = self.statistics, self.conductance
+        if is_white(self.devices, statistics, aged, held):
+            return aged  # nothing of it is slow
+        path, grown = torch.empty(aged.shape), flicker.growth(statistics, age_s)
+        flicker.wander(path, grown, self._seed, "slow", self.target.core)
+        path.mul_(self.devices.read_deviation(statistics, aged, held, 1.0))
+        return path.add_(aged).clamp_(min=0)
 
     def _bank(self) -> DeviceSiemens:
         """The cell's four devices one by one."""

@@ -13,11 +13,12 @@ Source of L: aihwkit HermesNoiseModel.apply_drift_noise_to_conductance.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from hermes_sim.kernel import pcm as compiled
+from hermes_sim.noise import fill, stream
 from hermesrt.chip.tables.devices import Pcm
 
 STEP = math.log(10) / 2  # of G, between two samples of W
@@ -29,21 +30,29 @@ def growth(pcm: Pcm, age_s: float) -> float:
     return math.log((start + age_s) / start)
 
 
-def wander(normal: Callable[[int], Tensor], grown: float) -> Tensor:
-    """W(G), a Brownian motion of variance G; `normal(i)` is the i-th draw of its numbers.
+def wander(out: Tensor, grown: float, seed: int, *name: str | int) -> Tensor:
+    """Fill a contiguous tensor with W(G), a Brownian motion of variance G.
 
-    Draw 2 k is the step from sample k to k + 1, draw 2 k + 1 the bridge between them; the same
-    draws at another age give the same path.
+    Draw 2 k, the numbers (*name, 2 k) of `noise.fill`, is the step from sample k to k + 1, draw
+    2 k + 1 the bridge between them; the same draws at another age give the same path.
     """
+    numbers, weights = zip(*_draws(grown), strict=True)
+    if compiled.weighted([stream(seed, *name, i) for i in numbers], weights, out):
+        return out
+    normal = torch.empty_like(out)
+    out.zero_()
+    for number, weight in zip(numbers, weights, strict=True):
+        out.add_(fill(normal, seed, *name, number).mul_(weight))
+    return out
+
+
+def _draws(grown: float) -> list[tuple[int, float]]:
+    """The draws that a path is made of until then, and their weights."""
     steps, rest = divmod(grown, STEP)
     whole, share = int(steps), rest / STEP
-    step, bridge = (normal(2 * whole + i) for i in (0, 1))
-    total = step.mul_(share * math.sqrt(STEP)).add_(
-        bridge, alpha=math.sqrt(STEP * share * (1 - share))
-    )
-    for k in range(whole):
-        total.add_(normal(2 * k), alpha=math.sqrt(STEP))
-    return total
+    passed = [(2 * k, math.sqrt(STEP)) for k in range(whole)]
+    between = math.sqrt(STEP * share * (1 - share))
+    return [*passed, (2 * whole, share * math.sqrt(STEP)), (2 * whole + 1, between)]
 
 
 def interval_logarithm(interval_s: float, read_seconds: float) -> float:
@@ -71,8 +80,3 @@ def _cin(x: float) -> float:
     from scipy.special import sici
 
     return float(0.5772156649015329 + math.log(x) - sici(x)[1])
-
-
-def normals(like: Tensor, stream: Callable[[int], torch.Generator]) -> Callable[[int], Tensor]:
-    """Draws of one number for each of some devices, each draw from a stream of its own."""
-    return lambda number: torch.randn(like.shape, generator=stream(number))

@@ -1,5 +1,6 @@
 """Phase-change devices that are programmed, drift and are read. One function for each equation.
 
+Compiled functions (`kernel/pcm.c`) do the same with the same bits, several times faster.
 Conductances are in siemens; the constants are the chip's `pcm_*` tables, with r = g / g_max of the
 devices. Two devices per polarity are modelled as one of twice the range, as their published fit is,
 or each for itself (`hermes-msf`). Siemens are [devices, polarity, rows, columns].
@@ -12,15 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hermes_sim.kernel import pcm as compiled
+from hermesrt.chip import device_noise, elementary
 from hermesrt.chip.device_noise import (
     SMALLEST_RATIO,
     count_deviation,
     curve,
     programming_deviation,
 )
-from hermesrt.chip.device_noise import read_noise as read_noise
 from hermesrt.chip.stuck_devices import PolaritySiemens
-from hermesrt.chip.tables.devices import CountPolynomial, NoisePolynomial, Pcm
+from hermesrt.chip.tables.devices import CountPolynomial, Curve, NoisePolynomial, Pcm
 
 Siemens = Float[Tensor, "*devices rows columns"]
 
@@ -53,8 +55,11 @@ def program_devices(
 
     Source: aihwkit HermesNoiseModel and PCMLikeNoiseModel, apply_programming_noise_to_conductance.
     """
+    normal, library = _normal(g_target, generator), compiled.fits(g_target, read)
+    if library is not None:
+        return compiled.programmed(library, noise.microsiemens, g_max, g_target, read, normal)
     sigma = programming_deviation(noise, g_max, g_target, read)
-    return _normal(g_target, generator).mul_(sigma).add_(g_target).clamp_(min=0)
+    return normal.mul_(sigma).add_(g_target).clamp_(min=0)
 
 
 def program_weights(
@@ -90,18 +95,32 @@ def drift_exponent(pcm: Pcm, g: Siemens, generator: torch.Generator) -> Siemens:
 
     Source: aihwkit HermesNoiseModel.generate_drift_coefficients.
     """
-    r = (g / pcm.g_max_siemens).clamp_(SMALLEST_RATIO, 1.0)
-    log_r = r.log()
-    normal = _normal(g, generator)
-    spread = curve(pcm.drift_spread, r, log_r)
-    return normal.mul_(spread).add_(curve(pcm.drift_mean, r, log_r)).abs_()
+    normal, library = _normal(g, generator), compiled.fits(g)
+    mean, spread, most = pcm.drift_mean, pcm.drift_spread, pcm.g_max_siemens
+    if library is not None:
+        return compiled.exponents(library, mean, spread, most, g, normal)
+    r = (g / most).clamp_(SMALLEST_RATIO, 1.0)
+    log_r = elementary.log(r)
+    return normal.mul_(curve(spread, r, log_r)).add_(curve(mean, r, log_r)).abs_()
 
 
 def drift(pcm: Pcm, g_prog: Siemens, nu: Siemens, age_s: float) -> Siemens:
     """g(t) = g_prog (t / t0)^-nu with t = age + t0. Source: aihwkit BaseNoiseModel."""
     if age_s == 0:
         return g_prog
-    return (nu * -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds)).exp_().mul_(g_prog)
+    power, library = -math.log((age_s + pcm.t0_seconds) / pcm.t0_seconds), compiled.fits(g_prog, nu)
+    if library is not None:
+        return compiled.drift(library, g_prog, nu, power)
+    return elementary.exp(nu * power).mul_(g_prog)
+
+
+def read_noise(pcm: Pcm, g_drift: Siemens, g_prog: Siemens, logarithm: float) -> Siemens:
+    """See `device_noise.read_noise`."""
+    strength, library = pcm.read_noise, compiled.fits(g_drift, g_prog)
+    if library is None or not isinstance(strength, Curve):
+        return device_noise.read_noise(pcm, g_drift, g_prog, logarithm)
+    root = math.sqrt(logarithm)
+    return compiled.read_noise(library, strength, pcm.g_max_siemens, root, g_drift, g_prog)
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

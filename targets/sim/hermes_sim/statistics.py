@@ -318,6 +318,13 @@ def statistics_named(name: str) -> DeviceStatistics:
     return checked(found() if isinstance(found, type) else found)
 
 
+def is_white(devices: DeviceStatistics, table: Pcm, aged: Siemens, written: Siemens) -> bool:
+    """Whether noise does not grow with the logarithm; that of the published fits does."""
+    if isinstance(devices, PublishedPcm):
+        return False
+    return bool(devices.read_deviation(table, aged, written, 0.0).any())
+
+
 def checked(given: object) -> DeviceStatistics:
     """An object as statistics.
 

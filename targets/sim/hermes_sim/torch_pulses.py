@@ -1,6 +1,5 @@
 """Pulses and products of a core under programming, without the compiled functions."""
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -16,6 +15,7 @@ from hermes_sim.programmed_cells import (
     ReadTable,
     columns_in_steps,
 )
+from hermesrt.chip import elementary
 from hermesrt.device import Pulses
 from hermesrt.reads import Keys
 
@@ -83,7 +83,7 @@ class TorchPulses:
         if not chip.effects.programming_noise:
             return old + step
         wrong = (step * chip.write_noise.step_share).square_().add_(floor**2)
-        return (old + step).add_(_root(wrong).mul_(noise))
+        return (old + step).add_(elementary.root(wrong).mul_(noise))
 
     def _renew(self, steps: Tensor, cells: Int64[Tensor, " cells"]) -> None:
         """Take the steps of some cells again."""
@@ -119,12 +119,7 @@ class TorchPulses:
 
 def misread(table: ReadTable, held: Tensor) -> Tensor:
     """The variances of reads of devices that hold so much."""
-    place = _root(held * table.scale).clamp_(max=table.end)
+    place = elementary.root(held * table.scale).clamp_(max=table.end)
     whole = place.floor()
     low, high = (table.values.take(whole.long() + i) for i in (0, 1))
     return high.sub_(low).mul_(place.sub_(whole)).add_(low)
-
-
-def _root(values: Tensor) -> Tensor:
-    """Square roots, correctly rounded; those of torch on processors may be next to that."""
-    return torch.from_numpy(np.sqrt(values.numpy()))

@@ -14,7 +14,6 @@ from hermesrt.programming.gdp import GdpOptions, descend, inputs
 from hermesrt.programming.loop import ProgrammingOptions
 from hermesrt.programming.mvm_error import mvm_errors
 from hermesrt.programming.session import (
-    OperationCounts,
     ProgrammingSession,
     correct,
     enable,
@@ -91,7 +90,7 @@ def test_a_descent_gathers_the_gradient_of_the_squared_error(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    session = ProgrammingSession(device, 0, OperationCounts())
+    session = ProgrammingSession(device)
     core = start_core(session, target)
     for _ in range(3):
         verify(session, core, VerifyOptions())
@@ -129,7 +128,7 @@ def test_a_cell_is_pulsed_once_enough_has_gathered(
     device = watched(hermesc.simulate(chip))
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    session = ProgrammingSession(device, 0, OperationCounts())
+    session = ProgrammingSession(device)
     core = start_core(session, target)
     options = GdpOptions(threshold_counts=3.0)
     for seed in range(5):
@@ -155,7 +154,7 @@ def test_a_zero_weight_is_tuned_on_the_side_that_its_first_correction_asks_for(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    session = ProgrammingSession(device, 0, OperationCounts())
+    session = ProgrammingSession(device)
     core = start_core(session, target)
     zero = (target.siemens == 0) & target.used
     assert not bool(core.tuned[zero].any())

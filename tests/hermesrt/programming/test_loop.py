@@ -39,9 +39,9 @@ class StopError(Exception):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after every iteration."""
+    """A checkpoint after every iteration, which all cores do before the next."""
     monkeypatch.setattr(
-        writing, "program", partial(drive.program, keep_seconds=0.0, keep_share=1e9)
+        writing, "program", partial(drive.program, keep_seconds=0.0, keep_share=1e9, rounds=1)
     )
 
 
@@ -137,16 +137,32 @@ def test_a_generator_that_is_closed_leaves_what_can_go_on(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     progress = ProgrammingProgress("gdp", phases_of("gdp", chip, OPTIONS))
-    for _ in range(2):
-        steps = drive.program(device, program.artifact, progress, OPTIONS)
+    for rounds, done in ((1, 3), (2, 7)):  # the turns that a core began are ended
+        steps = drive.program(device, program.artifact, progress, OPTIONS, rounds=rounds)
         for _ in range(3):
             next(steps)
         steps.close()
-    assert progress.done == 6
+        assert progress.done == done
     list(drive.program(device, program.artifact, progress, OPTIONS))
     assert progress.done == len(progress.phases) == 1 + 3 + 5
     made = {name: array.tobytes() for name, array in device.state().arrays.items()}
     assert made == bits(whole["gdp"])
+
+
+def test_rounds_of_a_turn_change_neither_bits_nor_history(
+    program: Program, whole: dict[str, Chip]
+) -> None:
+    """Nor does which cores there are beside it."""
+    device = hermesc.simulate(program.artifact.chip)
+    device.load(program.artifact)
+    progress = ProgrammingProgress("gdp", phases_of("gdp", device.chip, OPTIONS))
+    rest = drive.program(device, program.artifact, progress, OPTIONS, rounds=3, cores=(1, 3))
+    for made, wanted in zip(rest, whole["gdp"].iterations, strict=True):
+        assert made.phase == wanted.phase
+        assert made.mvm_errors == wanted.mvm_errors[1::2]
+    held, cells = bits(whole["gdp"]), device.state().arrays
+    for name in (f"{core}.{field}" for core in (1, 3) for field in ("conductance", "nu")):
+        assert cells[name].tobytes() == held[name]
 
 
 def test_programming_again_begins_anew(program: Program, whole: dict[str, Chip]) -> None:
@@ -287,7 +303,9 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "cells of NaN": lambda p: edited(
         p, PARTS[1], lambda t: t.update({"0.conductance": t["0.conductance"] * np.float32("nan")})
     ),
-    "header": lambda p: edited(p, PARTS[0], lambda h: h.pop("index")),
+    "numbers lost": lambda p: edited(p, PARTS[0], lambda h: h["indices"].pop()),
+    "numbers below zero": lambda p: edited(p, PARTS[0], lambda h: h.update(indices=[-1] * 4)),
+    "header": lambda p: edited(p, PARTS[0], lambda h: h.pop("indices")),
 }
 
 
@@ -324,7 +342,7 @@ from hermesrt.programming.gdp import GdpOptions
 from pathlib import Path
 
 torch.set_num_threads(1)  # the last bits of a sum depend on it
-writing.program = partial(drive.program, keep_seconds=0.0, keep_share=1e9)
+writing.program = partial(drive.program, keep_seconds=0.0, keep_share=1e9, rounds=1)
 program = hermesc.load(sys.argv[1])
 chip = Chip(program, hermesc.simulate(program.artifact.chip))
 
@@ -380,6 +398,6 @@ def test_checkpoints_take_a_small_share_of_the_time(
 
     device = blank(program).device
     progress = ProgrammingProgress("verify", ("start", *["verify"] * 20))
-    for _ in drive.program(device, program.artifact, progress, OPTIONS, keep, 2.5):
+    for _ in drive.program(device, program.artifact, progress, OPTIONS, keep, 2.5, rounds=1):
         clock[0] += 1.0
     assert kept == [3, 9, 15, 21]

@@ -12,7 +12,6 @@ from hermesrt.device import Pulses
 from hermesrt.program import Program
 from hermesrt.programming.session import (
     CoreProgramming,
-    OperationCounts,
     ProgrammingSession,
     correct,
     places,
@@ -50,7 +49,7 @@ def taken(
         for number in range(4):
             every = torch.full(cells.shape, number)
             other.pulse(0, Pulses("set", cells, every, torch.zeros(cells.shape)), number)
-        session = ProgrammingSession(device, 0, OperationCounts())
+        session = ProgrammingSession(device)
         core = start_core(session, target)
         found = []
         for d in (device, other):

@@ -12,7 +12,6 @@ from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Program
 from hermesrt.programming.session import (
     CoreProgramming,
-    OperationCounts,
     ProgrammingSession,
     start_core,
 )
@@ -43,7 +42,7 @@ def session(
     device = watched(hermesc.simulate(chip))
     device.load(program.artifact)
     (target,) = targets(program.artifact)
-    made = ProgrammingSession(device, 0, OperationCounts())
+    made = ProgrammingSession(device)
     return made, start_core(made, target)
 
 
