@@ -9,6 +9,7 @@ the file has the digest in its name.
 import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -22,14 +23,20 @@ FLAGS = (
     "-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno",
     "-fvisibility=hidden",
 )  # fmt: skip
-INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {  # the best one first
-    "avx512-vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"),
-    "avx2": ("-mavx2",),
+SETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # of a processor, the best one first
+    "x86_64": {
+        "avx512-vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"),
+        "avx2": ("-mavx2",),
+    },
 }
+_NAMES = {"amd64": "x86_64", "arm64": "aarch64"}  # of processors elsewhere
+MACHINE = _NAMES.get(platform.machine().lower(), platform.machine().lower())
+INSTRUCTIONS = SETS.get(MACHINE, {})
 _NEEDED: Mapping[str, tuple[str, ...]] = {  # what torch calls the instructions
     "avx512-vnni": ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_vnni"),
     "avx2": ("avx2",),
 }
+_HEADERS = Path(__file__).parent  # for all C files
 _SECONDS = 120.0  # of a compiler, at most
 
 
@@ -95,7 +102,7 @@ def library(source: Path, instructions: str) -> Path | None:
 def compile_to(path: Path, source: Path, instructions: str) -> bool:
     """Compile to a file by the first compiler that can; whether one could."""
     for compiler in compilers():
-        command = [*compiler, *FLAGS, *INSTRUCTIONS[instructions], str(source), "-o", str(path)]
+        command = [*compiler, *flags(instructions), str(source), "-o", str(path)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired):
@@ -103,6 +110,12 @@ def compile_to(path: Path, source: Path, instructions: str) -> bool:
         if done.returncode == 0 and path.exists():
             return True
     return False
+
+
+def flags(instructions: str) -> tuple[str, ...]:
+    """What a compiler is told."""
+    sets = {name: more for family in SETS.values() for name, more in family.items()}
+    return (*FLAGS, *sets[instructions], "-I", str(_HEADERS))
 
 
 def compilers() -> Iterator[list[str]]:
@@ -113,7 +126,8 @@ def compilers() -> Iterator[list[str]]:
             yield [found]
     if find_spec("ziglang") is not None:
         # without a target it compiles for the build machine's own processor
-        target = ["-target", "x86_64-linux-gnu.2.17"] if sys.platform == "linux" else []
+        systems = {"linux": f"{MACHINE}-linux-gnu.2.17", "darwin": f"{MACHINE}-macos.11.0"}
+        target = ["-target", systems[sys.platform]] if sys.platform in systems else []
         yield [sys.executable, "-m", "ziglang", "cc", *target, "-s"]
 
 
@@ -133,8 +147,9 @@ def _own(path: Path) -> bool:
 
 
 def _name(source: Path, instructions: str) -> str:
-    text = "\0".join((*FLAGS, *INSTRUCTIONS[instructions])).encode()
-    digest = hashlib.sha256(text + source.read_bytes()).hexdigest()
+    parts = ["\0".join(flags(instructions)[:-1]).encode(), source.read_bytes()]
+    parts += [path.read_bytes() for path in sorted(_HEADERS.glob("*.h"))]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     return f"{source.stem}-{instructions}-{digest[:16]}"
 
 

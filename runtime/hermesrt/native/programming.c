@@ -1,11 +1,9 @@
 /* What the host computes for each core in each round of programming. With -ffp-contract=off it has the
  * bits of `descent_pulses.chosen` and `mvm_error.fitted`, which are its definition. */
-#include <immintrin.h>
+#include "lanes.h"
 #include <math.h>
-#include <stdint.h>
 
 #define AHEAD 12 /* cells that are fetched before they are needed */
-#define EXPORT __attribute__((visibility("default")))
 
 typedef struct {
     float *pending;       /* the correction that is still to be made, [cell], counts */
@@ -20,20 +18,18 @@ typedef struct {
     int32_t patience;
 } core_t;
 
-/* Which of 8 cells from a place on wait for more than the threshold. */
-static inline int over(const core_t *c, int64_t place)
+/* Which of LANES cells from a place on wait for more than the threshold. */
+INLINE int waits(const core_t *c, int64_t place)
 {
-    const __m256 size = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    __m256 pending = _mm256_and_ps(_mm256_loadu_ps(c->pending + place), size);
-    return _mm256_movemask_ps(_mm256_cmp_ps(pending, _mm256_set1_ps(c->threshold), _CMP_GT_OQ));
+    return over(size_of(F(loadu)(c->pending + place)), F(set1)(c->threshold));
 }
 
 /* How many cells wait for more than the threshold. */
 EXPORT int64_t hermes_waiting(const core_t *c)
 {
     int64_t found = 0, i = 0;
-    for (; i + 8 <= c->cells; i += 8)
-        found += __builtin_popcount(over(c, i));
+    for (; i + LANES <= c->cells; i += LANES)
+        found += __builtin_popcount(waits(c, i));
     for (; i < c->cells; i++)
         found += fabsf(c->pending[i]) > c->threshold;
     return found;
@@ -43,8 +39,8 @@ EXPORT int64_t hermes_waiting(const core_t *c)
 static int64_t waiting(const core_t *c, int64_t *cells)
 {
     int64_t found = 0, i = 0;
-    for (; i + 8 <= c->cells; i += 8)
-        for (int lanes = over(c, i); lanes; lanes &= lanes - 1)
+    for (; i + LANES <= c->cells; i += LANES)
+        for (int lanes = waits(c, i); lanes; lanes &= lanes - 1)
             cells[found++] = i + __builtin_ctz(lanes);
     for (; i < c->cells; i++)
         if (fabsf(c->pending[i]) > c->threshold)

@@ -1,18 +1,15 @@
 /* One layer of the simulated chip in one pass: input codes, sums, phases, noise, counts, LDPU, code.
  *
- * Compiled once for each instruction set, with -mavx2 or with the AVX-512 and VNNI flags, and with
- * -ffp-contract=off: its outputs have the bits of `integers.TorchLayer`, which is its definition.
+ * Compiled once for each instruction set, whose vectors lanes.h has, and with -ffp-contract=off: its
+ * outputs have the bits of `integers.TorchLayer`, which is its definition.
  *
  * Rows are taken in blocks that fit the second cache, columns in panels of 16 whose weights stay in
  * the first. Packed weights are [panel][row / 2][column][row % 2], variances
  * [panel][row / 4][column][row % 4]; rows and columns are filled up with zeros.
  */
-#include <immintrin.h>
-#include <stdint.h>
+#include "lanes.h"
 #include <stdlib.h>
-#include <string.h>
 
-#define PANEL 16  /* columns */
 #define BLOCK 96  /* rows of inputs */
 #define STEPS 127 /* of a square */
 
@@ -49,46 +46,6 @@ typedef struct { /* of one vector in one stage */
     int32_t suspect;
 } vector_t;
 
-#ifdef __AVX512VNNI__
-#define LANES 16
-#define TILE 12
-typedef __m512 vf;
-typedef __m512i vi;
-#define F(name) _mm512_##name##_ps
-#define I(name) _mm512_##name
-#define load_i(p) _mm512_loadu_si512((const void *)(p))
-#define store_i(p, v) _mm512_storeu_si512((void *)(p), v)
-#define round_even(v) _mm512_roundscale_ps(v, 0x08)
-#define round_zero(v) _mm512_roundscale_ps(v, 0x0B)
-#define round_down(v) _mm512_roundscale_ps(v, 0x09)
-#define xor_i _mm512_xor_si512
-static inline vi words(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
-static inline vi bytes(vi sum, vi a, vi b) { return _mm512_dpbusd_epi32(sum, a, b); }
-static inline int over(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
-#else
-#define LANES 8
-#define TILE 6
-typedef __m256 vf;
-typedef __m256i vi;
-#define F(name) _mm256_##name##_ps
-#define I(name) _mm256_##name
-#define load_i(p) _mm256_loadu_si256((const __m256i *)(p))
-#define store_i(p, v) _mm256_storeu_si256((__m256i *)(p), v)
-#define round_even(v) _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define round_zero(v) _mm256_round_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
-#define round_down(v) _mm256_round_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
-#define xor_i _mm256_xor_si256
-static inline vi words(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
-static inline vi bytes(vi sum, vi a, vi b) /* of at most 7 bits each */
-{
-    return words(sum, _mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
-}
-static inline int over(vf a, vf b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
-#endif
-
-#define PARTS (PANEL / LANES)
-#define INLINE static inline __attribute__((always_inline))
-
 static uint64_t mix(uint64_t key) /* reads.mix */
 {
     key = (key ^ (key >> 33)) * 0xFF51AFD7ED558CCDu;
@@ -99,31 +56,22 @@ static uint64_t mix(uint64_t key) /* reads.mix */
 /* What columns first + 1, ..., first + LANES add to a key. */
 INLINE vi column_words(int64_t first)
 {
-#if LANES == 16
-    const vi lane = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
-#else
-    const vi lane = _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
-#endif
-    return I(mullo_epi32)(I(add_epi32)(lane, I(set1_epi32)((int)first)),
-                          I(set1_epi32)((int)0x9E3779B1u));
+    return mul_i(add_i(lane_numbers(), set_i((uint32_t)first)), set_i(0x9E3779B1u));
 }
 
 /* noise.normals: of some columns of a row */
 INLINE vf normal(uint32_t low, uint32_t high, vi columns)
 {
-    vi word = I(add_epi32)(columns, I(set1_epi32)((int)low));
-    word = xor_i(word, I(srli_epi32)(word, 16));
-    word = I(mullo_epi32)(word, I(set1_epi32)((int)high));
-    word = xor_i(word, I(srli_epi32)(word, 15));
-    word = I(mullo_epi32)(word, I(set1_epi32)((int)0x2C1B3C6Du));
-    vi second = I(mullo_epi32)(word, I(set1_epi32)((int)0x85EBCA6Bu));
-    word = xor_i(word, I(srli_epi32)(word, 16));
-    second = xor_i(second, I(srli_epi32)(second, 13));
-    const vi one = I(set1_epi8)(1);
-    vi sum = I(add_epi16)(I(maddubs_epi16)(word, one), I(maddubs_epi16)(second, one));
-    sum = I(madd_epi16)(sum, I(set1_epi16)(256));
-    sum = I(add_epi32)(sum, I(srli_epi32)(second, 24));
-    vf s = F(mul)(F(sub)(I(cvtepi32_ps)(sum), F(set1)(261247.5f)),
+    vi word = add_i(columns, set_i(low));
+    word = xor_i(word, shift_i(word, 16));
+    word = mul_i(word, set_i(high));
+    word = xor_i(word, shift_i(word, 15));
+    word = mul_i(word, set_i(0x2C1B3C6Du));
+    vi second = mul_i(word, set_i(0x85EBCA6Bu));
+    word = xor_i(word, shift_i(word, 16));
+    second = xor_i(second, shift_i(second, 13));
+    vi sum = add_i(byte_sums(word, second), shift_i(second, 24));
+    vf s = F(mul)(F(sub)(float_of(sum), F(set1)(261247.5f)),
                   F(set1)((float)(1 / 53535.68399908607)));
     vf square = F(mul)(s, s);
     vf factor = F(mul)(square, F(set1)(1.3984690e-05f));
@@ -133,8 +81,8 @@ INLINE vf normal(uint32_t low, uint32_t high, vi columns)
 }
 
 /* Normal numbers of whole rows; `out` has room for a multiple of 16 columns in each. */
-__attribute__((visibility("default"))) void hermes_normals(uint64_t stream, const uint64_t *reads,
-                                                           int64_t rows, int64_t columns, float *out)
+EXPORT void hermes_normals(uint64_t stream, const uint64_t *reads, int64_t rows, int64_t columns,
+                           float *out)
 {
     float part[LANES];
     for (int64_t r = 0; r < rows; r++) {
@@ -159,48 +107,31 @@ INLINE int codes16(const float *x, float scale, float levels, int16_t *out)
     vi code[PARTS];
     for (int i = 0; i < PARTS; i++) {
         vf y = F(mul)(F(loadu)(x + i * LANES), F(set1)(scale));
-#if LANES == 16
-        bad |= _mm512_cmp_ps_mask(y, y, _CMP_UNORD_Q);
-#else
-        bad |= _mm256_movemask_ps(_mm256_cmp_ps(y, y, _CMP_UNORD_Q));
-#endif
+        bad |= no_number(y);
         y = F(min)(F(max)(y, F(set1)(-levels)), F(set1)(levels));
-        code[i] = I(cvtps_epi32)(y);
+        code[i] = nearest_of(y);
     }
-#if LANES == 16
-    _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi32_epi16(code[0]));
-#else
-    vi both = _mm256_packs_epi32(code[0], code[1]);
-    _mm256_storeu_si256((__m256i *)out, _mm256_permute4x64_epi64(both, 0xD8));
-#endif
+    store_codes(out, code);
     return bad;
-}
-
-INLINE int32_t sum8(__m256i v)
-{
-    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
-    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
 }
 
 /* How much of what a line may take a vector may take at most. */
 static void bounds(const stage_t *stage, const int16_t *codes, vector_t *vector)
 {
-    const __m256i none = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
-    __m256i sums[2] = {none, none}, squares[2] = {none, none};
-    for (int64_t i = 0; i < stage->rows; i += 16) {
-        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
-        __m256i part[2] = {_mm256_max_epi16(code, none), _mm256_min_epi16(code, none)};
+    const vc none = set_c(0), one = set_c(1);
+    vd sums[2] = {zero_d(), zero_d()}, squares[2] = {zero_d(), zero_d()};
+    for (int64_t i = 0; i < stage->rows; i += CODES) {
+        vc code = load_c(codes + i), part[2] = {max_c(code, none), min_c(code, none)};
         for (int sign = 0; sign < 2; sign++) {
-            sums[sign] = _mm256_add_epi32(sums[sign], _mm256_madd_epi16(part[sign], one));
-            squares[sign] = _mm256_add_epi32(squares[sign], _mm256_madd_epi16(part[sign], part[sign]));
+            sums[sign] = dot_d(sums[sign], part[sign], one);
+            squares[sign] = dot_d(squares[sign], part[sign], part[sign]);
         }
     }
     vector->suspect = 0;
     for (int sign = 0; sign < 2; sign++) {
-        int32_t total = sum8(sums[sign]);
+        int32_t total = total_d(sums[sign]);
         float mean = (float)abs(total) / (float)stage->rows;
-        float spread = (float)sum8(squares[sign]) - (float)stage->rows * mean * mean;
+        float spread = (float)total_d(squares[sign]) - (float)stage->rows * mean * mean;
         vector->mean[sign] = mean;
         vector->spread[sign] = spread > 0 ? __builtin_sqrtf(spread) : 0;
         vector->suspect |=
@@ -211,41 +142,17 @@ static void bounds(const stage_t *stage, const int16_t *codes, vector_t *vector)
 /* integers.squared */
 static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, vector_t *vector)
 {
-    __m256i most = _mm256_setzero_si256();
-    for (int64_t i = 0; i < stage->rows; i += 16) {
-        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
-        most = _mm256_max_epi16(most, _mm256_abs_epi16(code));
-    }
-    int16_t lanes[16];
-    _mm256_storeu_si256((__m256i *)lanes, most);
-    int32_t largest = 0;
-    for (int i = 0; i < 16; i++)
-        largest = lanes[i] > largest ? lanes[i] : largest;
-    int32_t step = (largest * largest + STEPS - 1) / STEPS;
+    vc most = set_c(0);
+    for (int64_t i = 0; i < stage->rows; i += CODES)
+        most = max_c(most, abs_c(load_c(codes + i)));
+    int32_t largest = largest_c(most), step = (largest * largest + STEPS - 1) / STEPS;
     step = step > 0 ? step : 1;
     vector->step = (float)step;
-    const vf one = F(set1)(1 / (float)step), half = F(set1)(0.5f);
-    const __m256i factor = _mm256_set1_epi16((int16_t)step);
-    for (int64_t i = 0; i < stage->rows; i += 16) {
-        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
-        __m256i added = _mm256_loadu_si256((const __m256i *)(stage->dither + i));
-        __m256i square = _mm256_add_epi16(_mm256_mullo_epi16(code, code),
-                                          _mm256_mulhi_epu16(added, factor));
-#if LANES == 16
-        vf wide = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(square));
-        vi steps = _mm512_cvttps_epi32(F(mul)(F(add)(wide, half), one));
-        _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtepi32_epi8(steps));
-#else
-        vi parts[2];
-        for (int h = 0; h < 2; h++) {
-            __m128i narrow = h ? _mm256_extracti128_si256(square, 1) : _mm256_castsi256_si128(square);
-            vf wide = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(narrow));
-            parts[h] = _mm256_cvttps_epi32(F(mul)(F(add)(wide, half), one));
-        }
-        vi both = _mm256_permute4x64_epi64(_mm256_packs_epi32(parts[0], parts[1]), 0xD8);
-        __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
-        _mm_storeu_si128((__m128i *)(out + i), _mm_packus_epi16(low, high));
-#endif
+    const vf one = F(set1)(1 / (float)step);
+    const vc factor = set_c((int16_t)step);
+    for (int64_t i = 0; i < stage->rows; i += CODES) {
+        vc code = load_c(codes + i), added = high_c(load_c(stage->dither + i), factor);
+        store_quotients(out + i, add_c(mul_c(code, code), added), one);
     }
 }
 
@@ -257,15 +164,15 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
         vi sum[TILE][PARTS];                                                                       \
         _Pragma("GCC unroll 12") for (int r = 0; r < count; r++)                                   \
             _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
-                sum[r][h] = I(set1_epi32)(0);                                                      \
+                sum[r][h] = set_i(0);                                                              \
         for (int64_t k = 0; k < groups; k++) {                                                     \
-            vi held[PARTS];                                                                        \
+            multiply##_t held[PARTS];                                                              \
             _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
-                held[h] = load_i((const int32_t *)panel + k * PANEL + h * LANES);                  \
+                held[h] = multiply##_load(panel + (k * PANEL + h * LANES) * group);                \
             _Pragma("GCC unroll 12") for (int r = 0; r < count; r++) {                             \
                 int32_t some;                                                                      \
                 memcpy(&some, a + r * stride + k * group, 4);                                      \
-                vi same = I(set1_epi32)(some);                                                     \
+                vi same = set_i((uint32_t)some);                                                   \
                 _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
                     sum[r][h] = multiply(sum[r][h], same, held[h]);                                \
             }                                                                                      \
@@ -280,27 +187,26 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
         vi sum[4][PARTS];                                                                          \
         for (int i = 0; i < 4; i++)                                                                \
             for (int h = 0; h < PARTS; h++)                                                        \
-                sum[i][h] = I(set1_epi32)(0);                                                      \
+                sum[i][h] = set_i(0);                                                              \
         int64_t k = 0;                                                                             \
         for (; k + 4 <= groups; k += 4)                                                            \
             _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {                                  \
                 int32_t some;                                                                      \
                 memcpy(&some, a + (k + i) * group, 4);                                             \
                 _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
-                    sum[i][h] = multiply(sum[i][h], I(set1_epi32)(some),                           \
-                        load_i((const int32_t *)panel + (k + i) * PANEL + h * LANES));             \
+                    sum[i][h] = multiply(sum[i][h], set_i((uint32_t)some),                         \
+                        multiply##_load(panel + ((k + i) * PANEL + h * LANES) * group));           \
             }                                                                                      \
         for (; k < groups; k++) {                                                                  \
             int32_t some;                                                                          \
             memcpy(&some, a + k * group, 4);                                                       \
             for (int h = 0; h < PARTS; h++)                                                        \
-                sum[0][h] = multiply(sum[0][h], I(set1_epi32)(some),                               \
-                    load_i((const int32_t *)panel + k * PANEL + h * LANES));                       \
+                sum[0][h] = multiply(sum[0][h], set_i((uint32_t)some),                             \
+                    multiply##_load(panel + (k * PANEL + h * LANES) * group));                     \
         }                                                                                          \
         for (int h = 0; h < PARTS; h++)                                                            \
             store_i(sums + h * LANES,                                                              \
-                    I(add_epi32)(I(add_epi32)(sum[0][h], sum[1][h]),                               \
-                                 I(add_epi32)(sum[2][h], sum[3][h])));                             \
+                    add_i(add_i(sum[0][h], sum[1][h]), add_i(sum[2][h], sum[3][h])));              \
     }                                                                                              \
     static void name(int count, const type *a, int64_t stride, const type *panel, int64_t groups,  \
                      int32_t *sums)                                                                \
@@ -326,15 +232,14 @@ PRODUCT(byte_product, uint8_t, 4, bytes)
 /* One phase of a line: codes of one sign times conductances of one polarity. */
 INLINE int32_t phase_sum(const int16_t *codes, const int16_t *line, int64_t rows, int sign)
 {
-    const __m256i none = _mm256_setzero_si256();
-    __m256i sum = none;
-    for (int64_t i = 0; i < rows; i += 16) {
-        __m256i code = _mm256_loadu_si256((const __m256i *)(codes + i));
-        code = _mm256_max_epi16(sign ? _mm256_sub_epi16(none, code) : code, none);
-        __m256i cell = _mm256_loadu_si256((const __m256i *)(line + i));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(code, cell));
+    const vc none = set_c(0);
+    vd sum = zero_d();
+    for (int64_t i = 0; i < rows; i += CODES) {
+        vc code = load_c(codes + i);
+        code = max_c(sign ? sub_c(none, code) : code, none);
+        sum = dot_d(sum, code, load_c(line + i));
     }
-    return sum8(sum);
+    return total_d(sum);
 }
 
 /* The columns of a panel in which a phase of one sign and polarity may saturate. */
@@ -416,7 +321,7 @@ INLINE void finish(const layer_t *restrict layer, const stage_t *restrict stage,
             if (read || white) {
                 vf variance = flat;
                 if (read) {
-                    variance = I(cvtepi32_ps)(load_i(tile.variance + place));
+                    variance = float_of(load_i(tile.variance + place));
                     variance = F(mul)(F(mul)(variance, F(set1)(tile.vector[r].step)), spread);
                     variance = white ? F(add)(variance, flat) : variance;
                 }
@@ -517,11 +422,11 @@ static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int
             const vector_t *vector = room->vector + s * BLOCK + row;
             word_product(count, room->codes + place, room->stride, weight, pairs, sums);
             for (int i = 0; i < count * PANEL; i += LANES)
-                F(storeu)(total + i, I(cvtepi32_ps)(load_i(sums + i)));
+                F(storeu)(total + i, float_of(load_i(sums + i)));
             if (layer->asymmetry != 0) {
                 word_product(count, room->positive + place, room->stride, weight, pairs, more);
                 for (int i = 0; i < count * PANEL; i += LANES) {
-                    vf part = F(mul)(I(cvtepi32_ps)(load_i(more + i)), F(set1)(layer->asymmetry));
+                    vf part = F(mul)(float_of(load_i(more + i)), F(set1)(layer->asymmetry));
                     F(storeu)(total + i, F(add)(F(loadu)(total + i), part));
                 }
             }
@@ -545,9 +450,8 @@ static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int
 }
 
 /* Outputs [count, columns] of inputs [count, inputs]; returns 0, or 1 without memory. */
-__attribute__((visibility("default"))) int hermes_layer(const layer_t *layer, const float *x,
-                                                        const uint64_t *reads, int64_t count,
-                                                        float *out)
+EXPORT int hermes_layer(const layer_t *layer, const float *x, const uint64_t *reads, int64_t count,
+                        float *out)
 {
     int64_t most = count < BLOCK ? count : BLOCK;
     int64_t panels = (layer->columns + PANEL - 1) / PANEL;
