@@ -1,6 +1,5 @@
 """What the wheel holds."""
 
-import platform
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -50,17 +49,33 @@ def test_the_wheel_holds_the_libraries_where_there_is_a_compiler(wheel: ZipFile)
         for place in ("hermesrt/native/reads", "hermes_sim/kernel/layer")
         for instructions in build.INSTRUCTIONS
     }
-    there = platform.machine() == "x86_64" and any(build.compilers())
+    there = bool(build.INSTRUCTIONS) and any(build.compilers())
     assert names & made == (made if there else set())
     assert ("Tag: py3-none-any" in text) != there
     assert "Tag: py3-none-" in text
     assert {"hermesrt/native/reads.c", "hermes_sim/kernel/layer.c"} <= names
+    assert {f"hermesrt/native/lanes{of}.h" for of in ("", "_x86", "_neon")} <= names
 
 
 def test_a_shipped_library_is_found_and_loaded(wheel: ZipFile, tmp_path: Path) -> None:
-    if "hermes_sim/kernel/layer-avx2.so" not in wheel.namelist() or not build.runs("avx2"):
+    name = next(filter(build.runs, build.INSTRUCTIONS), None)
+    if f"hermes_sim/kernel/layer-{name}.so" not in wheel.namelist():
         pytest.skip("the wheel is pure")
+    assert name is not None
     wheel.extractall(tmp_path)
     source = tmp_path / "hermes_sim/kernel/layer.c"
-    assert build.library(source, "avx2") == source.with_name("layer-avx2.so")
-    assert build.load(source, "avx2") is not None
+    assert build.library(source, name) == source.with_name(f"layer-{name}.so")
+    assert build.load(source, name) is not None
+
+
+def test_what_is_installed_can_be_compiled_again(
+    wheel: ZipFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a processor that the wheel has no library for."""
+    name = next(filter(build.runs, build.INSTRUCTIONS), None)
+    if name is None or not any(build.compilers()):
+        pytest.skip("there is no C compiler, or this processor has no kernel")
+    wheel.extractall(tmp_path)
+    monkeypatch.setattr(build, "_HEADERS", tmp_path / "hermesrt/native")
+    source = tmp_path / "hermesrt/native/programming.c"
+    assert build.compile_to(tmp_path / "again.so", source, name)

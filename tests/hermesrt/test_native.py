@@ -137,3 +137,51 @@ def test_without_instructions_or_compiler_there_is_no_kernel(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "riscv64"})
     assert not any(map(build.runs, build.INSTRUCTIONS))
     assert build.best(kernel_load.SOURCE) is None
+
+
+@pytest.mark.parametrize(
+    ("has", "best"),
+    [
+        ({"neon": True, "dot": True}, "neon-dot"),
+        ({"neon": True, "dot": False}, "neon"),
+        ({"avx2": True, "avx512_f": True}, "avx2"),
+        ({}, None),
+    ],
+)
+def test_a_processor_runs_the_best_instructions_of_those_that_torch_names(
+    has: dict[str, bool], best: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    sets = [name for family in build.SETS.values() for name in family]
+    assert next(filter(build.runs, sets), None) == best
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "target"),
+    [
+        ("linux", "x86_64", "x86_64-linux-gnu.2.17"),
+        ("linux", "aarch64", "aarch64-linux-gnu.2.17"),
+        ("darwin", "aarch64", "aarch64-macos.11.0"),
+    ],
+)
+def test_zig_compiles_for_all_processors_of_a_kind(
+    platform: str, machine: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MACHINE", machine)
+    monkeypatch.setattr(build, "find_spec", lambda name: name)
+    monkeypatch.setattr(sys, "platform", platform)
+    *_, zig = build.compilers()
+    assert zig[1:] == ["-m", "ziglang", "cc", "-target", target, "-s"]
+
+
+@pytest.mark.parametrize("compiler", ["cc", "ziglang"])
+def test_a_compiler_is_told_in_its_own_words(compiler: str, source: Path, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    script = tmp_path / "compiler.py"
+    script.write_text("import sys\nopen(sys.argv[-1], 'w').write(' '.join(sys.argv))\n")
+    command = [sys.executable, str(script), compiler]
+    monkeypatch.setattr(build, "compilers", lambda: iter([command]))
+    assert build.compile_to(tmp_path / "told", source, "neon-dot")
+    told = (tmp_path / "told").read_text()
+    assert ("-march=armv8.2-a+dotprod" in told) == (compiler == "cc")
+    assert ("-mcpu=generic+dotprod" in told) == (compiler == "ziglang")

@@ -74,7 +74,8 @@ def options(description: str | None) -> argparse.Namespace:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--record", type=Path, help="write the figures as JSON")
-    parser.add_argument("--kernel", help="avx512-vnni, avx2 or torch, instead of the best one")
+    names = "avx512-vnni, avx2, neon-dot, neon or torch"
+    parser.add_argument("--kernel", help=f"{names}, instead of the best one")
     found = parser.parse_args()
     if found.kernel is not None:
         from hermes_sim import device

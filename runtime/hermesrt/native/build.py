@@ -28,6 +28,7 @@ SETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # of a processor, the bes
         "avx512-vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"),
         "avx2": ("-mavx2",),
     },
+    "aarch64": {"neon-dot": ("-march=armv8.2-a+dotprod",), "neon": ()},
 }
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}  # of processors elsewhere
 MACHINE = _NAMES.get(platform.machine().lower(), platform.machine().lower())
@@ -35,8 +36,12 @@ INSTRUCTIONS = SETS.get(MACHINE, {})
 _NEEDED: Mapping[str, tuple[str, ...]] = {  # what torch calls the instructions
     "avx512-vnni": ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_vnni"),
     "avx2": ("avx2",),
+    "neon-dot": ("neon", "dot"),
+    "neon": ("neon",),
 }
+_ZIG = {"-march=armv8.2-a+dotprod": "-mcpu=generic+dotprod"}  # zig's own words for flags
 _HEADERS = Path(__file__).parent  # for all C files
+MACOS = "11.0"  # the first with 64-bit Arm processors; libraries run from it on
 _SECONDS = 120.0  # of a compiler, at most
 
 
@@ -102,7 +107,8 @@ def library(source: Path, instructions: str) -> Path | None:
 def compile_to(path: Path, source: Path, instructions: str) -> bool:
     """Compile to a file by the first compiler that can; whether one could."""
     for compiler in compilers():
-        command = [*compiler, *flags(instructions), str(source), "-o", str(path)]
+        told = (_ZIG.get(f, f) if "ziglang" in compiler else f for f in flags(instructions))
+        command = [*compiler, *told, str(source), "-o", str(path)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired):
@@ -120,13 +126,14 @@ def flags(instructions: str) -> tuple[str, ...]:
 
 def compilers() -> Iterator[list[str]]:
     """The commands of the C compilers that are there."""
+    oldest = [f"-mmacosx-version-min={MACOS}"] if sys.platform == "darwin" else []
     for name in ("cc", "gcc", "clang"):
         found = shutil.which(name)
         if found is not None:
-            yield [found]
+            yield [found, *oldest]
     if find_spec("ziglang") is not None:
         # without a target it compiles for the build machine's own processor
-        systems = {"linux": f"{MACHINE}-linux-gnu.2.17", "darwin": f"{MACHINE}-macos.11.0"}
+        systems = {"linux": f"{MACHINE}-linux-gnu.2.17", "darwin": f"{MACHINE}-macos.{MACOS}"}
         target = ["-target", systems[sys.platform]] if sys.platform in systems else []
         yield [sys.executable, "-m", "ziglang", "cc", *target, "-s"]
 

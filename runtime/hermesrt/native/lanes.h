@@ -14,4 +14,8 @@
 #define PANEL 16 /* columns that lie together in packed weights */
 #define PARTS (PANEL / LANES)
 
+#ifdef __ARM_NEON
+#include "lanes_neon.h"
+#else
 #include "lanes_x86.h"
+#endif

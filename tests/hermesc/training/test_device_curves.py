@@ -16,6 +16,8 @@ from hermesrt.chip.device_noise import within
 from hermesrt.chip.load import load_chip
 from hermesrt.seeds import generator
 
+from ...emulated import SETS, Emulated
+
 WEIGHTS = 200_000
 
 
@@ -60,3 +62,22 @@ def test_the_compiled_pass_has_the_bits_of_torchs_operations(shape, by):
     assert torch.equal(found, wanted)
     torch_variances(curves, weight, unit, wanted)
     assert torch.equal(read_variances(curves, weight, unit), wanted)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+def test_the_pass_for_arm_processors_has_the_bits_of_torchs_operations(by_column, tmp_path):
+    chip = load_chip("hermes")
+    curves = ChipCurves(chip).at(3600.0, chip.pcm.g_max_siemens)
+    torch.manual_seed(0)
+    weight, drawn = torch.randn(24, 37), torch.randn(24, 37)
+    weight[0, 0] = 0
+    unit = weight.abs().amax(0 if by_column else 1, keepdim=True)
+    found, wanted = drawn.clone(), drawn.clone()
+    floats = [torch.tensor(c) for c in (curves.mean, curves.deviation, curves.read_variance)]
+    with Emulated(device_kernel.SOURCE, SETS[-1], tmp_path) as run:
+        run("hermes_errors", weight, unit, found, *weight.shape, int(by_column), *floats[:2])
+        torch_error(curves, weight, unit, wanted)
+        assert torch.equal(found, wanted)
+        run("hermes_variances", weight, unit, found, *weight.shape, int(by_column), floats[2])
+        torch_variances(curves, weight, unit, wanted)
+        assert torch.equal(found, wanted)
