@@ -25,7 +25,7 @@ from hermesc.frontend.torch.capture import capture
 from hermesc.frontend.torch.convert import convert
 from hermesc.frontend.torch.export import export
 from hermesc.ir import verify
-from hermesc.ir.graph import Graph, Weights, device_of
+from hermesc.ir.graph import Graph, Weights, apart_from, device_of
 from hermesc.ir.interpret import interpret
 from hermesc.ir.meaning import verify_meaning
 from hermesc.ir.stages import Partitioned, Placed, Scheduled
@@ -118,7 +118,8 @@ def compile_model(
     placed, weights = around_defects(chip, defects, layout.laid_out)
     scheduled = _scheduled(step, placed, weights, chip, defects)
     info = _info(source, captured, known, placed, weights, chip)
-    artifact: Artifact = step("emit", emit, scheduled, weights, chip, info)
+    live = apart_from(scheduled.graph.live_weights(weights), captured.weights.values())
+    artifact: Artifact = step("emit", emit, scheduled, live, chip, info)
     if source.programmed is not None:
         _check_held(source.programmed, artifact)
     return artifact
@@ -215,7 +216,7 @@ def _info(
     looped = loop_notes(placed.graph)
     return ProgramInfo(
         name=source.name,
-        examples=known.examples,
+        examples=apart_from(known.examples, captured.example_inputs),
         labels=labels_of_examples(source.labels, known.examples),
         rows_independent=known.independent,
         notes=(*source.notes, *captured.notes, *known.cancelled, *looped, *notes),

@@ -53,6 +53,28 @@ def test_any_model_of_the_zoo_becomes_a_program_that_reads_back(any_model, chip)
     assert all(isinstance(batch, str) for batch in batches)
 
 
+class Everywhere(nn.Module):
+    """Weights that a crossbar holds as they lie, and weights of the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(4, 4))
+        self.norm = nn.LayerNorm(4)
+        self.register_buffer("factor", torch.randn(4))
+
+    def forward(self, x):
+        return self.norm(x @ self.matrix).cos() * self.factor
+
+
+def test_a_program_stays_as_it_is_when_the_model_goes_on_learning(chip):
+    model, x, labels = Everywhere(), X.clone(), torch.arange(6)
+    made = _compile(chip, model, x, labels=labels)
+    before = io.to_bytes(made)
+    for tensor in (*model.state_dict().values(), x, labels):
+        tensor += 1
+    assert io.to_bytes(made) == before
+
+
 def test_tied_weights_are_stored_once(chip):
     layer = nn.Linear(4, 4, bias=False)
     made = _compile(chip, nn.Sequential(layer, nn.Tanh(), layer))

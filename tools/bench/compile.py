@@ -1,11 +1,11 @@
 """Time of compilation against tiles: each step's CPU time, memory, and growth.
 
 Layers of 256 x 2048, eight full tiles each, on as many chips as it takes, calibrated on few rows;
-the heuristic placer. `file` writes the program, sha256 and all, and reads it back. `per tile`, of
-one line over that of the first, says how far from linear it is; `all` leaves capture out, which is
-torch's own. `MiB` is peak memory to the end, reading included, with torch and the model in it;
-`above` is how much of that came after the model was made, over the size of its weights (2,000 full
-tiles are 500 MiB).
+the heuristic placer. `file` writes the program and reads it back, with the checksums of all parts.
+`per tile`, of one line over that of the first, says how far from linear it is; `all` leaves capture
+out, which is torch's own. `MiB` is peak memory to the end, reading included, with torch and the
+model in it; `above` is how much of that came after the model was made, over the size of its weights
+(2,000 full tiles are 500 MiB).
 """
 
 import resource
@@ -70,8 +70,9 @@ def row(tiles: int, base: float) -> float:
     with tempfile.TemporaryDirectory() as folder:
         written = Program.of(artifact)
         written.save(Path(folder) / "p.hermes")
-        assert Program.load(Path(folder) / "p.hermes").sha256 == written.sha256
-    times["file"] = time.process_time() - start
+        read = Program.load(Path(folder) / "p.hermes")
+        times["file"] = time.process_time() - start
+        assert read.sha256 == written.sha256
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     total = sum(seconds for name, seconds in times.items() if name != "capture")
     base = base or total / tiles

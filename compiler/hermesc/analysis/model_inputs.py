@@ -46,9 +46,9 @@ def calibration_inputs(
 
 
 def labels_of_examples(labels: Tensor | None, examples: Mapping[str, Tensor]) -> Tensor | None:
-    """The labels, if they are those of the example inputs."""
+    """A copy of the labels, if they are those of the example inputs."""
     rows = {t.shape[0] for t in examples.values() if t.dim()}
-    return labels if labels is not None and rows == {len(labels)} else None
+    return labels.clone() if labels is not None and rows == {len(labels)} else None
 
 
 def input_notes(graph: Graph, examples: Mapping[str, Tensor], *, calibrated: bool) -> Iterator[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hermesc.analysis.own_error import Curves, OwnError, own_error
 from hermesc.ir.graph import Weights
-from hermesc.ir.interpret import in_turn, mvm, stepwise
+from hermesc.ir.interpret import interpret, mvm
 from hermesc.ir.ops import Mvm
 from hermesc.ir.stages import Quantized
 from hermesrt.artifact.schema import PredictedError
@@ -133,7 +133,8 @@ def _sent_through(
         return y
 
     try:
-        in_turn(*(stepwise(graph, weights, inputs, product=made) for made in (right, wrong)))
+        interpret(graph, weights, inputs, product=right)
+        interpret(graph, weights, inputs, product=wrong)
     except (RuntimeError, ValueError, IndexError):
         return {}
     pairs = {n: (torch.cat(ys), torch.cat(exact[n])) for n, ys in found.items()}

@@ -96,7 +96,7 @@ def own_error(
         found["read"] += unit * misread
         count = largest * (chip.adc_count.count_siemens * ranges.input_max / g_max)
         found["converters"] += _converted(part, block, count, matrix.mode, chip)
-    return _scaled(op, found, x, stored, ranges, weights, chip)
+    return _scaled(op, found, x, stored, ranges, weights, chip, curves.scratch)
 
 
 def _missed_and_misread(
@@ -129,6 +129,7 @@ def _scaled(
     ranges: Ranges,
     weights: Weights,
     chip: ChipSpec,
+    scratch: Scratch,
 ) -> OwnError:
     """With the layer's scale, and what is rounded behind it."""
     scale = torch.ones(stored.shape[1])
@@ -138,7 +139,7 @@ def _scaled(
     coded = torch.zeros(stored.shape[1])
     if chip.effects.input_code:
         step = (x != 0).float().mean(0) * (ranges.input_max / chip.input_levels) ** 2 / 12
-        coded = step @ stored.square()
+        coded = step @ torch.square(stored, out=scratch.of("squares", *stored.shape))
     y = (x @ stored) * scale
     middle = y.mean(0) if len(y) > 1 and bool((y != y[0]).any()) else 0.0
     return OwnError(

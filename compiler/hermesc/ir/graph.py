@@ -1,7 +1,7 @@
 """The graph: operations in dependence order, the captured nodes they come from, and weights."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,15 @@ def is_same(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape:
         return False
     return one.is_meta or torch.equal(one, other)
+
+
+def apart_from(weights: Weights, others: Iterable[Tensor]) -> dict[str, Tensor]:
+    """The weights, copied where their memory is that of the others."""
+    taken = {other.untyped_storage().data_ptr() for other in others if not other.is_meta}
+    return {
+        name: w.clone() if not w.is_meta and w.untyped_storage().data_ptr() in taken else w
+        for name, w in weights.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def quantize(
         ),
         tuple(found.vectors() for found in outputs.values()),
         rows,
-        tuple(calibration_notes(tiled, weights, seen.column_max, seen.inputs)),
+        tuple(calibration_notes(tiled, weights, seen.column_max, seen.inputs, seen.scratch)),
     )
 
 
@@ -114,7 +114,7 @@ class _Calibrated:
         self._options, self._learned = options, learned
         self._matrices = {use: m for m in tiled.matrices for use in m.uses}
         self._outputs: dict[str, CalibratedOutputs] = {}
-        self._scratch = Scratch()
+        self.scratch = Scratch()
         self.inputs = {op.name: CalibratedInputs(op) for op in tiled.graph.mvms}
         self.column_max = {
             m.matrix: column_max(weights[m.matrix].to(torch.float32)) for m in tiled.matrices
@@ -151,7 +151,7 @@ class _Calibrated:
                 inputs,
                 self._learned.get(op.name) or chosen,
                 options.output_range,
-                self._scratch,
+                self.scratch,
             )
         return self._outputs[op.name]
 
