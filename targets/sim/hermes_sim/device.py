@@ -115,7 +115,7 @@ class SimulatedDevice:
             )
         self._artifact = artifact
         held, size = list(targets(artifact)), self._chip.crossbar
-        room = torch.empty(len(held), 2, 2, size.rows, size.columns)
+        room = torch.empty(len(held), size.rows, size.columns, 8)
         self._cores = {
             target.core: Core(
                 with_devices(self._chip, target.devices),
