@@ -1,87 +1,112 @@
 /* What the host computes for each core in each round of programming. With -ffp-contract=off it has the
- * bits of `descent_pulses.chosen` and `mvm_error.fitted`, which are its definition. */
-#include <immintrin.h>
+ * bits of `descent_pulses.chosen`, `verify.chosen` and `mvm_error.errors_of`, which are its
+ * definition. */
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #define AHEAD 12 /* cells that are fetched before they are needed */
+#define BLOCK 64 /* cells that are looked at together */
 #define EXPORT __attribute__((visibility("default")))
 
+typedef struct {      /* of a cell; see core_programming.CoreProgramming */
+    float ampere;     /* of the last pulse, A */
+    float slope;      /* current of a count, A */
+    int8_t device;    /* that is tuned */
+    int8_t tuned;     /* whether one is */
+    int8_t saturated; /* how often in a row the cell got the last current and asked for more */
+    int8_t open;      /* whether verify has not found it within the margin yet */
+} record_t;
+
 typedef struct {
-    float *pending;       /* the correction that is still to be made, [cell], counts */
-    const float *target;  /* wanted conductance, [cell] */
-    const float *slope;   /* current of a count, [cell], A */
-    float *ampere;        /* of the last pulse, [cell], A */
-    int8_t *device;       /* that is tuned, [cell] */
-    int8_t *tuned;        /* whether one is, [cell] */
-    int8_t *saturated;    /* how often in a row a cell got the last current and asked for more */
+    float *pending;      /* the correction that is still to be made, [cell], counts */
+    const float *target; /* wanted conductance, [cell], S */
+    record_t *record;
     int64_t cells;
-    float threshold, low, high;
+    float low, high;
     int32_t patience;
 } core_t;
 
-/* Which of 8 cells from a place on wait for more than the threshold. */
-static inline int over(const core_t *c, int64_t place)
+typedef struct { /* pulses; they have room for all cells */
+    int64_t *cell, *device;
+    float *ampere;
+    int64_t count;
+} pulses_t;
+
+/* session.corrections, of a cell */
+static inline void correct(const core_t *c, int64_t cell, float change, pulses_t *pulses)
 {
-    const __m256 size = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    __m256 pending = _mm256_and_ps(_mm256_loadu_ps(c->pending + place), size);
-    return _mm256_movemask_ps(_mm256_cmp_ps(pending, _mm256_set1_ps(c->threshold), _CMP_GT_OQ));
+    record_t *own = c->record + cell;
+    float step = change * own->slope, before = own->ampere;
+    float asked = before + (own->device >= 2 ? step : -step);
+    float now = asked < c->low ? c->low : asked > c->high ? c->high : asked;
+    int32_t more = now == before && now != asked ? own->saturated + 1 : 0;
+    own->saturated = (int8_t)(more < c->patience ? more : c->patience);
+    own->ampere = now;
+    pulses->cell[pulses->count] = cell;
+    pulses->device[pulses->count] = own->device;
+    pulses->ampere[pulses->count++] = now;
 }
 
-/* How many cells wait for more than the threshold. */
-EXPORT int64_t hermes_waiting(const core_t *c)
+/* The cells that wait for more than the threshold, in order; returns how many. */
+static int64_t waiting(const core_t *c, float threshold, int64_t *cells)
 {
-    int64_t found = 0, i = 0;
-    for (; i + 8 <= c->cells; i += 8)
-        found += __builtin_popcount(over(c, i));
-    for (; i < c->cells; i++)
-        found += fabsf(c->pending[i]) > c->threshold;
-    return found;
-}
-
-/* The cells that wait, in order. */
-static int64_t waiting(const core_t *c, int64_t *cells)
-{
-    int64_t found = 0, i = 0;
-    for (; i + 8 <= c->cells; i += 8)
-        for (int lanes = over(c, i); lanes; lanes &= lanes - 1)
-            cells[found++] = i + __builtin_ctz(lanes);
-    for (; i < c->cells; i++)
-        if (fabsf(c->pending[i]) > c->threshold)
-            cells[found++] = i;
-    return found;
-}
-
-/* Cells, devices and currents of the pulses; they have room for all that wait. Returns how many. */
-EXPORT int64_t hermes_corrections(const core_t *c, int64_t *cells, int64_t *devices, float *ampere)
-{
-    int64_t found = waiting(c, cells), count = 0;
-    for (int64_t k = 0; k < found; k++) {
-        int64_t i = cells[k], next = cells[k + AHEAD < found ? k + AHEAD : k];
-        __builtin_prefetch(c->slope + next);
-        __builtin_prefetch(c->ampere + next, 1);
-        __builtin_prefetch(c->device + next);
-        __builtin_prefetch(c->tuned + next);
-        __builtin_prefetch(c->saturated + next, 1);
-        float pending = c->pending[i], slope = c->slope[i], before = c->ampere[i];
-        if (!c->tuned[i]) {
-            if (c->target[i] != 0 || !(slope > 0) || c->saturated[i] >= c->patience)
-                continue;
-            c->device[i] = pending > 0 ? 0 : 2;
-            c->tuned[i] = 1;
-        }
-        float step = pending * slope;
-        float asked = before + (c->device[i] >= 2 ? step : -step);
-        float now = asked < c->low ? c->low : asked > c->high ? c->high : asked;
-        int32_t more = now == before && now != asked ? c->saturated[i] + 1 : 0;
-        c->saturated[i] = (int8_t)(more < c->patience ? more : c->patience);
-        c->ampere[i] = now;
-        c->pending[i] = 0;
-        cells[count] = i;
-        devices[count] = c->device[i];
-        ampere[count++] = now;
+    int64_t found = 0, words[BLOCK / 8];
+    uint8_t over[BLOCK];
+    for (int64_t first = 0; first < c->cells; first += BLOCK) {
+        int64_t left = c->cells - first, part = left < BLOCK ? left : BLOCK;
+        memset(over, 0, BLOCK);
+        for (int64_t i = 0; i < part; i++)
+            over[i] = fabsf(c->pending[first + i]) > threshold;
+        memcpy(words, over, BLOCK);
+        for (int64_t k = 0; k < BLOCK / 8; k++) /* the lowest byte is the first cell's */
+            for (uint64_t word = (uint64_t)words[k]; word; word &= word - 1)
+                cells[found++] = first + 8 * k + __builtin_ctzll(word) / 8;
     }
-    return count;
+    return found;
+}
+
+/* descent_pulses.chosen; returns how many */
+EXPORT int64_t hermes_descent(const core_t *c, float threshold, int64_t *cells, int64_t *devices,
+                              float *ampere)
+{
+    int64_t found = waiting(c, threshold, cells);
+    pulses_t pulses = {cells, devices, ampere, 0};
+    for (int64_t k = 0; k < found; k++) {
+        int64_t i = cells[k];
+        float pending = c->pending[i];
+        __builtin_prefetch(c->record + cells[k + AHEAD < found ? k + AHEAD : k], 1);
+        record_t *own = c->record + i;
+        if (!own->tuned) {
+            if (c->target[i] != 0 || !(own->slope > 0) || own->saturated >= c->patience)
+                continue;
+            own->device = pending > 0 ? 0 : 2;
+            own->tuned = 1;
+        }
+        c->pending[i] = 0;
+        correct(c, i, pending, &pulses);
+    }
+    return pulses.count;
+}
+
+/* verify.chosen, after a read of both polarities in counts, [polarity][cell]; returns how many */
+EXPORT int64_t hermes_verification(const core_t *c, const float *read, float count, float margin,
+                                   float far, float gain, int64_t *cells, int64_t *devices,
+                                   float *ampere)
+{
+    pulses_t pulses = {cells, devices, ampere, 0};
+    for (int64_t i = 0; i < c->cells; i++) {
+        record_t *own = c->record + i;
+        if (!own->open)
+            continue;
+        float error = c->target[i] / count - read[i] + read[c->cells + i], size = fabsf(error);
+        own->open = size > margin;
+        if (size > far && own->saturated >= c->patience)
+            own->open = own->tuned = 0;
+        if (own->open)
+            correct(c, i, error * gain, &pulses);
+    }
+    return pulses.count;
 }
 
 /* Sums of measured and wanted, then of their products about the means. */

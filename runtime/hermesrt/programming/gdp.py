@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.chip.fields import limits
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.descent_pulses import descent_pulses
 from hermesrt.programming.mvm_error import fitted
-from hermesrt.programming.session import CoreProgramming, ProgrammingSession
+from hermesrt.programming.session import ProgrammingSession
 
 
 @dataclass(frozen=True, slots=True)
