@@ -109,16 +109,26 @@ EXPORT int64_t hermes_verification(const core_t *c, const float *read, float cou
     return pulses.count;
 }
 
-/* Sums of measured and wanted, then of their products about the means. */
+/* To counts of an error, and the sums of their columns. */
+static void rescale(float *restrict measured, float *restrict wanted, int64_t vectors,
+                    int64_t columns, float measured_unit, float wanted_unit,
+                    float *restrict middle, float *restrict centre)
+{
+    for (int64_t i = 0; i < vectors; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            float *one = measured + i * columns + j, *other = wanted + i * columns + j;
+            *one *= measured_unit;
+            *other /= wanted_unit;
+            middle[j] += *one;
+            centre[j] += *other;
+        }
+}
+
+/* Sums to means, and the sums of products about them. */
 static void regress(const float *restrict measured, const float *restrict wanted, int64_t vectors,
                     int64_t columns, float *restrict middle, float *restrict centre,
                     float *restrict spread, float *restrict slope)
 {
-    for (int64_t i = 0; i < vectors; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            middle[j] += measured[i * columns + j];
-            centre[j] += wanted[i * columns + j];
-        }
     for (int64_t j = 0; j < columns; j++) {
         middle[j] /= (float)vectors;
         centre[j] /= (float)vectors;
@@ -146,21 +156,23 @@ static void finish(float *restrict measured, const float *restrict wanted,
         }
 }
 
-/* Replace measured counts by their errors after the columns' correction; `sums` is [6][columns] and
- * zero, its last two get the squares of the errors and of what is wanted. */
-EXPORT void hermes_fitted(float *restrict measured, const float *restrict wanted,
+/* Replace measured counts by their errors after the columns' correction, and what is wanted by its
+ * counts; `sums` is [6][columns] and zero, its last two get the squares of both. */
+EXPORT void hermes_fitted(float *restrict measured, float *restrict wanted,
                           const float *restrict used, int64_t vectors, int64_t columns,
-                          int32_t correct, float *restrict sums)
+                          int32_t correct, float measured_unit, float wanted_unit,
+                          float *restrict sums)
 {
     float *restrict middle = sums, *restrict centre = sums + columns;
     float *restrict spread = sums + 2 * columns, *restrict slopes = sums + 3 * columns;
+    rescale(measured, wanted, vectors, columns, measured_unit, wanted_unit, middle, centre);
     if (correct)
         regress(measured, wanted, vectors, columns, middle, centre, spread, slopes);
     for (int64_t j = 0; j < columns; j++) { /* to gain and offset */
         float slope = correct ? slopes[j] / spread[j] : 1;
         float gain = slope > 0.5f && slope < 2 ? 1 / slope : 1;
         slopes[j] = gain * used[j];
-        spread[j] = (centre[j] - gain * middle[j]) * used[j];
+        spread[j] = correct ? (centre[j] - gain * middle[j]) * used[j] : 0;
     }
     finish(measured, wanted, slopes, spread, vectors, columns, sums + 4 * columns);
 }

@@ -47,7 +47,7 @@ def functions() -> ctypes.CDLL | None:
     arguments = {
         "hermes_descent": (_P, _F, _P, _P, _P),
         "hermes_verification": (_P, _P, _F, _F, _F, _F, _P, _P, _P),
-        "hermes_fitted": (_P, _P, _P, _L, _L, _I, _P),
+        "hermes_fitted": (_P, _P, _P, _L, _L, _I, _F, _F, _P),
     }
     results = {"hermes_descent": _L, "hermes_verification": _L}
     return build.functions(Path(build.__file__).with_name("programming.c"), arguments, results)

@@ -127,7 +127,7 @@ class Core:
     ) -> Float[Tensor, "vectors columns"]:
         """Raw counts of the whole core, while it is programmed."""
         held = self._core_converters
-        if held is None or held.shared != converters:
+        if held is None or held.shared is not converters:
             chip = self.chip
             siemens = chip.adc_count.count_siemens
             held = CoreConverters(converters, chip.input_levels, siemens, *self.converters())

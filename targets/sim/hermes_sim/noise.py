@@ -55,8 +55,10 @@ def fill(out: Tensor, seed: int, *name: str | int) -> Tensor:
     """Fill a contiguous FP32 tensor with the normal numbers of that name."""
     flat, rows = out.view(-1), out.numel() // _ROW
     noise = ReadNoise((stream(seed, *name),), numbered(rows + 1))
-    noise(0, 0, flat[: rows * _ROW].view(rows, _ROW))
-    noise(0, rows, flat[rows * _ROW :].view(1, -1))
+    if rows:
+        noise(0, 0, flat[: rows * _ROW].view(rows, _ROW))
+    if rows * _ROW < len(flat):
+        noise(0, rows, flat[rows * _ROW :].view(1, -1))
     return out
 
 

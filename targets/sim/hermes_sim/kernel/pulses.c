@@ -40,6 +40,7 @@ typedef struct { /* some pulses */
     const int64_t *cell, *device;
     const float *ampere, *noise;
     int32_t row[BLOCK], column[BLOCK];
+    int32_t line[BLOCK], weight[BLOCK], read[BLOCK]; /* where a cell's steps are; of polarity 0 */
 } block_t;
 
 /* FP16 to FP32; levels are positive and normal numbers. */
@@ -101,44 +102,36 @@ static inline void in_steps(const float *restrict held, const float *restrict st
     }
 }
 
-/* Where some cells are. */
-static inline void locate(const core_t *c, const int64_t *cells, int count, int32_t *restrict row,
-                          int32_t *restrict column)
+/* Where the cells of a block are. */
+static inline void locate(const core_t *c, block_t *block)
 {
     const double width = 1 / (double)c->columns;
-    const int32_t columns = (int32_t)c->columns;
-    for (int i = 0; i < count; i++) {
-        int32_t cell = (int32_t)cells[i];
-        row[i] = (int32_t)((cell + 0.5) * width);
-        column[i] = cell - row[i] * columns;
+    const int32_t columns = (int32_t)c->columns, length = (int32_t)c->length;
+    const int32_t pairs = (int32_t)(c->rows + 1) / 2 * PANEL, quads = (int32_t)(c->rows + 3) / 4 * PANEL;
+    for (int i = 0; i < block->count; i++) {
+        int32_t cell = (int32_t)block->cell[i], row = (int32_t)((cell + 0.5) * width);
+        int32_t column = cell - row * columns;
+        int32_t panel = (int32_t)((uint32_t)column / PANEL), lane = column - panel * PANEL;
+        block->row[i] = row;
+        block->column[i] = column;
+        block->line[i] = column * length + row;
+        block->weight[i] = (panel * pairs + (row >> 1) * PANEL + lane) * 2 + (row & 1);
+        block->read[i] = (panel * quads + (row >> 2) * PANEL + lane) * 4 + (row & 3);
     }
 }
 
-/* The places of a cell in what layer.c packs. */
-static inline int64_t weight_at(const core_t *c, int64_t row, int64_t column)
-{
-    int64_t panel = column / PANEL, lane = column % PANEL;
-    return ((panel * ((c->rows + 1) / 2) + row / 2) * PANEL + lane) * 2 + row % 2;
-}
-
-static inline int64_t read_at(const core_t *c, int64_t row, int64_t column)
-{
-    int64_t panel = column / PANEL, lane = column % PANEL;
-    return ((panel * ((c->rows + 3) / 4) + row / 4) * PANEL + lane) * 4 + row % 4;
-}
-
-/* Keep a cell's steps. */
-static inline void store(const core_t *c, int64_t row, int64_t column, int polarity, int32_t new,
+/* Keep the steps of a cell of a block. */
+static inline void store(const core_t *c, const block_t *block, int i, int polarity, int32_t new,
                          int32_t read)
 {
-    int64_t line = polarity * c->columns + column;
-    int16_t *place = c->line + line * c->length + row;
+    int64_t line = polarity * c->columns + block->column[i];
+    int16_t *place = c->line + polarity * c->columns * c->length + block->line[i];
     int32_t old = *place;
     c->sum[line] += new - old;
     c->square[line] += (int64_t)new * new - (int64_t)old * old;
     *place = (int16_t)new;
-    c->weight[weight_at(c, row, column)] += (int16_t)(polarity ? old - new : new - old);
-    c->read[read_at(c, row, column)] = (uint8_t)read;
+    c->weight[block->weight[i]] += (int16_t)(polarity ? old - new : new - old);
+    c->read[block->read[i]] = (uint8_t)read;
 }
 
 /* Take the steps of some cells again, of one polarity each; `held` is what that holds. */
@@ -156,7 +149,7 @@ static void renew(const core_t *c, const block_t *block, const int *polarity,
     }
     in_steps(held, step, read, read_step, added, block->count, new, reads);
     for (int i = 0; i < block->count; i++)
-        store(c, block->row[i], block->column[i], polarity[i], new[i], reads[i]);
+        store(c, block, i, polarity[i], new[i], reads[i]);
 }
 
 /* Send a pulse to a block of devices. */
@@ -201,11 +194,10 @@ static void fetch(const core_t *c, const block_t *block)
         __builtin_prefetch(c->cell + block->cell[i], 1);
         if (!c->line)
             continue;
-        int64_t row = block->row[i], column = block->column[i];
-        int64_t line = (block->device[i] >> 1) * c->columns + column;
-        __builtin_prefetch(c->line + line * c->length + row, 1);
-        __builtin_prefetch(c->weight + weight_at(c, row, column), 1);
-        __builtin_prefetch(c->read + read_at(c, row, column), 1);
+        int64_t polarity = block->device[i] >> 1;
+        __builtin_prefetch(c->line + polarity * c->columns * c->length + block->line[i], 1);
+        __builtin_prefetch(c->weight + block->weight[i], 1);
+        __builtin_prefetch(c->read + block->read[i], 1);
     }
 }
 
@@ -222,7 +214,7 @@ EXPORT void hermes_pulse(const core_t *c, int32_t kind /* 0 set, 1 reset, 2 iter
         next->count = left < 0 ? 0 : left < BLOCK ? (int)left : BLOCK;
         next->cell = cells + i, next->device = devices + i;
         next->ampere = ampere + i, next->noise = noise + i;
-        locate(c, next->cell, next->count, next->row, next->column);
+        locate(c, next);
         fetch(c, next);
         pulse(c, kind, turns + (turn ^ 1));
     }
@@ -262,7 +254,7 @@ EXPORT void hermes_steps(const core_t *c)
                 cells[k] = i + k;
                 held[k] = own[0] + own[1];
             }
-            locate(c, cells, block.count, block.row, block.column);
+            locate(c, &block);
             renew(c, &block, polarity, held);
         }
 }
