@@ -34,9 +34,9 @@ class CoreFields(ctypes.Structure):
 
     def pulses(self, function: Any, *more: float | int) -> Pulses:
         """Iterative pulses that a function asks for."""
-        cells, device = torch.empty(2, self.cells, dtype=torch.int64)
-        ampere = torch.empty(self.cells)
-        room = (array.data_ptr() for array in (cells, device, ampere))
+        cells = torch.empty(self.cells, dtype=torch.int64)
+        device, ampere = torch.empty_like(cells), torch.empty(self.cells)
+        room = cells.data_ptr(), device.data_ptr(), ampere.data_ptr()
         count = function(ctypes.addressof(self), *more, *room)
         return Pulses("iterative", cells[:count], device[:count], ampere[:count])
 

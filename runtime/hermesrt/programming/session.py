@@ -64,15 +64,16 @@ class ProgrammingSession:
     def send(self, core: int, pulses: Pulses) -> None:
         """One pulse each for some cells, if any; a pass over the core serves the cells of one
         device number, diagonal by diagonal, as many at once as there are write heads."""
-        if not len(pulses.cells):
+        size = pulses.cells.numel()
+        if not size:
             return
         table, crossbar = self.chip.programming_pulses, self.chip.crossbar
         widths = {"set": table.set_ns, "reset": table.reset_ns, "iterative": table.pulse_ns}
         width = widths[pulses.kind]
         self.device.pulse(core, pulses, self._next())
-        self.counts.pulses += len(pulses.cells)
+        self.counts.pulses += size
         self.counts.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
-        passes = np.count_nonzero(np.bincount(pulses.device.numpy(), minlength=4))
+        passes = sum(n > 0 for n in np.bincount(pulses.device.numpy()).tolist())
         cycles = math.ceil(crossbar.columns / table.write_heads)
         self.counts.pulse_ns += passes * crossbar.rows * cycles * width
 

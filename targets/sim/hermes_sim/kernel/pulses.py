@@ -76,8 +76,8 @@ class KernelPulses:
         """Change the devices that a pulse reaches."""
         parts = (pulses.cells, pulses.device, pulses.ampere, noise)
         held = [part.contiguous() for part in parts]
-        places = (part.data_ptr() for part in held)
-        self._library.hermes_pulse(self._address, _KINDS[pulses.kind], *places, len(noise))
+        places = [part.data_ptr() for part in held]
+        self._library.hermes_pulse(self._address, _KINDS[pulses.kind], *places, noise.numel())
 
     def counts(
         self, converters: CoreConverters, x: Float[Tensor, "vectors rows"], stream: int, reads: Keys
