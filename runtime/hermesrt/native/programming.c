@@ -48,20 +48,31 @@ static inline void correct(const core_t *c, int64_t cell, float change, pulses_t
     pulses->ampere[pulses->count++] = now;
 }
 
+/* Add the marked ones of a block of cells to others, in order; the number of all then. */
+static inline int64_t listed(const uint8_t *marks, int64_t first, int64_t *cells, int64_t found)
+{
+    uint64_t words[BLOCK / 8];
+    memcpy(words, marks, BLOCK);
+    for (int64_t k = 0; k < BLOCK / 8; k++) /* the lowest byte is the first cell's */
+        for (uint64_t word = words[k]; word; word &= word - 1)
+            cells[found++] = first + 8 * k + __builtin_ctzll(word) / 8;
+    return found;
+}
+
 /* The cells that wait for more than the threshold, in order; returns how many. */
 static int64_t waiting(const core_t *c, float threshold, int64_t *cells)
 {
-    int64_t found = 0, words[BLOCK / 8];
-    uint8_t over[BLOCK];
+    int64_t found = 0;
+    uint8_t over[BLOCK] = {0};
     for (int64_t first = 0; first < c->cells; first += BLOCK) {
-        int64_t left = c->cells - first, part = left < BLOCK ? left : BLOCK;
-        memset(over, 0, BLOCK);
-        for (int64_t i = 0; i < part; i++)
-            over[i] = fabsf(c->pending[first + i]) > threshold;
-        memcpy(words, over, BLOCK);
-        for (int64_t k = 0; k < BLOCK / 8; k++) /* the lowest byte is the first cell's */
-            for (uint64_t word = (uint64_t)words[k]; word; word &= word - 1)
-                cells[found++] = first + 8 * k + __builtin_ctzll(word) / 8;
+        int64_t left = c->cells - first;
+        if (left >= BLOCK)
+            for (int64_t i = 0; i < BLOCK; i++)
+                over[i] = fabsf(c->pending[first + i]) > threshold;
+        else
+            for (int64_t i = 0; i < BLOCK; i++)
+                over[i] = i < left && fabsf(c->pending[first + i]) > threshold;
+        found = listed(over, first, cells, found);
     }
     return found;
 }
@@ -95,16 +106,24 @@ EXPORT int64_t hermes_verification(const core_t *c, const float *read, float cou
                                    float *ampere)
 {
     pulses_t pulses = {cells, devices, ampere, 0};
-    for (int64_t i = 0; i < c->cells; i++) {
-        record_t *own = c->record + i;
-        if (!own->open)
-            continue;
-        float error = c->target[i] / count - read[i] + read[c->cells + i], size = fabsf(error);
-        own->open = size > margin;
-        if (size > far && own->saturated >= c->patience)
-            own->open = own->tuned = 0;
-        if (own->open)
-            correct(c, i, error * gain, &pulses);
+    for (int64_t first = 0; first < c->cells; first += BLOCK) {
+        int64_t left = c->cells - first, part = left < BLOCK ? left : BLOCK, open[BLOCK];
+        float error[BLOCK];
+        uint8_t over[BLOCK] = {0};
+        for (int64_t i = first; i < first + part; i++) {
+            error[i - first] = c->target[i] / count - read[i] + read[c->cells + i];
+            over[i - first] = fabsf(error[i - first]) > margin;
+        }
+        for (int64_t i = 0; i < part; i++)
+            c->record[first + i].open = over[i] &= c->record[first + i].open;
+        int64_t found = listed(over, 0, open, 0);
+        for (int64_t k = 0; k < found; k++) {
+            record_t *own = c->record + first + open[k];
+            if (fabsf(error[open[k]]) > far && own->saturated >= c->patience)
+                own->open = own->tuned = 0;
+            else
+                correct(c, first + open[k], error[open[k]] * gain, &pulses);
+        }
     }
     return pulses.count;
 }

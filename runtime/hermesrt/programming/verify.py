@@ -38,7 +38,7 @@ class VerifyOptions:
 def verify(session: ProgrammingSession, core: CoreProgramming, options: VerifyOptions) -> None:
     """One iteration; a cell that was once within the margin is done, and one that does not
     respond is given up."""
-    if not bool(core.open.any()):
+    if not core.open.numpy().any():  # it ends at the first
         return
     read = session.read(core.target.core, (0, 1))
     session.send(core.target.core, verify_pulses(session.chip, core, read, options.gain))
