@@ -18,8 +18,8 @@ from hermesrt.files.container import Part, from_json, pack_into, to_json, unpack
 from hermesrt.files.mapped import map_file
 from hermesrt.files.tensors import tensor_chunks, tensors_from_bytes
 from hermesrt.files.typed import decode, encode
+from hermesrt.programming.core_programming import FIELDS, CoreProgramming
 from hermesrt.programming.loop import Iteration, ProgrammingOptions, ProgrammingProgress
-from hermesrt.programming.session import FIELDS, CoreProgramming
 from hermesrt.programming.targets import targets
 
 _HEADER, _CELLS, _HANDS = "state.json", "cells.safetensors", "cores.safetensors"
@@ -174,7 +174,7 @@ def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[C
     limits = {"device": (0, 3), "ampere": (0, most * (1 + 1e-6)), "tuned": (0, 1), "open": (0, 1)}
     limits["saturated"] = (0, 4)
     for target in targets(artifact):
-        values = []
+        values: dict[str, Tensor] = {}
         for name, dtype in zip(FIELDS, dtypes, strict=True):
             array = arrays.get(f"{target.core}.{name}")
             low, high = limits.get(name, (-1e9, 1e9))
@@ -182,6 +182,5 @@ def _hands(artifact: Artifact, arrays: Mapping[str, NDArray[Any]]) -> Iterator[C
             fits = fits and array is not None and array.shape == tuple(target.used.shape)
             if array is None or not fits or not ((array >= low) & (array <= high)).all():
                 raise ArtifactError(f"{target.core}.{name}")
-            tensor = torch.from_numpy(array.copy())
-            values.append(tensor.bool() if dtype == np.uint8 else tensor)
-        yield CoreProgramming(target, *values)
+            values[name] = torch.from_numpy(array.copy())
+        yield CoreProgramming.of(target, values)

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermesrt.chip.fields import limits
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.descent_pulses import descent_pulses
-from hermesrt.programming.mvm_error import fitted
-from hermesrt.programming.session import CoreProgramming, ProgrammingSession
+from hermesrt.programming.mvm_error import Units, fitted
+from hermesrt.programming.session import ProgrammingSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ def descend(
     count = session.chip.verify_count.count_siemens  # of a verify read, as corrections are
     if not target.whole:
         x = x * target.rows
-    wanted = (x @ target.siemens).div_(count)
-    measured = session.multiply(target.core, x).mul_(session.chip.adc_count.count_siemens / count)
-    error, relative = fitted(session.chip, measured, wanted, target)
+    units = Units(session.chip.adc_count.count_siemens / count, count)
+    measured, wanted = session.multiply(target.core, x), x @ target.siemens
+    error, relative = fitted(session.chip, measured, wanted, target, units)
     power = x.shape[0] * (1 - options.zeros) / 3  # of a row's inputs over the batch
     core.pending.addmm_(x.T, error, alpha=-options.learning_rate / power)
     pulses = descent_pulses(session.chip, core, options.threshold_counts)

@@ -16,11 +16,11 @@ from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device, Method
 from hermesrt.programming import gdp
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.gdp import GdpOptions
 from hermesrt.programming.mvm_error import core_error
 from hermesrt.programming.oneshot import oneshot
 from hermesrt.programming.session import (
-    CoreProgramming,
     OperationCounts,
     ProgrammingSession,
     start_all,

@@ -1,7 +1,7 @@
 """How far a programmed chip's products are from the exact ones, core by core."""
 
 import ctypes
-import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,9 +40,16 @@ def column_fit(measured: Sums, wanted: Sums) -> tuple[Columns, Columns]:
     return gain, centre - gain * middle
 
 
-def count_target(device: Device, target: CoreTarget) -> Float[Tensor, "rows columns"]:
-    """What a core's cells should add to the raw counts for an input of 1."""
-    return target.siemens / device.chip.adc_count.count_siemens
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What products are given in.
+
+    measured: of measured counts, in counts of an error.
+    wanted: of a count of an error, in what is wanted.
+    """
+
+    measured: float = 1.0
+    wanted: float = 1.0
 
 
 def core_error(
@@ -52,21 +59,30 @@ def core_error(
 
     Rows that are not in use get no input.
     """
-    x = x * target.rows
-    wanted = x @ count_target(device, target)
-    return fitted(device.chip, device.mvm_core(target.core, x, index), wanted, target)[1]
+    if not target.whole:
+        x = x * target.rows
+    measured, units = device.mvm_core(target.core, x, index), Units(wanted=_count(device.chip))
+    return fitted(device.chip, measured, x @ target.siemens, target, units)[1]
 
 
-def fitted(chip: ChipSpec, measured: Sums, wanted: Sums, target: CoreTarget) -> tuple[Sums, float]:
+def _count(chip: ChipSpec) -> float:
+    return chip.adc_count.count_siemens
+
+
+def fitted(
+    chip: ChipSpec, measured: Sums, wanted: Sums, target: CoreTarget, units: Units
+) -> tuple[Sums, float]:
     """The errors of measured counts after the columns' correction, if the chip makes one, in their
     place; where a column is not in use, nothing was measured. And ||error|| / ||wanted||, 0 where
-    nothing is wanted."""
+    nothing is wanted. `wanted` is changed too."""
     library, measured = functions(), measured.float().contiguous()
     if library is None:
+        measured.mul_(units.measured)
+        wanted.div_(units.wanted)
         squares = errors_of(chip, measured.numpy(), wanted.numpy(), target.columns.numpy())
     else:
-        squares = _compiled(library, chip, measured, wanted.contiguous(), target.columns)
-    wrong, whole = (math.sqrt(float(part.sum(dtype=np.float64))) for part in squares)
+        squares = _compiled(library, chip, measured, wanted.contiguous(), target.columns, units)
+    wrong, whole = np.sqrt(squares.sum(1, dtype=np.float64)).tolist()
     return measured, wrong / whole if whole else 0.0
 
 
@@ -75,9 +91,9 @@ def errors_of(
     measured: NDArray[np.float32],
     wanted: NDArray[np.float32],
     used: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> NDArray[np.float32]:
     """Without the compiled function; its definition. The sums of squares of errors and of what is
-    wanted, [columns]."""
+    wanted, [2, columns]."""
     gain, offset = np.ones_like(used), np.zeros_like(used)
     if chip.effects.column_correction:
         count = np.float32(len(wanted))
@@ -90,7 +106,7 @@ def errors_of(
     measured *= gain * used
     measured += offset * used
     measured -= wanted
-    return _added(np.square(measured)), _added(np.square(wanted))
+    return np.stack([_added(np.square(measured)), _added(np.square(wanted))])
 
 
 def _added(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,13 +116,20 @@ def _added(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _compiled(
-    library: ctypes.CDLL, chip: ChipSpec, measured: Sums, wanted: Sums, used: Columns
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    library: ctypes.CDLL,
+    chip: ChipSpec,
+    measured: Sums,
+    wanted: Sums,
+    used: Columns,
+    units: Units,
+) -> NDArray[np.float32]:
     vectors, columns = wanted.shape
-    sums, correct = np.zeros((6, columns), np.float32), chip.effects.column_correction
+    sums, correct = torch.zeros(6, columns), chip.effects.column_correction
     places = (tensor.data_ptr() for tensor in (measured, wanted, used))
-    library.hermes_fitted(*places, vectors, columns, correct, sums.ctypes.data)
-    return sums[4], sums[5]
+    numbers = vectors, columns, correct, units.measured, units.wanted
+    library.hermes_fitted(*places, *numbers, sums.data_ptr())
+    found: NDArray[np.float32] = sums[4:].numpy()
+    return found
 
 
 def mvm_errors(device: Device, artifact: Artifact) -> dict[int, float]:

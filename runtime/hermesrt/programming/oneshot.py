@@ -1,7 +1,7 @@
 """One-shot programming: each tuned device gets one pulse, from its SET level alone."""
 
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.session import (
-    CoreProgramming,
     ProgrammingSession,
     correct,
     missing_counts,
@@ -12,6 +12,7 @@ from hermesrt.programming.session import (
 
 def oneshot(session: ProgrammingSession, core: CoreProgramming) -> None:
     """From RESET, the pulse whose current the device's SET level asks for."""
-    change = missing_counts(session, core)
+    read = session.read(core.target.core, (0, 1))
+    change = missing_counts(session.chip, core.target, read)
     send(session, core.target, "reset", core.device, core.tuned)
     correct(session, core, change, places(core.tuned))

@@ -1,4 +1,4 @@
-"""What the host knows of one core while it programs it, and the steps that all methods share.
+"""A core under programming, and the steps that all methods share.
 
 Each unit cell has one device that is tuned; the others stay fully SET or RESET (max-SET-fill).
 Currents follow Le Gallo 2023, Methods: next = previous + gain x (target - read).
@@ -10,44 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hermesrt.chip.cells import with_devices
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Device, PulseKind, Pulses
+from hermesrt.programming.core_programming import RECORD, CoreProgramming
 from hermesrt.programming.targets import CoreTarget
 
-FIELDS = ("device", "ampere", "slope", "pending", "tuned", "open", "saturated")  # beside the target
 PATIENCE = 4  # pulses at the last current before a cell that is far off is given up
-_FAR = 12  # margins; a healthy cell is never found so far off
-
-
-@dataclass(slots=True)
-class CoreProgramming:
-    """One core under programming.
-
-    target: what it is to hold.
-    device: the tuned device of each cell, [rows, columns].
-    ampere: current of each one's last pulse, [rows, columns], A.
-    slope: how much more current one count less needs, [rows, columns], A.
-    pending: the correction that is still to be made, [rows, columns], counts.
-    tuned: the cells that are tuned at all, [rows, columns].
-    open: those that verify has not found within its margin yet, [rows, columns].
-    saturated: how often in a row a cell got the last current that there is and asked for more,
-        [rows, columns].
-    index: the number of the last pulse or read that it got.
-    """
-
-    target: CoreTarget
-    device: Int8[Tensor, "rows columns"]
-    ampere: Float[Tensor, "rows columns"]
-    slope: Float[Tensor, "rows columns"]
-    pending: Float[Tensor, "rows columns"]
-    tuned: Bool[Tensor, "rows columns"]
-    open: Bool[Tensor, "rows columns"]
-    saturated: Int8[Tensor, "rows columns"]
-    index: int = 0
+FAR = 12  # margins; a healthy cell is never found so far off
 
 
 @dataclass(slots=True)
@@ -91,15 +64,16 @@ class ProgrammingSession:
     def send(self, core: int, pulses: Pulses) -> None:
         """One pulse each for some cells, if any; a pass over the core serves the cells of one
         device number, diagonal by diagonal, as many at once as there are write heads."""
-        if not len(pulses.cells):
+        size = pulses.cells.numel()
+        if not size:
             return
         table, crossbar = self.chip.programming_pulses, self.chip.crossbar
         widths = {"set": table.set_ns, "reset": table.reset_ns, "iterative": table.pulse_ns}
         width = widths[pulses.kind]
         self.device.pulse(core, pulses, self._next())
-        self.counts.pulses += len(pulses.cells)
+        self.counts.pulses += size
         self.counts.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
-        passes = np.count_nonzero(np.bincount(pulses.device.numpy(), minlength=4))
+        passes = sum(n > 0 for n in np.bincount(pulses.device.numpy()).tolist())
         cycles = math.ceil(crossbar.columns / table.write_heads)
         self.counts.pulse_ns += passes * crossbar.rows * cycles * width
 
@@ -123,17 +97,15 @@ class ProgrammingSession:
 def start_all(
     sessions: Sequence[ProgrammingSession], targets: Sequence[CoreTarget]
 ) -> list[CoreProgramming]:
-    """All cores, each by its session. What is known of them stands in one block for each field,
-    for many smaller ones leave holes in the heap."""
+    """All cores, each by its session. What is known of them stands in one block, for many smaller
+    ones leave holes in the heap."""
     cores: list[CoreProgramming] = []
-    blocks: dict[str, Tensor] = {}
+    room: Tensor | None = None
     for number, (session, target) in enumerate(zip(sessions, targets, strict=True)):
         core = start_core(session, target)
-        for field in FIELDS:
-            value = getattr(core, field)
-            if field not in blocks:
-                blocks[field] = value.new_empty(len(targets), *value.shape)
-            setattr(core, field, blocks[field][number].copy_(value))
+        if room is None:
+            room = torch.empty(len(targets), 1 + RECORD, *core.pending.shape)
+        core.move(room[number])
         cores.append(core)
     return cores
 
@@ -178,10 +150,9 @@ def start_core(session: ProgrammingSession, target: CoreTarget) -> CoreProgrammi
     pending = torch.zeros_like(slope)
     reachable = wanted & (counts.abs() <= most)
     saturated = torch.zeros_like(tuned)
-    return CoreProgramming(
-        target, tuned, ampere, slope, pending, reachable, reachable.clone(), saturated,
-        session.index,
-    )  # fmt: skip
+    fields = {"device": tuned, "ampere": ampere, "slope": slope, "pending": pending}
+    fields |= {"tuned": reachable, "open": reachable, "saturated": saturated}
+    return CoreProgramming.of(target, fields, session.index)
 
 
 def _to_add(target: CoreTarget) -> Float[Tensor, "rows columns"]:
@@ -209,23 +180,21 @@ def enable(core: CoreProgramming, cells: Int64[Tensor, " cells"]) -> None:
 
 
 def missing_counts(
-    session: ProgrammingSession, core: CoreProgramming
+    chip: ChipSpec, target: CoreTarget, read: Float[Tensor, "polarity rows columns"]
 ) -> Float[Tensor, "rows columns"]:
     """What a verify read of whole unit cells, g+ - g-, lacks of the target, in counts."""
-    positive, negative = session.read(core.target.core, (0, 1)).unbind()
-    wanted = core.target.siemens / session.chip.verify_count.count_siemens
+    positive, negative = read.unbind()
+    wanted = target.siemens / chip.verify_count.count_siemens
     return wanted.sub_(positive).add_(negative)
 
 
-def give_up(
-    session: ProgrammingSession, core: CoreProgramming, error: Float[Tensor, "rows columns"]
-) -> None:
+def give_up(chip: ChipSpec, core: CoreProgramming, error: Float[Tensor, "rows columns"]) -> None:
     """Leave alone the cells that stay far off whatever they get: a device that is stuck, as far as
     one can see from outside. `error` is in counts."""
-    far = error.abs() > _FAR * session.chip.programming_pulses.margin_counts
+    far = error.abs() > FAR * chip.programming_pulses.margin_counts
     unresponsive = core.open & far & (core.saturated >= PATIENCE)
-    core.open &= ~unresponsive
-    core.tuned &= ~unresponsive
+    core.open.logical_and_(~unresponsive)
+    core.tuned.logical_and_(~unresponsive)
 
 
 def correct(

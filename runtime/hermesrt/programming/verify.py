@@ -6,11 +6,19 @@ and assumed: half of what a device's own SET level says.
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
+from torch import Tensor
+
 from hermesrt.chip.fields import limits
+from hermesrt.chip.spec import ChipSpec
+from hermesrt.device import Pulses
+from hermesrt.programming.compiled import CoreFields, functions
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.session import (
-    CoreProgramming,
+    FAR,
+    PATIENCE,
     ProgrammingSession,
-    correct,
+    corrections,
     give_up,
     missing_counts,
     places,
@@ -30,9 +38,35 @@ class VerifyOptions:
 def verify(session: ProgrammingSession, core: CoreProgramming, options: VerifyOptions) -> None:
     """One iteration; a cell that was once within the margin is done, and one that does not
     respond is given up."""
-    if not bool(core.open.any()):
+    if not core.open.numpy().any():  # it ends at the first
         return
-    error = missing_counts(session, core)
-    core.open &= error.abs() > session.chip.programming_pulses.margin_counts
-    give_up(session, core, error)
-    correct(session, core, error * options.gain, places(core.open))
+    read = session.read(core.target.core, (0, 1))
+    session.send(core.target.core, verify_pulses(session.chip, core, read, options.gain))
+
+
+def verify_pulses(
+    chip: ChipSpec,
+    core: CoreProgramming,
+    read: Float[Tensor, "polarity rows columns"],
+    gain: float,
+) -> Pulses:
+    """Pulses for the open cells that a read finds off by more than the margin."""
+    library, count = functions(), chip.verify_count.count_siemens
+    if library is None:
+        return chosen(chip, core, read, gain)
+    margin, read = chip.programming_pulses.margin_counts, read.contiguous()
+    numbers = read.data_ptr(), count, margin, FAR * margin, gain
+    return CoreFields.of(chip, core, PATIENCE).pulses(library.hermes_verification, *numbers)
+
+
+def chosen(
+    chip: ChipSpec,
+    core: CoreProgramming,
+    read: Float[Tensor, "polarity rows columns"],
+    gain: float,
+) -> Pulses:
+    """Without the compiled function; its definition."""
+    error = missing_counts(chip, core.target, read)
+    core.open.logical_and_(error.abs() > chip.programming_pulses.margin_counts)
+    give_up(chip, core, error)
+    return corrections(chip, core, error * gain, places(core.open))

@@ -9,9 +9,16 @@ from hermes_sim.crossbar import Converters
 from hermes_sim.kernel import pulses as compiled
 from hermes_sim.kernel.load import kernel
 from hermes_sim.noise import fill
-from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, Programming
+from hermes_sim.programmed_cells import (
+    CoreConverters,
+    ProgrammedCells,
+    Programming,
+    Store,
+    devices_of,
+)
 from hermes_sim.statistics import DeviceStatistics, is_white, statistics_named
 from hermes_sim.torch_pulses import TorchPulses
+from hermesrt.chip import elementary
 from hermesrt.chip.device_noise import logarithm, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.chip.stuck_devices import DeviceSiemens, PolaritySiemens, StuckDevices
@@ -25,10 +32,11 @@ from hermesrt.seeds import generator
 class Core:
     """A core's target, its conductances and drift exponents, [devices, polarity, rows, columns].
 
-    `room` is memory for the first programming pulse by pulse: part of a block of all cores, for
-    many smaller ones leave holes in the heap. `stuck` are the core's broken devices, whether the
-    program knows of them or not; they drift and are read as any others of their conductance.
-    `devices` are the devices' statistics, those of the chip's description if not given.
+    `room` is memory for the first programming pulse by pulse, and for what it leaves: part of a
+    block of all cores, for many smaller ones leave holes in the heap. `stuck` are the core's broken
+    devices, whether the program knows of them or not; they drift and are read as any others of
+    their conductance. `devices` are the devices' statistics, those of the chip's description if not
+    given.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class Core:
         chip: ChipSpec,
         seed: int,
         target: CoreTarget,
-        room: DeviceSiemens | None = None,
+        room: Store | None = None,
         stuck: StuckDevices | None = None,
         devices: DeviceStatistics | None = None,
     ) -> None:
@@ -105,21 +113,21 @@ class Core:
     ) -> Float[Tensor, "polarity rows columns"]:
         """What a verify read of these devices of each polarity says, in whole counts."""
         chip, bank = self.chip, self._bank()
-        count, chosen = chip.verify_count.count_siemens, bank[list(devices)].sum(0)
+        count = chip.verify_count.count_siemens
         floor = (chip.write_noise.verify_counts * count) ** 2
+        noise = fill(torch.empty(bank.shape[1:]), self._seed, "verify", self.target.core, index)
         if len(devices) == len(bank):
-            variance = self._programming().variance + floor
-        else:
-            variance = self._misread(chosen, chosen, 0.0).add_(floor)
-        noise = fill(torch.empty_like(variance), self._seed, "verify", self.target.core, index)
-        return noise.mul_(variance.sqrt_()).add_(chosen).div_(count).round_()
+            return self._programming().verify(floor, count, noise)
+        chosen = bank[list(devices)].sum(0)
+        deviation = elementary.root(self._misread(chosen, chosen, 0.0).add_(floor))
+        return noise.mul_(deviation).add_(chosen).div_(count).round_()
 
     def counts(
         self, converters: Converters, x: Float[Tensor, "vectors rows"], stream: int, reads: Keys
     ) -> Float[Tensor, "vectors columns"]:
         """Raw counts of the whole core, while it is programmed."""
         held = self._core_converters
-        if held is None or held.shared != converters:
+        if held is None or held.shared is not converters:
             chip = self.chip
             siemens = chip.adc_count.count_siemens
             held = CoreConverters(converters, chip.input_levels, siemens, *self.converters())
@@ -130,7 +138,7 @@ class Core:
         """The last pulse is over: every device gets the exponent of its drift, and where read noise
         is split, the slow noise that it gathers until t0."""
         stream = generator(self._seed, "settle", self.target.core)
-        held = self._bank()
+        held = self._bank().contiguous()
         self.nu = self.devices.kept(self.statistics, held, stream)
         if self._split:
             until = logarithm(self.statistics, 0.0) - self.chip.fast_noise.logarithm
@@ -140,6 +148,13 @@ class Core:
             if self._stuck is not None:
                 held.copy_(torch.where(self._stuck.held.isnan(), held, self._stuck.held))
         self._cells, self._variance, self.settled = None, None, True
+        room, self._room = self._room, None
+        self.conductance = held
+        if room is not None:  # it need not hold pulses any more
+            self.conductance, self.nu = (
+                part.view(held.shape).copy_(value)
+                for part, value in zip(room.view(2, -1), (held, self.nu), strict=True)
+            )
 
     def now(self, age_s: float) -> tuple[Tensor, Tensor]:
         """g+ and g- at an age, [polarity, rows, columns], and the variance of a read of g+ - g-."""
@@ -233,25 +248,27 @@ class Core:
     def _bank(self) -> DeviceSiemens:
         """The cell's four devices one by one."""
         if self.conductance.shape[0] != 2:
-            room, self._room = self._room, None
-            if room is None:
-                room = torch.empty(2, 2, *self.target.used.shape)
-            room.zero_()
+            devices = devices_of(self._store()).zero_()
             if self._stuck is not None:
-                room.copy_(self._stuck.held.nan_to_num(0.0))
-            self.take(room, None, self._seed)
+                devices.copy_(self._stuck.held.nan_to_num(0.0))
+            self.take(devices, None, self._seed)
         return self.conductance
+
+    def _store(self) -> Store:
+        if self._room is None:
+            self._room = torch.empty(*self.target.used.shape, 8)
+        return self._room
 
     def _programming(self) -> Programming:
         """The same with what pulses need."""
         if self._cells is None:
             devices = self._bank()
-            normal = fill(torch.empty_like(devices), self._seed, "set", self.target.core)
+            normal = fill(torch.empty(devices.shape), self._seed, "set", self.target.core)
             level = normal.mul_(self.chip.set_statistics.set_log_spread).exp_().half()
             stuck = None if self._stuck is None else self._stuck.held
-            cells = ProgrammedCells.of(
-                self.chip, devices, level, stuck, lambda g: self._misread(g[None], g[None], 0.0)[0]
-            )
+            misread, store = (lambda g: self._misread(g[None], g[None], 0.0)[0]), self._store()
+            cells = ProgrammedCells.of(self.chip, devices, level, stuck, misread, store)
+            self.conductance = cells.devices
             found, library = kernel(), compiled.functions()
             if found is None or library is None:
                 self._cells = TorchPulses(cells)

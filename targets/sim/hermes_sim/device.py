@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hermes_sim import crossbar, engine, integers
 from hermes_sim.core import Core
+from hermes_sim.crossbar import Converters
 from hermes_sim.fold import (
     Fold,
     columns_of,
@@ -74,6 +75,7 @@ class SimulatedDevice:
         self._cores: dict[int, Core] = {}
         self._layers: dict[tuple[object, ...], Run] = {}  # by step, copy, and where not on a CPU
         self._fold: Fold | None = None
+        self._converters: dict[Mode, tuple[Converters, bool]] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """For copies and files: what is folded holds addresses, and is folded again."""
@@ -116,7 +118,7 @@ class SimulatedDevice:
             )
         self._artifact = artifact
         held, size = list(targets(artifact)), self._chip.crossbar
-        room = torch.empty(len(held), 2, 2, size.rows, size.columns)
+        room = torch.empty(len(held), size.rows, size.columns, 8)
         self._cores = {
             target.core: Core(
                 with_devices(self._chip, target.devices),
@@ -196,10 +198,9 @@ class SimulatedDevice:
         until the age is set."""
         held, chip = self._cores[core], self._chip
         age, name = self._settings.age_s, stream(self._seed, "core", core, index)
-        converters = converters_of(chip, self._settings.mode or "4-phase")
-        whole = not chip.effects.wire_drop and integers.fits_rows(converters, x.shape[1])
+        converters, whole = self._core_converters(self._settings.mode or "4-phase")
         if not held.settled and whole:
-            return held.counts(replace(converters, rounding=None), x, name, numbered(x.shape[0]))
+            return held.counts(converters, x, name, numbered(x.shape[0]))
         duty = torch.full((chip.crossbar.rows,), _CORE_DUTY)
         cells = through_wires(chip, *(held.now(age) if age else held.fresh()), duty)
         counts = columns_of(held, cells, slice(None))
@@ -207,6 +208,15 @@ class SimulatedDevice:
         codes = crossbar.input_codes(converters, chip.input_levels, x, torch.empty(x.shape))
         noise = ReadNoise((name,), numbered(x.shape[0]))
         return crossbar.core_counts(converters, stage, codes, noise)
+
+    def _core_converters(self, mode: Mode) -> tuple[Converters, bool]:
+        """The converters of a core's raw counts, and whether those are in whole numbers."""
+        if mode not in self._converters:
+            chip = self._chip
+            found = replace(converters_of(chip, mode), rounding=None)
+            whole = not chip.effects.wire_drop and integers.fits_rows(found, chip.crossbar.rows)
+            self._converters[mode] = found, whole
+        return self._converters[mode]
 
     def settle(self, method: Method) -> None:
         """Programming is over: the devices drift from now on."""

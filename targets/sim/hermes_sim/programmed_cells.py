@@ -67,24 +67,47 @@ class StepSizes:
     added: Float32[Tensor, " rows"]
 
 
+Store = Float32[Tensor, "rows columns 8"]
+
+
+def devices_of(store: Store) -> DeviceSiemens:
+    """The conductances in a core's store, [devices, polarity, rows, columns], S."""
+    return store[..., :4].unflatten(-1, (2, 2)).permute(3, 2, 0, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ProgrammedCells:
     """A core's cells under programming.
 
     chip: its description.
-    devices: conductances, [devices, polarity, rows, columns], S; pulses change them in place.
-    level: what each holds when it is SET, over the median, drawn once a device.
+    store: all that a pulse needs of a cell together, for a pulse costs as much as it touches
+        memory: conductances of the devices in the order of their numbers, S; variances of a read of
+        each polarity; and SET levels as FP16. Pulses change it in place.
     stuck: what stuck devices hold, S, NaN for others; None without any.
     table: the variances of reads at age zero.
     sizes: of the steps.
     """
 
     chip: ChipSpec
-    devices: DeviceSiemens
-    level: Float16[Tensor, "devices polarity rows columns"]
+    store: Store
     stuck: DeviceSiemens | None
     table: ReadTable
     sizes: StepSizes
+
+    @property
+    def devices(self) -> DeviceSiemens:
+        """Conductances, [devices, polarity, rows, columns], S."""
+        return devices_of(self.store)
+
+    @property
+    def variance(self) -> Float[Tensor, "polarity rows columns"]:
+        """Of a read of each polarity, S squared, once they are kept."""
+        return self.store[..., 4:6].permute(2, 0, 1)
+
+    @property
+    def level(self) -> Float16[Tensor, "rows columns device"]:
+        """What each device holds when it is SET, over the median, drawn once a device."""
+        return self.store.view(torch.float16)[..., 12:]
 
     @classmethod
     def of(
@@ -94,16 +117,22 @@ class ProgrammedCells:
         level: Float16[Tensor, "devices polarity rows columns"],
         stuck: DeviceSiemens | None,
         misread: Callable[[Tensor], Tensor],
+        store: Store | None = None,
     ) -> "ProgrammedCells":
-        """`misread` is the variance of a read of devices that hold that much."""
-        assert devices.is_contiguous(), "pulses change memory"
+        """`misread` is the variance of a read of devices that hold that much; `devices` may lie in
+        the `store` already."""
+        store = torch.empty(*devices.shape[2:], 8) if store is None else store
+        if devices.data_ptr() != store.data_ptr():
+            devices_of(store).copy_(devices)
         most = (level[0].float() + level[1]).mul_(chip.set_statistics.set_median_siemens)
         if stuck is not None:
             most = torch.maximum(most, stuck.nan_to_num(0.0).sum(0))
         column = most.amax((0, 1))
         read = torch.maximum(misread(column), 2 * misread(column / 2))
         table = read_table(float(column.amax()), misread)
-        return cls(chip, devices, level, stuck, table, step_sizes(column, read, most.shape[1]))
+        made = cls(chip, store, stuck, table, step_sizes(column, read, most.shape[1]))
+        made.level.copy_(level.permute(2, 3, 1, 0).flatten(2))
+        return made
 
 
 @runtime_checkable
@@ -117,6 +146,12 @@ class Programming(Protocol):
 
     def pulse(self, pulses: Pulses, noise: Float[Tensor, " pulses"]) -> None:
         """Change the devices that a pulse reaches."""
+
+    def verify(
+        self, floor: float, count: float, noise: Float[Tensor, "polarity rows columns"]
+    ) -> Float[Tensor, "polarity rows columns"]:
+        """A read of both devices of each polarity in whole counts of that many siemens, made of
+        normal numbers, which it may change; `floor` is a variance of its own, S squared."""
 
     def counts(
         self,

@@ -14,6 +14,7 @@ from hermes_sim.programmed_cells import (
     ProgrammedCells,
     ReadTable,
     columns_in_steps,
+    devices_of,
 )
 from hermesrt.chip import elementary
 from hermesrt.device import Pulses
@@ -26,34 +27,43 @@ class TorchPulses:
     def __init__(self, cells: ProgrammedCells) -> None:
         self._held = cells
         self._size = cells.devices[0, 0].numel()
-        self._variance: Tensor | None = None
+        self._known = False
         self._cells: Tensor | None = None  # [polarity, rows, columns]
         self._read = torch.empty(cells.devices.shape[2:], dtype=torch.uint8)
 
     @property
     def variance(self) -> Float[Tensor, "polarity rows columns"]:
         """Of a read of both devices of each polarity at age zero, S squared."""
-        if self._variance is None:
+        if not self._known:
             first, second = misread(self._held.table, self._held.devices)
-            self._variance = first.add_(second)
-        return self._variance
+            self._held.variance.copy_(first.add_(second))
+            self._known = True
+        return self._held.variance
 
     def pulse(self, pulses: Pulses, noise: Float[Tensor, " pulses"]) -> None:
         """Change the devices that a pulse reaches."""
-        g, device = self._held.devices.view(-1), pulses.device
-        # device 0, 1: positive; 2, 3: negative; memory is [device, polarity, cell]
-        polarity = (device >> 1) * self._size + pulses.cells
-        place = (device & 1) * (2 * self._size) + polarity
-        new = self._pulsed(pulses, g.take(place), place, noise).clamp_(min=0)
+        flat, cells, device = self._held.store.view(-1), pulses.cells, pulses.device
+        place = 8 * cells + device
+        new = self._pulsed(pulses, flat.take(place), noise).clamp_(min=0)
         if self._held.stuck is not None:
-            stuck = self._held.stuck.view(-1).take(place)
+            number = 2 * (device & 1) + (device >> 1)  # [device, polarity, cell]
+            stuck = self._held.stuck.view(-1).take(number * self._size + cells)
             new = torch.where(stuck.isnan(), new, stuck)
-        g.index_copy_(0, place, new)
-        if self._variance is not None:
-            first, second = misread(self._held.table, g.view(2, -1)[:, polarity])
-            self._variance.view(-1).index_copy_(0, polarity, first.add_(second))
+        flat.index_copy_(0, place, new)
+        if self._known:
+            other = flat.take(8 * cells + (device ^ 1))
+            first, second = misread(self._held.table, torch.stack([new, other]))
+            flat.index_copy_(0, 8 * cells + 4 + (device >> 1), first.add_(second))
         if self._cells is not None:
-            self._renew(self._cells, pulses.cells)
+            self._renew(self._cells, cells)
+
+    def verify(
+        self, floor: float, count: float, noise: Float[Tensor, "polarity rows columns"]
+    ) -> Float[Tensor, "polarity rows columns"]:
+        """A read of both devices of each polarity, in whole counts."""
+        first, second = self._held.devices
+        deviation = elementary.root(self.variance + floor)
+        return noise.mul_(deviation).add_(first + second).div_(count).round_()
 
     def counts(
         self, converters: CoreConverters, x: Float[Tensor, "vectors rows"], stream: int, reads: Keys
@@ -67,11 +77,11 @@ class TorchPulses:
         layer = IntegerLayer(shared, scale, (block,), torch.ones_like(block.count), False)
         return TorchLayer.of(layer)(x, ReadNoise((stream,), reads))
 
-    def _pulsed(self, pulses: Pulses, old: Tensor, place: Tensor, noise: Tensor) -> Tensor:
+    def _pulsed(self, pulses: Pulses, old: Tensor, noise: Tensor) -> Tensor:
         """What the devices hold then, before it is cut off at zero."""
         chip, table = self._held.chip, self._held.chip.programming_pulses
         median, floor = chip.set_statistics.set_median_siemens, chip.write_noise.floor_siemens
-        level = self._held.level.take(place).float().mul_(median)
+        level = self._held.level.flatten(0, 1)[pulses.cells, pulses.device].float().mul_(median)
         match pulses.kind:
             case "reset":
                 return noise.abs() * chip.set_statistics.reset_spread_siemens
@@ -89,10 +99,10 @@ class TorchPulses:
         """Take the steps of some cells again."""
         sizes, columns = self._held.sizes, steps.shape[2]
         row, column = cells // columns, cells % columns
-        first, second = self._held.devices.view(2, 2, -1)[:, :, cells]
+        first, second = devices_of(self._held.store.flatten(0, 1)[cells, None])[..., 0]
         exact = ((first + second) / sizes.siemens[column]).round_().clamp_(max=MOST_CELL)
         steps.view(2, -1)[:, cells] = exact.to(torch.int16)
-        plus, minus = self.variance.view(2, -1)[:, cells]
+        plus, minus = self._held.store.flatten(0, 1)[cells, 4:6].T
         read = (plus + minus) / sizes.read[column] + sizes.added[row]
         self._read.view(-1)[cells] = read.floor_().clamp_(max=MOST_READ).to(torch.uint8)
 

@@ -12,7 +12,7 @@ from hermesrt.chip.load import load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Program
 from hermesrt.programming.compiled import functions
-from hermesrt.programming.mvm_error import column_fit, errors_of, fitted, mvm_errors
+from hermesrt.programming.mvm_error import Units, column_fit, errors_of, fitted, mvm_errors
 from hermesrt.programming.targets import CoreTarget
 
 Compiled = Callable[[Tensor, ChipSpec], Program]
@@ -114,9 +114,9 @@ def test_compiled_errors_have_the_bits_of_numpy(vectors: int, columns: int, corr
     used = torch.rand(9, columns, generator=draw) < 0.3
     used[:, 5:6] = False
     target = CoreTarget(0, used.float(), used)
-    plain = measured.clone()
-    squares = errors_of(chip, plain.numpy(), wanted.numpy(), target.columns.numpy())
-    error, relative = fitted(chip, measured, wanted, target)
+    plain, exact = measured * 1.3, wanted / 0.7
+    squares = errors_of(chip, plain.numpy(), exact.numpy(), target.columns.numpy())
+    error, relative = fitted(chip, measured, wanted, target, Units(1.3, 0.7))
     assert torch.equal(error, plain)
     wrong, whole = (float(part.sum(dtype="float64")) for part in squares)
     assert relative == math.sqrt(wrong) / math.sqrt(whole)

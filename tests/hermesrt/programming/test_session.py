@@ -10,8 +10,8 @@ import hermesc
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.device import Pulses
 from hermesrt.program import Program
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.session import (
-    CoreProgramming,
     ProgrammingSession,
     correct,
     places,

@@ -10,8 +10,8 @@ from torch import Tensor
 import hermesc
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.program import Program
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.session import (
-    CoreProgramming,
     ProgrammingSession,
     start_core,
 )

@@ -173,6 +173,15 @@ EXPORT void hermes_drift(const float *g, const float *nu, float power, int64_t c
     }
 }
 
+/* noise.fill; `fill` is layer.c's hermes_normals */
+EXPORT void hermes_fill(fill_t *fill, uint64_t stream, int64_t count, float *out)
+{
+    for (uint64_t row = 0; (int64_t)row * ROW < count; row++) {
+        int64_t left = count - (int64_t)row * ROW;
+        fill(stream, &row, 1, left < ROW ? left : ROW, out + row * ROW);
+    }
+}
+
 /* flicker.wander; `fill` is layer.c's hermes_normals */
 EXPORT void hermes_wander(fill_t *fill, const uint64_t *streams, const float *weights, int64_t draws,
                           int64_t count, float *restrict out)

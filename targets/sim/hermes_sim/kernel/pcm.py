@@ -32,16 +32,18 @@ def functions() -> ctypes.CDLL | None:
         "hermes_exponents": (_P, _P, _F, _P, _L, _P),
         "hermes_programmed": (_P, _I, _F, _P, _P, _L, _P),
         "hermes_drift": (_P, _P, _F, _L, _P),
+        "hermes_fill": (_P, ctypes.c_uint64, _L, _P),
         "hermes_wander": (_P, _P, _P, _L, _L, _P),
     }
     return build.functions(Path(__file__).with_name("pcm.c"), arguments, {})
 
 
-def fits(*tensors: Tensor | None) -> ctypes.CDLL | None:
+def fits(first: Tensor, *others: Tensor | None) -> ctypes.CDLL | None:
     """The library, if there is one and it takes these, which are of one shape; None otherwise."""
-    there = [t for t in tensors if t is not None]
-    sound = all(t.is_cpu and t.dtype == torch.float32 for t in there)
-    return functions() if sound and len({t.shape for t in there}) == 1 else None
+    for t in (first, *others):
+        if t is not None and not (t.is_cpu and t.dtype == torch.float32 and t.shape == first.shape):
+            return None
+    return functions()
 
 
 def read_noise(
@@ -90,18 +92,31 @@ def drift(library: ctypes.CDLL, g: Tensor, nu: Tensor, power: float) -> Tensor:
     return out
 
 
+def filled(stream: int, out: Tensor) -> bool:
+    """Fill a contiguous tensor with the normal numbers of a stream; whether there are functions
+    that can."""
+    library, place = fits(out), _normals()
+    if library is not None and place is not None:
+        library.hermes_fill(place, stream, out.numel(), out.data_ptr())
+    return library is not None and place is not None
+
+
 def weighted(streams: Sequence[int], weights: Sequence[float], out: Tensor) -> bool:
-    """Fill a contiguous tensor with a weighted sum of the normal numbers of some streams, as
-    `noise.fill` gives them; whether there are functions that can."""
-    library, found = fits(out), kernel()
-    if library is None or found is None:
+    """The same with a weighted sum of the numbers of some streams."""
+    library, place = fits(out), _normals()
+    if library is None or place is None:
         return False
     numbers = (ctypes.c_uint64 * len(streams))(*streams)
-    fill = ctypes.cast(found.fill, _P)
-    library.hermes_wander(
-        fill, numbers, _array(tuple(weights)), len(streams), out.numel(), out.data_ptr()
-    )
+    more = _array(tuple(weights)), len(streams), out.numel(), out.data_ptr()
+    library.hermes_wander(place, numbers, *more)
     return True
+
+
+@cache
+def _normals() -> ctypes.c_void_p | None:
+    """Where the layer kernel's function for normal numbers is."""
+    found = kernel()
+    return None if found is None else ctypes.cast(found.fill, _P)
 
 
 @cache

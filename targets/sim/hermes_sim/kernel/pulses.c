@@ -1,7 +1,7 @@
 /* What pulses do to the devices of a core, and its cells in whole steps for the layer kernel.
  *
- * Compiled with -ffp-contract=off: all of it has the bits of `pulsed_cells.PulsedCells` and
- * `cell_steps.TorchSteps`, which are its definition.
+ * Compiled with -ffp-contract=off: all of it has the bits of `torch_pulses.TorchPulses`,
+ * which is its definition.
  */
 #include <math.h>
 #include <stdint.h>
@@ -12,23 +12,36 @@
 #define MOST_READ 127
 #define BLOCK 64 /* pulses */
 
+typedef struct {     /* of a cell: what a pulse needs lies together */
+    float held[4];     /* conductances of its devices, S */
+    float variance[2]; /* of a read of each polarity */
+    uint16_t level[4]; /* of a SET device over the median, FP16 */
+} cell_t;
+
 typedef struct {
-    float *held;           /* conductances, [device][polarity][cell], S */
-    const uint16_t *level; /* of a SET device over the median, FP16, the same places */
-    const float *stuck;    /* what stuck devices hold, NaN for others; 0 without any */
-    const float *table;    /* variances of a read, see pulsed_cells.ReadTable */
-    float *variance;       /* of a read, [polarity][cell]; 0 before it is needed */
+    cell_t *cell;
+    const float *stuck;     /* what stuck devices hold, [device][polarity][cell], NaN for others; or 0 */
+    const float *table;     /* variances of a read, see programmed_cells.ReadTable */
     const float *step;      /* of a conductance, [column], S */
     const float *read_step; /* of a variance, [column] */
     const float *added;     /* to the variances of each row, in steps */
-    int16_t *cell;          /* [polarity][column][length]; 0 before it is needed */
+    int16_t *line;          /* cells in steps, [polarity][column][length]; 0 before they are needed */
     int16_t *weight;        /* as layer.c packs it */
     uint8_t *read;          /* as layer.c packs it */
     int64_t *sum, *square;  /* of the steps of a line, [polarity][column] */
     int64_t rows, columns, length;
     float median, high, span, share, floor_square, floor, reset, table_scale, table_end;
     int32_t noisy; /* whether an iterative pulse misses */
+    int32_t known; /* whether variances are kept */
 } core_t;
+
+typedef struct { /* some pulses */
+    int count;
+    const int64_t *cell, *device;
+    const float *ampere, *noise;
+    int32_t row[BLOCK], column[BLOCK];
+    int32_t line[BLOCK], weight[BLOCK], read[BLOCK]; /* where a cell's steps are; of polarity 0 */
+} block_t;
 
 /* FP16 to FP32; levels are positive and normal numbers. */
 static inline float wide(uint16_t half)
@@ -89,103 +102,102 @@ static inline void in_steps(const float *restrict held, const float *restrict st
     }
 }
 
-typedef struct { /* of a cell */
-    int32_t row, column;
-} place_t;
-
-static inline place_t place_of(const core_t *c, int64_t cell)
+/* Where the cells of a block are. */
+static inline void locate(const core_t *c, block_t *block)
 {
-    int32_t row = (int32_t)((uint32_t)cell / (uint32_t)c->columns);
-    return (place_t){row, (int32_t)(cell - row * c->columns)};
+    const double width = 1 / (double)c->columns;
+    const int32_t columns = (int32_t)c->columns, length = (int32_t)c->length;
+    const int32_t pairs = (int32_t)(c->rows + 1) / 2 * PANEL, quads = (int32_t)(c->rows + 3) / 4 * PANEL;
+    for (int i = 0; i < block->count; i++) {
+        int32_t cell = (int32_t)block->cell[i], row = (int32_t)((cell + 0.5) * width);
+        int32_t column = cell - row * columns;
+        int32_t panel = (int32_t)((uint32_t)column / PANEL), lane = column - panel * PANEL;
+        block->row[i] = row;
+        block->column[i] = column;
+        block->line[i] = column * length + row;
+        block->weight[i] = (panel * pairs + (row >> 1) * PANEL + lane) * 2 + (row & 1);
+        block->read[i] = (panel * quads + (row >> 2) * PANEL + lane) * 4 + (row & 3);
+    }
 }
 
-/* Keep a cell's steps. */
-static inline void store(const core_t *c, place_t at, int polarity, int32_t new, int32_t read)
+/* Keep the steps of a cell of a block. */
+static inline void store(const core_t *c, const block_t *block, int i, int polarity, int32_t new,
+                         int32_t read)
 {
-    int64_t row = at.row, panel = at.column / PANEL, lane = at.column % PANEL;
-    int64_t line = polarity * c->columns + at.column;
-    int16_t *place = c->cell + line * c->length + row;
+    int64_t line = polarity * c->columns + block->column[i];
+    int16_t *place = c->line + polarity * c->columns * c->length + block->line[i];
     int32_t old = *place;
     c->sum[line] += new - old;
     c->square[line] += (int64_t)new * new - (int64_t)old * old;
     *place = (int16_t)new;
-    c->weight[((panel * ((c->rows + 1) / 2) + row / 2) * PANEL + lane) * 2 + row % 2] +=
-        (int16_t)(polarity ? old - new : new - old);
-    c->read[((panel * ((c->rows + 3) / 4) + row / 4) * PANEL + lane) * 4 + row % 4] = (uint8_t)read;
+    c->weight[block->weight[i]] += (int16_t)(polarity ? old - new : new - old);
+    c->read[block->read[i]] = (uint8_t)read;
 }
 
 /* Take the steps of some cells again, of one polarity each; `held` is what that holds. */
-static void renew(const core_t *c, const int64_t *cells, const int *polarity, const float *held,
-                  int count)
+static void renew(const core_t *c, const block_t *block, const int *polarity,
+                  const float *restrict held)
 {
     float step[BLOCK], read[BLOCK], read_step[BLOCK], added[BLOCK];
     int32_t new[BLOCK], reads[BLOCK];
-    place_t at[BLOCK];
-    int64_t size = c->rows * c->columns;
-    for (int i = 0; i < count; i++) {
-        at[i] = place_of(c, cells[i]);
-        step[i] = c->step[at[i].column];
-        read[i] = c->variance[cells[i]] + c->variance[size + cells[i]];
-        read_step[i] = c->read_step[at[i].column];
-        added[i] = c->added[at[i].row];
+    for (int i = 0; i < block->count; i++) {
+        const cell_t *cell = c->cell + block->cell[i];
+        step[i] = c->step[block->column[i]];
+        read[i] = cell->variance[0] + cell->variance[1];
+        read_step[i] = c->read_step[block->column[i]];
+        added[i] = c->added[block->row[i]];
     }
-    in_steps(held, step, read, read_step, added, count, new, reads);
-    for (int i = 0; i < count; i++)
-        store(c, at[i], polarity[i], new[i], reads[i]);
+    in_steps(held, step, read, read_step, added, block->count, new, reads);
+    for (int i = 0; i < block->count; i++)
+        store(c, block, i, polarity[i], new[i], reads[i]);
 }
 
 /* Send a pulse to a block of devices. */
-static void pulse(const core_t *c, int kind, const int64_t *cells, const int64_t *devices,
-                  const float *ampere, const float *noise, int count)
+static void pulse(const core_t *c, int kind, const block_t *block)
 {
-    int64_t size = c->rows * c->columns, place[BLOCK], first[BLOCK];
+    int64_t size = c->rows * c->columns;
     float level[BLOCK], held[BLOCK], new[BLOCK], other[BLOCK], variance[2][BLOCK];
-    int polarity[BLOCK];
+    int polarity[BLOCK], count = block->count;
     for (int i = 0; i < count; i++) {
-        polarity[i] = (int)(devices[i] >> 1);
-        first[i] = polarity[i] * size + cells[i];
-        place[i] = first[i] + (devices[i] & 1) * 2 * size;
-        held[i] = c->held[place[i]];
-        other[i] = c->held[first[i] + (~devices[i] & 1) * 2 * size];
-        level[i] = wide(c->level[place[i]]);
+        const cell_t *cell = c->cell + block->cell[i];
+        int64_t device = block->device[i];
+        polarity[i] = (int)(device >> 1);
+        held[i] = cell->held[device];
+        other[i] = cell->held[device ^ 1];
+        level[i] = wide(cell->level[device]);
     }
-    pulsed(c, kind, level, held, ampere, noise, count, new);
+    pulsed(c, kind, level, held, block->ampere, block->noise, count, new);
     for (int i = 0; i < count; i++) {
-        if (c->stuck && c->stuck[place[i]] == c->stuck[place[i]])
-            new[i] = c->stuck[place[i]];
-        c->held[place[i]] = new[i];
+        int64_t device = block->device[i];
+        if (c->stuck) {
+            int64_t place = ((device & 1) * 2 + (device >> 1)) * size + block->cell[i];
+            new[i] = c->stuck[place] == c->stuck[place] ? c->stuck[place] : new[i];
+        }
+        c->cell[block->cell[i]].held[device] = new[i];
     }
-    if (!c->variance)
+    if (!c->known)
         return;
     misread(c, new, count, variance[0]);
     misread(c, other, count, variance[1]);
     for (int i = 0; i < count; i++) {
-        c->variance[first[i]] = variance[0][i] + variance[1][i];
+        c->cell[block->cell[i]].variance[polarity[i]] = variance[0][i] + variance[1][i];
         held[i] = new[i] + other[i];
     }
-    if (c->cell)
-        renew(c, cells, polarity, held, count);
+    if (c->line)
+        renew(c, block, polarity, held);
 }
 
 /* Ask for what a block of pulses needs. */
-static void fetch(const core_t *c, const int64_t *cells, const int64_t *devices, int count)
+static void fetch(const core_t *c, const block_t *block)
 {
-    int64_t size = c->rows * c->columns;
-    for (int i = 0; i < count; i++) {
-        int polarity = (int)(devices[i] >> 1);
-        int64_t cell = cells[i], first = polarity * size + cell;
-        __builtin_prefetch(c->held + first, 1);
-        __builtin_prefetch(c->held + first + 2 * size, 1);
-        __builtin_prefetch(c->level + first + (devices[i] & 1) * 2 * size);
-        if (!c->cell)
+    for (int i = 0; i < block->count; i++) {
+        __builtin_prefetch(c->cell + block->cell[i], 1);
+        if (!c->line)
             continue;
-        place_t at = place_of(c, cell);
-        int64_t panel = at.column / PANEL, lane = at.column % PANEL, row = at.row;
-        __builtin_prefetch(c->variance + cell, 1);
-        __builtin_prefetch(c->variance + size + cell, 1);
-        __builtin_prefetch(c->cell + (polarity * c->columns + at.column) * c->length + row, 1);
-        __builtin_prefetch(c->weight + ((panel * ((c->rows + 1) / 2) + row / 2) * PANEL + lane) * 2, 1);
-        __builtin_prefetch(c->read + ((panel * ((c->rows + 3) / 4) + row / 4) * PANEL + lane) * 4, 1);
+        int64_t polarity = block->device[i] >> 1;
+        __builtin_prefetch(c->line + polarity * c->columns * c->length + block->line[i], 1);
+        __builtin_prefetch(c->weight + block->weight[i], 1);
+        __builtin_prefetch(c->read + block->read[i], 1);
     }
 }
 
@@ -194,42 +206,71 @@ EXPORT void hermes_pulse(const core_t *c, int32_t kind /* 0 set, 1 reset, 2 iter
                          const int64_t *cells, const int64_t *devices, const float *ampere,
                          const float *noise, int64_t count)
 {
-    for (int64_t i = 0; i < count; i += BLOCK) {
-        int part = count - i < BLOCK ? (int)(count - i) : BLOCK;
-        int64_t next = i + part, left = count - next;
-        fetch(c, cells + next, devices + next, (int)(left < BLOCK ? left : BLOCK));
-        pulse(c, kind, cells + i, devices + i, ampere + i, noise + i, part);
+    block_t turns[2];
+    turns[1].count = 0;
+    for (int64_t i = 0, turn = 0; i < count + BLOCK; i += BLOCK, turn ^= 1) {
+        block_t *next = turns + turn;
+        int64_t left = count - i;
+        next->count = left < 0 ? 0 : left < BLOCK ? (int)left : BLOCK;
+        next->cell = cells + i, next->device = devices + i;
+        next->ampere = ampere + i, next->noise = noise + i;
+        locate(c, next);
+        fetch(c, next);
+        pulse(c, kind, turns + (turn ^ 1));
     }
 }
 
 /* The variances of all cells. */
 EXPORT void hermes_variances(const core_t *c)
 {
-    int64_t size = 2 * c->rows * c->columns;
-    float second[BLOCK];
-    for (int64_t i = 0; i < size; i += BLOCK) {
-        int part = size - i < BLOCK ? (int)(size - i) : BLOCK;
-        misread(c, c->held + i, part, c->variance + i);
-        misread(c, c->held + size + i, part, second);
-        for (int k = 0; k < part; k++)
-            c->variance[i + k] += second[k];
-    }
+    int64_t size = c->rows * c->columns;
+    float held[2][BLOCK], variance[2][BLOCK];
+    for (int64_t i = 0; i < size; i += BLOCK)
+        for (int polarity = 0; polarity < 2; polarity++) {
+            int part = size - i < BLOCK ? (int)(size - i) : BLOCK;
+            for (int k = 0; k < part; k++)
+                for (int device = 0; device < 2; device++)
+                    held[device][k] = c->cell[i + k].held[2 * polarity + device];
+            misread(c, held[0], part, variance[0]);
+            misread(c, held[1], part, variance[1]);
+            for (int k = 0; k < part; k++)
+                c->cell[i + k].variance[polarity] = variance[0][k] + variance[1][k];
+        }
 }
 
 /* The steps of all cells; they were zero. */
 EXPORT void hermes_steps(const core_t *c)
 {
     int64_t size = c->rows * c->columns, cells[BLOCK];
+    block_t block = {.cell = cells};
     int polarity[BLOCK];
     float held[BLOCK];
-    for (int64_t i = 0; i < 2 * size; i += BLOCK) {
-        int part = 2 * size - i < BLOCK ? (int)(2 * size - i) : BLOCK;
-        for (int k = 0; k < part; k++) {
-            polarity[k] = i + k >= size;
-            cells[k] = i + k - polarity[k] * size;
-            held[k] = c->held[i + k] + c->held[i + k + 2 * size];
+    for (int64_t i = 0; i < size; i += BLOCK)
+        for (int p = 0; p < 2; p++) {
+            block.count = size - i < BLOCK ? (int)(size - i) : BLOCK;
+            for (int k = 0; k < block.count; k++) {
+                const float *own = c->cell[i + k].held + 2 * p;
+                polarity[k] = p;
+                cells[k] = i + k;
+                held[k] = own[0] + own[1];
+            }
+            locate(c, &block);
+            renew(c, &block, polarity, held);
         }
-        renew(c, cells, polarity, held, part);
+}
+
+/* A verify read of both devices of each polarity, in whole counts, in place of normal numbers,
+ * [polarity][cell]. */
+EXPORT void hermes_verify(const core_t *c, float floor_square, float count, float *restrict noise)
+{
+    int64_t size = c->rows * c->columns;
+    for (int64_t i = 0; i < size; i++) {
+        const cell_t *cell = c->cell + i;
+        for (int p = 0; p < 2; p++) {
+            float deviation = sqrtf(cell->variance[p] + floor_square);
+            float held = cell->held[2 * p] + cell->held[2 * p + 1];
+            noise[p * size + i] = rintf((noise[p * size + i] * deviation + held) / count);
+        }
     }
 }
 

@@ -26,11 +26,11 @@ class CoreFields(ctypes.Structure):
     """`core_t` of pulses.c."""
 
     _fields_ = (
-        ("held", _P), ("level", _P), ("stuck", _P), ("table", _P), ("variance", _P), ("step", _P),
-        ("read_step", _P), ("added", _P), ("cell", _P), ("weight", _P), ("read", _P), ("sum", _P),
-        ("square", _P), ("rows", _L), ("columns", _L), ("length", _L), ("median", _F), ("high", _F),
-        ("span", _F), ("share", _F), ("floor_square", _F), ("floor", _F), ("reset", _F),
-        ("table_scale", _F), ("table_end", _F), ("noisy", _I),
+        ("cell", _P), ("stuck", _P), ("table", _P), ("step", _P), ("read_step", _P), ("added", _P),
+        ("line", _P), ("weight", _P), ("read", _P), ("sum", _P), ("square", _P), ("rows", _L),
+        ("columns", _L), ("length", _L), ("median", _F), ("high", _F), ("span", _F), ("share", _F),
+        ("floor_square", _F), ("floor", _F), ("reset", _F), ("table_scale", _F),
+        ("table_end", _F), ("noisy", _I), ("known", _I),
     )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def functions() -> ctypes.CDLL | None:
         "hermes_lines": (_P, _P, _P, _P, _P),
         "hermes_variances": (_P,),
         "hermes_steps": (_P,),
+        "hermes_verify": (_P, _F, _F, _P),
     }
     return build.functions(_SOURCE, arguments, {})
 
@@ -54,25 +55,29 @@ class KernelPulses:
         self._rows, self._columns = cells.devices.shape[2:]
         self._fields = _core_fields(cells)
         self._address = ctypes.addressof(self._fields)
-        self._variance: Tensor | None = None
         self._packed: _Packed | None = None
         self._layer: _CoreLayer | None = None
 
     @property
     def variance(self) -> Float[Tensor, "polarity rows columns"]:
         """Of a read of both devices of each polarity at age zero, S squared."""
-        if self._variance is None:
-            self._variance = torch.empty(self._cells.devices.shape[1:])
-            self._fields.variance = self._variance.data_ptr()
-            self._library.hermes_variances(self._address)
-        return self._variance
+        self._know_variance()
+        return self._cells.variance
+
+    def verify(
+        self, floor: float, count: float, noise: Float[Tensor, "polarity rows columns"]
+    ) -> Float[Tensor, "polarity rows columns"]:
+        """A read of both devices of each polarity, in whole counts."""
+        self._know_variance()
+        self._library.hermes_verify(self._address, floor, count, noise.data_ptr())
+        return noise
 
     def pulse(self, pulses: Pulses, noise: Float[Tensor, " pulses"]) -> None:
         """Change the devices that a pulse reaches."""
         parts = (pulses.cells, pulses.device, pulses.ampere, noise)
         held = [part.contiguous() for part in parts]
-        places = (part.data_ptr() for part in held)
-        self._library.hermes_pulse(self._address, _KINDS[pulses.kind], *places, len(noise))
+        places = [part.data_ptr() for part in held]
+        self._library.hermes_pulse(self._address, _KINDS[pulses.kind], *places, noise.numel())
 
     def counts(
         self, converters: CoreConverters, x: Float[Tensor, "vectors rows"], stream: int, reads: Keys
@@ -98,10 +103,15 @@ class KernelPulses:
             raise MemoryError("no memory for the codes of a block of vectors")
         return out
 
+    def _know_variance(self) -> None:
+        if not self._fields.known:
+            self._library.hermes_variances(self._address)
+            self._fields.known = True
+
     def _pack(self) -> "_Packed":
-        assert self.variance.is_contiguous()  # it is made now
+        self._know_variance()
         packed = self._packed = _Packed(self._rows, self._columns)
-        for name in ("cell", "weight", "read", "sum", "square"):
+        for name in ("line", "weight", "read", "sum", "square"):
             setattr(self._fields, name, getattr(packed, name).data_ptr())
         self._library.hermes_steps(self._address)
         return packed
@@ -112,12 +122,12 @@ class _Packed:
 
     def __init__(self, rows: int, columns: int) -> None:
         panels, whole = -(-columns // _PANEL), torch.int64
-        self.cell = torch.zeros(2, columns, -(-rows // 16) * 16, dtype=torch.int16)
+        self.line = torch.zeros(2, columns, -(-rows // 16) * 16, dtype=torch.int16)
         self.weight = torch.zeros(panels, -(-rows // 2), _PANEL, 2, dtype=torch.int16)
         self.read = torch.zeros(panels, -(-rows // 4), _PANEL, 4, dtype=torch.uint8)
         self.sum, self.square = torch.zeros(2, 2, columns, dtype=whole)
         self.lines, self.worst = torch.zeros(4 * panels * _PANEL), torch.zeros(4 * panels)
-        self.dither = torch.from_numpy(dither(self.cell.shape[2]).numpy().astype("uint16"))
+        self.dither = torch.from_numpy(dither(self.line.shape[2]).numpy().astype("uint16"))
 
 
 class _CoreLayer:
@@ -137,7 +147,7 @@ class _CoreLayer:
         lines = {"cells": (_P * 2)()}
         if shared.four_phase:
             self.limit = torch.minimum(steps.phase, steps.counter // 2).float().clamp_(min=1.0)
-            lines["cells"] = (_P * 2)(*(cell.data_ptr() for cell in packed.cell))
+            lines["cells"] = (_P * 2)(*(line.data_ptr() for line in packed.line))
             pads |= {"lines": packed.lines, "worst": packed.worst}
         pads |= {"weight": packed.weight, "read": packed.read, "dither": packed.dither}
         places = {name: tensor.data_ptr() for name, tensor in pads.items()}
@@ -167,8 +177,7 @@ def _core_fields(cells: ProgrammedCells) -> CoreFields:
     write, sizes = chip.write_noise, cells.sizes
     rows, columns = cells.devices.shape[2:]
     return CoreFields(
-        held=cells.devices.data_ptr(),
-        level=cells.level.data_ptr(),
+        cell=cells.store.data_ptr(),
         stuck=0 if cells.stuck is None else cells.stuck.data_ptr(),
         table=cells.table.values.data_ptr(),
         step=sizes.siemens.data_ptr(),
