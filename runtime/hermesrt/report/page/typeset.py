@@ -8,7 +8,7 @@ from hermesrt.shown import shown
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:[fpnµmk]?[sJ]|%|[hdy]|TOPS(?:/W)?)(?!\w))")
 _COMMAND = re.compile(r"`([^`]+)`")
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]{0,30}(?: \d+)?")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]{0,30}(?: \d{1,9})?")
 
 
 def typeset(text: str) -> Markup:
