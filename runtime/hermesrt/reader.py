@@ -134,7 +134,7 @@ class _BlockReads:
         if copies == 1:
             y = self.device.mvm(step, vectors, keys)
         else:
-            y = self._dealt(step, vectors, keys, places(shape, own) % copies)
+            y = self._dispatched(step, vectors, keys, places(shape, own) % copies)
         return y.reshape(*shape[:-1], y.shape[-1])
 
     def _at_one_time(self, step: MvmStep, x: Tensor, keys: Keys) -> Tensor:
@@ -157,14 +157,14 @@ class _BlockReads:
             keys = parts_of(images[image], position.astype(np.uint64))
             if copies == 1:
                 return self.device.mvm(step, vectors, keys)
-            return self._dealt(step, vectors, keys, places % own % copies)
+            return self._dispatched(step, vectors, keys, places % own % copies)
 
         idle, dtype = idle_result(self.artifact, step, x), x.dtype
         if isinstance(self.device, TakesCodes):
             x = self.device.coded(step, x)
         return convolve(window, x, columns, at, idle).to(dtype)
 
-    def _dealt(self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor) -> Tensor:
+    def _dispatched(self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor) -> Tensor:
         """Each vector on its own copy of the matrix."""
 
         def serve(mine: Tensor, copy: int) -> Tensor:

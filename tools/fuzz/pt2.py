@@ -2,120 +2,38 @@
 
 python tools/fuzz/pt2.py --seconds 60 --seed 0
 python tools/fuzz/pt2.py --seconds 60 --seed 0 --keep FOLDER     keeps the mutants with findings
-
-A child process reads the mutants, one of a seed and a number each, so that one can be made again.
-The parent sees a crash or a hang of the child and begins another behind that mutant.
 """
 
-import argparse
-import faulthandler
 import io
-import json
-import os
-import random
-import resource
-import tempfile
-import time
-import traceback
-import warnings
 import zipfile
-from pathlib import Path
-from typing import Any
 
-from budget import Budget, add_budget
-from children import run_children
+from compiling import Mutants, compile_mutants, compile_once
 
 _HANG_S = 3.0  # of processor time, of one mutant
-_STUCK_S = 60  # of waiting, after which the child is killed
-_MEMORY = 12 * 2**30  # bytes of addresses that the child may take
 
 
-def main() -> int:
-    """Run children until the time is over; print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_budget(parser)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child is not None:
-        return _child(options)
-    return run_children(__file__, options, _HANG_S)
-
-
-def _child(options: argparse.Namespace) -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    warnings.simplefilter("ignore")
+def _mutants() -> Mutants:
     from canary import Canary
     from pt2_mutants import mutant
 
-    seeds = _seeds()
-    canary = Canary()
-    budget, number = Budget(options, options.child), options.child
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        while budget.left(number):
-            rng = random.Random(f"{options.seed} {number}")
-            data = mutant(rng.choice(seeds), rng)
-            report = _tried(Path(folder) / "mutant.pt2", data, canary) | {"number": number}
-            if options.keep and report["outcome"] in ("ran", "traceback"):
-                options.keep.mkdir(parents=True, exist_ok=True)
-                (options.keep / f"{options.seed}_{number}.pt2").write_bytes(data)
-            print(json.dumps(report), flush=True)
-            number += 1
-    return 0
-
-
-def _tried(path: Path, data: bytes, canary: Any) -> dict[str, Any]:
-    """The outcome of one mutant."""
-    import hermesc
-    from hermesrt.errors import HermescError, InternalError
-
-    path.write_bytes(data)
-    canary.seen.clear()
-    faulthandler.dump_traceback_later(_STUCK_S, exit=True)
-    start = time.process_time()
-    outcome, text = "compiled", ""
-    try:
-        with canary.watching():
-            hermesc.compile(path)
-    except InternalError as error:
-        outcome, text = "traceback", repr(error)[:2000]
-    except HermescError as error:
-        outcome, text = "refused", str(error)[:300]
-    except BaseException as error:
-        outcome, text = "traceback", traceback.format_exc()[-2000:]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-    seconds = time.process_time() - start
-    faulthandler.cancel_dump_traceback_later()
-    made = [p.name for p in path.parent.iterdir() if p != path]
-    if canary.seen or made:
-        outcome, text = "ran", f"{canary.seen[:3]} {made}"
-        for name in made:
-            (path.parent / name).unlink()
-    return {"outcome": outcome, "seconds": round(seconds, 2), "text": text}
+    return Mutants("pt2", _seeds(), mutant, Canary())
 
 
 def _seeds() -> list[list[tuple[str, bytes]]]:
-    """The parts of some ordinary files, each compiled once, so that all is imported."""
+    """The parts of some ordinary files."""
     import torch
     from pt2_models import models
-
-    import hermesc
 
     found = []
     for model, inputs, dynamic in models():
         stream = io.BytesIO()
         shapes = ({0: torch.export.Dim.DYNAMIC},) if dynamic else None
         torch.export.save(torch.export.export(model, inputs, dynamic_shapes=shapes), stream)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "seed.pt2"
-            path.write_bytes(stream.getvalue())
-            hermesc.compile(path)
+        compile_once(stream.getvalue(), "pt2")
         with zipfile.ZipFile(stream) as archive:
             found.append([(name, archive.read(name)) for name in archive.namelist()])
     return found
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(compile_mutants(__file__, __doc__ or "", _HANG_S, _mutants))

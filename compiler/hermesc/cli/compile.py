@@ -17,8 +17,37 @@ from hermesc.cli.progress import counting
 from hermesc.cli.words import given_chip
 from hermesrt.files.atomic import check_writable
 
+_PASSES = """\b
+Options of the passes, as --set KEY=VALUE:
+  partition.scope=all|projections|PATTERN      what may go on crossbars: everything, attention's
+                                               random projections, or modules, layers and
+                                               operations by name
+  partition.digital=LAYER                      keep a layer on the host
+  partition.bias=ldpu|host                     who adds biases
+  partition.adapters=host|chip                 where low-rank adapters run
+  partition.max_accuracy_drop=0.5              in points: find the layers to keep on the host
+  quantize.range=max|percentile|deviations     what inputs clip at; and quantize.percentile,
+                                               quantize.deviations
+  quantize.output_range=clipped|unclipped      of outputs: from clipped inputs or not
+  tile.slices=4                                matrices a weight is spread over; and
+                                               tile.slice_weights=equal|significance,
+                                               tile.slice_base=2,
+                                               tile.slice_fill=equal|max|corrected
+  place.objective=balanced|cores|latency|throughput|energy|accuracy
+  place.solver=auto|heuristic|exact            and place.seconds, place.seed
+  place.copies=16                              the most of one matrix
+  place.chips=2                                how many chips; and, to cut a model over them in
+                                               whole layers or in shares of columns,
+                                               place.cut=auto|pipeline|columns
+  convolve.groups=auto|analog|digital          where convolutions in groups run
+  gates.unit=auto|host                         who makes the gates of LSTMs
+  loops.most_steps=100000                      of loops on the host
+  layers.LAYER.mode=1-phase|4-phase            of single layers, or patterns of their names; also
+                                               layers.LAYER.devices=1|2, .method, .range, .slices
+"""
 
-@click.command("compile")
+
+@click.command("compile", epilog=_PASSES)
 @click.argument("model")
 @click.option("-o", "--output", type=FILE, help="The program. [MODEL's name with .hermes]")
 @chip_option

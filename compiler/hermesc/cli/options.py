@@ -22,27 +22,21 @@ chip_option = click.option(
 mode_option = click.option(
     "--mode", type=click.Choice(MODES), help="Read mode of all layers. [each layer's own]"
 )
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A number of the chip (chip.converter_spread.gain_spread=0.02), one of its effects "
-    "switched off (chip.effects.read_noise=off) or, for `compile`, an option of a pass: "
-    "convolve.groups=auto|analog|digital, "
-    "partition.scope=all|projections|PATTERN (what may go on crossbars: everything, attention's "
-    "random projections, or modules, layers and operations by name), "
-    "partition.bias=host, partition.digital=LAYER, partition.max_accuracy_drop=0.5 (points: "
-    "finds the layers to keep digital), quantize.range=percentile|deviations, "
-    "quantize.percentile, quantize.deviations, quantize.output_range=clipped|unclipped, "
-    "place.objective=balanced|cores|latency|throughput|"
-    "energy|accuracy, place.solver=auto|heuristic|exact, place.seconds, place.seed, place.chips, "
-    "place.copies, place.cut=auto|pipeline|columns (over several chips: whole layers in a row or "
-    "shares of columns), loops.most_steps (of loops on the host), tile.slices, "
-    "tile.slice_weights=equal|significance, tile.slice_fill=equal|max|corrected; of single "
-    "layers, or patterns of their names, layers.LAYER.mode=1-phase|4-phase, .devices=1|2, "
-    ".method, .range, .slices. Repeatable.",
+_SETTING = (
+    "A number of the chip (chip.converter_spread.gain_spread=0.02), or one of its effects switched "
+    "off (chip.effects.read_noise=off)"
 )
+
+
+def _setting(more: str) -> Decorator:
+    """--set with what its command takes besides numbers of the chip."""
+    text = f"{_SETTING}{more}. Repeatable."
+    return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)
+
+
+chip_set_option = _setting("")
+method_set_option = _setting(", or a setting of the method, see above")
+set_option = _setting(", or an option of a pass, see the end of `hermesc compile --help`")
 
 
 def plot_option(text: str) -> Decorator:

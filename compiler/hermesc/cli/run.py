@@ -10,12 +10,13 @@ from hermesc.cli.options import (
     FILE,
     BesideChoice,
     DeviceChoice,
+    chip_set_option,
     cost_options,
     device_options,
     json_option,
+    method_set_option,
     mode_option,
     plot_option,
-    set_option,
 )
 from hermesc.cli.output import print_json, show
 from hermesc.cli.progress import counting, programming
@@ -28,7 +29,7 @@ from hermesrt.errors import OptionError
 @click.option("-o", "--output", type=FILE, help="The state. [P's name with .state]")
 @plot_option("Draw how it converged: .svg, .png or .pdf.")
 @device_options
-@set_option
+@method_set_option
 @json_option
 def program_command(
     program_file: Path,
@@ -89,7 +90,7 @@ def program_command(
 @click.option(
     "--report", type=FILE, help="Write the page of `hermesc view` with this run's results."
 )
-@set_option
+@chip_set_option
 @json_option
 def run_command(
     program_file: Path,

@@ -133,7 +133,10 @@ def _tile(state: Mapping[str, Any], name: str, place: tuple[int, int]) -> _Tile:
         raise InputError(f"{name}: the tile has no weights; save model.state_dict() of aihwkit")
     weight = _numbers(raw, name)
     if weight.dim() != 2:
-        raise InputError(f"{name}: the tile's weights have the shape {tuple(weight.shape)}")
+        raise InputError(
+            f"{name}: the tile's weights have the shape {tuple(weight.shape)}; they must "
+            "be a matrix"
+        )
     scale = _scale(state, name, held, len(weight))
     limit = _tensor(state, f"{name}.input_range")
     return _Tile(
@@ -155,7 +158,10 @@ def _scale(
             continue
         factor = _numbers(value, f"{name}.{key}").reshape(-1)
         if len(factor) not in (1, outputs):
-            raise InputError(f"{name}.{key}: {len(factor)} scales for {outputs} outputs")
+            raise InputError(
+                f"{name}.{key}: {len(factor)} scales for {outputs} outputs; there must be one for "
+                "each, or one for all"
+            )
         total = total * factor
     return total
 
@@ -180,13 +186,19 @@ def _joined(layer: str, tiles: list[_Tile]) -> tuple[Tensor, Tensor | None]:
     by_place = {tile.place: tile for tile in tiles}
     rows = sorted({tile.place[1] for tile in tiles})
     if len(tiles) != len(columns) * len(rows):
-        raise InputError(f"{layer}analog_module: its tiles make no whole matrix")
+        raise InputError(
+            f"{layer}analog_module: its tiles make no whole matrix, of {len(rows)}x{len(columns)} "
+            f"there are {len(tiles)}; save model.state_dict() of the whole model"
+        )
     try:
         weight = torch.cat(
             [torch.cat([by_place[i, j].weight for j in rows], 0) for i in columns], 1
         )
     except RuntimeError:
-        raise InputError(f"{layer}analog_module: its tiles do not fit each other") from None
+        raise InputError(
+            f"{layer}analog_module: tiles beside each other differ in size; save "
+            "model.state_dict() of the whole model"
+        ) from None
     biases = [by_place[i, j].bias for i in columns for j in rows if by_place[i, j].bias is not None]
     if not biases:
         return weight, None
@@ -219,7 +231,11 @@ def _clipped(layer: str, weight: Tensor, clip: Tensor) -> Tensor:
     flat, limits = weight.detach().reshape(len(weight), -1), clip.detach().abs()
     parts, inputs = len(limits), flat.shape[1]
     if limits.shape != (parts, len(flat)) or parts > inputs:
-        raise InputError(f"{layer}.learnable_weight_clip: {tuple(clip.shape)} does not fit")
+        raise InputError(
+            f"{layer}.learnable_weight_clip: the shape {tuple(clip.shape)} does not fit a layer of "
+            f"{len(flat)} outputs and {inputs} inputs; it has a row for each part of the "
+            "inputs, and a column for each output"
+        )
     base, more = divmod(inputs, parts)
     sizes = torch.tensor([base + (i < more) for i in range(parts)])
     wide = limits.T.repeat_interleave(sizes, 1)

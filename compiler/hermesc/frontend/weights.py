@@ -138,5 +138,5 @@ def _adapters(found: Any, path: Path) -> dict[str, Pair]:
         for name, pair in found.items()
     )
     if not good:
-        raise InputError(f"{path}: its adapters are no two matrices by layer; train again")
+        raise InputError(f"{path}: its adapters are not two matrices for each layer; train again")
     return dict(found)

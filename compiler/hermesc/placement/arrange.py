@@ -16,9 +16,9 @@ from hermesrt.chip.fabric import linked, snake
 from hermesrt.chip.spec import ChipSpec
 
 
-def arrange(spots: Spots, chip: ChipSpec, closed: frozenset[int] = frozenset()) -> Spots:
+def arrange(spots: Spots, chip: ChipSpec, excluded: frozenset[int] = frozenset()) -> Spots:
     """Places with the cores' own numbers, cascades over as few hops as the method finds; places of
-    `closed` stay empty."""
+    `excluded` stay empty."""
     way = snake(chip)
     used = {spot.core for chain in spots for spot in chain}
     order = {core: core // chip.cores * chip.cores + way[core % chip.cores] for core in used}
@@ -29,7 +29,7 @@ def arrange(spots: Spots, chip: ChipSpec, closed: frozenset[int] = frozenset()) 
             mine = {c for c in used if c // chip.cores == number}
             pairs = {p: n for p, n in between.items() if p[0] in mine}
             first = number * chip.cores
-            places = (place for place in range(chip.cores) if first + place not in closed)
+            places = (place for place in range(chip.cores) if first + place not in excluded)
             for place, core in zip(places, _string(mine, pairs), strict=False):
                 order[core] = first + way[place]
     return tuple(tuple(replace(s, core=order[s.core]) for s in chain) for chain in spots)

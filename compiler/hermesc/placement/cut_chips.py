@@ -10,14 +10,14 @@ Cost: up to three searches for a placement; columns that would cross more are co
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hermesc.placement.over_chips import ChainName, Dealing, crossing_bytes, shares
+from hermesc.placement.over_chips import ChainName, Distribution, crossing_bytes, shares
 from hermesc.placement.pack import chips_of
 from hermesc.placement.solve import Solution, Task, fewest_bound, solve
 from hermesrt.artifact.schema import ChipCut
 from hermesrt.errors import CapacityError
 
 Given = Sequence[tuple[ChainName, int]]  # cascades that are placed already, and their chips
-_TRIES = 8  # numbers of chips that columns are dealt over
+_TRIES = 8  # numbers of chips that columns are distributed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def solve_over_chips(task: Task, given: Given) -> tuple[Solution, ChipCut | None
             return free, None
         if task.options.chips == 1:
             return free, None
-    pipeline = _placed(task, Dealing("pipeline"), given)
+    pipeline = _placed(task, Distribution("pipeline"), given)
     fits = pipeline.found is not None and task.fits(pipeline.found.spots, task.cores)
     most = pipeline.crosses if fits and asked == "auto" else None
     columns = _columns(task, pipeline if fits else None, given, most)
@@ -63,7 +63,7 @@ def _columns(task: Task, pipeline: _Cut | None, given: Given, most: int | None) 
         crosses = _crossing(task, numbers, given)
         if most is not None and crosses >= most:
             return _Cut(None, crosses)
-        cut = _placed(task, Dealing("columns", chips), given)
+        cut = _placed(task, Distribution("columns", chips), given)
         if cut.found is not None and task.fits(cut.found.spots, task.cores):
             return cut
     return None
@@ -79,8 +79,8 @@ def _numbers(task: Task, pipeline: _Cut | None) -> Iterator[int]:
     yield from range(few, most + 1, max(1, (most - few) // _TRIES))
 
 
-def _placed(task: Task, dealing: Dealing, given: Given) -> _Cut:
-    found = solve(replace(task, dealing=dealing))
+def _placed(task: Task, distribution: Distribution, given: Given) -> _Cut:
+    found = solve(replace(task, distribution=distribution))
     numbers = [spots[0].core // task.chip.cores for spots in found.spots]
     return _Cut(found, _crossing(task, numbers, given))
 

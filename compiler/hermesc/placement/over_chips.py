@@ -3,7 +3,7 @@
 In: chains of pieces with the matrix, copy and column range of each, in the order of the program.
 Out: places along the snake of chip after chip; the chip of each chain; what crosses between them.
 Method: the pipeline fills chips in the order of the layers; one that does not fit in what is left
-of a chip begins the next one, and one that no chip holds runs over several. Columns deals the
+of a chip begins the next one, and one that no chip holds runs over several. Columns distributes the
 column ranges of each copy evenly over the chips, in order, and what is left over to the emptiest.
 Each chip is then packed by itself. Cost: that of packing. It does not look for a narrow place to
 cut a pipeline at, and it cuts no column range in two.
@@ -41,11 +41,11 @@ _NOWHERE = 4096  # a chip that there is not
 
 
 @dataclass(frozen=True, slots=True)
-class Dealing:
-    """How chains are dealt to chips.
+class Distribution:
+    """How chains are distributed over chips.
 
     kind: whole layers in a row, or shares of columns.
-    chips: over how many `columns` deals them; a pipeline takes what it needs.
+    chips: over how many `columns` distributes them; a pipeline takes what it needs.
     """
 
     kind: Literal["pipeline", "columns"]
@@ -55,26 +55,26 @@ class Dealing:
 def pack_over(
     chains: Sequence[CascadePieces],
     names: Sequence[ChainName],
-    dealing: Dealing,
+    distribution: Distribution,
     chip: ChipSpec,
     rule: SharingRule,
     order: Order,
     excluded: frozenset[int],
 ) -> Spots:
-    """Places on the chips that the chains are dealt to; beyond them where one is too full."""
+    """Places of the chains on their chips; beyond the last chip where one is too full."""
     if any(len(chain) > chip.cores for chain in chains):
         return pack(chains, chip, rule, order, excluded)  # none fits a chip, and none crosses chips
     found: _Places = {}
-    if dealing.kind == "pipeline":
+    if distribution.kind == "pipeline":
         for number, filled in enumerate(_fill_in_turn(chains, names, chip, rule, excluded)):
-            mine = _tighter(filled, chains, chip, rule, order, _closed(excluded, number, chip))
+            mine = _tighter(filled, chains, chip, rule, order, _excluded_on(excluded, number, chip))
             found |= {i: _moved(spots, number * chip.cores) for i, spots in mine.items()}
         return tuple(found[i] for i in range(len(chains)))
-    numbers = shares(chains, names, dealing.chips)
-    for number in range(dealing.chips):
+    numbers = shares(chains, names, distribution.chips)
+    for number in range(distribution.chips):
         members = [i for i, n in enumerate(numbers) if n == number]
-        closed = _closed(excluded, number, chip)
-        packed = pack([chains[i] for i in members], chip, rule, order, closed)
+        own = _excluded_on(excluded, number, chip)
+        packed = pack([chains[i] for i in members], chip, rule, order, own)
         full = any(s.core >= chip.cores for spots in packed for s in spots)
         first = (_NOWHERE if full else number) * chip.cores
         found |= {i: _moved(spots, first) for i, spots in zip(members, packed, strict=True)}
@@ -84,7 +84,7 @@ def pack_over(
 def shares(
     chains: Sequence[CascadePieces], names: Sequence[ChainName], chips: int
 ) -> tuple[int, ...]:
-    """The chip of each chain, the columns of every copy dealt over so many."""
+    """The chip of each chain, the columns of every copy distributed over so many."""
     found = [0] * len(chains)
     cells = [0] * chips
     for _, members in groupby(range(len(chains)), key=lambda i: names[i][:2]):
@@ -183,7 +183,7 @@ class _Filling:
         """An empty chip of that number."""
         pieces = [piece for chain in chains for piece in chain]
         smallest = min(p.height for p in pieces), min(p.width for p in pieces)
-        return cls(chains, Cores(chip, _closed(excluded, number, chip), rule, smallest), {})
+        return cls(chains, Cores(chip, _excluded_on(excluded, number, chip), rule, smallest), {})
 
     def takes(self, members: Sequence[int]) -> bool:
         """Whether it has room for all of these."""
@@ -200,16 +200,16 @@ def _tighter(
     chip: ChipSpec,
     rule: SharingRule,
     order: Order,
-    closed: frozenset[int],
+    own: frozenset[int],
 ) -> _Places:
     """The same chip packed in that order, where this takes no more cores."""
-    packed = pack([chains[i] for i in places], chip, rule, order, closed)
+    packed = pack([chains[i] for i in places], chip, rule, order, own)
     last = max((s.core for spots in packed for s in spots), default=0)
     better = last < chip.cores and cores_of(packed) <= cores_of(tuple(places.values()))
     return dict(zip(places, packed, strict=True)) if better else places
 
 
-def _closed(excluded: frozenset[int], number: int, chip: ChipSpec) -> frozenset[int]:
+def _excluded_on(excluded: frozenset[int], number: int, chip: ChipSpec) -> frozenset[int]:
     """The cores of one chip that stay empty, counted from its first."""
     first = number * chip.cores
     return frozenset(c - first for c in excluded if first <= c < first + chip.cores)

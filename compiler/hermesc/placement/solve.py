@@ -18,7 +18,7 @@ from hermesc.placement.clique import largest_clique
 from hermesc.placement.cost_model import RESOURCES, CostModel, busiest_ps, load_bound_ps
 from hermesc.placement.makespan import makespan_ps
 from hermesc.placement.options import PlaceOptions
-from hermesc.placement.over_chips import ChainName, Dealing, pack_over
+from hermesc.placement.over_chips import ChainName, Distribution, pack_over
 from hermesc.placement.pack import (
     ORDERS,
     CascadePieces,
@@ -71,7 +71,7 @@ class Task:
     model: costs of the model's matrices.
     options: the aim, and what may be used.
     excluded: cores that stay empty.
-    dealing: how chains are dealt to chips; None for wherever there is room.
+    distribution: how chains are distributed over chips; None for wherever there is room.
     """
 
     chains: tuple[CascadePieces, ...]
@@ -79,7 +79,7 @@ class Task:
     model: CostModel
     options: PlaceOptions
     excluded: frozenset[int]
-    dealing: Dealing | None = None
+    distribution: Distribution | None = None
 
     @property
     def chip(self) -> ChipSpec:
@@ -99,7 +99,7 @@ class Task:
     @property
     def is_exact(self) -> bool:
         """Whether the exact solver is asked."""
-        if self.excluded or self.dealing or self.options.solver == "heuristic":
+        if self.excluded or self.distribution or self.options.solver == "heuristic":
             return False
         once = self.options.objective != "energy"  # which searches for many numbers of cores
         return self.options.solver == "exact" or (once and len(self.pieces) <= _EXACT_MOST)
@@ -113,10 +113,10 @@ class Task:
 
     def packed(self, rule: SharingRule, order: Order) -> Spots:
         """Places for all chains, in that order of the pieces."""
-        if self.dealing is None:
+        if self.distribution is None:
             return pack(self.chains, self.chip, rule, order, self.excluded)
         return pack_over(
-            self.chains, self.names, self.dealing, self.chip, rule, order, self.excluded
+            self.chains, self.names, self.distribution, self.chip, rule, order, self.excluded
         )
 
     def fits(self, spots: Spots, cores: int) -> bool:

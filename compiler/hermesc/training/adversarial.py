@@ -13,20 +13,20 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from hermesc.training.hardening import hardening_of, state_of
 from hermesc.training.plain import stored_names
-from hermesc.training.recipes import Recipe
 
 
 def second_loss(model: Any, inputs: Mapping[str, Tensor], outputs: Tensor, *, classes: bool) -> Any:
     """What to add to the loss of a hardened model's outputs; zero where its recipe has no
     adversary."""
-    recipe: Recipe = model._hardening.recipe
+    recipe = hardening_of(model).recipe
     attack = recipe.adversarial
     if attack is None:
         return outputs.new_zeros(())
     weights = {name: model.get_parameter(name) for name in stored_names(model)}
     reach = {name: attack.size * w.detach().abs() for name, w in weights.items()}
-    step = model._hermesc.step.clone()
+    step = state_of(model).step.clone()
     away = {name: torch.zeros_like(w) for name, w in reach.items()}
     for name, limit in reach.items():  # a small random start: at w itself the gradient is zero
         away[name] = limit * 1e-2 * torch.randn_like(limit)
@@ -51,7 +51,7 @@ def _divergence(
     classes: bool,
 ) -> Tensor:
     with torch.no_grad():
-        model._hermesc.step.copy_(step - 1)  # the same noise as the outputs'
+        state_of(model).step.copy_(step - 1)  # the same noise as the outputs'
     found = functional_call(model, dict(weights), (), dict(inputs))
     if not classes:
         return functional.mse_loss(found, outputs)

@@ -21,7 +21,8 @@ from hermesc.frontend.torch.adapters import adapters_of, without
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options, compile_model
 from hermesc.training.evaluation import Evaluation
-from hermesc.training.hardened import Hardened, Hardening, captured, finish, flags_of, subclass_of
+from hermesc.training.hardened import Hardened, captured, finish, flags_of, subclass_of
+from hermesc.training.hardening import Hardening, hardening_of, state_of
 from hermesc.training.lora import adapted
 from hermesc.training.noise import known_chip, prepare
 from hermesc.training.plain import tensor_named
@@ -202,7 +203,7 @@ def _start_ranges(model: Any, graph: TrainingGraph) -> None:
     """Learned ranges start where the calibration inputs lie while the model trains: some standard
     deviations of them, or their largest; a batch norm that has learned nothing yet would put them
     elsewhere in evaluation."""
-    shared: Hardening = model._hardening
+    shared = hardening_of(model)
     deviations = shared.recipe.inputs.deviations if shared.recipe.inputs else 0.0
     found: dict[str, float] = {}
 
@@ -220,11 +221,11 @@ def _start_ranges(model: Any, graph: TrainingGraph) -> None:
         product.observe = observe
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            graph.module(*state, *inputs, model._hermesc.step.clone(), *model._hermesc.limits)
+            graph.module(*state, *inputs, state_of(model).step.clone(), *state_of(model).limits)
     finally:
         for product in products:
             product.observe = None
-    model._hermesc.take(found)
+    state_of(model).take(found)
 
 
 def _calibration(shared: Hardening) -> list[Tensor]:
@@ -244,7 +245,7 @@ def extras_of(model: Any) -> Extras:
     """What a hardened model was asked for."""
     held = adapters_of(model)
     rank = 0 if held is None else len(held.pair(0)[0])
-    return Extras(model._hardening.device.seed, rank, model._hermesc.redraw_every)
+    return Extras(hardening_of(model).device.seed, rank, state_of(model).redraw_every)
 
 
 def again(
@@ -253,10 +254,10 @@ def again(
     """A hardened model from what pickling kept of it."""
     made = _harden(asked)
     step, ranges, training, frozen = state
-    made.__dict__["_hardening"] = replace(made._hardening, frozen=frozen)
+    made.__dict__["_hardening"] = replace(hardening_of(made), frozen=frozen)
     made.train(training)
-    made._hermesc.step.copy_(step)
-    made._hermesc.take(ranges)
+    state_of(made).step.copy_(step)
+    state_of(made).take(ranges)
     return made
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hermes_sim.device import SimulatedDevice
 from hermesc.pipeline import compile_model
+from hermesc.training.hardening import hardening_of, state_of
 from hermesc.training.plain import plain_of
 from hermesc.training.redraw import warn_of_redraw
 from hermesrt.device import Method
@@ -54,8 +55,8 @@ class Evaluation:
         """The model's program, as compiled now; with its learned ranges or the compiler's."""
         model = self._model() if self._model else None
         assert model is not None
-        shared = model._hardening
-        learned = model._hermesc.ranges() if ranges else {}
+        shared = hardening_of(model)
+        learned = state_of(model).ranges() if ranges else {}
         plain = copy.deepcopy(plain_of(model))  # FSDP2 frees the memory of what it gathers
         source = replace(shared.source, model=plain, input_ranges=learned)
         return Program.of(compile_model(source, shared.chip, shared.options))
@@ -66,7 +67,7 @@ class Evaluation:
         assert model is not None
         key = _digest(model, self.seed, self.age_s, self.method)
         if self._kept is None or self._kept[0] != key:
-            device = SimulatedDevice(model._hardening.chip, self.seed)
+            device = SimulatedDevice(hardening_of(model).chip, self.seed)
             chip = self.program().deploy(device, self.method)
             self._kept = key, chip.configure(age_s=self.age_s)
         return self._kept[1]
@@ -145,13 +146,12 @@ def program_of(model: Any, *, ranges: bool = True) -> Program:
 
 def learned_ranges(model: Any) -> dict[str, float]:
     """Where the inputs of each layer clip, as learned; for `compile(..., input_ranges=...)`."""
-    found: dict[str, float] = model._hermesc.ranges()
-    return found
+    return state_of(model).ranges()
 
 
 def _digest(model: Any, *settings: object) -> bytes:
     """A digest of all that the program is made from."""
-    found = hashlib.blake2b(repr((*settings, model._hermesc.ranges())).encode())
+    found = hashlib.blake2b(repr((*settings, state_of(model).ranges())).encode())
     for tensor in (*model.parameters(), *model.buffers()):
         value = tensor.detach().cpu().contiguous().clone()
         found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())

@@ -21,6 +21,7 @@ from hermesc.training.build import extras_of
 from hermesc.training.checkpoint import Job, load_checkpoint, save_checkpoint
 from hermesc.training.data import TrainingData, check_labels
 from hermesc.training.evaluation import set_chip
+from hermesc.training.hardening import hardening_of, state_of
 from hermesc.training.lora import adapters
 from hermesc.training.plain import plain_of
 from hermesc.training.redraw import fix_features
@@ -142,14 +143,14 @@ class _Run:
     ) -> None:
         self._model, self._learned, self._tested = model, learned, tested
         self._options, self._checkpoint = options, checkpoint
-        recipe = model._hardening.recipe
-        settings = f"{options} {model._hardening.chip.name} {extras_of(model)}"
+        recipe = hardening_of(model).recipe
+        settings = f"{options} {hardening_of(model).chip.name} {extras_of(model)}"
         self._job = Job(_digest(model), repr(recipe), learned.sha256 + tested.sha256, settings)
         self._rate = options.learning_rate * recipe.learning_rate
         self._optimizer = _optimizer(model, options, self._rate)
         self._each = -(-learned.count // options.batch)
         self.progress = Progress(steps=self._each * options.epochs)
-        own = model._hermesc  # the last draw of random features trains as long as each before
+        own = state_of(model)  # the last draw of random features trains as long as each before
         own.redraw_until = self.progress.steps - own.redraw_every
         self._first = math.nan
         self._best: dict[str, Any] | None = None
@@ -266,7 +267,7 @@ class _Run:
         model = self._model
         model.load_state_dict(state["weights"])
         with torch.no_grad():
-            model._hermesc.step.copy_(state["noise_step"])
+            state_of(model).step.copy_(state["noise_step"])
             for own, value in zip(_beside(model), state["beside"], strict=True):
                 own.copy_(value)
 
@@ -321,12 +322,12 @@ def _optimizer(model: Any, options: FitOptions, rate: float) -> torch.optim.Opti
 def _state(model: Any) -> dict[str, Any]:
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
     beside = [value.detach().clone() for value in _beside(model)]
-    return {"weights": weights, "beside": beside, "noise_step": model._hermesc.step.clone()}
+    return {"weights": weights, "beside": beside, "noise_step": state_of(model).step.clone()}
 
 
 def _beside(model: Any) -> list[Tensor]:
     """What trains and is not in the state dictionary: ranges, and the matrices of adapters."""
-    return [*model._hermesc.limits, *(p for pair in adapters(model).values() for p in pair)]
+    return [*state_of(model).limits, *(p for pair in adapters(model).values() for p in pair)]
 
 
 def _digest(model: nn.Module) -> str:

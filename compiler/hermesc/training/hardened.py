@@ -6,8 +6,7 @@ model compiled with the weights of the moment, on a simulated chip; see `evaluat
 """
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any, Self
 
@@ -15,48 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from hermesc.frontend.request import ModelSource
 from hermesc.frontend.torch.lifted import lifted
-from hermesc.pipeline import Options
 from hermesc.training.clipping import clip_after_steps
 from hermesc.training.evaluation import Evaluation, on_chip
+from hermesc.training.hardening import Hardening, hardening_of
 from hermesc.training.plain import plain_of, stored_names, tensor_named
-from hermesc.training.plan import Plan
-from hermesc.training.recipes import Recipe
 from hermesc.training.redraw import redraw_at, warn_of_redraw
 from hermesc.training.rewrite import TrainingGraph, rewritten
 from hermesc.training.state import TrainingState
-from hermesc.training.weight_noise import Device
-from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hardening:
-    """What all copies of a hardened model share.
-
-    recipe: how it trains.
-    chip: for which one.
-    options: of the compiler's passes.
-    source: examples and calibration data; its model is the plain one, with its first weights.
-    plan: the products on the chip.
-    args: examples by position.
-    kwargs: examples by keyword.
-    device: what layers need of the chip.
-    notes: what a user should know.
-    frozen: modules that stay in evaluation while the model trains.
-    """
-
-    recipe: Recipe
-    chip: ChipSpec
-    options: Options
-    source: ModelSource
-    plan: Plan
-    args: tuple[Tensor, ...]
-    kwargs: Mapping[str, Tensor]
-    device: Device
-    notes: tuple[str, ...]
-    frozen: tuple[str, ...] = ()
 
 
 class Hardened(nn.Module):
@@ -164,7 +130,7 @@ def flags_of(model: nn.Module) -> tuple[bool, ...]:
 
 
 def captured(model: Any) -> TrainingGraph:
-    shared: Hardening = model._hardening
+    shared = hardening_of(model)
     plain = plain_of(model)
     exported = lifted(plain, shared.args, shared.kwargs, shared.source.dynamic_shapes)
     plan = shared.plan
@@ -175,8 +141,8 @@ def finish(model: Any, evaluation: Evaluation) -> None:
     """What every copy needs: a chip to evaluate on, and its clip after optimizer steps."""
     evaluation.attach(model)
     model.__dict__["_evaluation"] = evaluation
-    clip = model._hardening.recipe.clip
-    if clip is not None and model._hardening.source.programmed is None:
+    clip = hardening_of(model).recipe.clip
+    if clip is not None and hardening_of(model).source.programmed is None:
         clip_after_steps(model, stored_names(model), clip.deviations)
 
 
@@ -187,7 +153,7 @@ def replace_of(evaluation: Evaluation) -> Evaluation:
 
 def _ordered(model: Any, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
     """The inputs in the order of the examples."""
-    shared: Hardening = model._hardening
+    shared = hardening_of(model)
     names = model._evaluation.names
     if not shared.kwargs:
         given = [*args, *(kwargs[n] for n in names[len(args) :] if n in kwargs)]

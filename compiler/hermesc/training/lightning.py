@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hermesc.training.evaluation import set_chip
 from hermesc.training.hardened import Hardened
+from hermesc.training.hardening import state_of
 from hermesrt.errors import ModelError
 
 
@@ -57,7 +58,7 @@ class ChipCallback(Callback):  # type: ignore[misc,unused-ignore]
         checkpoint: dict[str, Any],
     ) -> None:
         """Keep the step and the ranges."""
-        own = [m._hermesc for m in _hardened(pl_module)]
+        own = [state_of(m) for m in _hardened(pl_module)]
         checkpoint["hermesc"] = [
             {"step": int(state.step), "input_ranges": state.ranges()} for state in own
         ]
@@ -71,8 +72,8 @@ class ChipCallback(Callback):  # type: ignore[misc,unused-ignore]
         """Take them back."""
         for model, held in zip(_hardened(pl_module), checkpoint.get("hermesc", []), strict=False):
             with torch.no_grad():
-                model._hermesc.step.fill_(held["step"])
-            model._hermesc.take(held["input_ranges"])
+                state_of(model).step.fill_(held["step"])
+            state_of(model).take(held["input_ranges"])
 
 
 def _hardened(module: LightningModule) -> list[Hardened]:

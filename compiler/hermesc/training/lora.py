@@ -21,6 +21,7 @@ from hermesc.frontend.torch.adapters import (
     merge,
     new_pairs,
 )
+from hermesc.training.hardening import hardening_of
 from hermesc.training.plain import plain_of
 from hermesrt.artifact.schema import Artifact
 from hermesrt.errors import ModelError, OptionError
@@ -94,7 +95,7 @@ def programmed(model: Any) -> Program:
 
     Raises: OptionError for a model without adapters.
     """
-    held = model._hardening.source.programmed
+    held = hardening_of(model).source.programmed
     if held is None:
         raise OptionError("the model has no adapters, so all of it is programmed: use program_of")
     return Program.of(held)

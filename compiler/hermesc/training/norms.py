@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hermesc.training.build import harden
+from hermesc.training.hardening import hardening_of
 from hermesc.training.recipes import CHIP
 
 
@@ -30,7 +31,7 @@ def settle_norms(model: Any, inputs: Mapping[str, Tensor], batch: int = 32) -> N
     """Give the batch norms of a hardened model the statistics that these inputs, by the names of
     its arguments, have on chips: the mean over batches, each on another one. Norms that were frozen
     stay, and so do all where the recipe has nothing of the chip, or adapters alone train."""
-    shared, norms = model._hardening, _norms(model)
+    shared, norms = hardening_of(model), _norms(model)
     source = shared.source
     if not norms or shared.recipe.idle or source.programmed is not None:
         return

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from hermesc.training.hardening import hardening_of
 from hermesrt.errors import InputError
 
 _OWN = ("_hermesc", "_hardening", "_graphs", "_evaluation")
@@ -18,7 +19,7 @@ def plain_of(model: Any) -> nn.Module:
     copies = {k: type(v)(v) for k, v in kept.items() if isinstance(v, dict)}
     plain.__dict__.update({**kept, **copies})
     plain._modules.pop("_hermesc", None)
-    first = model._hardening.source.model  # with the user's hooks, and not those of FSDP2
+    first = hardening_of(model).source.model  # with the user's hooks, and not those of FSDP2
     plain.__dict__.update({k: v for k, v in first.__dict__.items() if k.endswith("_hooks")})
     return plain
 
@@ -26,7 +27,7 @@ def plain_of(model: Any) -> nn.Module:
 def stored_names(model: Any) -> tuple[str, ...]:
     """Names of the parameters that the chip stores."""
     known = dict(model.named_parameters())
-    plan = model._hardening.plan
+    plan = hardening_of(model).plan
     sources = set().union(*(p.sources for p in (*plan.products, *plan.recurrent)))
     return tuple(sorted(name for name in sources if name in known))
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hermesc.training.hardening import state_of
 from hermesrt.errors import ModelError
 from hermesrt.seeds import generator
 
@@ -47,7 +48,7 @@ def check_redraw(model: nn.Module, every: int) -> None:
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def redraw_at(model: Any, seed: int) -> None:
     """Take other draws where the step that begins asks for them."""
-    own = model._hermesc
+    own = state_of(model)
     step = int(own.step)
     if step == 0 or step % own.redraw_every or step > own.redraw_until:
         return
@@ -65,12 +66,12 @@ def redraw_at(model: Any, seed: int) -> None:
 
 def fix_features(model: Any) -> None:
     """Keep a hardened model's features as they are from now on."""
-    model._hermesc.redraw_every = 0
+    state_of(model).redraw_every = 0
 
 
 def warn_of_redraw(model: Any) -> None:
     """Warn where a hardened model's features are still drawn anew."""
-    own = model._hermesc
+    own = state_of(model)
     if not own.redraw_every:
         return
     last = min(int(own.step) - 1, own.redraw_until) // own.redraw_every * own.redraw_every

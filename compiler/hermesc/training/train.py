@@ -21,6 +21,7 @@ from hermesc.training.build import harden
 from hermesc.training.data import TrainingData, read_training_data, split
 from hermesc.training.evaluation import learned_ranges, program_of
 from hermesc.training.fit import FitOptions, Progress, fit, outputs_of
+from hermesc.training.hardening import hardening_of
 from hermesc.training.norms import settle_norms
 from hermesc.training.plain import plain_of
 from hermesc.training.recipes import Recipe, recipe_of
@@ -219,7 +220,7 @@ def on_chips(
     found: dict[str, list[float]] = {text: [] for text, _ in AGES}
     inputs = list(data.inputs.values())
     for seed in range(chips):
-        chip = program.deploy(SimulatedDevice(model._hardening.chip, seed))
+        chip = program.deploy(SimulatedDevice(hardening_of(model).chip, seed))
         for text, age_s in AGES:
             outputs = chip.configure(age_s=age_s)(*inputs)
             first = outputs if isinstance(outputs, Tensor) else outputs[0]

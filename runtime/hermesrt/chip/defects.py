@@ -195,12 +195,12 @@ def usable_arrays(
     levels = sorted({0, *(max(lines) for lines in lost.values())})
     thinned = levels[:: -(-len(levels) // _MOST_LEVELS)]
     for most in sorted({*thinned, levels[-1]}):
-        shut = {core for core, lines in lost.items() if max(lines) > most}
-        let_in = [lines for core, lines in lost.items() if core not in shut]
-        rows = chip.crossbar.rows - max((lines[0] for lines in let_in), default=0)
-        columns = chip.crossbar.columns - max((lines[1] for lines in let_in), default=0)
+        too_small = {core for core, lines in lost.items() if max(lines) > most}
+        kept = [lines for core, lines in lost.items() if core not in too_small]
+        rows = chip.crossbar.rows - max((lines[0] for lines in kept), default=0)
+        columns = chip.crossbar.columns - max((lines[1] for lines in kept), default=0)
         crossbar = replace(chip.crossbar, rows=rows, columns=columns)
-        yield replace(chip, crossbar=crossbar), defects.excluded | shut
+        yield replace(chip, crossbar=crossbar), defects.excluded | too_small
 
 
 def random_defects(

@@ -118,11 +118,11 @@ def fault_of_loop(call: Call, depth: int = 1) -> str | None:
 def _fault_of_limit(call: Call, loop: WhileLoop | Scan) -> str | None:
     """What is wrong with the limit of a loop whose bodies are sound."""
     if not 1 <= loop.limit <= MOST_STEPS:
-        shown = loop.limit if abs(loop.limit) < 10**12 else "more than 10^12"
-        return f"{call.op} has a limit of {shown} steps; it may be {MOST_STEPS}"
+        asked = loop.limit if abs(loop.limit) < 10**12 else "more than 10^12"
+        return f"{call.op} has a limit of {asked} steps; it may be at most {MOST_STEPS}"
     usual = loop.usual if isinstance(loop, WhileLoop) else 0
     if most_steps(call) > MOST_STEPS or not 0 <= usual <= loop.limit:
-        return f"{call.op} has a limit of {most_steps(call)} steps; it may be {MOST_STEPS}"
+        return f"{call.op} has a limit of {most_steps(call)} steps; it may be at most {MOST_STEPS}"
     return None
 
 

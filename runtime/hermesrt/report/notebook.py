@@ -3,7 +3,7 @@
 All text is escaped: names of models and layers are others' words.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from hermesrt.artifact.schema import Artifact
@@ -19,15 +19,6 @@ def facts_html(facts: Iterable[Fact]) -> str:
         f"<tr><th {_CELL}>{_text(f.name)}</th><td {_CELL}>{_text(f.text)}</td></tr>" for f in facts
     )
     return f"<table>{rows}</table>"
-
-
-def table_html(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a header."""
-    head = "".join(f"<th {_CELL}>{_text(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td {_CELL}>{_text(c)}</td>" for c in row) + "</tr>" for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def text_html(text: str) -> str:

@@ -1,6 +1,7 @@
 """Commands start without what they call, so words to choose from stand twice: they are the same."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import get_args, get_type_hints
 
 import click
@@ -8,6 +9,7 @@ import click
 from hermesc.api.looking import StageName
 from hermesc.api.schemas import SCHEMAS
 from hermesc.api.viewing import Format
+from hermesc.pipeline import Options
 from hermesc.studies.chip.ablation import EXPLAINED
 from hermesc.studies.lra.tasks import SIZES
 from hermesc.studies.lra.tasks import TASKS as ARENA_TASKS
@@ -55,3 +57,15 @@ def test_every_choice_of_a_command_is_one_of_the_library() -> None:
 def test_the_arenas_tasks_are_all_by_default() -> None:
     (tasks,) = (p for p in COMMANDS["study_lra"].params if p.name == "tasks")
     assert tasks.default == ",".join(ARENA_TASKS)
+
+
+def test_the_help_of_compile_names_every_option_of_the_passes_with_its_words() -> None:
+    text = COMMANDS["compile"].epilog or ""
+    groups = {name: kind for name, kind in get_type_hints(Options).items() if name != "layers"}
+    assert "place" in groups
+    for group, kind in groups.items():
+        for option in fields(kind):
+            assert f"{group}.{option.name}" in text
+            words = get_args(get_type_hints(kind)[option.name])
+            if words and all(isinstance(word, str) for word in words):
+                assert f"{group}.{option.name}={'|'.join(words)}" in text

@@ -12,6 +12,7 @@ from torch import nn
 
 import hermesc
 from hermesc.training import from_aihwkit, harden, learned_ranges
+from hermesc.training.hardening import state_of
 from hermesrt.errors import HermescError, InputError, ModelError
 
 
@@ -132,7 +133,7 @@ def test_learned_ranges_reach_the_program_and_training_goes_on(trained, tmp_path
         same = hermesc.compile(found.model, X, input_ranges=found.input_ranges, name="Net")
         assert same.sha256 == program.sha256
     hardened = harden(found.model, X, recipe="rasch")
-    hardened._hermesc.take(found.input_ranges)
+    state_of(hardened).take(found.input_ranges)
     assert learned_ranges(hardened) == pytest.approx(dict(found.input_ranges))
 
 

@@ -6,13 +6,14 @@ from torch import nn
 
 from hermesc.training import InputCode, OutputNoise, Recipe, WeightNoise, adapters, harden
 from hermesc.training.codes import input_code, output_code
+from hermesc.training.hardening import state_of
 
 DRAWS = 60
 
 
 def expected_loss(hardened, x, target):
     """The mean over the same draws each time: noise follows from the step."""
-    hardened._hermesc.step.zero_()
+    state_of(hardened).step.zero_()
     return torch.stack([(hardened(x) - target).square().mean() for _ in range(DRAWS)]).mean()
 
 

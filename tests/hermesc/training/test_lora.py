@@ -178,7 +178,7 @@ def test_what_cannot_be_adapted_is_refused(trained, tmp_path):
         hermesc.compile(net(), X[:16], weights=tmp_path / "w.pt")
     held._metadata["_hermesc_adapters"] = {"layers": {"0": 5}}
     torch.save(held, tmp_path / "w.pt")
-    with pytest.raises(InputError, match="adapters are no two matrices"):
+    with pytest.raises(InputError, match="adapters are not two matrices"):
         hermesc.compile(net(), X[:16], weights=tmp_path / "w.pt")
 
 

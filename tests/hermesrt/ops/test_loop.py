@@ -115,7 +115,7 @@ def test_loops_within_each_other_share_a_limit():
     assert (loop_depth(within(3, 10)), most_steps(within(3, 10))) == (3, 1000)
     assert [shared_limit(1000, within(depth, 1)) for depth in (1, 2, 3)] == [1000, 31, 10]
     assert fault_of_loop(within(2, 1000)) is None
-    assert f"it may be {MOST_STEPS}" in str(fault_of_loop(within(2, 1001)))
+    assert f"it may be at most {MOST_STEPS}" in str(fault_of_loop(within(2, 1001)))
     assert f"more than {MOST_DEPTH} loops" in str(fault_of_loop(within(MOST_DEPTH + 1, 1)))
     assert [call.op for call in inner_calls(within(2, 10))][-2:] == ["loop.while", "size.getitem"]
 

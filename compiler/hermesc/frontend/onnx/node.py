@@ -58,6 +58,7 @@ class OnnxNode:
 
     name, op, domain: as the file has them
     version: of the opset
+    attributes: by name, as plain values
     outputs: how many it makes
     constants: inputs of few numbers whose values are in the file, by their place
     """

@@ -2,26 +2,23 @@
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from hermesc.studies.accelerators.machine import Accelerator
 from hermesc.studies.chip.plot import as_bytes
-
-if TYPE_CHECKING:
-    from hermesc.studies.accelerators.study import Accelerator
 
 _COLOURS = {"measured": "#0072B2", "projected": "#E69F00", "specified": "#009E73"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def accelerators_picture(found: Sequence["Accelerator"], kind: str) -> bytes:
+def accelerators_picture(found: Sequence[Accelerator], kind: str) -> bytes:
     """The picture as a file of that kind; the same study gives the same bytes."""
     return as_bytes(lambda: _figure(found), kind)
 
 
-def _figure(found: Sequence["Accelerator"]) -> Figure:
+def _figure(found: Sequence[Accelerator]) -> Figure:
     figure = Figure(figsize=(11.0, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     known = [a for a in found if a.published.tops_per_watt][::-1]

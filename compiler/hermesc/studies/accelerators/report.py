@@ -4,18 +4,16 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hermesc.studies.accelerators.machine import Accelerator
 from hermesrt.report.text.terminal import table
 from hermesrt.units import percent, si
-
-if TYPE_CHECKING:
-    from hermesc.studies.accelerators.study import Accelerator
 
 HEADLINES = ("tops", "tops_per_watt", "tops_per_mm2")
 
 
-def study_text(found: Sequence["Accelerator"]) -> str:
+def study_text(found: Sequence[Accelerator]) -> str:
     """The tables with the sentences that belong to them."""
     published = [
         (
@@ -47,7 +45,7 @@ _HEADLINE_HEADER = ("machine", "figure", "published", "cost model", "deviation")
 _TASK_HEADER = ("machine", "latency", "energy", "assumed", "products alone, as published")
 
 
-def _headlines(found: Sequence["Accelerator"]) -> Iterator[tuple[str, ...]]:
+def _headlines(found: Sequence[Accelerator]) -> Iterator[tuple[str, ...]]:
     units = {"tops": "TOPS", "tops_per_watt": "TOPS/W", "tops_per_mm2": "TOPS/mm2"}
     for a in found:
         for key, unit in units.items():
@@ -56,7 +54,7 @@ def _headlines(found: Sequence["Accelerator"]) -> Iterator[tuple[str, ...]]:
                 yield a.name, unit, f"{said:g}", f"{made:.4g}", f"{made / said - 1:+.1%}"
 
 
-def _cells(a: "Accelerator", task: str) -> tuple[str, ...]:
+def _cells(a: Accelerator, task: str) -> tuple[str, ...]:
     costed = a.tasks[task]
     return (
         a.name,
@@ -71,7 +69,7 @@ def _number(value: float) -> str:
     return f"{value:g}" if value else ""
 
 
-def study_json(found: Sequence["Accelerator"]) -> dict[str, Any]:
+def study_json(found: Sequence[Accelerator]) -> dict[str, Any]:
     """Plain data; what is not known is null."""
     return {
         "accelerators": [
@@ -89,7 +87,7 @@ def study_json(found: Sequence["Accelerator"]) -> dict[str, Any]:
     }
 
 
-def study_csv(found: Sequence["Accelerator"]) -> str:
+def study_csv(found: Sequence[Accelerator]) -> str:
     """One row a machine."""
     text = io.StringIO()
     rows = [_flat(a) for a in found]
@@ -99,7 +97,7 @@ def study_csv(found: Sequence["Accelerator"]) -> str:
     return text.getvalue()
 
 
-def _flat(a: "Accelerator") -> dict[str, Any]:
+def _flat(a: Accelerator) -> dict[str, Any]:
     unknown = (*HEADLINES, "area_mm2", "node_nm")
     published = {k: ("" if k in unknown and not v else v) for k, v in asdict(a.published).items()}
     headline = {f"model_{k}": v for k, v in asdict(a.headline).items()}

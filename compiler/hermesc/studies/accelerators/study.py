@@ -16,7 +16,9 @@ from torch import nn
 
 import hermesc
 from hermes_sim.engine import cost
+from hermesc.studies.accelerators.machine import Accelerator, Costed, Headline
 from hermesc.studies.accelerators.published import BUILT_IN, Published, read_published
+from hermesc.studies.accelerators.report import study_csv, study_json, study_text
 from hermesc.studies.accelerators.work import Task, tasks
 from hermesrt.artifact.schema import MvmStep
 from hermesrt.chip.load import load_chip
@@ -31,53 +33,6 @@ _WORK_OF = "hermes"  # whose program says what a machine without a chip has to d
 
 
 @dataclass(frozen=True, slots=True)
-class Costed:
-    """One sample of a task on a machine.
-
-    latency_ns: first input to last output; None where it does not follow.
-    energy_nj: of all of it; None where it does not follow.
-    products_nj: of the products with fixed matrices alone, by the published efficiency; None where
-        none is published.
-    assumed: share of the energy that rests on assumed constants; None where nothing counts it.
-    """
-
-    latency_ns: float | None
-    energy_nj: float | None
-    products_nj: float | None
-    assumed: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """What the cost model finds for a machine at full use; None where it does not follow.
-
-    tops: 10^12 operations a second.
-    tops_per_watt: energy efficiency.
-    tops_per_mm2: rate by area.
-    """
-
-    tops: float | None
-    tops_per_watt: float | None
-    tops_per_mm2: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """A machine.
-
-    name: short.
-    published: what its publication says.
-    headline: what the cost model finds for it.
-    tasks: the same work on it, by name.
-    """
-
-    name: str
-    published: Published
-    headline: Headline
-    tasks: Mapping[str, Costed]
-
-
-@dataclass(frozen=True, slots=True)
 class AcceleratorStudy:
     """A finished study; `str()` of it is the terminal's text."""
 
@@ -85,13 +40,9 @@ class AcceleratorStudy:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; times in ns, energies in nJ."""
-        from hermesc.studies.accelerators.report import study_json
-
         return study_json(self.found)
 
     def __str__(self) -> str:
-        from hermesc.studies.accelerators.report import study_text
-
         return study_text(self.found)
 
 
@@ -109,8 +60,6 @@ def study_accelerators(
     progress: gets the machines done, and all of them.
     Raises: InputError for a file that is wrong, OptionError for a chip or machine that is none.
     """
-    from hermesc.studies.accelerators.report import study_csv
-
     targets = [Path(given) for given in (csv, plot) if given is not None]
     for target in targets:
         check_writable(target)

@@ -77,7 +77,10 @@ def read_rows(task: Task, folder: Path, length: int) -> Rows:
 def _checked(task: Task, rows: Rows) -> Rows:
     arena, count = ARENA[task], len(rows.labels)
     if not 0 < rows.tested < count or any(len(part) != count for part in rows.inputs):
-        raise InputError(f"{rows.name}: {count} labels and {rows.tested} rows of the test")
+        raise InputError(
+            f"{rows.name}: {count} labels for {len(rows.inputs[0])} rows, of which {rows.tested} "
+            "are of the test; each row needs a label, and both training and test need rows"
+        )
     if rows.labels.min() < 0 or rows.labels.max() >= arena.classes:
         raise InputError(f"{rows.name}: labels must lie from 0 to {arena.classes - 1}")
     for part in rows.inputs:
@@ -96,7 +99,7 @@ def _from_npz(path: Path, length: int) -> Rows:
             raise InputError(f"{path}: it needs whole numbers {name}, one a row")
     labels, split = arrays["y"].astype(np.int64), arrays["split"]
     if len(labels) != len(split):
-        raise InputError(f"{path}: {len(labels)} labels y and {len(split)} numbers split")
+        raise InputError(f"{path}: {len(labels)} labels in y and {len(split)} numbers in split")
     rows = _npz_rows(path, arrays, length)
     order = np.argsort(split, kind="stable")
     return Rows(

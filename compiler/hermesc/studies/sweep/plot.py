@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hermesc.studies.chip.plot import as_bytes
 from hermesc.studies.sweep.report import Result, SweepReport, undominated
@@ -21,6 +22,8 @@ def _figure(report: SweepReport) -> Figure:
     for index, (axis, name) in enumerate(zip(axes, _PRICES, strict=True)):
         _panel(axis, report, index)
         axis.set_xlabel(name)
+        if name == "cores":
+            axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes[0].set_ylabel("accuracy" if _classified(report) else "relative error")
     axes[0].legend(fontsize=8)
     return figure

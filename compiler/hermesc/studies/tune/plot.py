@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hermesc.studies.chip.plot import as_bytes
 from hermesc.studies.tune.objectives import Objective
@@ -53,6 +54,8 @@ def _front(axis: Axes, report: TuneReport, index: int) -> None:
         label="no other is better in all",
     )  # fmt: skip
     axis.set_xlabel(_NAMES[report.aims.names[index]])
+    if report.aims.names[index] == "cores":
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axis.set_ylabel(_NAMES[report.aims.names[0]])
 
 

@@ -16,7 +16,7 @@ from hermesrt.report.figures.floorplan import figure_title
 from hermesrt.report.figures.svg import FONT, INK, MUTED, RULE, document, heading, n, text
 from hermesrt.units import percent, plural
 
-MOVES: Mapping[str, tuple[str, str]] = {  # name, colour
+PHASES: Mapping[str, tuple[str, str]] = {  # name, colour
     "start": ("SET and RESET", "#8B949E"),
     "pulse": ("one pulse", "#D55E00"),
     "verify": ("program-and-verify", "#0072B2"),
@@ -95,7 +95,7 @@ def _curve(iterations: Sequence[Iteration]) -> Iterator[str]:
         )
     legend = _LEFT
     for part in curves.phases:
-        name, colour = MOVES[part.phase]
+        name, colour = PHASES[part.phase]
         points = line(part.means, part.first)
         yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.4"/>'
         if len(part.means) == 1:

@@ -232,7 +232,7 @@ def _cores(
 
 def _scales(artifact: Artifact, held: ProgrammingSnapshot, maps: Maps) -> dict[str, Any]:
     crossbar, scales, made = artifact.chip.crossbar, maps.scales, held.outcome
-    origin = f"{made.method.capitalize()} weights of the chip with seed {made.seed}, before drift"
+    origin = f"Weights by {made.method} on the chip with seed {made.seed}, before drift"
     return {
         "middle": MIDDLE,
         "target_step": scales.target_step,

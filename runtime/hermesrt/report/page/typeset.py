@@ -8,11 +8,11 @@ from hermesrt.shown import shown
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:[fpnµmk]?[sJ]|%|[hdy]|TOPS(?:/W)?)(?!\w))")
 _COMMAND = re.compile(r"`([^`]+)`")
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?: \d+)?")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]{0,30}(?: \d{1,9})?")
 
 
 def typeset(text: str) -> Markup:
     """The text as markup, escaped."""
     plain = _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(shown(text))))
     plain = _OPTION.sub(r'<span class="together">\g<0></span>', plain)
-    return Markup(_COMMAND.sub(r'<span class="code together">\1</span>', plain))
+    return Markup(_COMMAND.sub(r'<span class="code">\1</span>', plain))

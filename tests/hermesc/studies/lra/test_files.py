@@ -83,7 +83,7 @@ def test_rows_for_training_come_first(tmp_path: Path) -> None:
         ({"offsets": np.array([0, 3, 5, 99])}, "within the 9 values"),
         ({"offsets": np.array([0, 5, 3, 9])}, "must rise"),
         ({"text": np.zeros(9)}, "uint8"),
-        ({"split": np.array([0, 0, 0])}, "rows of the test"),
+        ({"split": np.array([0, 0, 0])}, "are of the test; each row"),
         ({"X": np.zeros((3, 4))}, "rows of pixels"),
     ],
 )

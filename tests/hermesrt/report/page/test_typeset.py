@@ -10,9 +10,9 @@ from hermesrt.report.page.typeset import typeset
     [
         ("3.16 µs a sample", "3.16\N{NO-BREAK SPACE}µs a sample"),
         ("97.0 % on 6 of 64, 4 shown", "97.0\N{NO-BREAK SPACE}% on 6 of 64, 4 shown"),
-        ("by `hermesc inspect`", 'by <span class="code together">hermesc inspect</span>'),
+        ("by `hermesc inspect`", 'by <span class="code">hermesc inspect</span>'),
         ("one, --draws 20 shows", 'one, <span class="together">--draws 20</span> shows'),
-        ("`<b>` & \u202e", '<span class="code together">&lt;b&gt;</span> &amp; \\u202e'),
+        ("`<b>` & \u202e", '<span class="code">&lt;b&gt;</span> &amp; \\u202e'),
     ],
 )
 def test_numbers_keep_their_units_and_commands_are_code(text: str, markup: str) -> None:
