@@ -182,22 +182,22 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
     {                                                                                              \
         vi sum[TILE][PARTS];                                                                       \
         _Pragma("GCC unroll 12") for (int r = 0; r < count; r++)                                   \
-            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+            _Pragma("GCC unroll 4") for (int h = 0; h < PARTS; h++)                                \
                 sum[r][h] = set_i(0);                                                              \
         for (int64_t k = 0; k < groups; k++) {                                                     \
             multiply##_t held[PARTS];                                                              \
-            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+            _Pragma("GCC unroll 4") for (int h = 0; h < PARTS; h++)                                \
                 held[h] = multiply##_load(panel + (k * PANEL + h * LANES) * group);                \
             _Pragma("GCC unroll 12") for (int r = 0; r < count; r++) {                             \
                 int32_t some;                                                                      \
                 memcpy(&some, a + r * stride + k * group, 4);                                      \
                 vi same = set_i((uint32_t)some);                                                   \
-                _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
+                _Pragma("GCC unroll 4") for (int h = 0; h < PARTS; h++)                            \
                     sum[r][h] = multiply(sum[r][h], same, held[h]);                                \
             }                                                                                      \
         }                                                                                          \
         _Pragma("GCC unroll 12") for (int r = 0; r < count; r++)                                   \
-            _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                                \
+            _Pragma("GCC unroll 4") for (int h = 0; h < PARTS; h++)                                \
                 store_i(sums + r * PANEL + h * LANES, sum[r][h]);                                  \
     }                                                                                              \
     /* of one row: four sums at a time hide the latency of adding */                               \
@@ -212,7 +212,7 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
             _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {                                  \
                 int32_t some;                                                                      \
                 memcpy(&some, a + (k + i) * group, 4);                                             \
-                _Pragma("GCC unroll 2") for (int h = 0; h < PARTS; h++)                            \
+                _Pragma("GCC unroll 4") for (int h = 0; h < PARTS; h++)                            \
                     sum[i][h] = multiply(sum[i][h], set_i((uint32_t)some),                         \
                         multiply##_load(panel + ((k + i) * PANEL + h * LANES) * group));           \
             }                                                                                      \
