@@ -1,7 +1,8 @@
 /* Calls functions of a shared library as it is told on standard input; see emulated.py.
  *
  * A call: the name's length and the name; how many pieces of memory; of each its address there, its
- * bytes and whether pointers are in it; 8 arguments; the pieces. An answer: the result, the pieces.
+ * bytes and whether pointers are in it; 8 whole and 8 FP32 arguments, whose registers an arm64 call
+ * counts apart; the pieces. An answer: the result, the pieces.
  * Addresses in arguments and pieces become those of the copies here, and back. Between the copies
  * lie bytes that are no sensible number of any kind.
  */
@@ -14,7 +15,8 @@
 #define GAP 64
 #define MOST 256
 
-typedef int64_t call_t(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t);
+typedef int64_t call_t(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float,
+                       float, float, float, float, float, float, float);
 typedef struct {
     uint64_t address, bytes, pointers;
 } piece_t;
@@ -55,6 +57,7 @@ int main(int count, char **names)
     }
     for (;;) {
         uint64_t length, all = GAP, arguments[8];
+        float real[8];
         char name[64] = {0};
         take(&length, 8);
         take(name, length < 63 ? length : 63);
@@ -63,6 +66,7 @@ int main(int count, char **names)
             return 3;
         take(there, pieces * sizeof(piece_t));
         take(arguments, sizeof(arguments));
+        take(real, sizeof(real));
         for (uint64_t i = 0; i < pieces; i++)
             all += (there[i].bytes + 63) / 64 * 64 + GAP;
         char *held = aligned_alloc(64, all), *next = held + GAP;
@@ -79,7 +83,8 @@ int main(int count, char **names)
         if (!call)
             return 4;
         int64_t result = call(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
-                              arguments[5], arguments[6], arguments[7]);
+                              arguments[5], arguments[6], arguments[7], real[0], real[1], real[2],
+                              real[3], real[4], real[5], real[6], real[7]);
         move_pointers(here, there);
         fwrite(&result, 8, 1, stdout);
         for (uint64_t i = 0; i < pieces; i++)

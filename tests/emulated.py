@@ -60,14 +60,17 @@ class Emulated:
     def __call__(self, name: str, *arguments: Any, reach: Iterable[Piece] = ()) -> int:
         """Call a function with numbers, tensors, arrays and structures; `reach` is what else it
         reaches. Returns the result as a whole number."""
-        pieces = [*reach, *(_piece(a) for a in arguments if not isinstance(a, int))]
+        real = [a for a in arguments if isinstance(a, float)]
+        whole = [a for a in arguments if not isinstance(a, float)]
+        pieces = [*reach, *(_piece(a) for a in whole if not isinstance(a, int))]
         pieces = list(dict.fromkeys(pieces))
-        values = [a if isinstance(a, int) else _piece(a).address for a in arguments]
+        values = [a if isinstance(a, int) else _piece(a).address for a in whole]
         values += [0] * (8 - len(values))
+        real += [0.0] * (8 - len(real))
         sent = struct.pack("<Q", len(name)) + name.encode() + struct.pack("<Q", len(pieces))
         for piece in pieces:
             sent += struct.pack("<3Q", piece.address, piece.size, piece.pointers)
-        sent += struct.pack("<8Q", *(value % 2**64 for value in values))
+        sent += struct.pack("<8Q8f", *(value % 2**64 for value in values), *real)
         sent += b"".join(ctypes.string_at(p.address, p.size) for p in pieces)
         written, read = self._process.stdin, self._process.stdout
         assert written is not None and read is not None

@@ -5,19 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from hermesrt import reads
 from hermesrt.chip.load import load_chip
+from hermesrt.device import Pulses
 from hermesrt.native import build
 from hermesrt.ops import unfold
 from hermesrt.ops.window import Window
+from hermesrt.programming import verify
 from hermesrt.programming.compiled import CoreFields
+from hermesrt.programming.core_programming import CoreProgramming
 from hermesrt.programming.descent_pulses import chosen
 from hermesrt.programming.mvm_error import errors_of
-from hermesrt.programming.session import FIELDS, PATIENCE
+from hermesrt.programming.session import PATIENCE
 
 from ..emulated import SETS, Emulated, Piece
-from .programming.test_descent_pulses import core_of
+from .programming.test_descent_pulses import core_of, same
 
 PLAIN = SETS[-1]  # what all such processors have
 
@@ -30,29 +34,45 @@ def test_the_choice_of_cells_and_the_fit_of_counts(tmp_path: Path) -> None:
     with emulated("programming.c", tmp_path) as run:
         for threshold in (0.0, 1.5, 99.0):
             cells_that_descend(run, threshold)
+        for spread in (100.0, 4.0):
+            cells_that_verify_finds_off(run, spread)
         for vectors, columns in ((128, 37), (2, 5), (1, 1)):
             fit(run, vectors, columns)
 
 
 def cells_that_descend(run: Emulated, threshold: float) -> None:
-    chip = load_chip("hermes")
-    ours, theirs = core_of(37, 19), core_of(37, 19)
-    names = ("pending", "slope", "ampere", "device", "tuned", "saturated")
-    arrays = {name: getattr(theirs, name) for name in names} | {"target": theirs.target.siemens}
-    table, places = chip.programming_pulses, {k: a.data_ptr() for k, a in arrays.items()}
-    limits = {"low": table.pulse_low_ampere, "high": table.pulse_high_ampere}
-    size = theirs.pending.numel()
-    core = CoreFields(**places, **limits, cells=size, threshold=threshold, patience=PATIENCE)
-    reach = [Piece(array.data_ptr(), array.nbytes) for array in arrays.values()]
-    room = run("hermes_waiting", core, reach=reach)
-    cells, device = torch.empty(room, dtype=torch.int64), torch.empty(room, dtype=torch.int64)
-    ampere = torch.empty(room)
-    count = run("hermes_corrections", core, cells, device, ampere, reach=reach)
-    wanted = chosen(chip, ours, threshold)
-    assert torch.equal(cells[:count], wanted.cells)
-    assert torch.equal(device[:count], wanted.device)
-    assert torch.equal(ampere[:count], wanted.ampere)
-    assert all(torch.equal(getattr(ours, name), getattr(theirs, name)) for name in FIELDS)
+    chip, ours, theirs = load_chip("hermes"), core_of(37, 19), core_of(37, 19)
+    found = asked(run, "hermes_descent", theirs, threshold)
+    same(ours, theirs, chosen(chip, ours, threshold), found)
+
+
+def cells_that_verify_finds_off(run: Emulated, spread: float) -> None:
+    chip, ours, theirs = load_chip("hermes"), core_of(37, 19), core_of(37, 19)
+    draw = torch.Generator().manual_seed(1)
+    read = torch.rand(2, 37, 19, generator=draw).mul_(spread).round_()
+    margin = chip.programming_pulses.margin_counts
+    numbers = chip.verify_count.count_siemens, margin, verify.FAR * margin, 0.5
+    found = asked(run, "hermes_verification", theirs, *numbers, given=read)
+    same(ours, theirs, verify.chosen(chip, ours, read, 0.5), found)
+
+
+def asked(
+    run: Emulated, name: str, core: CoreProgramming, *numbers: float, given: Tensor | None = None
+) -> Pulses:
+    """The pulses that a function asks for."""
+    fields = CoreFields.of(load_chip("hermes"), core, PATIENCE)
+    held = (core.pending, core.record, core.target.siemens)
+    reach = [Piece(tensor.data_ptr(), tensor.nbytes) for tensor in held]
+    reach += [] if given is None else [Piece(given.data_ptr(), given.nbytes)]
+
+    def function(_: int, *arguments: float) -> int:
+        reach.extend(
+            Piece(int(p), n * fields.cells) for p, n in zip(arguments[-3:], (8, 8, 4), strict=True)
+        )
+        return run(name, fields, *arguments, reach=reach)
+
+    places = () if given is None else (given.data_ptr(),)
+    return fields.pulses(function, *places, *numbers)
 
 
 def fit(run: Emulated, vectors: int, columns: int) -> None:
@@ -60,9 +80,11 @@ def fit(run: Emulated, vectors: int, columns: int) -> None:
     wanted = draw.normal(0, 50, (vectors, columns)).astype(np.float32)
     measured = wanted * np.float32(1.05) + draw.normal(3, 1, wanted.shape).astype(np.float32)
     used, sums = (draw.random(columns) < 0.8).astype(np.float32), np.zeros((6, columns), np.float32)
-    plain = measured.copy()
-    squares = errors_of(load_chip("hermes"), plain, wanted, used)
-    run("hermes_fitted", measured, wanted, used, vectors, columns, 1, sums)
+    plain, aim, units = measured.copy(), wanted.copy(), (0.75, 3.0)
+    plain *= np.float32(units[0])
+    aim /= np.float32(units[1])
+    squares = errors_of(load_chip("hermes"), plain, aim, used)
+    run("hermes_fitted", measured, wanted, used, vectors, columns, 1, *units, sums)
     assert np.array_equal(measured, plain)
     assert np.array_equal(sums[4:], np.stack(squares))
 
