@@ -62,9 +62,10 @@ def write_all(
         load_checkpoint(device, artifact, progress, job, checkpoint)
     device.configure(ReadSettings())
     with one_thread():
-        for _ in program(device, artifact, progress, job.options, keep):
+        rounds, done = program(device, artifact, progress, job.options, keep), progress.done
+        for count, _ in enumerate(rounds, done + 1):
             if observe is not None:
-                observe(progress)
+                observe(progress.after(count))
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return tuple(progress.iterations)
@@ -82,6 +83,7 @@ def write_by_layer(
     with one_thread():
         for method, cores in pulsed.items():
             progress = ProgrammingProgress(method, phases_of(method, device.chip, options))
-            for _ in program(device, artifact, progress, options, cores=cores):
+            rounds = program(device, artifact, progress, options, cores=cores)
+            for count, _ in enumerate(rounds, 1):
                 if observe is not None:
-                    observe(progress)
+                    observe(progress.after(count))

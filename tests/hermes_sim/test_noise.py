@@ -1,6 +1,7 @@
 """Normal numbers for reads: normal, independent of each other, the same in whatever parts."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -148,6 +149,15 @@ def test_tensors_of_any_shape_are_filled(shape: tuple[int, ...]) -> None:
     assert torch.equal(first, again)
     assert len(first.unique()) >= 0.9 * first.numel()
     assert first.numel() == 0 or not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("shape", [(0,), (7,), (4096,), (3, 5000)])
+def test_compiled_filling_has_the_bits_of_torch(
+    shape: tuple[int, ...], without_functions: Callable[[], None]
+) -> None:
+    first = fill(torch.full(shape, torch.nan), 0, "a")
+    without_functions()
+    assert torch.equal(first, fill(torch.full(shape, torch.nan), 0, "a"))
 
 
 def test_rows_have_two_keys_the_second_one_odd() -> None:

@@ -7,7 +7,8 @@ changes no bit.
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Literal
 
 from torch import Tensor
@@ -82,6 +83,10 @@ class ProgrammingProgress:
         """Number of phases done."""
         return len(self.iterations)
 
+    def after(self, count: int) -> "ProgrammingProgress":
+        """With the first iterations alone, for those who look on; the cores may be further."""
+        return replace(self, iterations=self.iterations[:count])
+
 
 def phases_of(method: Method, chip: ChipSpec, options: ProgrammingOptions) -> tuple[Phase, ...]:
     """The rounds of a method; none for those that need no pulses."""
@@ -154,12 +159,13 @@ def _start(
 def _turns(
     device: Device, progress: ProgrammingProgress, options: ProgrammingOptions, rounds: int
 ) -> list[Iteration]:
-    """The next rounds of every core, one core after the other."""
+    """The next rounds of one phase, one core after the other."""
     size = options.gdp.batch * device.chip.crossbar.rows
-    last = min(len(progress.phases), progress.done + max(1, min(rounds, _INPUTS // size)))
-    numbers = range(progress.done, last)
+    rest = progress.phases[progress.done :]
+    alike = list(takewhile(lambda phase: phase == rest[0], rest))
+    phases = alike[: max(1, min(rounds, _INPUTS // size))]
+    numbers = range(progress.done, progress.done + len(phases))
     inputs = [_inputs(device, options, number) for number in numbers]
-    phases = [progress.phases[number] for number in numbers]
     turns = [
         [_round(device, core, *one, options) for one in zip(phases, inputs, strict=True)]
         for core in progress.cores

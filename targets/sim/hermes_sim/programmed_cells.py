@@ -72,7 +72,8 @@ Store = Float32[Tensor, "rows columns 8"]
 
 def devices_of(store: Store) -> DeviceSiemens:
     """The conductances in a core's store, [devices, polarity, rows, columns], S."""
-    return store[..., :4].unflatten(-1, (2, 2)).permute(3, 2, 0, 1)
+    held = store[..., :4]
+    return held.view(*held.shape[:2], 2, 2).permute(3, 2, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
