@@ -14,7 +14,7 @@ from hermesrt.artifact import io
 from hermesrt.artifact.chip_settings import with_settings
 from hermesrt.artifact.same_cells import cells_differ
 from hermesrt.artifact.schema import AS_RUN, Artifact
-from hermesrt.blocks import ALL, OutputBlock, block_rows, joined, rows_of
+from hermesrt.blocks import OutputBlock, RowBlocks, joined, rows_of
 from hermesrt.chip.load import GivenSettings, chip_tables
 from hermesrt.chip.spec import MODES, Mode
 from hermesrt.data import Samples, array_of, check_samples, example_samples
@@ -30,7 +30,6 @@ from hermesrt.place import CPU, at, place_of
 from hermesrt.programming.loop import Iteration, ProgrammingOptions, ProgrammingProgress
 from hermesrt.reader import Reader
 from hermesrt.run_report import RunReport, read_mode
-from hermesrt.shapes import Shape, check_run
 from hermesrt.state import ProgrammingJob, load_state, save_state
 from hermesrt.units import age_of, duration
 from hermesrt.workload import Workload, workload
@@ -117,8 +116,7 @@ class Chip:
         self._place, self._place_name = CPU, "cpu"
         self._given = GivenInputs(program.artifact)
         self._reader = Reader(program.artifact, device)
-        self._rows_at_once: dict[tuple[Shape, ...], int] = {}
-        self._checked: set[tuple[Shape, ...]] = set()
+        self._blocks = RowBlocks(program.artifact)
         device.load(program.artifact)
         device.configure(self.settings)
 
@@ -297,11 +295,11 @@ class Chip:
                 "again, or simulate a device for each program"
             )
         self.device.configure(self.settings)
-        blocks = self._row_blocks(samples)
+        blocks = self._blocks.of(samples)
         for rows in blocks:
             part = {n: rows_of(t, rows) for n, t in samples.inputs.items()}
             if rows is blocks[0]:
-                self._check(part)
+                self._blocks.check(part)
             mvm = self._reader.mvm(samples, self._reader.keys(part), exact)
             gates = self._reader.gates(exact, ideal=self.settings.ideal)
             if self._place != CPU:
@@ -322,13 +320,6 @@ class Chip:
         with torch.no_grad():
             return execute(artifact, part, watch.watched(run) if watch else run, self._place_name)
 
-    def _check(self, part: Mapping[str, Tensor]) -> None:
-        """Before the first run of each size: what does not fit is known before it is computed."""
-        known = tuple([t.shape for t in part.values()])
-        if known not in self._checked:
-            check_run(self.compiled.artifact, {n: tuple(t.shape) for n, t in part.items()})
-            self._checked.add(known)
-
     def save(self, path: str | Path) -> None:
         """Write the programmed cells to a `.state` file."""
         save_state(self.device.state(), self.iterations, self.compiled.sha256, Path(path))
@@ -346,13 +337,3 @@ class Chip:
             raise ArtifactError(f"{path}: {error}") from None
         self.method, self.iterations = state.method, iterations
         return self
-
-    def _row_blocks(self, samples: Samples) -> list[slice]:
-        artifact = self.compiled.artifact
-        if not artifact.manifest.rows_independent or samples.count == 1:
-            return [ALL]
-        shapes = tuple(tuple(t.shape[1:]) for t in samples.inputs.values())
-        if shapes not in self._rows_at_once:
-            self._rows_at_once[shapes] = block_rows(self.compiled.workload(samples))
-        rows = self._rows_at_once[shapes]
-        return [slice(i, min(i + rows, samples.count)) for i in range(0, samples.count, rows)]

@@ -113,7 +113,9 @@ def _missed_and_misread(
     matrix `largest`."""
     top = float(g_shares(highest[None], largest).mul_(g_max).amax())
     power, parts = part.square().mean(0), []
-    for cells, scale in zip(block.split(_COLUMNS, 1), largest.split(_COLUMNS), strict=True):
+    for cells, scale in zip(
+        torch.split(block, _COLUMNS, 1), torch.split(largest, _COLUMNS), strict=True
+    ):
         shares = g_shares(cells, scale, curves.scratch.of("cells", *cells.shape))
         missed, misread = curves.of(shares.abs_().mul_(g_max), top, chip)
         parts.append((_programmed(part, cells, missed, chip, curves.scratch), power @ misread))

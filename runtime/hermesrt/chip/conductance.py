@@ -19,7 +19,7 @@ def column_max(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, " columns
     """Largest magnitude of each column; some rows after the others, so that a copy of the matrix
     takes little memory and stays in the processor's cache."""
     rows = max(1, _CELLS // max(1, matrix.shape[1]))
-    return torch.stack([part.abs().amax(0) for part in matrix.split(rows)]).amax(0)
+    return torch.stack([part.abs().amax(0) for part in torch.split(matrix, rows)]).amax(0)
 
 
 def g_shares(

@@ -142,6 +142,13 @@ def _check_statistics(model: str, where: str) -> None:
 
 def chip_tables(chip: ChipSpec) -> Table:
     """The inverse of `chip_from_tables`: plain data, as it stands in the TOML."""
+    tables: Table = json.loads(_text_of_chip(chip))
+    return tables
+
+
+@lru_cache(maxsize=16)
+def _text_of_chip(chip: ChipSpec) -> str:
+    """Worked out once, for every program of a chip holds it."""
     given = {f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)} | dict(chip.nominal)
     tables: Table = {name: given.pop(name) for name in _HEADER}
     for name, value in given.items():
@@ -149,7 +156,7 @@ def chip_tables(chip: ChipSpec) -> Table:
             continue
         table = encode(value)
         tables[name] = table if name == "laws" else table.pop("pedigree") | table
-    return tables
+    return json.dumps(tables)
 
 
 def _read(name_or_path: str) -> Table:

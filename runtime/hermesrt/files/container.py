@@ -145,8 +145,8 @@ def contents(data: bytes | Mapped, kind: str, names: tuple[str, ...], where: str
         raise more
     source = data if isinstance(data, bytes) else data.view
     spans = zip(entries[1:], starts(entries)[1:], strict=True)
-    digest = Digest(lambda: sha256_of(_released(file, file.view)))
-    return Contents({e.name: source[s : s + e.size] for e, s in spans}, digest)
+    whole = Digest(lambda: sha256_of(_released(file, file.view)))
+    return Contents({e.name: source[s : s + e.size] for e, s in spans}, whole)
 
 
 def _entries(view: memoryview, where: str) -> tuple[bytes, list[Entry]]:

@@ -254,8 +254,10 @@ def _rows(table: str) -> Iterator[Row]:
         *found, names = line.split("|")
         columns = _checked([c.strip() for c in found]) or columns
         if columns[0] != "class":
-            kinds = cast(Any, columns)
-            yield from (Row(n.rstrip("*"), *kinds, n.endswith("*")) for n in names.split())
+            kind, price, stream, constant, passes = cast(Any, columns)
+            for name in names.split():
+                by_values = name.endswith("*")
+                yield Row(name.rstrip("*"), kind, price, stream, constant, passes, by_values)
 
 
 def _checked(columns: list[str]) -> list[str]:
