@@ -1,4 +1,4 @@
-"""Whole ONNX models: exported by torch and skl2onnx, broken, hostile."""
+"""Whole ONNX models, exported by torch and skl2onnx."""
 
 import warnings
 
