@@ -5,9 +5,8 @@ In: weights and the names of the trained ones. Raises ModelError that names the 
 
 from collections.abc import Collection
 
-from torch import Tensor
-
 from hermesc.ir.graph import Weights
+from hermesrt.data import all_finite as all_finite
 from hermesrt.errors import ModelError
 
 
@@ -22,8 +21,3 @@ def check_finite_weights(weights: Weights, trained: Collection[str]) -> None:
             raise ModelError(
                 f"the weights of {name} hold NaN or infinity; load trained weights first"
             )
-
-
-def all_finite(weight: Tensor) -> bool:
-    """Whether no number is NaN or infinite, mostly in one pass and without a copy."""
-    return bool(weight.sum().isfinite()) or bool(weight.isfinite().all())  # large ones may overflow

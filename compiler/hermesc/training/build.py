@@ -32,7 +32,7 @@ from hermesc.training.recipes import Recipe, recipe_of
 from hermesc.training.redraw import check_redraw
 from hermesc.training.rewrite import TrainingGraph
 from hermesc.training.state import TrainingState
-from hermesc.training.weight_noise import device_of
+from hermesc.training.weight_noise import training_device
 from hermesrt.chip.load import changed, load_chip
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.errors import InputError, ModelError, OptionError
@@ -142,7 +142,7 @@ def _harden(asked: HardenRequest) -> Any:
     if extras.lora:
         source = _on_programmed(asked)
     plan = plan_of(source, chip, _ranged(asked.options, recipe))
-    device = device_of(chip, known_chip(chip), extras.seed)
+    device = training_device(chip, known_chip(chip), extras.seed)
     if recipe.read_noise or (recipe.weights is not None and recipe.weights.kind == "chip"):
         oldest_s = recipe.weights.oldest_s if recipe.weights is not None else 0.0
         stored = (*plan.products, *plan.recurrent)

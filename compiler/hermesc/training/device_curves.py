@@ -7,7 +7,7 @@ some sizes once, by the simulator's own functions, and fitted by polynomials, so
 one number for each weight. Ages are taken at some points of their logarithm.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hermes_sim import pcm
 from hermesc.training import device_kernel
-from hermesrt.chip.device_noise import logarithm, read_noise, within
+from hermesrt.chip.device_noise import logarithm, polynomial, read_noise, within
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.seeds import generator
 
@@ -154,14 +154,3 @@ def _parts(weight: Tensor, unit: Tensor) -> Iterator[tuple[slice, Tensor]]:
     for start in range(0, len(weight), rows):
         part = slice(start, start + rows)
         yield part, unit[part] if unit.dim() and len(unit) > 1 else unit
-
-
-def polynomial(coefficients: Sequence[float], r: Tensor) -> Tensor:
-    """sum_i coefficients[i] r^i, by Horner's rule."""
-    *lower, highest = coefficients
-    total = r * highest
-    for i, coefficient in enumerate(reversed(lower)):
-        total.add_(coefficient)
-        if i < len(lower) - 1:
-            total.mul_(r)
-    return total

@@ -15,7 +15,7 @@ from hermesc.pipeline import Options
 from hermesc.training.plan import Plan
 from hermesc.training.recipes import Recipe
 from hermesc.training.state import TrainingState
-from hermesc.training.weight_noise import Device
+from hermesc.training.weight_noise import TrainingDevice
 from hermesrt.chip.spec import ChipSpec
 
 
@@ -42,7 +42,7 @@ class Hardening:
     plan: Plan
     args: tuple[Tensor, ...]
     kwargs: Mapping[str, Tensor]
-    device: Device
+    device: TrainingDevice
     notes: tuple[str, ...]
     frozen: tuple[str, ...] = ()
 

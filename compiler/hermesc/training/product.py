@@ -17,7 +17,7 @@ from hermesc.training.noise import normal, read_variance
 from hermesc.training.plan import CONVOLUTIONS, TRANSPOSED, ProductPlan
 from hermesc.training.recipes import Recipe
 from hermesc.training.stages import staged_linear
-from hermesc.training.weight_noise import Device
+from hermesc.training.weight_noise import TrainingDevice
 
 _Place = tuple[int, ...]
 
@@ -29,7 +29,7 @@ class ChipProduct(nn.Module):
         self,
         plan: ProductPlan,
         recipe: Recipe,
-        device: Device,
+        device: TrainingDevice,
         layer: int,
         target: Any,
         x_place: _Place,
@@ -174,7 +174,7 @@ class ChipProduct(nn.Module):
 class ChipOutput(nn.Module):
     """The code that the LDPU sends out, after all that it does."""
 
-    def __init__(self, device: Device, kept: tuple[int, ...]) -> None:
+    def __init__(self, device: TrainingDevice, kept: tuple[int, ...]) -> None:
         super().__init__()
         self._device, self._kept = device, kept
 

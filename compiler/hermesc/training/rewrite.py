@@ -22,7 +22,7 @@ from hermesc.frontend.torch.expand import op_name
 from hermesc.training.plan import ProductPlan, elements, leaves, operands_of, recurrent_weights
 from hermesc.training.product import ChipOutput, ChipProduct
 from hermesc.training.recipes import Recipe
-from hermesc.training.weight_noise import Device, Largest, NoisyWeight
+from hermesc.training.weight_noise import Largest, NoisyWeight, TrainingDevice
 from hermesrt.errors import ModelError
 from hermesrt.ops.table import base_name
 
@@ -51,7 +51,7 @@ def rewritten(
     products: Sequence[ProductPlan],
     recurrent: Sequence[ProductPlan],
     recipe: Recipe,
-    device: Device,
+    device: TrainingDevice,
 ) -> TrainingGraph:
     """The graph with the chip at its products, and noise in the weights of recurrent layers.
 
@@ -109,7 +109,7 @@ class _Recurrent:
         root: GraphModule,
         plans: Sequence[ProductPlan],
         recipe: Recipe,
-        device: Device,
+        device: TrainingDevice,
         first: int,
     ) -> None:
         self._root, self._recipe, self._device = root, recipe, device
@@ -146,7 +146,7 @@ class _Site:
         operands: tuple[tuple[int, ...], Node, tuple[int, ...]],
         plan: ProductPlan,
         recipe: Recipe,
-        device: Device,
+        device: TrainingDevice,
         layer: int,
     ) -> None:
         self._root, self._node, self._plan = root, node, plan

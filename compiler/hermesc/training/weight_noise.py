@@ -14,8 +14,8 @@ from hermesrt.chip.spec import ChipSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """What all layers share.
+class TrainingDevice:
+    """What all layers that train share of the chip.
 
     key: the chip's name for operations.
     input_levels: its largest input code.
@@ -33,9 +33,9 @@ class Device:
     seed: int
 
 
-def device_of(chip: ChipSpec, key: str, seed: int) -> Device:
+def training_device(chip: ChipSpec, key: str, seed: int) -> TrainingDevice:
     """What layers need of a chip."""
-    return Device(
+    return TrainingDevice(
         key,
         chip.input_levels,
         chip.output_levels,
@@ -48,7 +48,9 @@ def device_of(chip: ChipSpec, key: str, seed: int) -> Device:
 class NoisyWeight(nn.Module):
     """The fixed operand with noise."""
 
-    def __init__(self, plan: ProductPlan, recipe: Recipe, device: Device, layer: int) -> None:
+    def __init__(
+        self, plan: ProductPlan, recipe: Recipe, device: TrainingDevice, layer: int
+    ) -> None:
         super().__init__()
         self._plan, self._recipe, self._device, self._layer = plan, recipe, device, layer
 

@@ -45,7 +45,7 @@ _UNKNOWN = (
 )
 
 
-class Body(Protocol):
+class InnerGraph(Protocol):
     """A graph inside of an operation."""
 
     def given(self) -> Sequence[str]:
@@ -69,7 +69,7 @@ class Body(Protocol):
 
 def run_nested(
     node: OnnxNode,
-    bodies: Mapping[str, Body],
+    bodies: Mapping[str, InnerGraph],
     held: Mapping[str, Any],
     values: Sequence[Any],
     fixed: Sequence[bool],
@@ -84,7 +84,7 @@ def run_nested(
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _branch(bodies: Mapping[str, Body], held: Mapping[str, Any], condition: Any) -> list[Any]:
+def _branch(bodies: Mapping[str, InnerGraph], held: Mapping[str, Any], condition: Any) -> list[Any]:
     """One branch where the condition is known before the run; else both, and a selection."""
     if isinstance(condition, Known):
         (known,) = condition.ints()
@@ -97,7 +97,9 @@ def _branch(bodies: Mapping[str, Body], held: Mapping[str, Any], condition: Any)
     return [torch.where(condition.reshape(()), a, b) for a, b in zip(*both, strict=True)]
 
 
-def _loop(body: Body, held: Mapping[str, Any], count: Any, going: Any, *states: Any) -> list[Any]:
+def _loop(
+    body: InnerGraph, held: Mapping[str, Any], count: Any, going: Any, *states: Any
+) -> list[Any]:
     """As many steps as a number says that is known before the run, or a condition of such."""
     most, goes_on = _whole(count), going is None or _truth(going)
     carried, made, step = list(states), list[list[Tensor]](), 0
@@ -131,7 +133,7 @@ def _truth(condition: Any) -> bool:
 
 def _scan(
     node: OnnxNode,
-    bodies: Mapping[str, Body],
+    bodies: Mapping[str, InnerGraph],
     held: Mapping[str, Any],
     values: Sequence[Any],
     fixed: Sequence[bool],
@@ -158,7 +160,7 @@ def _scan(
 
 
 def _rows_at_once(
-    body: Body,
+    body: InnerGraph,
     held: Mapping[str, Any],
     states: list[Any],
     rows: list[Tensor],
@@ -204,7 +206,7 @@ def _axes(node: NodeProto, given: Sequence[Any]) -> tuple[list[int], bool]:
     return axes, bool(told["keepdims"].i) if "keepdims" in told else True
 
 
-def _is_distance(body: Body, around: Mapping[str, Any]) -> bool:
+def _is_distance(body: InnerGraph, around: Mapping[str, Any]) -> bool:
     """Whether it sums the squares of the difference of a row and each row of its state."""
     nodes = [n for n in body.steps() if n.op_type != "Identity"]
     if [n.op_type for n in nodes] != ["Sub", "ReduceSumSquare"] or len(body.outputs()) != 2:
@@ -227,7 +229,7 @@ def _to(x: Tensor, points: Tensor) -> Tensor:
 
 
 def _step_by_step(
-    body: Body, held: Mapping[str, Any], states: list[Any], rows: list[Tensor]
+    body: InnerGraph, held: Mapping[str, Any], states: list[Any], rows: list[Tensor]
 ) -> list[Any]:
     length = rows[0].shape[0]
     if not isinstance(length, int) or length > _LONGEST:

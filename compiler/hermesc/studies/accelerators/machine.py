@@ -24,7 +24,7 @@ class Costed:
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
+class PeakFigures:
     """What the cost model finds for a machine at full use; None where it does not follow.
 
     tops: 10^12 operations a second.
@@ -49,5 +49,5 @@ class Accelerator:
 
     name: str
     published: Published
-    headline: Headline
+    headline: PeakFigures
     tasks: Mapping[str, Costed]

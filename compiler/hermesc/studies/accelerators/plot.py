@@ -24,10 +24,13 @@ def _figure(found: Sequence[Accelerator]) -> Figure:
     known = [a for a in found if a.published.tops_per_watt][::-1]
     values = [a.published.tops_per_watt for a in known]
     colours = [_COLOURS[a.published.kind] for a in known]
-    left.barh([a.name for a in known], values, color=colours)
+    left.scatter(values, [a.name for a in known], c=colours, s=48)  # a log axis has no zero
     left.set_xscale("log")
+    left.grid(axis="y", color="#DDDDDD", lw=0.8)
+    left.set_axisbelow(True)
     left.set_xlabel("TOPS/W as published, each in its own precision")
-    left.legend(handles=[Patch(color=c, label=k) for k, c in _COLOURS.items()], fontsize=8)
+    kinds = [Patch(color=c, label=k) for k, c in _COLOURS.items()]
+    left.legend(handles=kinds, fontsize=8, frameon=True, framealpha=1, edgecolor="none")
     costed = [a for a in found if any(c.energy_nj is not None for c in a.tasks.values())]
     tasks = list(costed[0].tasks) if costed else []
     for a, marker in zip(costed, cycle(_MARKERS), strict=False):

@@ -16,7 +16,7 @@ from torch import nn
 
 import hermesc
 from hermes_sim.engine import cost
-from hermesc.studies.accelerators.machine import Accelerator, Costed, Headline
+from hermesc.studies.accelerators.machine import Accelerator, Costed, PeakFigures
 from hermesc.studies.accelerators.published import BUILT_IN, Published, read_published
 from hermesc.studies.accelerators.report import study_csv, study_json, study_text
 from hermesc.studies.accelerators.work import Task, tasks
@@ -133,20 +133,20 @@ def _vectors(program: Program) -> Iterator[tuple[MvmStep, int]]:
     yield from ((w.step, w.vectors) for w in program.workload().mvms)
 
 
-def chip_headline(chip: ChipSpec, mode: Mode) -> Headline:
+def chip_headline(chip: ChipSpec, mode: Mode) -> PeakFigures:
     """What a chip does with all its arrays full of one matrix."""
     rows, columns = chip.crossbar.rows, chip.crossbar.columns * chip.cores
     full = nn.Linear(rows, columns, bias=False)
     program = hermesc.compile(full, torch.ones(2, rows), chip=chip, name="full chip")
     alone = cost(chip, program.workload(), mode).mvms_alone
     area = chip.area.chip_mm2 if chip.area else 0.0
-    return Headline(alone.tops, alone.tops_per_watt, alone.tops / area if area else None)
+    return PeakFigures(alone.tops, alone.tops_per_watt, alone.tops / area if area else None)
 
 
-def _machine_headline(published: Published) -> Headline:
+def _machine_headline(published: Published) -> PeakFigures:
     if not published.machine:
-        return Headline(None, None, None)
+        return PeakFigures(None, None, None)
     (machine,) = load_machines(published.machine)
     tops = next(r.tops for r in machine.rates if r.precision == "INT8")
     watt, area = machine.power.static_w + machine.power.dynamic_w, published.area_mm2
-    return Headline(tops, tops / watt, tops / area if area else None)
+    return PeakFigures(tops, tops / watt, tops / area if area else None)

@@ -1,4 +1,4 @@
-"""Small ONNX models, and what onnxruntime says of them."""
+"""Small ONNX models, what onnxruntime says of them, and what is tried of them."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.datasets import load_iris
+from torch import Tensor, nn
 
+import hermesc
+
+_ROWS = load_iris().data.astype(np.float32)
 _RUNTIME_IR = 10  # the newest that onnxruntime reads
 
 
@@ -93,3 +99,57 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return path
 
     return write
+
+
+class KernelMachine(nn.Module):
+    """Random features and a ridge head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(16)
+        self.register_buffer("omega", torch.randn(16, 32))
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Any:
+        z = self.norm(x) @ self.omega
+        return self.head(torch.cat([z.cos(), z.sin()], -1) / 32**0.5)
+
+
+class Favor(nn.Module):
+    """Attention by positive random features, its projection repeated over batch and heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
+        self.register_buffer("omega", torch.randn(8, 24))
+
+    def features(self, u: Tensor) -> Tensor:
+        omega = self.omega.expand(*u.shape[:2], -1, -1)
+        u = u * u.shape[-1] ** -0.25
+        h = u.square().sum(-1, keepdim=True) / 2
+        return torch.exp(torch.einsum("bhtd,bhdm->bhtm", u, omega) - h) + 1e-4
+
+    def forward(self, x: Tensor) -> Any:
+        b, t, _ = x.shape
+        q, k, v = self.qkv(x).reshape(b, t, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        q, k = self.features(q), self.features(k)
+        y = torch.einsum("bhtm,bhmd->bhtd", q, torch.einsum("bhtm,bhtd->bhmd", k, v))
+        y = y / torch.einsum("bhtm,bhm->bht", q, k.sum(2)).unsqueeze(-1)
+        y = y.transpose(1, 2).reshape(b, t, 16)
+        mask = torch.ones(t, t, dtype=torch.bool).tril()
+        scores = torch.where(mask, y @ y.transpose(1, 2), -1e9).softmax(-1)
+        return self.out(F.gelu(scores @ y)), x[:, ::2, 1:-1].mean(1), (x > 0).float().sum(-1)
+
+
+def ideal(program: Any, *inputs: Any) -> Any:
+    """The program's outputs without any non-ideality."""
+    chip = program.deploy(hermesc.simulate(), method="ideal").configure(ideal=True)
+    outputs = chip(*inputs)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def changed_product(change: Callable[[onnx.ModelProto], Any]) -> onnx.ModelProto:
+    """A product with a fixed matrix, after a change."""
+    model = one_node("MatMul", [_ROWS, np.ones((4, 2), np.float32)], fixed=(1,))
+    change(model)
+    return model

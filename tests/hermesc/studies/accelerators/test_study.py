@@ -26,7 +26,7 @@ def study() -> AcceleratorStudy:
     """The whole study with little work and without full chips, which are tested apart."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "TOKENS", 16)
-        patch.setattr(module, "chip_headline", lambda *_: module.Headline(None, None, None))
+        patch.setattr(module, "chip_headline", lambda *_: module.PeakFigures(None, None, None))
         return study_accelerators()
 
 
