@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hermes_sim import digital
-from hermes_sim.fifo import Track, critical_path
+from hermes_sim.critical_path import critical_path
 from hermes_sim.timeline import Ran, Timeline
+from hermes_sim.tracks import Track
 from hermesrt.artifact.schema import Artifact, Tile
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Bound, Cost, Lane, LayerCost, MvmsAlone, Span
