@@ -10,7 +10,7 @@ from hermes_sim.runs import Run, Runs, TimesPs, patterned
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=300), st.integers(0, 20))
 def test_times_one_by_one_are_the_times(given_times: list[int], later: int) -> None:
     """However many short runs in a row there are, and whichever were made one."""
-    made = Runs(Run(i, i + 1, time, 0) for i, time in enumerate(given_times))
+    made = Runs.joined([Run(i, i + 1, time, 0) for i, time in enumerate(given_times)])
     assert made.tolist() == [made[i] for i in range(len(made))] == given_times
     assert made.shifted(later).tolist() == [time + later for time in given_times]
     jobs: TimesPs = np.arange(-1, len(made))
@@ -32,12 +32,12 @@ def test_a_part_of_a_run_is_those_jobs(pattern: list[int], step: int, data: st.D
 
 def test_equal_steps_are_one_straight_run_of_four_numbers() -> None:
     apart = [Run(0, 1, 5, 0), Run(1, 3, 8, 3), patterned(3, 9, np.array([14, 17]), 6)]
-    assert Runs(apart).runs == [Run(0, 9, 5, 3)]
+    assert Runs.joined(apart).runs == [Run(0, 9, 5, 3)]
 
 
 def test_what_has_no_rule_is_a_list() -> None:
     times = np.random.default_rng(0).integers(0, 1000, 5000)
-    made = Runs(Run(i, i + 1, time, 0) for i, time in enumerate(times.tolist()))
+    made = Runs.joined([Run(i, i + 1, time, 0) for i, time in enumerate(times.tolist())])
     assert made.is_list and len(made.runs) == 1
     assert made.array().tolist() == times.tolist()
     assert not Runs.constant(7, 5000).is_list

@@ -1,7 +1,7 @@
 """The last streams on a core's resources: what the next one finds taken."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hermes_sim.tracks import Hold, Track
 from hermesrt.cost import Lane
@@ -38,10 +38,11 @@ class CoreStreams:
         """Streams of a tile more."""
         self.port_in, self.ldpu = port_in, ldpu
         self.port_out = port_out or self.port_out
-        last, before = array.count - 1, [replace(hold, job=0) for hold in self.mvms[:1]]
+        self.array, last = array, array.count - 1
         if array.before_last is not None:
-            before = [Hold(0, array.before_last, array, last - 1)]
-        self.array = array
+            before = (Hold(0, array.before_last, array, last - 1),)
+        else:
+            before = tuple([hold._replace(job=0) for hold in self.mvms[:1]])
         self.mvms = (Hold(1, array.last, array, last), *before)
 
     def repeat(self, once: "CoreStreams", repeated: Callable[[Track], Track]) -> None:
@@ -76,7 +77,7 @@ def _repeated_mvms(
         number = track.count - hold.source.count + hold.source_job
         yield Hold(hold.job, track.known()[number], track, number)
     if len(once) == 1:  # the round before holds the other one
-        track, before = repeated(once[0].source), [replace(hold, job=0) for hold in first[:1]]
+        track, before = repeated(once[0].source), [hold._replace(job=0) for hold in first[:1]]
         if track.before_last is not None:
             before = [Hold(0, track.before_last, track, track.count - 2)]
         yield from before

@@ -27,33 +27,41 @@ def serve(
     in_order: bool = True,
 ) -> Track:
     """A stream through one resource; without `in_order` jobs only wait for their feeds."""
-    found = [feed.times() for feed in feeds]
-    there = release = _release(count, feeds, found)
-    held = tuple([h for h in holds if h.job < count and h.time > there[h.job]])
-    for h in held:
-        release = release.at_least(h.job, h.time)
+    there = release = _release(count, feeds)
+    held: tuple[Hold, ...] = ()
+    for hold in holds:
+        if hold.job < count and hold.time > there[hold.job]:
+            held = (*held, hold)
+            release = release.at_least(hold.job, hold.time)
     times = served(release, service) if in_order else release.shifted(service)
     made = Track(cause, service, tuple(feeds), held, release, times, in_order)
-    if release.is_list or times.is_list or any([f.source.bits is not None for f in feeds]):
-        made.bits = _bits(made, there, found)
+    listed = release.is_list or times.is_list
+    if listed or (len(feeds) > 1 and any(feed.source.bits for feed in feeds)):
+        made.bits = _bits(made, there)
     return made
 
 
-def _release(count: int, feeds: Sequence[Feed], found: Sequence[Runs]) -> Runs:
+def _release(count: int, feeds: Sequence[Feed]) -> Runs:
     """When each job is there."""
     release: Runs | None = None
-    for feed, times in zip(feeds, found, strict=True):
-        some = Runs.constant(times[0], count) if feed.whole else times
-        release = some if release is None else later(release, some)
-    return Runs.constant(0, count) if release is None else release
+    soonest = -1
+    for feed in feeds:
+        times = feed.times()
+        if feed.whole:
+            soonest = max(soonest, times.runs[0].time)
+        else:
+            release = times if release is None else later(release, times)
+    if release is None:
+        return Runs.constant(max(soonest, 0), count)
+    return release if soonest < 0 else later(release, Runs.constant(soonest, count))
 
 
-def _bits(track: Track, there: Runs, found: Sequence[Runs]) -> Bits:
+def _bits(track: Track, there: Runs) -> Bits:
     assert track.release is not None, "made just now"
-    began = track.known().array() - track.service
-    each = there.array() if len(found) > 1 else began
-    latest = (times.array() == each for times in found if len(found) > 1)
-    return Bits(np.packbits(track.release.array() == began), tuple(map(np.packbits, latest)))
+    starts = track.release.array() == track.known().array() - track.service
+    feeds, each = track.feeds if len(track.feeds) > 1 else (), there.array()
+    latest = [np.packbits(feed.times().array() == each) for feed in feeds]
+    return Bits(np.packbits(starts), tuple(latest))
 
 
 def join(count: int, feeds: Sequence[Feed]) -> Track:
@@ -68,7 +76,7 @@ def collect(servers: Sequence[Track], together: int) -> Track:
     times = served(release, 0)
     ordered = Track("", 0, (), (), release, times, dealt=tuple(servers))
     if release.is_list or times.is_list:
-        ordered.bits = _bits(ordered, release, ())
+        ordered.bits = _bits(ordered, release)
     if together == 1:
         return ordered
     return join(ordered.count // together, [every(ordered, together)])
@@ -102,7 +110,7 @@ def loop_of(rounds: Track, count: int, feeds: Sequence[Feed], holds: Sequence[Ho
 def replayed(once: Track, loop: Track) -> Track:
     """A stream's jobs in each round of a loop; `once` are those in a round that begins at 0."""
     begins, jobs = loop.known().shifted(-loop.service), once.known().array()
-    times = Runs(_each_round(run, jobs) for run in begins.runs)
+    times = Runs.joined([_each_round(run, jobs) for run in begins.runs])
     return Track(once.cause, once.service, (), (), None, times, round=once, loop=loop)
 
 

@@ -22,7 +22,13 @@ def later(one: Runs, other: Runs) -> Runs:
     """Each job when the later of both is there."""
     if one is other:
         return one
-    return Runs(run for pair in _aligned(one, other) for run in _later(*pair))
+    made: list[Run] = []
+    for start, stop, first, second in _aligned(one, other):
+        if first.pattern is None and second.pattern is None:
+            _later_straight(start, stop, first, second, made)
+        else:
+            made += _later(start, stop, first, second)
+    return Runs.joined(made)
 
 
 def served(runs: Runs, service: int) -> Runs:
@@ -33,15 +39,29 @@ def served(runs: Runs, service: int) -> Runs:
     made: list[Run] = []
     most = _NEVER  # the latest release before the run
     for run in runs.runs:
-        made += (_served_straight if run.pattern is None else _served)(run, service, most)
-        last = made[-1]
-        most = last.at(last.stop - 1) - service * last.stop
-    return Runs(made)
+        if run.pattern is not None:
+            made += _served(run, service, most)
+            last = made[-1]
+            most = last.at(last.stop - 1) - service * last.stop
+            continue
+        start, stop, time, step, _ = run
+        base, gain = time - service * start, step - service
+        if gain <= 0 or stop - start == 1:
+            most = base if base > most else most
+            made.append(Run(start, stop, most + service * (start + 1), service))
+            continue
+        waiting = 0 if most < base else min(stop - start, (most - base) // gain + 1)
+        if waiting:
+            made.append(_back_to_back(start, start + waiting, most, service))
+        if start + waiting < stop:
+            made.append(Run(start + waiting, stop, time + waiting * step + service, step))
+            most = base + (stop - start - 1) * gain
+    return Runs.joined(made)
 
 
 def taken(times: Runs, at: Runs) -> Runs:
     """Job i as job at[i] of these times; at 0 where that is -1."""
-    return Runs(run for places in at.runs for run in _taken(times, places))
+    return Runs.joined([run for places in at.runs for run in _taken(times, places)])
 
 
 def dealt(servers: Sequence[Runs]) -> Runs:
@@ -62,12 +82,12 @@ def dealt(servers: Sequence[Runs]) -> Runs:
     if rest:
         done = rounds * many
         made.append(patterned(done, done + len(rest), np.array(rest, np.int64), 0))
-    return Runs(made)
+    return Runs.joined(made)
 
 
 def last_equal(one: Runs, other: Runs, job: int) -> int:
     """The last job up to that one that is at the same time in both."""
-    for start, stop, first, second in reversed([*_aligned(one, other)]):
+    for start, stop, first, second in reversed(_aligned(one, other)):
         if start <= job:
             found = _last_equal(start, min(job + 1, stop), first, second)
             if found is not None:
@@ -75,16 +95,20 @@ def last_equal(one: Runs, other: Runs, job: int) -> int:
     raise AssertionError("the first job waits for none")
 
 
-def _aligned(one: Runs, other: Runs) -> Iterator[_Pair]:
+def _aligned(one: Runs, other: Runs) -> list[_Pair]:
     """Where runs of both begin and end, and the two runs there."""
+    if len(one.runs) == len(other.runs) == 1:
+        return [(0, one.count, one.runs[0], other.runs[0])]
+    made = []
     i = j = start = 0
     while start < one.count:
         first, second = one.runs[i], other.runs[j]
         stop = min(first.stop, second.stop)
-        yield start, stop, first, second
+        made.append((start, stop, first, second))
         i += first.stop == stop
         j += second.stop == stop
         start = stop
+    return made
 
 
 def _spread(start: int, stop: int, first: Run, second: Run) -> tuple[Run, Run]:
@@ -102,9 +126,7 @@ def _long(start: int, stop: int, run: Run, period: int) -> Run:
 
 
 def _later(start: int, stop: int, first: Run, second: Run) -> Iterator[Run]:
-    if first.pattern is None and second.pattern is None:
-        yield from _later_straight(start, stop, first, second)
-        return
+    """Of runs of which one repeats."""
     first, second = _spread(start, stop, first, second)
     assert first.pattern is not None and second.pattern is not None, "spread just now"
     period, count = len(first.pattern), stop - start
@@ -126,30 +148,19 @@ def _later(start: int, stop: int, first: Run, second: Run) -> Iterator[Run]:
         yield first.part(start + most, stop)
 
 
-def _later_straight(start: int, stop: int, first: Run, second: Run) -> Iterator[Run]:
+def _later_straight(start: int, stop: int, first: Run, second: Run, made: list[Run]) -> None:
     if first.step < second.step:
         first, second = second, first
-    gain, behind = first.step - second.step, second.at(start) - first.at(start)
-    turns = -(-behind // gain) if gain and behind > 0 else 0
-    if (not gain and behind > 0) or turns >= stop - start:
-        yield second.part(start, stop)
+    time, other = first.at(start), second.at(start)
+    gain, behind = first.step - second.step, other - time
+    if behind <= 0:
+        made.append(Run(start, stop, time, first.step))
         return
-    if turns:
-        yield second.part(start, start + turns)
-    yield first.part(start + turns, stop)
-
-
-def _served_straight(run: Run, service: int, most: int) -> Iterator[Run]:
-    start, stop, time, step, _ = run
-    base, gain = time - service * start, step - service
-    if gain <= 0:
-        yield _back_to_back(start, stop, max(base, most), service)
-        return
-    waiting = 0 if most < base else min(stop - start, (most - base) // gain + 1)
-    if waiting:
-        yield _back_to_back(start, start + waiting, most, service)
-    if start + waiting < stop:
-        yield Run(start + waiting, stop, time + waiting * step + service, step)
+    turns = -(-behind // gain) if gain else stop - start  # that the second one is the later one
+    middle = min(start + turns, stop)
+    made.append(Run(start, middle, other, second.step))
+    if middle < stop:
+        made.append(Run(middle, stop, first.at(middle), first.step))
 
 
 def _served(run: Run, service: int, most: int) -> Iterator[Run]:

@@ -6,7 +6,7 @@ are straight, with a period of one, and are then four whole numbers. What is don
 length. Jobs without a short rule are one run whose pattern is all their times.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,27 +91,37 @@ def patterned(start: int, stop: int, pattern: TimesPs, step: int) -> Run:
 class Runs:
     """The times of all jobs of a stream, or whole numbers of another kind."""
 
-    __slots__ = ("count", "runs")
+    __slots__ = ("count", "is_list", "runs")
 
-    def __init__(self, runs: Iterable[Run]) -> None:
-        self.runs = _joined(runs)
-        self.count = self.runs[-1].stop
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+        self.count = runs[-1].stop
+        self.is_list = False  # whether times are kept one by one, and not by a rule
+        for run in runs:
+            if run.pattern is not None and len(run.pattern) > LISTED:
+                self.is_list = True
+
+    @classmethod
+    def joined(cls, runs: list[Run]) -> "Runs":
+        """The fewest runs for the same jobs."""
+        return cls(_joined(runs) if len(runs) > 1 else runs)
 
     @classmethod
     def constant(cls, time: int, count: int) -> "Runs":
         """All at once."""
-        return cls((Run(0, count, time, 0),))
+        return cls([Run(0, count, time, 0)])
 
     @classmethod
     def listed(cls, times: TimesPs) -> "Runs":
         """One by one."""
-        return cls((patterned(0, len(times), times, 0),))
+        return cls([patterned(0, len(times), times, 0)])
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, job: int) -> int:
-        job = job + self.count if job < 0 else job
+        if job < 0:
+            job += self.count
         for run in self.runs:
             if job < run.stop:
                 return run.at(job)
@@ -142,35 +152,36 @@ class Runs:
                 found[mine] = run.take(jobs[mine])
         return np.where(jobs < 0, 0, found)
 
-    @property
-    def is_list(self) -> bool:
-        """Whether the times are kept one by one, and not by a rule."""
-        return any(r.pattern is not None and len(r.pattern) > LISTED for r in self.runs)
-
     def shifted(self, time: int) -> "Runs":
         """All that much later."""
         if not time:
             return self
-        made = object.__new__(Runs)
-        made.count = self.count
-        made.runs = [
-            Run(a, b, t + time, s, None if p is None else p + time) for a, b, t, s, p in self.runs
-        ]
-        return made
+        return Runs(
+            [Run(a, b, t + time, s, None if p is None else p + time) for a, b, t, s, p in self.runs]
+        )
 
     def at_least(self, job: int, time: int) -> "Runs":
         """With one job no sooner than that."""
-        one = Run(job, job + 1, max(time, self[job]), 0)
-        return Runs((*self.between(0, job), one, *self.between(job + 1, self.count)))
+        made: list[Run] = []
+        for run in self.runs:
+            if not run.start <= job < run.stop:
+                made.append(run)
+                continue
+            if run.start < job:
+                made.append(run.part(run.start, job))
+            made.append(Run(job, job + 1, max(time, run.at(job)), 0))
+            if job + 1 < run.stop:
+                made.append(run.part(job + 1, run.stop))
+        return Runs(made)
 
     def between(self, start: int, stop: int) -> Iterator[Run]:
         """The runs of some jobs."""
         for run in self.runs:
-            if run.start < stop and run.stop > start and start < stop:
+            if run.start < stop and run.stop > start:
                 yield run.part(max(run.start, start), min(run.stop, stop))
 
 
-def _joined(runs: Iterable[Run]) -> list[Run]:
+def _joined(runs: Sequence[Run]) -> list[Run]:
     """Fewer ones for the same jobs."""
     made: list[Run] = []
     for run in runs:
@@ -186,25 +197,27 @@ def _joined(runs: Iterable[Run]) -> list[Run]:
 
 def _as_one(last: Run, run: Run) -> Run | None:
     """Two runs as one, where the second goes on as the first."""
-    count = last.stop - last.start
+    count, more = last.stop - last.start, run.stop - run.start
     if last.pattern is None:
         step = run.time - last.time if count == 1 else last.step
-        same = run.pattern is None and (run.step == step or run.stop - run.start == 1)
+        same = run.pattern is None and (run.step == step or more == 1)
         if same and run.time == last.time + count * step:
             return Run(last.start, run.stop, last.time, step)
         return None
-    return last._replace(stop=run.stop) if _goes_on(last, run) else None
-
-
-def _goes_on(last: Run, run: Run) -> bool:
-    """Whether a run is the one before it, whose times repeat, gone on."""
-    period, count = last.period, run.stop - run.start
-    if last.stop - last.start < period or run.time != last.at(run.start):
-        return False
-    if count > run.period and (run.period, run.step) != (period, last.step):
-        return False
-    known = min(count, run.period)
-    return bool((last.values(run.start, known) == run.values(run.start, known)).all())
+    if run.pattern is None and more > 1:
+        return None
+    period = len(last.pattern)
+    step = last.step
+    if count == period and run.period == period:  # one round only, so its step is not known yet
+        step = run.time - last.time
+    known = min(more, period)
+    whole = Run(last.start, run.stop, last.time, step, last.pattern)
+    if count < period or run.time != whole.at(run.start):
+        return None
+    if more > known and (run.period != period or run.step != step):
+        return None
+    same = bool((whole.values(run.start, known) == run.values(run.start, known)).all())
+    return whole if same else None
 
 
 def _short_as_one(runs: Sequence[Run]) -> Iterator[Run]:

@@ -7,6 +7,7 @@ rule, it keeps one bit a job instead (whether it waited for the job before it) a
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,8 @@ _Packed = NDArray[np.uint8]
 HEAD = 8  # jobs whose ends are shown in pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A stream that a job waits for, and which of its jobs.
+class Feed(NamedTuple):
+    """A stream that a job waits for, and which of its jobs. (A named tuple as `Run` is.)
 
     source: the stream.
     delay: from its job's end, or start, to the end of the waiting, ps.
@@ -39,16 +39,15 @@ class Feed:
     at: Runs | None = None
 
     def times(self) -> Runs:
-        """When the waiting is over, for each job."""
-        source = self.source
+        """When the waiting is over, for each job; for the one where `whole`."""
         if self.whole:
-            return Runs.constant(source.last + self._shift, 1)
-        times = source.known().shifted(self._shift)
+            return Runs.constant(self.source.last + self._shift, 1)
+        times = self.source.known().shifted(self._shift)
         return times if self.at is None else taken(times, self.at)
 
     @property
     def _shift(self) -> int:
-        return self.delay - (self.source.service if self.from_start else 0)
+        return self.delay - self.source.service if self.from_start else self.delay
 
     def time(self, i: int) -> int:
         """When job i need not wait any more."""
@@ -64,8 +63,7 @@ class Feed:
         return i if self.at is None else self.at[i]
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """One job that must wait for another one, beside its feeds: a resource or a buffer is taken.
 
     job: the one that waits, by number.
@@ -128,7 +126,6 @@ class Track:
     count: of its jobs.
     first: start of the first job, ps.
     last: end of the last job, ps.
-    before_last: end of the one before, ps; None without one.
     """
 
     cause: str
@@ -145,14 +142,18 @@ class Track:
     count: int = field(init=False)
     first: int = field(init=False)
     last: int = field(init=False)
-    before_last: int | None = field(init=False)
     _head: tuple[int, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         times = self.known()
         self.count = times.count
-        self.first, self.last = times.runs[0].time - self.service, times[-1]
-        self.before_last = times[-2] if times.count > 1 else None
+        self.first = times.runs[0].time - self.service
+        self.last = times.runs[-1].at(times.count - 1)
+
+    @property
+    def before_last(self) -> int | None:
+        """End of the last job but one, ps; None without one."""
+        return self.known()[-2] if self.count > 1 else None
 
     @property
     def head(self) -> tuple[int, ...]:
@@ -179,6 +180,8 @@ class Track:
         if self.bits is not None:
             return self.bits.began(job)
         assert self.release is not None, "only lists are forgotten"
+        if self.release[job] == self.known()[job] - self.service:
+            return job
         return last_equal(self.release, self.known().shifted(-self.service), job)
 
     def is_latest(self, feed: int, job: int) -> bool:

@@ -39,4 +39,4 @@ def _rows(firsts: TimesPs, row: TimesPs, size: int) -> Runs:
         step = int(apart[start]) if start < len(apart) else 0
         begin = row + int(firsts[start]) * size
         made.append(patterned(start * len(row), stop * len(row), begin, step * size))
-    return Runs(made)
+    return Runs.joined(made)
