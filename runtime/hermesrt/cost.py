@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # What time and energy go to, as the command line's JSON names it and as a person reads it.
 CAUSES: Mapping[str, str] = {
@@ -21,9 +21,9 @@ CAUSES: Mapping[str, str] = {
 LaneKind = Literal["port_in", "array", "ldpu", "port_out", "link", "digital"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One resource: a unit of a core, a link between cores, or the digital unit.
+class Lane(NamedTuple):
+    """One resource: a unit of a core, a link between cores, or the digital unit. (Lanes and spans
+    are named tuples, for a cost has thousands.)
 
     kind: which of these.
     cores: the core, or a link's two, from and to; none for the digital unit (host or vector unit).
@@ -33,8 +33,7 @@ class Lane:
     cores: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One step's stream of jobs on one resource, for one sample; for timelines.
 
     step: the name of its result.

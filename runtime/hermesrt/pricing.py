@@ -3,8 +3,9 @@
 The compiler's placer and the simulator both count here, and multiply by the chip's tables here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 from hermesrt.chip.fields import Kind, Pedigree, weakest
@@ -46,15 +47,23 @@ class Counts:
     macs: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return total((self, other))
 
     def __mul__(self, times: int) -> "Counts":
-        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
+        return Counts(*[value * times for value in _numbers(self)])
 
     @property
     def core_mvms(self) -> int:
         """MVMs of cores in either read mode."""
         return self.one_phase_mvms + self.four_phase_mvms
+
+
+_numbers = attrgetter(*(f.name for f in fields(Counts)))
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """All of them together."""
+    return Counts(*map(sum, zip(*map(_numbers, counts), strict=True)))
 
 
 Way = Literal["transport", "host_link"]

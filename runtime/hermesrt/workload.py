@@ -92,10 +92,13 @@ class MvmWork:
         window = self.step.window
         if window is None or not self.sizes:
             return None
+        dims = served(window, self.sizes)
+        if all(dim.all() for dim in dims):
+            return None
         mask = np.ones((), np.bool_)
-        for dim in served(window, self.sizes):
+        for dim in dims:
             mask = mask[..., None] & dim
-        return None if mask.all() or self.needs.tokens != mask.size else mask.reshape(-1)
+        return None if self.needs.tokens != mask.size else mask.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)

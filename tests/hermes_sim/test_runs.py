@@ -1,82 +1,43 @@
-"""Streams by their rule against the same streams job by job."""
+"""A stream's rule against its jobs one by one."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_sim import fifo
-from hermes_sim.fifo import Feed, critical_path, join, serve
-from hermes_sim.runs import IrregularError, Run, Runs, TimesPs
-
-COUNT = 360
+from hermes_sim.runs import Run, Runs, TimesPs, patterned
 
 
-def served(release: TimesPs, service: int) -> TimesPs:
-    """Jobs one after the other, by the recursion."""
-    ends, end = [], -(10**15)
-    for time in release.tolist():
-        end = max(time, end) + service
-        ends.append(end)
-    return np.array(ends)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=300), st.integers(0, 20))
+def test_times_one_by_one_are_the_times(given_times: list[int], later: int) -> None:
+    """However many short runs in a row there are, and whichever were made one."""
+    made = Runs.joined([Run(i, i + 1, time, 0) for i, time in enumerate(given_times)])
+    assert made.tolist() == [made[i] for i in range(len(made))] == given_times
+    assert made.shifted(later).tolist() == [time + later for time in given_times]
+    jobs: TimesPs = np.arange(-1, len(made))
+    assert made.take(jobs).tolist() == [0, *given_times]
+    assert made.head(8) == given_times[:8]
 
 
-@st.composite
-def streams(draw: st.DrawFn) -> Runs:
-    """Some runs of jobs, in any order of times."""
-    cuts = sorted(draw(st.sets(st.integers(1, COUNT - 1), max_size=3)))
-    runs = []
-    for start, stop in zip([0, *cuts], [*cuts, COUNT], strict=True):
-        numbers = st.lists(st.integers(0, 900), min_size=1, max_size=min(5, stop - start))
-        runs.append(Run(start, stop, np.array(draw(numbers)), draw(st.integers(0, 60))))
-    return Runs(runs)
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=7), st.integers(0, 50), st.data())
+def test_a_part_of_a_run_is_those_jobs(pattern: list[int], step: int, data: st.DataObject) -> None:
+    stop = data.draw(st.integers(1, 40))
+    run = patterned(0, stop, np.array(pattern), step)
+    values = [pattern[i % len(pattern)] + i // len(pattern) * step for i in range(stop)]
+    start = data.draw(st.integers(0, stop - 1))
+    end = data.draw(st.integers(start + 1, stop))
+    part = run.part(start, end)
+    assert part.values(start, end - start).tolist() == values[start:end]
+    assert [run.at(i) for i in range(stop)] == values
 
 
-@given(streams(), streams(), st.integers(0, 20), st.integers(1, 4), st.integers(0, 3))
-def test_a_rule_is_what_it_is_job_by_job(
-    one: Runs, other: Runs, service: int, each: int, first: int
-) -> None:
-    a, b = one.array(), other.array()
-    assert one.tolist() == [one[i] for i in range(COUNT)]
-    later = one.later(other)
-    assert (later.array() == np.maximum(a, b)).all()
-    assert (later.served(service).array() == served(np.maximum(a, b), service)).all()
-    assert (one.every(first, each).array() == a[first::each]).all()
-    assert (one.repeated(each).array() == np.repeat(a, each)).all()
-    assert (one.shifted(service).array() == a + service).all()
-    held = a.copy()
-    held[first] = max(held[first], 700)
-    assert (one.at_least(first, 700).array() == held).all()
-    assert one.head(8) == a[:8].tolist()
+def test_equal_steps_are_one_straight_run_of_four_numbers() -> None:
+    apart = [Run(0, 1, 5, 0), Run(1, 3, 8, 3), patterned(3, 9, np.array([14, 17]), 6)]
+    assert Runs.joined(apart).runs == [Run(0, 9, 5, 3)]
 
 
-@given(streams(), st.integers(0, 20), st.integers(0, COUNT - 1))
-def test_the_last_job_that_did_not_wait_is_found(release: Runs, service: int, job: int) -> None:
-    starts = release.served(service).shifted(-service)
-    same = np.flatnonzero((release.array() == starts.array())[: job + 1])
-    assert release.last_equal(starts, job) == same[-1]
-
-
-def test_a_stream_of_a_million_jobs_is_a_few_numbers() -> None:
-    jobs = 10**6
-    first = serve("a", 7, jobs)
-    parts = serve("b", 3, 4 * jobs, [Feed(first, 5, "link", each_feeds=4)])
-    done = join(jobs, [Feed(parts, every=4, first=3), Feed(first)])
-    assert isinstance(done.times, Runs) and len(done.times.runs) < 4
-    assert done.last == 7 + 5 + 4 * jobs * 3
-    assert critical_path(done, jobs - 1) == {"a": 7, "link": 5, "b": 12 * jobs}
-
-
-def test_a_stream_without_a_rule_is_kept_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    def irregular(*_: object) -> None:
-        raise IrregularError
-
-    slow, quick = (serve("a", service, fifo.LONG) for service in (9, 2))
-    feeds = [Feed(slow), Feed(quick, 3)]
-    wanted = serve("b", 4, fifo.LONG, feeds)
-    monkeypatch.setattr(Runs, "later", irregular)
-    found = serve("b", 4, fifo.LONG, feeds)
-    assert isinstance(wanted.times, Runs) and isinstance(found.times, np.ndarray)
-    assert found.times.tolist() == wanted.times.tolist()
-    last = fifo.LONG - 1
-    assert critical_path(found, last) == critical_path(wanted, last)
+def test_what_has_no_rule_is_a_list() -> None:
+    times = np.random.default_rng(0).integers(0, 1000, 5000)
+    made = Runs.joined([Run(i, i + 1, time, 0) for i, time in enumerate(times.tolist())])
+    assert made.is_list and len(made.runs) == 1
+    assert made.array().tolist() == times.tolist()
+    assert not Runs.constant(7, 5000).is_list

@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim import fifo
+from hermes_sim import rules, runs
+from hermes_sim.critical_path import critical_path
 from hermes_sim.engine import cost
-from hermes_sim.fifo import critical_path
 from hermes_sim.timeline import Timeline
 from hermesrt.artifact.schema import (
     Artifact,
@@ -140,13 +140,16 @@ def test_every_token_of_every_step_is_there_when_the_reference_says(
     chip, work, mode = program
     wanted = Reference(chip, work, mode).run()
     paths = []
-    for by_rule_from in (fifo.LONG, 1):
-        with patch.object(fifo, "LONG", by_rule_from):
+    for as_lists in (False, True):  # wherever a stream is not a single straight run
+        with (
+            patch.object(runs, "MOST", 1 if as_lists else runs.MOST),
+            patch.object(runs, "LISTED", 0 if as_lists else runs.LISTED),
+            patch.object(rules, "LONGEST", 1 if as_lists else rules.LONGEST),
+        ):
             timeline = Timeline(chip, work, mode)
             for step in work.work:
                 ran = timeline.run(step)
-                assert ran.done.times is not None
-                assert ran.done.times.tolist() == wanted[step.step.name]
+                assert ran.done.known().tolist() == wanted[step.step.name]
                 paths.append(critical_path(ran.done, ran.done.count - 1))
                 assert sum(paths[-1].values()) == ran.done.last
                 assert all(ps > 0 for ps in paths[-1].values())
@@ -168,8 +171,8 @@ def ends(
 ) -> list[list[int]]:
     """When each token of each step is there, in ns."""
     timeline = Timeline(chip, workload(chip, work, matrices, routes), "1-phase")
-    times = [timeline.run(w).done.times for w in work]
-    return [[t // 1000 for t in found.tolist()] for found in times if found is not None]
+    times = [timeline.run(w).done.known() for w in work]
+    return [[t // 1000 for t in found.tolist()] for found in times]
 
 
 def test_a_core_loads_computes_and_sends_beside_each_other() -> None:

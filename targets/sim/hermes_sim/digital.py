@@ -4,6 +4,7 @@ The host is priced by the operation; a vector unit by elements of four kinds.
 """
 
 from dataclasses import dataclass, fields
+from operator import add, attrgetter
 
 from hermesrt.chip.spec import ChipSpec
 from hermesrt.units import to_ps
@@ -26,10 +27,13 @@ class VectorWork:
     macs: int = 0
 
     def __add__(self, other: "VectorWork") -> "VectorWork":
-        return VectorWork(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return VectorWork(*map(add, _numbers(self), _numbers(other)))
 
     def __mul__(self, times: int) -> "VectorWork":
-        return VectorWork(*(getattr(self, f.name) * times for f in fields(self)))
+        return VectorWork(*[value * times for value in _numbers(self)])
+
+
+_numbers = attrgetter(*(f.name for f in fields(VectorWork)))
 
 
 def cause(chip: ChipSpec) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hermes_sim import digital
-from hermes_sim.fifo import Track, critical_path
+from hermes_sim.critical_path import critical_path
 from hermes_sim.timeline import Ran, Timeline
-from hermesrt.artifact.schema import Artifact, Tile
+from hermesrt.artifact.schema import Artifact
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.cost import Bound, Cost, Lane, LayerCost, MvmsAlone, Span
 from hermesrt.interchip import interchip_transfers
@@ -26,6 +26,7 @@ from hermesrt.pricing import (
     shared_pj,
     tile_counts,
     time_kinds,
+    total,
 )
 from hermesrt.units import to_ps
 from hermesrt.workload import HostWork, MvmWork, Workload
@@ -39,7 +40,7 @@ def bounded_cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
     if unit is None:
         return found
     other = replace(chip, vector_unit=unit if chip.vector_unit is None else None)
-    both = (found, cost(other, workload, mode))
+    both = (found, cost(other, workload, mode, parts=False))
     on_host, on_chip = both if chip.vector_unit is None else reversed(both)
     return replace(found, bounds=(_bound("host", on_host), _bound("vector_unit", on_chip)))
 
@@ -56,17 +57,15 @@ def _bound(place: str, found: Cost) -> Bound:
     )
 
 
-def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
+def cost(chip: ChipSpec, workload: Workload, mode: Mode | None, *, parts: bool = True) -> Cost:
     """Time and energy of one sample of the workload; without a read mode each matrix is read in
-    its own."""
+    its own, and without `parts` there are no layers and no spans."""
     artifact, samples = workload.artifact, workload.samples
     ran = _run(chip, workload, mode)
     last = max((r.done for r in ran), key=lambda track: track.last, default=None)
     latency = last.last if last is not None else 0
-    busy, vector = _busy(ran), per_vector(chip, artifact, mode)
-    crosses = crossing_counts(chip, workload)
-    counts = [count(r.work, vector, chip) + crosses.get(r.work.step.name, NOTHING) for r in ran]
-    energy = dynamic_pj(chip, sum(counts, Counts()))
+    busy, counts = _busy(ran), _counts(chip, workload, mode, ran)
+    energy = dynamic_pj(chip, total((NOTHING, *counts)))
     energy["idle"] = _idle_pj(chip, artifact, ran, latency)
     times, prices = time_kinds(chip), energy_kinds(chip)
     by = critical_path(last, last.count - 1) if last is not None else {}
@@ -78,10 +77,21 @@ def cost(chip: ChipSpec, workload: Workload, mode: Mode | None) -> Cost:
         energy_by={cause: value / samples for cause, value in energy.items()},
         assumed_latency=tuple(cause for cause, kind in times.items() if kind == "assumed"),
         assumed_energy=tuple(cause for cause, kind in prices.items() if kind == "assumed"),
-        layers=tuple(_layers(chip, artifact, ran, counts, samples)),
-        spans=tuple(_spans(artifact, ran)),
+        layers=tuple(_layers(chip, artifact, ran, counts, samples)) if parts else (),
+        spans=tuple(_spans(artifact, ran)) if parts else (),
         mvms_alone=_mvms_alone(chip, workload, busy, energy["array"]),
     )
+
+
+def _counts(
+    chip: ChipSpec, workload: Workload, mode: Mode | None, ran: Sequence[Ran]
+) -> list[Counts]:
+    """What each step that was run does."""
+    vector, crosses = per_vector(chip, workload.artifact, mode), crossing_counts(chip, workload)
+    found = [count(r.work, vector, chip) for r in ran]
+    if not crosses:
+        return found
+    return [c + crosses.get(r.work.step.name, NOTHING) for c, r in zip(found, ran, strict=True)]
 
 
 def _idle_pj(chip: ChipSpec, artifact: Artifact, ran: Sequence[Ran], latency: int) -> float:
@@ -94,13 +104,13 @@ def _idle_pj(chip: ChipSpec, artifact: Artifact, ran: Sequence[Ran], latency: in
         for lane, track in step.uses:
             if lane.cores:
                 works[lane.cores[0] // chip.cores].append((track.first, track.last))
-    total = 0.0
+    drawn = 0.0
     for number, spans in works.items():
         cores = sum(core // chip.cores == number for core in artifact.cores)
         on = covered(spans, to_ps(gating.wake_ns))
-        total += idle_pj(chip, cores, 1, on)
-        total += gating.kept_share * idle_pj(chip, cores, 1, latency - on)
-    return total
+        drawn += idle_pj(chip, cores, 1, on)
+        drawn += gating.kept_share * idle_pj(chip, cores, 1, latency - on)
+    return drawn
 
 
 def covered(spans: Sequence[tuple[int, int]], before: int) -> int:
@@ -121,24 +131,22 @@ def per_vector(
     for route in artifact.manifest.routes:
         width = route.columns[1] - route.columns[0]
         hops[route.matrix, route.copy] += (len(route.cores) - 1) * width
-    found: dict[str, list[Counts]] = {}
     gated = {s.matrix for s in artifact.mvms if s.recurrence and s.recurrence.unit == "gdpu"}
+    found: dict[str, tuple[Counts, ...]] = {}
     for matrix in artifact.manifest.matrices:
-        found[matrix.name] = [
-            Counts(link_bytes=hops[matrix.name, copy]) for copy in range(matrix.copies)
-        ]
-        for tile in matrix.tiles:
-            leaving = tile.columns[1] - tile.columns[0]
-            if tile.stage < len(matrix.row_ranges) - 1:
-                leaving = 0
-            elif matrix.name in gated:
-                leaving //= GATES
-            found[matrix.name][tile.copy] += _tile(chip, tile, mode or matrix.mode, leaving)
-    return {name: tuple(copies) for name, copies in found.items()}
+        last, gates = len(matrix.row_ranges) - 1, GATES if matrix.name in gated else 1
+        alike: Counter[tuple[int, int, int, int]] = Counter()
+        for t in matrix.tiles:
+            rows, columns = t.rows[1] - t.rows[0], t.columns[1] - t.columns[0]
+            alike[t.copy, rows, columns, columns // gates if t.stage == last else 0] += 1
+        copies = [[Counts(link_bytes=hops[matrix.name, c])] for c in range(matrix.copies)]
+        for (copy, *sizes), many in alike.items():
+            copies[copy].append(_tile(chip, mode or matrix.mode, *sizes) * many)
+        found[matrix.name] = tuple(map(total, copies))
+    return found
 
 
-def _tile(chip: ChipSpec, tile: Tile, mode: Mode, leaving: int) -> Counts:
-    rows, columns = tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0]
+def _tile(chip: ChipSpec, mode: Mode, rows: int, columns: int, leaving: int) -> Counts:
     way: Way = "host_link" if chip.vector_unit is None else "transport"
     return tile_counts(rows, columns, mode, leaving=leaving, way=way)
 
@@ -162,9 +170,11 @@ def count(
     if isinstance(work, HostWork):
         return _digital(work, chip)
     copies = per_vector[work.step.matrix]
+    if len(copies) == 1 and not work.steps:
+        return copies[0] * work.vectors
     dealt = [len(range(copy, work.vectors, len(copies))) for copy in range(len(copies))]
-    parts = (one * some for one, some in zip(copies, dealt, strict=True))
-    return sum(parts, _digital(work, chip) if work.steps else Counts())
+    parts = [one * some for one, some in zip(copies, dealt, strict=True)]
+    return total([*parts, _digital(work, chip)] if work.steps else parts)
 
 
 def _digital(work: MvmWork | HostWork, chip: ChipSpec) -> Counts:
@@ -189,12 +199,12 @@ def _run(chip: ChipSpec, workload: Workload, mode: Mode | None) -> list[Ran]:
     return ran
 
 
-def _busy(ran: Sequence[Ran]) -> Counter[Lane]:
+def _busy(ran: Sequence[Ran]) -> dict[Lane, int]:
     """Work of each resource, ps; that of the busiest bounds the rate of samples in a row."""
-    busy: Counter[Lane] = Counter()
+    busy: dict[Lane, int] = {}
     for step in ran:
         for lane, track in step.uses:
-            busy[lane] += track.count * track.service
+            busy[lane] = busy.get(lane, 0) + track.count * track.service
     return busy
 
 
@@ -256,11 +266,7 @@ def _layers(
 
 def _spans(artifact: Artifact, ran: Sequence[Ran]) -> Iterator[Span]:
     for step in ran:
-        label = _label(step.work, artifact)
-        for lane, track in step.uses:
-            if track.service:
-                yield _span(step.work.step.name, label, lane, track)
-
-
-def _span(name: str, label: str, lane: Lane, track: Track) -> Span:
-    return Span(name, label, lane, track.first, track.last, track.count, track.service, track.head)
+        name, label = step.work.step.name, _label(step.work, artifact)
+        for lane, t in step.uses:
+            if t.service:
+                yield Span(name, label, lane, t.first, t.last, t.count, t.service, t.head)
