@@ -117,15 +117,19 @@ class EmulatedPulses(ctypes.CDLL):
     def hermes_steps(self, core: int) -> None:
         self._run("hermes_steps", core, reach=core_pieces(core))
 
+    def hermes_verify(self, core: int, floor: float, count: float, noise: int) -> None:
+        pieces = [*core_pieces(core), Piece(noise, 8 * ROWS * COLUMNS)]
+        self._run("hermes_verify", core, floor, count, noise, reach=pieces)
+
 
 def core_pieces(address: int) -> list[Piece]:
     """What a core's fields reach, no more than there is."""
     fields = pulses.CoreFields.from_address(address)
     cells, lines, panels = ROWS * COLUMNS, 2 * COLUMNS, -(-COLUMNS // 16)
     sizes = {
-        "held": 16 * cells, "level": 8 * cells, "stuck": 16 * cells, "variance": 8 * cells,
+        "cell": 32 * cells, "stuck": 16 * cells,
         "step": 4 * COLUMNS, "read_step": 4 * COLUMNS, "added": 4 * ROWS,
-        "table": 4 * (int(fields.table_end) + 2), "cell": 2 * lines * fields.length,
+        "table": 4 * (int(fields.table_end) + 2), "line": 2 * lines * fields.length,
         "weight": panels * -(-ROWS // 2) * 64, "read": panels * -(-ROWS // 4) * 64,
         "sum": 8 * lines, "square": 8 * lines,
     }  # fmt: skip
@@ -150,6 +154,9 @@ def test_a_core_under_programming_has_the_bits_of_torch(
             send(first, number)
             send(second, number)
             assert torch.equal(ours.devices, theirs.devices)
+            noise = torch.randn(2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(number))
+            read, wanted = (p.verify(1e-14, 3e-7, noise.clone()) for p in (second, first))
+            assert torch.equal(read, wanted)
             if number > 3:
                 counts = (p.counts(read_with, x, 5 + number, numbered(9)) for p in (first, second))
                 assert torch.equal(*counts)
