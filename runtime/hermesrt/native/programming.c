@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define AHEAD 12 /* cells that are fetched before they are needed */
+#define AHEAD 24 /* cells that are fetched before they are needed */
 #define BLOCK 64 /* cells that are looked at together */
 #define EXPORT __attribute__((visibility("default")))
 

@@ -248,7 +248,7 @@ class Core:
     def _bank(self) -> DeviceSiemens:
         """The cell's four devices one by one."""
         if self.conductance.shape[0] != 2:
-            devices = devices_of(self._store()).zero_()
+            devices = devices_of(self._store().zero_())
             if self._stuck is not None:
                 devices.copy_(self._stuck.held.nan_to_num(0.0))
             self.take(devices, None, self._seed)

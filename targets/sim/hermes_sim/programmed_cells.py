@@ -132,7 +132,7 @@ class ProgrammedCells:
         read = torch.maximum(misread(column), 2 * misread(column / 2))
         table = read_table(float(column.amax()), misread)
         made = cls(chip, store, stuck, table, step_sizes(column, read, most.shape[1]))
-        made.level.copy_(level.permute(2, 3, 1, 0).flatten(2))
+        made.level.view(*most.shape[1:], 2, 2).copy_(level.permute(2, 3, 1, 0))
         return made
 
 

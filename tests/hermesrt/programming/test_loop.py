@@ -137,7 +137,7 @@ def test_a_generator_that_is_closed_leaves_what_can_go_on(
     device = hermesc.simulate(chip)
     device.load(program.artifact)
     progress = ProgrammingProgress("gdp", phases_of("gdp", chip, OPTIONS))
-    for rounds, done in ((1, 3), (2, 7)):  # the turns that a core began are ended
+    for rounds, done in ((1, 3), (4, 8)):  # the turns that a core began are ended
         steps = drive.program(device, program.artifact, progress, OPTIONS, rounds=rounds)
         for _ in range(3):
             next(steps)

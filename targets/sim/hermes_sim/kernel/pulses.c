@@ -79,14 +79,21 @@ static inline void pulsed(const core_t *c, int kind, const float *restrict level
 static inline void misread(const core_t *c, const float *restrict held, int count,
                            float *restrict out)
 {
-    const float scale = c->table_scale, end = c->table_end, *table = c->table;
+    const float scale = c->table_scale, end = c->table_end;
+    float place[BLOCK], low[BLOCK], next[BLOCK];
+    int32_t whole[BLOCK];
     for (int i = 0; i < count; i++) {
-        float place = sqrtf(held[i] * scale);
-        place = place < end ? place : end;
-        int32_t whole = (int32_t)place;
-        float low = table[whole];
-        out[i] = low + (place - (float)whole) * (table[whole + 1] - low);
+        float exact = sqrtf(held[i] * scale);
+        place[i] = exact < end ? exact : end;
     }
+    for (int i = 0; i < count; i++)
+        whole[i] = (int32_t)place[i];
+    for (int i = 0; i < count; i++) {
+        low[i] = c->table[whole[i]];
+        next[i] = c->table[whole[i] + 1];
+    }
+    for (int i = 0; i < count; i++)
+        out[i] = low[i] + (place[i] - (float)whole[i]) * (next[i] - low[i]);
 }
 
 /* Whole steps of the conductances of lines, and of the variances of cells. */
@@ -95,10 +102,15 @@ static inline void in_steps(const float *restrict held, const float *restrict st
                             const float *restrict added, int count, int32_t *restrict cells,
                             int32_t *restrict reads)
 {
+    float most[BLOCK], share[BLOCK];
     for (int i = 0; i < count; i++) {
         float exact = rintf(held[i] / step[i]), whole = floorf(read[i] / read_step[i] + added[i]);
-        cells[i] = (int32_t)(exact < MOST_CELL ? exact : MOST_CELL);
-        reads[i] = (int32_t)(whole < MOST_READ ? whole : MOST_READ);
+        most[i] = exact < MOST_CELL ? exact : MOST_CELL;
+        share[i] = whole < MOST_READ ? whole : MOST_READ;
+    }
+    for (int i = 0; i < count; i++) { /* apart, or a compiler branches on what is cut off */
+        cells[i] = (int32_t)most[i];
+        reads[i] = (int32_t)share[i];
     }
 }
 
