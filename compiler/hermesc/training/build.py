@@ -8,6 +8,7 @@ that are learned start where the calibration inputs lie while the model trains.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,11 +22,11 @@ from hermesc.frontend.torch.adapters import adapters_of, without
 from hermesc.passes.quantize import QuantizeOptions
 from hermesc.pipeline import Options, compile_model
 from hermesc.training.evaluation import Evaluation
-from hermesc.training.hardened import Hardened, captured, finish, flags_of, subclass_of
+from hermesc.training.hardened import Hardened, captured, finish, flags_of
 from hermesc.training.hardening import Hardening, hardening_of, state_of
 from hermesc.training.lora import adapted
 from hermesc.training.noise import known_chip, prepare
-from hermesc.training.plain import tensor_named
+from hermesc.training.plain import plain_of, tensor_named
 from hermesc.training.plan import plan_of
 from hermesc.training.product import ChipProduct
 from hermesc.training.recipes import Recipe, recipe_of
@@ -148,7 +149,7 @@ def _harden(asked: HardenRequest) -> Any:
         stored = (*plan.products, *plan.recurrent)
         prepare(device.key, [p.mean_g_max_siemens for p in stored], oldest_s)
     made: Any = copy.deepcopy(source.model)
-    made.__class__ = subclass_of(type(made))  # type: ignore[arg-type]
+    made.__class__ = _subclass_of(type(made))  # type: ignore[arg-type]
     if not made.training:
         nn.Module.train(made)
     frozen = tuple(name for name, module in made.named_modules() if not module.training)
@@ -246,6 +247,27 @@ def extras_of(model: Any) -> Extras:
     held = adapters_of(model)
     rank = 0 if held is None else len(held.pair(0)[0])
     return Extras(hardening_of(model).device.seed, rank, state_of(model).redraw_every)
+
+
+@cache
+def _subclass_of(cls: Any) -> type[nn.Module]:
+    return type(
+        f"Hardened{cls.__name__}",
+        (Hardened, cls),
+        {"__module__": cls.__module__, "_plain_class": cls, "__reduce__": _reduced},
+    )
+
+
+def _reduced(model: Hardened) -> Any:
+    """For pickle: the class is none that a module holds, so a model is hardened again."""
+    shared, own = hardening_of(model), state_of(model)
+    source = replace(shared.source, model=plain_of(model))
+    state = (own.step, own.ranges(), model.training, shared.frozen)
+    asked = HardenRequest(
+        source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe, shared.options,
+        extras_of(model),
+    )  # fmt: skip
+    return again, (asked, state)
 
 
 def again(

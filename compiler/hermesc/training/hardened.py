@@ -7,7 +7,6 @@ model compiled with the weights of the moment, on a simulated chip; see `evaluat
 
 import copy
 from dataclasses import replace
-from functools import cache
 from typing import Any, Self
 
 import torch
@@ -78,18 +77,6 @@ class Hardened(nn.Module):
         new.__dict__.update(shared)
         finish(new, replace_of(self._evaluation))
         return new
-
-    def __reduce__(self) -> Any:
-        shared = self._hardening
-        source = replace(shared.source, model=plain_of(self))
-        state = (self._hermesc.step, self._hermesc.ranges(), self.training, shared.frozen)
-        from hermesc.training.build import HardenRequest, again, extras_of
-
-        asked = HardenRequest(
-            source, shared.args, dict(shared.kwargs), shared.chip, shared.recipe, shared.options,
-            extras_of(self),
-        )  # fmt: skip
-        return again, (asked, state)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -168,15 +155,6 @@ def _ordered(model: Any, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
             "with example inputs for all arguments that it is called with"
         )
     return tuple(given)
-
-
-@cache
-def subclass_of(cls: Any) -> type[nn.Module]:
-    return type(
-        f"Hardened{cls.__name__}",
-        (Hardened, cls),
-        {"__module__": cls.__module__, "_plain_class": cls},
-    )
 
 
 def _moved(graph: TrainingGraph, fn: Any) -> TrainingGraph:
