@@ -97,7 +97,7 @@ def repeated(places: Runs, times: int) -> Runs:
 
 def split_jobs(count: int, parts: int) -> Runs:
     """For each of the parts of so many jobs, the job."""
-    return Runs([Run(0, count * parts, 0, 1, np.zeros(parts, np.int64))])
+    return Runs([patterned(0, count * parts, np.zeros(parts, np.int64), 1)])
 
 
 def loop_of(rounds: Track, count: int, feeds: Sequence[Feed], holds: Sequence[Hold]) -> Track:
