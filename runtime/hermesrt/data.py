@@ -17,6 +17,8 @@ from hermesrt.errors import InputError
 from hermesrt.files.atomic import write_atomically
 from hermesrt.files.npz import read_arrays
 
+Sizes = tuple[tuple[str, tuple[int, ...]], ...]
+
 _LABELS = "labels"
 _ARRAY_FLOATS = (
     torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128,
@@ -38,6 +40,11 @@ class Samples:
     def count(self) -> int:
         """Number of rows, the size of the batch."""
         return max([t.shape[0] for t in self.inputs.values() if t.dim()], default=1)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The inputs' names and shapes."""
+        return tuple([(name, tuple(t.shape)) for name, t in self.inputs.items()])
 
 
 def example_samples(artifact: Artifact) -> Samples:

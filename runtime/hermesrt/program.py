@@ -17,7 +17,8 @@ from hermesrt.artifact.schema import AS_RUN, Artifact
 from hermesrt.blocks import OutputBlock, RowBlocks, joined, rows_of
 from hermesrt.chip.load import GivenSettings, chip_tables
 from hermesrt.chip.spec import MODES, Mode
-from hermesrt.data import Samples, array_of, check_samples, example_samples
+from hermesrt.cost import Cost
+from hermesrt.data import Samples, Sizes, array_of, check_samples, example_samples
 from hermesrt.device import METHODS, Device, Method, ReadSettings
 from hermesrt.errors import ArtifactError, OptionError
 from hermesrt.executor import check_operations, execute, reference_mvm, straight_through
@@ -25,6 +26,7 @@ from hermesrt.facts.fact import Fact
 from hermesrt.files.digest import Digest
 from hermesrt.given_inputs import Given, GivenInputs, with_gradients
 from hermesrt.layer_outputs import LayerOutputs
+from hermesrt.made_once import once
 from hermesrt.measurement import RunSettings, measure
 from hermesrt.place import CPU, at, place_of
 from hermesrt.programming.loop import Iteration, ProgrammingOptions, ProgrammingProgress
@@ -96,8 +98,12 @@ class Program:
 
     def workload(self, samples: Samples | None = None) -> Workload:
         """The work of one sample of the sizes of `samples`."""
-        samples = samples or example_samples(self.artifact)
-        return workload(self.artifact, {n: tuple(t.shape) for n, t in samples.inputs.items()})
+        sizes = (samples or example_samples(self.artifact)).sizes
+        return once(self._workloads, sizes, lambda: workload(self.artifact, dict(sizes)))
+
+    @cached_property
+    def _workloads(self) -> dict[Sizes, Workload]:
+        return {}
 
 
 class Chip:
@@ -117,6 +123,7 @@ class Chip:
         self._given = GivenInputs(program.artifact)
         self._reader = Reader(program.artifact, device)
         self._blocks = RowBlocks(program.artifact)
+        self._costs: dict[tuple[Sizes, Mode | None], Cost] = {}
         device.load(program.artifact)
         device.configure(self.settings)
 
@@ -270,7 +277,16 @@ class Chip:
             RunSettings(self.method, self.device.seed, self.settings),
             samples,
             ((b.rows, at(b.outputs, CPU), at(b.references, CPU)) for b in blocks),
-            self.device.cost(self.compiled.workload(samples), self.settings.mode),
+            self._cost(samples),
+        )
+
+    def _cost(self, samples: Samples) -> Cost:
+        """Time and energy of these sizes, computed once."""
+        mode = self.settings.mode
+        return once(
+            self._costs,
+            (samples.sizes, mode),
+            lambda: self.device.cost(self.compiled.workload(samples), mode),
         )
 
     def run(

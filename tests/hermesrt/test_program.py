@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 import hermesc
 from hermesrt.artifact.schema import HostStep
+from hermesrt.chip.spec import Mode
+from hermesrt.cost import Cost
 from hermesrt.errors import ArtifactError, InputError, OptionError
 from hermesrt.program import Program
+from hermesrt.workload import Workload
 
 
 def test_a_chip_is_called_like_the_model(
@@ -50,6 +53,27 @@ def test_report_uses_the_examples_and_their_labels(program: Program) -> None:
     assert report.samples == 8
     assert report.reference_accuracy == 1.0
     assert "Accuracy" in str(report)
+
+
+def test_time_and_energy_of_the_same_sizes_are_computed_once(
+    program: Program, inputs: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chip = program.deploy(hermesc.simulate())
+    asked: list[str | None] = []
+    cost = chip.device.cost
+
+    def counted(workload: Workload, mode: Mode | None) -> Cost:
+        asked.append(mode)
+        return cost(workload, mode)
+
+    monkeypatch.setattr(chip.device, "cost", counted)
+    first, again = (chip.report(inputs).cost for _ in range(2))
+    assert first == again == program.deploy(hermesc.simulate()).report(inputs).cost
+    assert chip.report(inputs[:3]).cost == first
+    other = chip.configure(mode="1-phase").report(inputs).cost
+    assert other.latency_ps < first.latency_ps
+    assert asked == [None, None, "1-phase"]
+    assert program.workload() is program.workload()
 
 
 def test_a_saved_program_is_the_same_program(program: Program, tmp_path: Path) -> None:

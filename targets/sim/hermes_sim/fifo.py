@@ -65,7 +65,9 @@ def _bits(track: Track, there: Runs) -> Bits:
 
 
 def join(count: int, feeds: Sequence[Feed]) -> Track:
-    """What waits for several streams, and takes no time."""
+    """What waits for several streams, and takes no time; a stream itself where it waits for it."""
+    if len(feeds) == 1 and feeds[0] == Feed(feeds[0].source):
+        return feeds[0].source
     return serve("", 0, count, feeds, in_order=False)
 
 
@@ -97,7 +99,7 @@ def repeated(places: Runs, times: int) -> Runs:
 
 def split_jobs(count: int, parts: int) -> Runs:
     """For each of the parts of so many jobs, the job."""
-    return Runs([Run(0, count * parts, 0, 1, np.zeros(parts, np.int64))])
+    return Runs([patterned(0, count * parts, np.zeros(parts, np.int64), 1)])
 
 
 def loop_of(rounds: Track, count: int, feeds: Sequence[Feed], holds: Sequence[Hold]) -> Track:

@@ -10,7 +10,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from hermes_sim.runs import Run, Runs, TimesPs, patterned
+from hermes_sim.runs import Pattern, Run, Runs, TimesPs, patterned
 
 LONGEST = 2**14  # pattern
 _NEVER = -(2**62)
@@ -40,7 +40,10 @@ def served(runs: Runs, service: int) -> Runs:
     most = _NEVER  # the latest release before the run
     for run in runs.runs:
         if run.pattern is not None:
-            made += _served(run, service, most)
+            if _is_free(run, run.pattern, service, most):
+                made.append(run._replace(time=run.time + service))
+            else:
+                made += _served(run, service, most)
             last = made[-1]
             most = last.at(last.stop - 1) - service * last.stop
             continue
@@ -111,41 +114,46 @@ def _aligned(one: Runs, other: Runs) -> list[_Pair]:
     return made
 
 
-def _spread(start: int, stop: int, first: Run, second: Run) -> tuple[Run, Run]:
-    """The jobs of two runs with one period; that is all of them where no short one is common."""
+def _spread(start: int, stop: int, first: Run, second: Run) -> tuple[Run, TimesPs, Run, TimesPs]:
+    """The jobs of two runs with one period, and their times in it; that is all of them where no
+    short period is common."""
     count = stop - start
     period = min(lcm(first.period, second.period), count)
     period = count if period > LONGEST else period
-    return _long(start, stop, first, period), _long(start, stop, second, period)
+    return (*_long(start, stop, first, period), *_long(start, stop, second, period))
 
 
-def _long(start: int, stop: int, run: Run, period: int) -> Run:
+def _long(start: int, stop: int, run: Run, period: int) -> tuple[Run, TimesPs]:
     """Some jobs of a run, with a longer period."""
-    step = period * run.step // run.period
-    return Run(start, stop, run.at(start), step, run.values(start, period))
+    times = run.values(start, period)
+    step, time = period * run.step // run.period, int(times[0])
+    return Run(start, stop, time, step, Pattern(times - time, 0)), times
 
 
 def _later(start: int, stop: int, first: Run, second: Run) -> Iterator[Run]:
     """Of runs of which one repeats."""
-    first, second = _spread(start, stop, first, second)
-    assert first.pattern is not None and second.pattern is not None, "spread just now"
-    period, count = len(first.pattern), stop - start
+    alike = first.pattern is second.pattern and first.step == second.step
+    if alike and first.start == second.start == start:
+        yield Run(start, stop, max(first.time, second.time), first.step, first.pattern)
+        return
+    first, times, second, others = _spread(start, stop, first, second)
+    period, count = len(times), stop - start
     if count <= period or first.step == second.step:
-        latest = np.maximum(first.pattern, second.pattern)
-        yield patterned(start, stop, latest, first.step)
+        yield patterned(start, stop, np.maximum(times, others), first.step)
         return
     if first.step < second.step:
-        first, second = second, first
+        first, times, second, others = second, others, first, times
     gain = first.step - second.step  # so the first one is the later one in the end
-    turns = np.maximum(-((first.pattern - second.pattern) // gain), 0)  # type: ignore[operator]
+    turns = np.maximum(-((times - others) // gain), 0)
     mixed, most = (min(int(n) * period, count) for n in (turns.min(), turns.max()))
     if mixed:
-        yield second.part(start, start + mixed)
+        yield patterned(start, start + mixed, others, second.step)
     if mixed < most:
         both = (run.values(start + mixed, most - mixed) for run in (first, second))
         yield patterned(start + mixed, start + most, np.maximum(*both), 0)
     if most < count:
-        yield first.part(start + most, stop)
+        known = min(period, stop - start - most)
+        yield patterned(start + most, stop, first.values(start + most, known), first.step)
 
 
 def _later_straight(start: int, stop: int, first: Run, second: Run, made: list[Run]) -> None:
@@ -163,13 +171,18 @@ def _later_straight(start: int, stop: int, first: Run, second: Run, made: list[R
         made.append(Run(middle, stop, first.at(middle), first.step))
 
 
+def _is_free(run: Run, pattern: Pattern, service: int, most: int) -> bool:
+    """Whether no job of a run waits for the one before it."""
+    ends = run.stop - run.start <= len(pattern.after) or run.step - pattern.last >= service
+    return ends and pattern.gap >= service and run.time - service * run.start >= most
+
+
 def _served(run: Run, service: int, most: int) -> Iterator[Run]:
     """Of a run whose times repeat."""
-    assert run.pattern is not None
-    period, count, start = len(run.pattern), run.stop - run.start, run.start
+    period, count, start = run.period, run.stop - run.start, run.start
     known, gain = min(period, count), run.step - service * period
     numbers = np.arange(known, dtype=np.int64) * service + start * service
-    latest = np.maximum.accumulate(run.pattern[:known] - numbers)
+    latest = np.maximum.accumulate(run.values(start, known) - numbers)
     top, numbers = int(latest[-1]), numbers + service
     if count <= period or gain <= 0:
         latest = np.maximum(latest, most)
@@ -208,7 +221,9 @@ def _taken(times: Runs, places: Run) -> Iterator[Run]:
     if turns == 1 or step <= 0:
         yield from _named(times, places)
         return
-    low, high = (first, first) if pattern is None else (int(pattern.min()), int(pattern.max()))
+    low = high = first
+    if pattern is not None:
+        low, high = first + int(pattern.after.min()), first + int(pattern.after.max())
     done = 0
     for run in times.runs:
         begin = max(done, -((low - run.start) // step))
@@ -230,7 +245,9 @@ def _named(times: Runs, places: Run) -> Iterator[Run]:
     elif step < 0 or pattern is None:
         yield _one_by_one(times, places, start, stop)
     else:
-        yield patterned(start, stop, times.take(pattern[: stop - start]), 0)
+        yield patterned(
+            start, stop, times.take(places.values(start, min(places.period, stop - start))), 0
+        )
 
 
 def _one_by_one(times: Runs, places: Run, start: int, stop: int) -> Run:
@@ -246,12 +263,14 @@ def _taken_of(run: Run, places: Run, start: int, stop: int) -> Run:
         step = places.step * run.step
         if places.pattern is None:
             return Run(start, stop, run.at(places.at(start)), step)
-        moved = run.at(0) + (start - places.start) // len(places.pattern) * step
-        return patterned(start, stop, places.pattern * run.step + moved, step)
-    turns = len(run.pattern) // gcd(len(run.pattern), places.step)
+        begin = run.at(places.at(start))
+        if not places.pattern.last and not places.pattern.gap:  # all of a turn at once
+            return Run(start, stop, begin, step, places.pattern)
+        return patterned(start, stop, places.pattern.after * run.step + begin, step)
+    turns = run.period // gcd(run.period, places.step)
     known = turns * places.period
     known = stop - start if known > LONGEST else min(known, stop - start)
-    step = turns * places.step // len(run.pattern) * run.step
+    step = turns * places.step // run.period * run.step
     return patterned(start, stop, run.take(places.values(start, known)), step)
 
 
@@ -263,10 +282,8 @@ def _last_equal(start: int, stop: int, first: Run, second: Run) -> int | None:
             return stop - 1 if not apart else None
         turn, rest = divmod(apart, gain)
         return start + turn if not rest and 0 <= turn < stop - start else None
-    first, second = _spread(start, stop, first, second)
-    assert first.pattern is not None and second.pattern is not None, "spread just now"
-    aparts: TimesPs = first.pattern - second.pattern
-    period, gain = len(aparts), second.step - first.step
+    first, times, second, others = _spread(start, stop, first, second)
+    aparts, period, gain = times - others, len(times), second.step - first.step
     turns = (stop - start - 1 - np.arange(period)) // period  # the last period of each place
     if gain:
         met, rests = np.divmod(aparts, gain)

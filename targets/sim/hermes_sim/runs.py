@@ -1,9 +1,10 @@
 """Times of a stream by their rule, exactly: runs of jobs whose times repeat with a period.
 
-In a run, job j from its first one on is at pattern[j % period] + (j // period) * step; most runs
-are straight, with a period of one, and are then four whole numbers. What is done to streams (see
-`rules`) makes runs of runs, and their number follows from the streams' rules and not from their
-length. Jobs without a short rule are one run whose pattern is all their times.
+In a run, job j from its first one on is at time + pattern[j % period] + (j // period) * step; most
+runs are straight, with a period of one, and are then four whole numbers. Others share the patterns
+of the streams that they come from, for a delay changes their first time alone. What is done to
+streams (see `rules`) makes runs of runs, and their number follows from the streams' rules and not
+from their length. Jobs without a short rule are one run whose pattern is all their times.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,24 @@ _SHORT = 64  # jobs of a short run
 LISTED = 2**10  # times of a pattern that is a list rather than a rule
 
 
+class Pattern:
+    """Times of a period, as they lie to each other.
+
+    after: each one's distance from the first, [period], ps.
+    last: that of the last one, ps.
+    gap: the least from one to the next, ps.
+    """
+
+    __slots__ = ("after", "gap", "last")
+
+    def __init__(self, after: TimesPs, gap: int) -> None:
+        self.after, self.gap = after, gap
+        self.last = int(after[-1])
+
+    def __len__(self) -> int:
+        return len(self.after)
+
+
 class Run(NamedTuple):
     """Jobs in a row. (A named tuple, for millions are made.)
 
@@ -27,32 +46,32 @@ class Run(NamedTuple):
     stop: that after the last one's.
     time: the first one's, ps.
     step: from one period to the next, ps.
-    pattern: times of the first period, [period], ps; None for a period of one.
+    pattern: how the times of a period lie; None for a period of one.
     """
 
     start: int
     stop: int
     time: int
     step: int
-    pattern: TimesPs | None = None
+    pattern: Pattern | None = None
 
     @property
     def period(self) -> int:
         """Jobs after which times repeat."""
-        return 1 if self.pattern is None else len(self.pattern)
+        return 1 if self.pattern is None else len(self.pattern.after)
 
     def at(self, job: int) -> int:
         """The time of a job, or as if the run went on."""
         if self.pattern is None:
             return self.time + (job - self.start) * self.step
-        turn, place = divmod(job - self.start, len(self.pattern))
-        return int(self.pattern[place]) + turn * self.step
+        turn, place = divmod(job - self.start, len(self.pattern.after))
+        return self.time + turn * self.step + int(self.pattern.after[place])
 
     def values(self, start: int, count: int) -> TimesPs:
         """The times of some of its jobs, or as if it went on."""
         before = start - self.start
-        if self.pattern is not None and before + count <= len(self.pattern):
-            return self.pattern[before : before + count]
+        if self.pattern is not None and before + count <= len(self.pattern.after):
+            return self.pattern.after[before : before + count] + self.time
         return self.take(np.arange(start, start + count, dtype=np.int64))
 
     def take(self, jobs: TimesPs) -> TimesPs:
@@ -60,32 +79,30 @@ class Run(NamedTuple):
         jobs = jobs - self.start
         if self.pattern is None:
             return jobs * self.step + self.time
-        turns, places = np.divmod(jobs, len(self.pattern))
-        times: TimesPs = self.pattern[places] + turns * self.step
-        return times
+        turns, places = np.divmod(jobs, len(self.pattern.after))
+        return self.pattern.after[places] + (turns * self.step + self.time)
 
     def part(self, start: int, stop: int) -> "Run":
         """Some of its jobs."""
         if self.pattern is None:
             return Run(start, stop, self.time + (start - self.start) * self.step, self.step)
-        if start == self.start and stop - start >= len(self.pattern):
-            return Run(start, stop, self.time, self.step, self.pattern)
-        return patterned(
-            start, stop, self.values(start, min(len(self.pattern), stop - start)), self.step
-        )
+        period = len(self.pattern.after)
+        if stop - start >= period and (start - self.start) % period == 0:
+            return Run(start, stop, self.at(start), self.step, self.pattern)
+        return patterned(start, stop, self.values(start, min(period, stop - start)), self.step)
 
 
-def patterned(start: int, stop: int, pattern: TimesPs, step: int) -> Run:
+def patterned(start: int, stop: int, times: TimesPs, step: int) -> Run:
     """A run of these times, straight where they are equally far apart."""
-    pattern, time = pattern[: stop - start], int(pattern[0])
-    period = len(pattern)
+    times, first = times[: stop - start], int(times[0])
+    period = len(times)
     if period == 1:
-        return Run(start, stop, time, step)
-    apart = int(pattern[1]) - time
-    goes_on = stop - start == period or step == apart * period
-    if goes_on and bool((pattern[1:] - pattern[:-1] == apart).all()):
-        return Run(start, stop, time, apart)
-    return Run(start, stop, time, step, pattern)
+        return Run(start, stop, first, step)
+    apart = times[1:] - times[:-1]
+    gap = int(apart.min())
+    if (stop - start == period or step == gap * period) and gap == int(apart.max()):
+        return Run(start, stop, first, gap)
+    return Run(start, stop, first, step, Pattern(times - first, gap))
 
 
 class Runs:
@@ -98,7 +115,7 @@ class Runs:
         self.count = runs[-1].stop
         self.is_list = False  # whether times are kept one by one, and not by a rule
         for run in runs:
-            if run.pattern is not None and len(run.pattern) > LISTED:
+            if run.pattern is not None and len(run.pattern.after) > LISTED:
                 self.is_list = True
 
     @classmethod
@@ -156,9 +173,7 @@ class Runs:
         """All that much later."""
         if not time:
             return self
-        return Runs(
-            [Run(a, b, t + time, s, None if p is None else p + time) for a, b, t, s, p in self.runs]
-        )
+        return Runs([Run(a, b, t + time, step, p) for a, b, t, step, p in self.runs])
 
     def at_least(self, job: int, time: int) -> "Runs":
         """With one job no sooner than that."""
@@ -206,7 +221,7 @@ def _as_one(last: Run, run: Run) -> Run | None:
         return None
     if run.pattern is None and more > 1:
         return None
-    period = len(last.pattern)
+    period = len(last.pattern.after)
     step = last.step
     if count == period and run.period == period:  # one round only, so its step is not known yet
         step = run.time - last.time
@@ -216,6 +231,8 @@ def _as_one(last: Run, run: Run) -> Run | None:
         return None
     if more > known and (run.period != period or run.step != step):
         return None
+    if run.pattern is last.pattern and count % period == 0:
+        return whole
     same = bool((whole.values(run.start, known) == run.values(run.start, known)).all())
     return whole if same else None
 

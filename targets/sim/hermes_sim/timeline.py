@@ -97,7 +97,12 @@ class Timeline:
     def drop(self, name: str) -> None:
         """Nobody needs the times of that result any more."""
         track = self._values.pop(name, None)
-        if track is not None and all(track is not other for other in self._values.values()):
+        if track is not None:
+            self._forget(track)
+
+    def _forget(self, track: Track) -> None:
+        """The times of a stream that is no result any more, or was none."""
+        if track.bits is not None and all(track is not t for t in self._values.values()):
             track.forget()
 
     def _needs(
@@ -119,8 +124,7 @@ class Timeline:
         needs, total = work.needs, digital.time_ps(work, self._chip)
         feeds, service = self._needs(work.needs), round(total / needs.tokens)
         if not service:
-            alone = len(feeds) == 1 and not feeds[0].whole
-            return Ran(work, feeds[0].source if alone else join(needs.tokens, feeds), ())
+            return Ran(work, join(needs.tokens, feeds), ())
         done = self._in_unit(service, needs.tokens, feeds)
         return Ran(work, done, ((_DIGITAL, done),))
 
@@ -141,7 +145,7 @@ class Timeline:
         done = self._through_matrix(work, arrival, tokens, uses)
         if served is not None:  # what sees only padding is there with the token before it
             done = join(served.size, [Feed(done, at=Runs.listed(np.cumsum(served) - 1))])
-        arrival.forget()
+        self._forget(arrival)
         return Ran(work, done, tuple(uses))
 
     def _through_matrix(self, work: MvmWork, arrival: Track, tokens: int, uses: _Uses) -> Track:
