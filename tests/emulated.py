@@ -101,23 +101,18 @@ def _piece(argument: Any) -> Piece:
 def kernel_of(run: Emulated, instructions: str) -> Kernel:
     """Of the functions of layer.c."""
 
-    def layer(address: int, x: int, coded: bool, reads: int, count: int, out: int) -> int:
+    def layer(address: int, x: int, reads: int, count: int, out: int) -> int:
         fields = LayerFields.from_address(address)
-        inputs, outputs = (2 if coded else 4) * count * fields.inputs, 4 * count * fields.columns
+        inputs, outputs = (4 * count * n for n in (fields.inputs, fields.columns))
         pieces = [Piece(x, inputs), Piece(reads, 8 * count), Piece(out, outputs)]
         pieces += layer_pieces(address)
-        return run("hermes_layer", address, x, coded, reads, count, out, reach=pieces) % 2**32
-
-    def codes(address: int, x: int, count: int, out: int) -> int:
-        pieces = [Piece(address, ctypes.sizeof(LayerFields))]
-        pieces += [Piece(x, 4 * count), Piece(out, 2 * count)]
-        return run("hermes_codes", address, x, count, out, reach=pieces) % 2**32
+        return run("hermes_layer", address, x, reads, count, out, reach=pieces) % 2**32
 
     def fill(stream: int, reads: int, rows: int, columns: int, out: int) -> None:
         pieces = (Piece(reads, 8 * rows), Piece(out, 4 * rows * columns))
         run("hermes_normals", stream, reads, rows, columns, out, reach=pieces)
 
-    return Kernel(instructions, layer, codes, fill)
+    return Kernel(instructions, layer, fill)
 
 
 def layer_pieces(address: int) -> list[Piece]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -236,26 +235,3 @@ def test_without_its_correction_the_converters_spread_shows_in_the_mvm_error(
         device = hermesc.simulate(load_chip("hermes", [("effects.column_correction", switch)]))
         found.append(mvm_errors(program.deploy(device, "ideal").device, program.artifact)[0])
     assert found[1] ** 2 - found[0] ** 2 > 0.05**2
-
-
-class FromInputs:
-    """A simulated chip that says nothing of codes."""
-
-    def __init__(self, chip: Any) -> None:
-        self._chip = chip
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "coded":
-            raise AttributeError(name)
-        return getattr(self._chip, name)
-
-
-def test_an_image_coded_once_gives_what_its_windows_give() -> None:
-    """Each layer on two copies."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 5, 3, stride=2))
-    images = torch.randn(6, 3, 9, 9)
-    program = hermesc.compile(model.eval(), images, place_copies=2)
-    whole = program.deploy(hermesc.simulate())
-    apart = program.deploy(FromInputs(hermesc.simulate()))
-    assert torch.equal(whole(images), apart(images))

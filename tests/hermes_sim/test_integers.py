@@ -285,12 +285,7 @@ def test_the_kernel_has_the_bits_of_torch(kernel: Kernel, case: str, noise: str)
             x[9, 0], x[10, -1], x[11, 0] = torch.nan, torch.nan, torch.inf
             reads = mix(numbered(131))
             run = KernelLayer(kernel, integer_layer(layer), STREAMS[: len(sizes)])
-            wanted = torch_run(layer, x, reads)
-            assert same(run(x, reads), wanted), (sizes, relu)
-            assert run.coded(x) is x  # its NaNs have no codes
-            codes, clean = run.coded(x[12:]), slice(12, None)
-            assert codes.dtype == torch.int16
-            assert same(run(codes, reads[clean]), wanted[clean]), (sizes, relu)
+            assert same(run(x, reads), torch_run(layer, x, reads)), (sizes, relu)
 
 
 def test_normal_numbers_of_the_kernel_are_those_of_torch(kernel: Kernel) -> None:

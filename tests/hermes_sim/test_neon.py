@@ -59,7 +59,6 @@ def test_the_kernel_has_the_bits_of_torch(kernel: Kernel, case: str) -> None:
         run = KernelLayer(kernel, integer_layer(layer), STREAMS[: len(sizes)])
         wanted = torch_run(layer, x, reads)
         assert torch.equal(bits(run(x, reads)), bits(wanted)), sizes
-        assert torch.equal(bits(run(run.coded(x[12:]), reads[12:])), bits(wanted[12:])), sizes
         for row in (8, 9, 10):
             assert torch.equal(
                 bits(run(x[row : row + 1], reads[row : row + 1])), bits(wanted[row : row + 1])

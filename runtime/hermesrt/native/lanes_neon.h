@@ -77,10 +77,6 @@ INLINE vc set_c(int16_t a) { return vdupq_n_s16(a); }
 INLINE vc add_c(vc a, vc b) { return vaddq_s16(a, b); }
 INLINE vc sub_c(vc a, vc b) { return vsubq_s16(a, b); }
 INLINE vc mul_c(vc a, vc b) { return vmulq_s16(a, b); }
-INLINE vc shift_c(vc a, int bits) /* to the right, filled up with zeros */
-{
-    return vreinterpretq_s16_u16(vshlq_u16(vreinterpretq_u16_s16(a), vdupq_n_s16((int16_t)-bits)));
-}
 INLINE vc high_c(vc a, vc b) /* of products without a sign */
 {
     uint16x8_t left = vreinterpretq_u16_s16(a), right = vreinterpretq_u16_s16(b);
@@ -108,5 +104,15 @@ INLINE void store_codes(int16_t *out, const vi *code)
     vst1q_s16(out + 8, vmovn_high_s32(vmovn_s32(code[2]), code[3]));
 }
 
-/* 8 numbers below 256 to bytes */
-INLINE void store_bytes(uint8_t *out, vc v) { vst1_u8(out, vmovn_u16(vreinterpretq_u16_s16(v))); }
+INLINE uint16x4_t quotients(int16x4_t a, vf b)
+{
+    vf wide = vaddq_f32(vcvtq_f32_s32(vmovl_s16(a)), vdupq_n_f32(0.5f));
+    return vmovn_u32(vcvtq_u32_f32(vmulq_f32(wide, b)));
+}
+
+/* (a + 0.5) b, rounded toward zero, as bytes */
+INLINE void store_quotients(uint8_t *out, vc a, vf b)
+{
+    uint16x4_t low = quotients(vget_low_s16(a), b), high = quotients(vget_high_s16(a), b);
+    vst1_u8(out, vmovn_u16(vcombine_u16(low, high)));
+}
