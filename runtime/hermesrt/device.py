@@ -69,16 +69,6 @@ class Pulses:
 
 
 @runtime_checkable
-class TakesCodes(Protocol):
-    """A device whose `mvm` also takes the codes of its inputs, so that an input that several
-    windows see is converted once."""
-
-    def coded(self, step: MvmStep, x: Tensor) -> Tensor:
-        """The codes of a step's inputs, of x's shape; x itself where it cannot take them."""
-        ...
-
-
-@runtime_checkable
 class Device(Protocol):
     """A chip of cores with crossbars, converters and LDPUs.
 

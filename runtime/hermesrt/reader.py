@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.data import Samples
-from hermesrt.device import Device, TakesCodes
+from hermesrt.device import Device
 from hermesrt.executor import (
     GatesFunction,
     MvmFunction,
@@ -159,10 +159,8 @@ class _BlockReads:
                 return self.device.mvm(step, vectors, keys)
             return self._dispatched(step, vectors, keys, places % own % copies)
 
-        idle, dtype = idle_result(self.artifact, step, x), x.dtype
-        if isinstance(self.device, TakesCodes):
-            x = self.device.coded(step, x)
-        return convolve(window, x, columns, at, idle).to(dtype)
+        idle = idle_result(self.artifact, step, x)
+        return convolve(window, x, columns, at, idle).to(x.dtype)
 
     def _dispatched(self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor) -> Tensor:
         """Each vector on its own copy of the matrix."""

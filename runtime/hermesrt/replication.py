@@ -52,8 +52,7 @@ def dispatch(
 ) -> Tensor:
     """Each copy's vectors through `serve(vectors, copy)`, in the order before; `turns` are the
     vectors' copies."""
-    dtype = vectors.dtype if vectors.is_floating_point() else torch.float32
-    result = vectors.new_empty(vectors.shape[0], columns, dtype=dtype)
+    result = vectors.new_empty(vectors.shape[0], columns)
     for copy in range(copies):
         mine = (turns == copy).nonzero().squeeze(1)
         if len(mine):

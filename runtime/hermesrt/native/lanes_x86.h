@@ -82,7 +82,6 @@ INLINE vc add_c(vc a, vc b) { return _mm256_add_epi16(a, b); }
 INLINE vc sub_c(vc a, vc b) { return _mm256_sub_epi16(a, b); }
 INLINE vc mul_c(vc a, vc b) { return _mm256_mullo_epi16(a, b); }
 INLINE vc high_c(vc a, vc b) { return _mm256_mulhi_epu16(a, b); } /* of products without a sign */
-INLINE vc shift_c(vc a, int bits) { return _mm256_srl_epi16(a, _mm_cvtsi32_si128(bits)); }
 INLINE vc max_c(vc a, vc b) { return _mm256_max_epi16(a, b); }
 INLINE vc min_c(vc a, vc b) { return _mm256_min_epi16(a, b); }
 INLINE vc abs_c(vc a) { return _mm256_abs_epi16(a); }
@@ -116,9 +115,23 @@ INLINE void store_codes(int16_t *out, const vi *code)
 #endif
 }
 
-/* 16 numbers below 256 to bytes */
-INLINE void store_bytes(uint8_t *out, vc v)
+/* (a + 0.5) b, rounded toward zero, as bytes */
+INLINE void store_quotients(uint8_t *out, vc a, vf b)
 {
-    __m128i low = _mm256_castsi256_si128(v), high = _mm256_extracti128_si256(v, 1);
+    const vf half = F(set1)(0.5f);
+#if LANES == 16
+    vf wide = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(a));
+    vi steps = _mm512_cvttps_epi32(F(mul)(F(add)(wide, half), b));
+    _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(steps));
+#else
+    vi parts[2];
+    for (int h = 0; h < 2; h++) {
+        __m128i narrow = h ? _mm256_extracti128_si256(a, 1) : _mm256_castsi256_si128(a);
+        vf wide = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(narrow));
+        parts[h] = _mm256_cvttps_epi32(F(mul)(F(add)(wide, half), b));
+    }
+    vi both = _mm256_permute4x64_epi64(_mm256_packs_epi32(parts[0], parts[1]), 0xD8);
+    __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(low, high));
+#endif
 }

@@ -20,7 +20,6 @@ from hermes_sim.fold import (
     stream_name,
     through_wires,
 )
-from hermes_sim.kernel.layer import Codes, KernelLayer
 from hermes_sim.kernel.load import kernel
 from hermes_sim.layers import Run, runner
 from hermes_sim.noise import ReadNoise, stream
@@ -232,22 +231,16 @@ class SimulatedDevice:
             self._settings = settings
             self._changed()
 
-    def coded(self, step: MvmStep, x: Tensor) -> Tensor:
-        """The codes of a step's inputs where the compiled kernel runs it, else x itself."""
-        if self._settings.ideal or x.dtype != torch.float32:
-            return x
-        run = self._run(step, 0, x)
-        return run.coded(x) if isinstance(run, KernelLayer) else x
-
     def mvm(
-        self, step: MvmStep, x: Float[Tensor, "vectors rows"] | Codes, reads: Keys, copy: int = 0
+        self, step: MvmStep, x: Float[Tensor, "vectors rows"], reads: Keys, copy: int = 0
     ) -> Float[Tensor, "vectors columns"]:
-        """One MVM step on one copy, of inputs or of what `coded` made of them; a vector's noise
-        depends on seed, step, copy and its number in `reads` alone."""
+        """One MVM step on one copy; a vector's noise depends on seed, step, copy and its number in
+        `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        run = self._run(step, copy, x)
-        if x.dtype in (torch.float32, torch.int16):
+        key = (step.name, copy) if x.is_cpu else (step.name, copy, x.device)
+        run = self._layers.get(key) or self._layer(step, copy, x.device)
+        if x.dtype == torch.float32:
             return run(x, reads)
         return run(x.float(), reads).to(x.dtype)
 
@@ -312,10 +305,6 @@ class SimulatedDevice:
             total = part if total is None else total + part
         assert total is not None
         return epilogue(self._held, step, total).to(x.dtype)
-
-    def _run(self, step: MvmStep, copy: int, x: Tensor) -> Run:
-        key = (step.name, copy) if x.is_cpu else (step.name, copy, x.device)
-        return self._layers.get(key) or self._layer(step, copy, x.device)
 
     def _layer(self, step: MvmStep, copy: int, place: torch.device) -> Run:
         settings = self._settings

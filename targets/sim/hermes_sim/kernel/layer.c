@@ -115,23 +115,6 @@ INLINE int codes16(const float *x, float scale, float levels, int16_t *out)
     return bad;
 }
 
-/* Inputs to codes of 16 bits; returns whether one is no number. */
-EXPORT int hermes_codes(const layer_t *layer, const float *x, int64_t count, int16_t *out)
-{
-    int bad = 0;
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16)
-        bad |= codes16(x + i, layer->input_scale, layer->levels, out + i);
-    if (i < count) {
-        float rest[16] = {0};
-        int16_t code[16];
-        memcpy(rest, x + i, (count - i) * sizeof(float));
-        bad |= codes16(rest, layer->input_scale, layer->levels, code);
-        memcpy(out + i, code, (count - i) * sizeof(int16_t));
-    }
-    return bad;
-}
-
 /* How much of what a line may take a vector may take at most. */
 static void bounds(const stage_t *stage, const int16_t *codes, vector_t *vector)
 {
@@ -165,13 +148,11 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
     int32_t largest = largest_c(most), step = (largest * largest + STEPS - 1) / STEPS;
     step = step > 0 ? step : 1;
     vector->step = (float)step;
-    const int bits = step > 1 ? 32 - __builtin_clz(step - 1) : 0; /* step <= 2^bits */
+    const vf one = F(set1)(1 / (float)step);
     const vc factor = set_c((int16_t)step);
-    const vc part = set_c((int16_t)(((1 << (15 + bits)) + step - 1) / step));
     for (int64_t i = 0; i < stage->rows; i += CODES) {
         vc code = load_c(codes + i), added = high_c(load_c(stage->dither + i), factor);
-        vc number = add_c(mul_c(code, code), added); /* below 2^15, so its quotient is exact */
-        store_bytes(out + i, shift_c(high_c(add_c(number, number), part), bits));
+        store_quotients(out + i, add_c(mul_c(code, code), added), one);
     }
 }
 
@@ -391,8 +372,8 @@ typedef struct { /* room of a block of vectors */
     float *value; /* [row][PANEL] */
 } room_t;
 
-static void prepare(const layer_t *layer, const room_t *room, const void *x, int coded,
-                    uint64_t read, int64_t row)
+static void prepare(const layer_t *layer, const room_t *room, const float *x, const uint64_t *reads,
+                    int64_t row)
 {
     int64_t place = row * room->stride;
     int bad = 0;
@@ -400,10 +381,14 @@ static void prepare(const layer_t *layer, const room_t *room, const void *x, int
         const stage_t *stage = layer->stage + s;
         vector_t *vector = room->vector + s * BLOCK + row;
         int16_t *codes = room->codes + place;
-        if (coded)
-            memcpy(codes, (const int16_t *)x + stage->first, stage->rows * sizeof(int16_t));
-        else
-            bad |= hermes_codes(layer, (const float *)x + stage->first, stage->rows, codes);
+        int64_t i = 0;
+        for (; i + 16 <= stage->rows; i += 16)
+            bad |= codes16(x + stage->first + i, layer->input_scale, layer->levels, codes + i);
+        if (i < stage->rows) {
+            float rest[16] = {0};
+            memcpy(rest, x + stage->first + i, (stage->rows - i) * sizeof(float));
+            bad |= codes16(rest, layer->input_scale, layer->levels, codes + i);
+        }
         if (layer->asymmetry != 0)
             for (int64_t k = 0; k < stage->rows + 15; k++)
                 room->positive[place + k] = codes[k] > 0 ? codes[k] : 0;
@@ -411,7 +396,7 @@ static void prepare(const layer_t *layer, const room_t *room, const void *x, int
             bounds(stage, codes, vector);
         if (stage->read)
             squares(stage, codes, room->square + place, vector);
-        uint64_t key = mix(read ^ stage->stream);
+        uint64_t key = mix(reads[row] ^ stage->stream);
         vector->low = (uint32_t)key;
         vector->high = (uint32_t)(key >> 32) | 1;
         place += (stage->rows + 31) / 16 * 16;
@@ -464,13 +449,12 @@ static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int
     }
 }
 
-/* Outputs [count, columns] of inputs [count, inputs], FP32 or codes; returns 0, or 1 without memory. */
-EXPORT int hermes_layer(const layer_t *layer, const void *x, int32_t coded, const uint64_t *reads,
-                        int64_t count, float *out)
+/* Outputs [count, columns] of inputs [count, inputs]; returns 0, or 1 without memory. */
+EXPORT int hermes_layer(const layer_t *layer, const float *x, const uint64_t *reads, int64_t count,
+                        float *out)
 {
     int64_t most = count < BLOCK ? count : BLOCK;
     int64_t panels = (layer->columns + PANEL - 1) / PANEL;
-    int64_t width = coded ? sizeof(int16_t) : sizeof(float);
     room_t room = {.stride = 0};
     for (int64_t s = 0; s < layer->stages; s++)
         room.stride += (layer->stage[s].rows + 31) / 16 * 16;
@@ -495,8 +479,7 @@ EXPORT int hermes_layer(const layer_t *layer, const void *x, int32_t coded, cons
     for (int64_t first = 0; first < count; first += most) {
         int64_t rows = count - first < most ? count - first : most;
         for (int64_t r = 0; r < rows; r++)
-            prepare(layer, &room, (const char *)x + (first + r) * layer->inputs * width, coded,
-                    reads[first + r], r);
+            prepare(layer, &room, x + (first + r) * layer->inputs, reads + first, r);
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t width = layer->columns - panel * PANEL;
             float *place = out + first * layer->columns + panel * PANEL;

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int16
 from torch import Tensor
 
 from hermes_sim.crossbar import Sums, Vectors
@@ -17,7 +16,6 @@ from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
 from hermesrt.reads import Keys
 
 _PANEL = 16  # columns
-Codes = Int16[Tensor, "vectors rows"]
 _COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}
 _ROUNDINGS = {None: 0, "truncate": 1, "nearest": 2}
 _SMALL = 2**21  # products of a call that further threads do not make faster
@@ -53,23 +51,16 @@ class KernelLayer:
         )
         self._address = ctypes.addressof(self._fields)
 
-    def coded(self, x: Tensor) -> Tensor:
-        """The codes of FP32 inputs; the inputs themselves where one is no number."""
-        x = x.contiguous()
-        codes = torch.empty(x.shape, dtype=torch.int16)
-        bad = self.kernel.codes(self._address, x.data_ptr(), x.numel(), codes.data_ptr())
-        return x if bad else codes
-
-    def __call__(self, x: Vectors | Codes, reads: Keys) -> Sums:
-        """What the last LDPU of the cascade sends out for inputs or their codes, of these reads."""
+    def __call__(self, x: Vectors, reads: Keys) -> Sums:
+        """What the last LDPU of the cascade sends out for inputs x, of these reads."""
         x, count = x.contiguous(), x.shape[0]
         out = torch.empty(count, self.columns)
         if count == 1:
             one = ctypes.c_uint64(int(reads[0]))  # ten times cheaper than an array's address
-            self._run(x, ctypes.addressof(one), out.data_ptr(), 0, 1)
+            self._run(x.data_ptr(), ctypes.addressof(one), out.data_ptr(), 0, 1)
             return out
         reads = np.ascontiguousarray(reads)
-        addresses = x, reads.ctypes.data, out.data_ptr()
+        addresses = x.data_ptr(), reads.ctypes.data, out.data_ptr()
         threads = torch.get_num_threads()
         if threads == 1 or count * self.inputs * self.columns < _SMALL:
             self._run(*addresses, 0, count)
@@ -82,11 +73,10 @@ class KernelLayer:
         list(_pool(threads).map(run, range(0, count, part)))
         return out
 
-    def _run(self, x: Vectors | Codes, reads: int, out: int, first: int, count: int) -> None:
+    def _run(self, x: int, reads: int, out: int, first: int, count: int) -> None:
         failed = self.kernel.layer(
             self._address,
-            x.data_ptr() + x.itemsize * first * self.inputs,
-            x.dtype == torch.int16,
+            x + 4 * first * self.inputs,
             reads + 8 * first,
             count,
             out + 4 * first * self.columns,

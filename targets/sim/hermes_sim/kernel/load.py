@@ -42,13 +42,11 @@ class Kernel:
 
     instructions: the set that it is compiled for.
     layer: its function for a layer.
-    codes: its function for a layer's input codes.
     fill: its function for normal numbers.
     """
 
     instructions: str
     layer: Any
-    codes: Any
     fill: Any
 
     def normals(self, stream: int, reads: Keys, out: Tensor) -> Tensor:
@@ -72,9 +70,7 @@ def load(instructions: str) -> Kernel | None:
 
 
 def _kernel(instructions: str, library: ctypes.CDLL) -> Kernel:
-    library.hermes_layer.argtypes = (_P, _P, _I, _P, _L, _P)
-    library.hermes_codes.argtypes = (_P, _P, _L, _P)
+    library.hermes_layer.argtypes = (_P, _P, _P, _L, _P)
     library.hermes_normals.argtypes = (ctypes.c_uint64, _P, _L, _L, _P)
     library.hermes_normals.restype = None
-    functions = library.hermes_layer, library.hermes_codes, library.hermes_normals
-    return Kernel(instructions, *functions)
+    return Kernel(instructions, library.hermes_layer, library.hermes_normals)

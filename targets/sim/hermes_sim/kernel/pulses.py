@@ -97,7 +97,7 @@ class KernelPulses:
             )
         out = torch.empty(x.shape[0], self._columns)
         failed = self._kernel.layer(
-            layer.address, x.data_ptr(), False, reads.ctypes.data, x.shape[0], out.data_ptr()
+            layer.address, x.data_ptr(), reads.ctypes.data, x.shape[0], out.data_ptr()
         )
         if failed:
             raise MemoryError("no memory for the codes of a block of vectors")
