@@ -41,9 +41,10 @@ INLINE void words_row(vi *sum, const int16_t *a, const words_t *held)
 #ifndef BYTES_ROW
 /* The same of two groups, for BYTE_PARTS vectors of columns, whose sums begin with `bytes_start`. */
 #define BYTE_PARTS PARTS
-INLINE vi bytes_start(int64_t pairs)
+INLINE bytes_t bytes_near(const uint8_t *p) { return bytes_load(p); }
+INLINE vi bytes_start(int32_t total)
 {
-    (void)pairs;
+    (void)total;
     return set_i(0);
 }
 INLINE void bytes_row(vi *sum, const uint8_t *a, const bytes_t *held, const bytes_t *more)

@@ -26,7 +26,7 @@ INLINE vi lane_numbers(void) /* from 1 */
 #else
 #define LANES 8
 #define TILE 6
-#define ABREAST 3
+#define ABREAST 2
 typedef __m256 vf;
 typedef __m256i vi;
 #define F(name) _mm256_##name##_ps
@@ -49,6 +49,8 @@ INLINE vi lane_numbers(void) { return _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
 
 /* LANES columns of a packed panel: of 2 words or 4 bytes each */
 typedef vi words_t, bytes_t;
+INLINE vi words_load(const int16_t *p) { return load_i(p); }
+INLINE vi bytes_load(const uint8_t *p) { return load_i(p); }
 #if LANES == 8
 /* In assembly, for compilers spill sums to memory: 26 products a cycle in place of 15. */
 #define WORDS_ROW
@@ -61,22 +63,27 @@ INLINE void words_row(vi *sum, const int16_t *a, const words_t *held)
             : "m"(*(const int32_t(*)[1])a), "x"(held[0]), "x"(held[1]));
 }
 
-/* Two groups of products of at most 2 x 127 x 127 fit 16 bits, if these start at their least. */
+/* With 64 less in each byte of a panel, two groups of products fit 16 bits; what that takes from
+   the sum, a row's own bytes tell. */
 #define BYTES_ROW
 #define BYTE_PARTS 1
-INLINE vi bytes_start(int64_t pairs) { return _mm256_set1_epi32((int)(pairs << 16)); }
+INLINE bytes_t bytes_near(const uint8_t *p)
+{
+    return _mm256_sub_epi8(bytes_load(p), _mm256_set1_epi8(64));
+}
+INLINE vi bytes_start(int32_t total) { return _mm256_set1_epi32(64 * total); }
 INLINE void bytes_row(vi *sum, const uint8_t *a, const bytes_t *held, const bytes_t *more)
 {
-    int32_t first, second;
-    memcpy(&first, a, 4), memcpy(&second, a + 4, 4);
-    vi part = _mm256_maddubs_epi16(_mm256_set1_epi32(first), held[0]);
-    part = _mm256_add_epi16(part, _mm256_set1_epi16(INT16_MIN));
-    part = _mm256_add_epi16(part, _mm256_maddubs_epi16(_mm256_set1_epi32(second), more[0]));
-    sum[0] = words(sum[0], part, _mm256_set1_epi16(1));
+    const vi one = _mm256_set1_epi16(1);
+    vi first, second;
+    __asm__("vpbroadcastd %3, %1\n\tvpbroadcastd %4, %2\n\tvpmaddubsw %5, %1, %1\n\t"
+            "vpmaddubsw %6, %2, %2\n\tvpaddw %2, %1, %1\n\tvpmaddwd %7, %1, %1\n\t"
+            "vpaddd %1, %0, %0"
+            : "+x"(sum[0]), "=&x"(first), "=&x"(second)
+            : "m"(*(const int32_t(*)[1])a), "m"(*(const int32_t(*)[1])(a + 4)), "x"(held[0]),
+              "x"(more[0]), "x"(one));
 }
 #endif
-INLINE vi words_load(const int16_t *p) { return load_i(p); }
-INLINE vi bytes_load(const uint8_t *p) { return load_i(p); }
 
 INLINE vi set_i(uint32_t a) { return I(set1_epi32)((int)a); }
 INLINE vi add_i(vi a, vi b) { return I(add_epi32)(a, b); }
@@ -153,10 +160,12 @@ INLINE divisor_t divisor_of(int32_t divisor)
     return (divisor_t){set_c((int16_t)factor), _mm_cvtsi32_si128(shift)};
 }
 
-/* quotients, rounded down, as bytes */
-INLINE void store_quotients(uint8_t *out, vc a, divisor_t b)
+INLINE vc quotients(vc a, divisor_t b) /* rounded down */
 {
-    vc whole = _mm256_srl_epi16(high_c(add_c(a, a), b.factor), b.shift);
-    vc both = _mm256_permute4x64_epi64(_mm256_packus_epi16(whole, whole), 0xD8);
+    return _mm256_srl_epi16(high_c(add_c(a, a), b.factor), b.shift);
+}
+INLINE void store_bytes(uint8_t *out, vc a)
+{
+    vc both = _mm256_permute4x64_epi64(_mm256_packus_epi16(a, a), 0xD8);
     _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(both));
 }

@@ -46,7 +46,7 @@ typedef struct { /* of one vector in one stage */
     uint32_t low, high;
     float step;
     float mean[2], spread[2]; /* of its positive and of its negative codes */
-    int32_t suspect;
+    int32_t suspect, squares; /* squares: their sum */
 } vector_t;
 
 static uint64_t mix(uint64_t key) /* reads.mix */
@@ -156,17 +156,22 @@ static void squares(const stage_t *stage, const int16_t *codes, uint8_t *out, ve
     step = step > 0 ? step : 1;
     vector->step = (float)step;
     const divisor_t divisor = divisor_of(step);
-    const vc factor = set_c((int16_t)step);
+    const vc factor = set_c((int16_t)step), one = set_c(1);
+    vd sum = zero_d();
     for (int64_t i = 0; i < stage->rows; i += CODES) {
         vc code = load_c(codes + i), added = high_c(load_c(stage->dither + i), factor);
-        store_quotients(out + i, add_c(mul_c(code, code), added), divisor);
+        vc square = quotients(add_c(mul_c(code, code), added), divisor);
+        sum = dot_d(sum, square, one);
+        store_bytes(out + i, square);
     }
+    vector->squares = total_d(sum);
 }
 
 /* Products of n rows of 2 x 16 bits with a panel, to sums[n][PANEL]. */
 INLINE void word_tile(const int n, const int16_t *a, int64_t stride, const int16_t *panel,
-                      int64_t groups, int32_t *sums)
+                      int64_t groups, const vector_t *vector, int32_t *sums)
 {
+    (void)vector;
     vi sum[TILE][PARTS];
     words_t held[PARTS];
     ROWS(n) PART(PARTS) sum[r][h] = set_i(0);
@@ -179,20 +184,20 @@ INLINE void word_tile(const int n, const int16_t *a, int64_t stride, const int16
 
 /* Products of n rows of 4 x 8 bits with a panel, some columns after the other, in pairs of groups. */
 INLINE void byte_tile(const int n, const uint8_t *a, int64_t stride, const uint8_t *panel,
-                      int64_t groups, int32_t *sums)
+                      int64_t groups, const vector_t *vector, int32_t *sums)
 {
     for (int64_t first = 0; first < PANEL; first += BYTE_PARTS * LANES) {
         vi sum[TILE][BYTE_PARTS];
         bytes_t held[2][BYTE_PARTS];
-        ROWS(n) PART(BYTE_PARTS) sum[r][h] = bytes_start(groups / 2);
+        ROWS(n) PART(BYTE_PARTS) sum[r][h] = bytes_start(vector[r].squares);
         int64_t k = 0;
         for (; k + 2 <= groups; k += 2) {
-            PART(BYTE_PARTS) held[0][h] = bytes_load(panel + (k * PANEL + first + h * LANES) * 4);
-            PART(BYTE_PARTS) held[1][h] = bytes_load(panel + ((k + 1) * PANEL + first + h * LANES) * 4);
+            PART(BYTE_PARTS) held[0][h] = bytes_near(panel + (k * PANEL + first + h * LANES) * 4);
+            PART(BYTE_PARTS) held[1][h] = bytes_near(panel + ((k + 1) * PANEL + first + h * LANES) * 4);
             ROWS(n) bytes_row(sum[r], a + r * stride + k * 4, held[0], held[1]);
         }
         if (k < groups) {
-            PART(BYTE_PARTS) held[0][h] = bytes_load(panel + (k * PANEL + first + h * LANES) * 4);
+            PART(BYTE_PARTS) held[0][h] = bytes_near(panel + (k * PANEL + first + h * LANES) * 4);
             ROWS(n) PART(BYTE_PARTS) sum[r][h] =
                 bytes(sum[r][h], same_i(a + r * stride + k * 4), held[0][h]);
         }
@@ -220,20 +225,20 @@ INLINE void byte_tile(const int n, const uint8_t *a, int64_t stride, const uint8
                                                     add_i(sum[2][h], sum[3][h])));                 \
     }                                                                                              \
     static void name##_product(int count, const type *a, int64_t stride, const type *panel,        \
-                               int64_t groups, int32_t *sums)                                      \
+                               int64_t groups, const vector_t *vector, int32_t *sums)              \
     {                                                                                              \
         if (count == TILE)                                                                         \
-            name##_tile(TILE, a, stride, panel, groups, sums);                                     \
+            name##_tile(TILE, a, stride, panel, groups, vector, sums);                                     \
         else                                                                                       \
             while (count > 0) {                                                                    \
                 int part = count >= 4 ? 4 : count >= 2 ? 2 : 1;                                    \
                 if (part == 4)                                                                     \
-                    name##_tile(4, a, stride, panel, groups, sums);                                \
+                    name##_tile(4, a, stride, panel, groups, vector, sums);                                \
                 else if (part == 2)                                                                \
-                    name##_tile(2, a, stride, panel, groups, sums);                                \
+                    name##_tile(2, a, stride, panel, groups, vector, sums);                                \
                 else                                                                               \
                     name##_row(a, panel, groups, sums);                                            \
-                a += part * stride, sums += part * PANEL, count -= part;                           \
+                a += part * stride, sums += part * PANEL, vector += part, count -= part;           \
             }                                                                                      \
     }
 
@@ -390,8 +395,9 @@ INLINE void finish_rows(const int n, const effects_t on, const layer_t *layer, c
 }
 
 INLINE void finish(const effects_t on, const layer_t *layer, const stage_t *stage,
-                   const tile_t *tile)
+                   const tile_t *given)
 {
+    const tile_t own = *given, *tile = &own; /* which no store can change */
     for (int64_t lane = 0; lane < PANEL; lane += LANES) {
         const lanes_t held = lanes_of(layer, stage, tile, tile->column + lane);
         int row = 0;
@@ -460,40 +466,55 @@ static void prepare(const layer_t *layer, const room_t *room, const float *x, co
     room->bad[row] = no_number(sum) != 0;
 }
 
+typedef struct { /* of a block and a panel, [row][PANEL] */
+    int32_t sums[BLOCK * PANEL], more[BLOCK * PANEL], variance[BLOCK * PANEL];
+} sums_t;
+
+/* All sums of a stage; what they fill of the outputs is fetched meanwhile. */
+static void sums_of(const layer_t *layer, const room_t *room, const stage_t *stage,
+                    const vector_t *vector, int64_t rows, int64_t start, int64_t panel,
+                    int64_t padded, const tile_t *tile, sums_t *held)
+{
+    int64_t pairs = (stage->rows + 1) / 2, quads = (stage->rows + 3) / 4;
+    const int16_t *weight = stage->weight + panel * PANEL * pairs * 2;
+    for (int64_t row = 0; row < rows; row += TILE) {
+        int count = rows - row < TILE ? (int)(rows - row) : TILE;
+        const int16_t *codes = room->codes + row * room->stride + start;
+        int32_t *sums = held->sums + row * PANEL;
+        for (int r = 0; r < count; r++)
+            __builtin_prefetch(tile->out + (row + r) * tile->stride, 1);
+        word_product(count, codes, room->stride, weight, pairs, vector + row, sums);
+        if (tile->more)
+            word_product(count, room->positive + row * room->stride + start, room->stride, weight,
+                         pairs, vector + row, held->more + row * PANEL);
+        if (stage->read)
+            byte_product(count, room->square + row * room->stride + start, room->stride,
+                         stage->read + panel * PANEL * quads * 4, quads,
+                         vector + row, held->variance + row * PANEL);
+        if (stage->cells[0])
+            for (int r = 0; r < count; r++)
+                if (vector[row + r].suspect)
+                    stop_phases(stage, vector + row + r, codes + r * room->stride, panel, padded,
+                                sums + r * PANEL);
+    }
+}
+
 /* The outputs of a panel, to out[row * stride]. */
 static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int64_t panel,
                      int64_t padded, float *out, int64_t stride)
 {
-    int32_t sums[TILE * PANEL], more[TILE * PANEL], variance[TILE * PANEL];
+    sums_t held;
     int64_t start = 0;
     for (int64_t s = 0; s < layer->stages; s++) {
         const stage_t *stage = layer->stage + s;
         int last = s == layer->stages - 1;
-        int64_t pairs = (stage->rows + 1) / 2, quads = (stage->rows + 3) / 4;
-        const int16_t *weight = stage->weight + panel * PANEL * pairs * 2;
-        for (int64_t row = 0; row < rows; row += TILE) {
-            int count = rows - row < TILE ? (int)(rows - row) : TILE;
-            int64_t place = row * room->stride + start;
-            const vector_t *vector = room->vector + s * BLOCK + row;
-            word_product(count, room->codes + place, room->stride, weight, pairs, sums);
-            if (layer->asymmetry != 0)
-                word_product(count, room->positive + place, room->stride, weight, pairs, more);
-            if (stage->read)
-                byte_product(count, room->square + place, room->stride,
-                             stage->read + panel * PANEL * quads * 4, quads, variance);
-            if (stage->cells[0])
-                for (int r = 0; r < count; r++)
-                    if (vector[r].suspect)
-                        stop_phases(stage, vector + r, room->codes + place + r * room->stride, panel,
-                                    padded, sums + r * PANEL);
-            float *before = room->value + row * PANEL;
-            tile_t tile = {.count = count, .last = last, .column = panel * PANEL,
-                           .stride = last ? stride : PANEL, .vector = vector, .sums = sums,
-                           .more = layer->asymmetry != 0 ? more : 0, .variance = variance,
-                           .before = before,
-                           .out = last ? out + row * stride : before};
-            finish_tile(layer, stage, &tile);
-        }
+        const vector_t *vector = room->vector + s * BLOCK;
+        tile_t tile = {.count = (int)rows, .last = last, .column = panel * PANEL,
+                       .stride = last ? stride : PANEL, .vector = vector, .sums = held.sums,
+                       .more = layer->asymmetry != 0 ? held.more : 0, .variance = held.variance,
+                       .before = room->value, .out = last ? out : room->value};
+        sums_of(layer, room, stage, vector, rows, start, panel, padded, &tile, &held);
+        finish_tile(layer, stage, &tile);
         start += (stage->rows + 31) / 16 * 16;
     }
 }
