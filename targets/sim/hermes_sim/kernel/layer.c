@@ -8,9 +8,12 @@
  * [panel][row / 4][column][row % 4]; rows and columns are filled up with zeros.
  */
 #include "lanes.h"
+#include "window.h"
 #include <stdlib.h>
 
 #define BLOCK 96  /* rows of inputs */
+#define PIXELS (1 << 16) /* numbers of images whose codes are kept */
+#define NONE INT16_MIN /* the code of what is no number */
 #define STEPS 127 /* of a square */
 #define EACH(n) _Pragma("GCC unroll 4") for (int r = 0; r < n; r++)
 #define ROWS(n) _Pragma("GCC unroll 12") for (int r = 0; r < n; r++)
@@ -431,26 +434,71 @@ typedef struct { /* room of a block of vectors */
     uint8_t *square;
     vector_t *vector; /* [stage][row] */
     int8_t *bad;
-    float *value; /* [row][PANEL] */
+    float *value;    /* [row][PANEL] */
+    int16_t *images; /* their codes, for windows */
+    int16_t *window; /* codes of one */
+    void *held;
 } room_t;
 
-static void prepare(const layer_t *layer, const room_t *room, const float *x, const uint64_t *reads,
-                    int64_t row)
+/* For at most so many vectors, and so many codes of images; without memory nothing is held. */
+static room_t room_of(const layer_t *layer, int64_t most, int64_t pixels)
+{
+    room_t room = {.stride = 0};
+    for (int64_t s = 0; s < layer->stages; s++)
+        room.stride += (layer->stage[s].rows + 31) / 16 * 16;
+    int64_t words = layer->asymmetry != 0 ? 2 : 1, window = pixels ? layer->inputs : 0;
+    size_t sizes[] = {most * room.stride * words * sizeof(int16_t), most * room.stride,
+                      layer->stages * BLOCK * sizeof(vector_t), most * PANEL * sizeof(float), BLOCK,
+                      pixels * sizeof(int16_t), window * sizeof(int16_t)};
+    char *next[7];
+    size_t bytes = 64;
+    for (int i = 0; i < 7; i++)
+        bytes += (sizes[i] + 63) / 64 * 64;
+    room.held = malloc(bytes);
+    if (!room.held)
+        return room;
+    next[0] = (char *)(((uintptr_t)room.held + 63) / 64 * 64);
+    for (int i = 1; i < 7; i++)
+        next[i] = next[i - 1] + (sizes[i - 1] + 63) / 64 * 64;
+    room.codes = (int16_t *)next[0], room.positive = room.codes + most * room.stride;
+    room.square = (uint8_t *)next[1], room.vector = (vector_t *)next[2];
+    room.value = (float *)next[3], room.bad = (int8_t *)next[4];
+    room.images = (int16_t *)next[5], room.window = (int16_t *)next[6];
+    memset(room.codes, 0, sizes[0]); /* what fills vectors up is zero */
+    memset(room.square, 0, sizes[1]);
+    return room;
+}
+
+/* Numbers to codes; returns whether one is none, and such a code is NONE. */
+static int codes_of(const layer_t *layer, const float *x, int64_t count, int16_t *codes)
+{
+    vf sum = F(set1)(0);
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        sum = codes16(x + i, layer->input_scale, layer->levels, codes + i, sum);
+    if (i < count) {
+        float rest[16] = {0};
+        int16_t some[16];
+        memcpy(rest, x + i, (count - i) * sizeof(float));
+        sum = codes16(rest, layer->input_scale, layer->levels, some, sum);
+        memcpy(codes + i, some, (count - i) * sizeof(int16_t));
+    }
+    int bad = no_number(sum);
+    for (i = 0; bad && i < count; i++)
+        codes[i] = x[i] == x[i] ? codes[i] : NONE;
+    return bad;
+}
+
+/* What follows from the codes of a vector. */
+static void prepare(const layer_t *layer, const room_t *room, uint64_t read, int64_t row)
 {
     int64_t place = row * room->stride;
-    vf sum = F(set1)(0);
     for (int64_t s = 0; s < layer->stages; s++) {
         const stage_t *stage = layer->stage + s;
         vector_t *vector = room->vector + s * BLOCK + row;
         int16_t *codes = room->codes + place;
-        int64_t i = 0;
-        for (; i + 16 <= stage->rows; i += 16)
-            sum = codes16(x + stage->first + i, layer->input_scale, layer->levels, codes + i, sum);
-        if (i < stage->rows) {
-            float rest[16] = {0};
-            memcpy(rest, x + stage->first + i, (stage->rows - i) * sizeof(float));
-            sum = codes16(rest, layer->input_scale, layer->levels, codes + i, sum);
-        }
+        if (room->bad[row])
+            memset(codes, 0, stage->rows * sizeof(int16_t));
         if (layer->asymmetry != 0)
             for (int64_t k = 0; k < stage->rows + 15; k++)
                 room->positive[place + k] = codes[k] > 0 ? codes[k] : 0;
@@ -458,12 +506,41 @@ static void prepare(const layer_t *layer, const room_t *room, const float *x, co
             bounds(stage, codes, vector);
         if (stage->read)
             squares(stage, codes, room->square + place, vector);
-        uint64_t key = mix(reads[row] ^ stage->stream);
+        uint64_t key = mix(read ^ stage->stream);
         vector->low = (uint32_t)key;
         vector->high = (uint32_t)(key >> 32) | 1;
         place += (stage->rows + 31) / 16 * 16;
     }
-    room->bad[row] = no_number(sum) != 0;
+}
+
+/* The codes of a vector, each stage's apart. */
+static void take_vector(const layer_t *layer, const room_t *room, const float *x, uint64_t read,
+                        int64_t row)
+{
+    int16_t *codes = room->codes + row * room->stride;
+    int bad = 0;
+    for (int64_t s = 0; s < layer->stages; s++) {
+        const stage_t *stage = layer->stage + s;
+        bad |= codes_of(layer, x + stage->first, stage->rows, codes);
+        codes += (stage->rows + 31) / 16 * 16;
+    }
+    room->bad[row] = bad != 0;
+    prepare(layer, room, read, row);
+}
+
+/* The same of a window whose codes are known. */
+static void take_window(const layer_t *layer, const room_t *room, uint64_t read, int64_t row)
+{
+    int16_t *codes = room->codes + row * room->stride, least = 0;
+    for (int64_t i = 0; i < layer->inputs; i++)
+        least = room->window[i] < least ? room->window[i] : least;
+    room->bad[row] = least == NONE;
+    for (int64_t s = 0; s < layer->stages; s++) {
+        const stage_t *stage = layer->stage + s;
+        memcpy(codes, room->window + stage->first, stage->rows * sizeof(int16_t));
+        codes += (stage->rows + 31) / 16 * 16;
+    }
+    prepare(layer, room, read, row);
 }
 
 typedef struct { /* of a block and a panel, [row][PANEL] */
@@ -471,9 +548,8 @@ typedef struct { /* of a block and a panel, [row][PANEL] */
 } sums_t;
 
 /* All sums of a stage; what they fill of the outputs is fetched meanwhile. */
-static void sums_of(const layer_t *layer, const room_t *room, const stage_t *stage,
-                    const vector_t *vector, int64_t rows, int64_t start, int64_t panel,
-                    int64_t padded, const tile_t *tile, sums_t *held)
+static void sums_of(const room_t *room, const stage_t *stage, const vector_t *vector, int64_t rows,
+                    int64_t start, int64_t panel, int64_t padded, const tile_t *tile, sums_t *held)
 {
     int64_t pairs = (stage->rows + 1) / 2, quads = (stage->rows + 3) / 4;
     const int16_t *weight = stage->weight + panel * PANEL * pairs * 2;
@@ -513,10 +589,30 @@ static void panel_of(const layer_t *layer, const room_t *room, int64_t rows, int
                        .stride = last ? stride : PANEL, .vector = vector, .sums = held.sums,
                        .more = layer->asymmetry != 0 ? held.more : 0, .variance = held.variance,
                        .before = room->value, .out = last ? out : room->value};
-        sums_of(layer, room, stage, vector, rows, start, panel, padded, &tile, &held);
+        sums_of(room, stage, vector, rows, start, panel, padded, &tile, &held);
         finish_tile(layer, stage, &tile);
         start += (stage->rows + 31) / 16 * 16;
     }
+}
+
+/* The outputs of a block, [rows, columns]. */
+static void block_of(const layer_t *layer, const room_t *room, int64_t rows, float *out)
+{
+    int64_t panels = (layer->columns + PANEL - 1) / PANEL, stride = layer->columns;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        int64_t width = stride - panel * PANEL;
+        float *place = out + panel * PANEL;
+        if (width >= PANEL) {
+            panel_of(layer, room, rows, panel, panels * PANEL, place, stride);
+            continue;
+        }
+        panel_of(layer, room, rows, panel, panels * PANEL, room->value, PANEL);
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(place + r * stride, room->value + r * PANEL, width * sizeof(float));
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; room->bad[r] && j < stride; j++)
+            out[r * stride + j] = __builtin_nanf("");
 }
 
 /* Outputs [count, columns] of inputs [count, inputs]; returns 0, or 1 without memory. */
@@ -524,48 +620,50 @@ EXPORT int hermes_layer(const layer_t *layer, const float *x, const uint64_t *re
                         float *out)
 {
     int64_t most = count < BLOCK ? count : BLOCK;
-    int64_t panels = (layer->columns + PANEL - 1) / PANEL;
-    room_t room = {.stride = 0};
-    for (int64_t s = 0; s < layer->stages; s++)
-        room.stride += (layer->stage[s].rows + 31) / 16 * 16;
-    int64_t words = layer->asymmetry != 0 ? 2 : 1;
-    size_t sizes[] = {most * room.stride * words * sizeof(int16_t), most * room.stride,
-                      layer->stages * BLOCK * sizeof(vector_t), most * PANEL * sizeof(float), BLOCK};
-    size_t bytes = 64;
-    for (int i = 0; i < 5; i++)
-        bytes += (sizes[i] + 63) / 64 * 64;
-    char *held = malloc(bytes);
-    if (!held)
+    room_t room = room_of(layer, most, 0);
+    if (!room.held)
         return 1;
-    char *next = (char *)(((uintptr_t)held + 63) / 64 * 64);
-    room.codes = (int16_t *)next;
-    room.positive = room.codes + most * room.stride;
-    room.square = (uint8_t *)(next += (sizes[0] + 63) / 64 * 64);
-    room.vector = (vector_t *)(next += (sizes[1] + 63) / 64 * 64);
-    room.value = (float *)(next += (sizes[2] + 63) / 64 * 64);
-    room.bad = (int8_t *)(next += (sizes[3] + 63) / 64 * 64);
-    memset(room.codes, 0, sizes[0]); /* what fills vectors up is zero */
-    memset(room.square, 0, sizes[1]);
     for (int64_t first = 0; first < count; first += most) {
         int64_t rows = count - first < most ? count - first : most;
         for (int64_t r = 0; r < rows; r++)
-            prepare(layer, &room, x + (first + r) * layer->inputs, reads + first, r);
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t width = layer->columns - panel * PANEL;
-            float *place = out + first * layer->columns + panel * PANEL;
-            if (width >= PANEL) {
-                panel_of(layer, &room, rows, panel, panels * PANEL, place, layer->columns);
-                continue;
-            }
-            panel_of(layer, &room, rows, panel, panels * PANEL, room.value, PANEL);
-            for (int64_t r = 0; r < rows; r++)
-                memcpy(place + r * layer->columns, room.value + r * PANEL, width * sizeof(float));
-        }
-        for (int64_t r = 0; r < rows; r++)
-            if (room.bad[r])
-                for (int64_t j = 0; j < layer->columns; j++)
-                    out[(first + r) * layer->columns + j] = __builtin_nanf("");
+            take_vector(layer, &room, x + (first + r) * layer->inputs, reads[first + r], r);
+        block_of(layer, &room, rows, out + first * layer->columns);
     }
-    free(held);
+    free(room.held);
+    return 0;
+}
+
+/* The same at all positions of a window over images [count][three sizes][channels], with a read for
+   each; some images at a time. */
+EXPORT int hermes_windows(const layer_t *layer, const window_t *window, int64_t channels,
+                          const float *x, const uint64_t *reads, int64_t count, float *out)
+{
+    const int64_t *sizes = window->sizes, *outputs = window->outputs;
+    int64_t pixels = sizes[0] * sizes[1] * sizes[2] * channels, row = 0;
+    int64_t some = pixels < PIXELS ? PIXELS / pixels : 1;
+    some = some < count ? some : count;
+    room_t room = room_of(layer, BLOCK, some * pixels);
+    if (!room.held)
+        return 1;
+    for (int64_t image = 0; image < count; image++) {
+        int64_t place = image % some;
+        if (place == 0) {
+            int64_t part = count - image < some ? count - image : some;
+            codes_of(layer, x + image * pixels, part * pixels, room.images);
+        }
+        for (int64_t a = 0; a < outputs[0]; a++)
+            for (int64_t b = 0; b < outputs[1]; b++)
+                for (int64_t c = 0; c < outputs[2]; c++) {
+                    window_at(window, (const char *)(room.images + place * pixels),
+                              channels * sizeof(int16_t), a, b, c, (char *)room.window);
+                    take_window(layer, &room, *reads++, row);
+                    if (++row < BLOCK)
+                        continue;
+                    block_of(layer, &room, row, out);
+                    out += row * layer->columns, row = 0;
+                }
+    }
+    block_of(layer, &room, row, out);
+    free(room.held);
     return 0;
 }
