@@ -10,6 +10,7 @@ import struct
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
 from hermesrt.native import build
+from hermesrt.ops.window_fields import WindowFields
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 SYSTEM = Path("/usr/aarch64-linux-gnu")  # the C library that the compiler comes with
@@ -112,7 +114,27 @@ def kernel_of(run: Emulated, instructions: str) -> Kernel:
         pieces = (Piece(reads, 8 * rows), Piece(out, 4 * rows * columns))
         run("hermes_normals", stream, reads, rows, columns, out, reach=pieces)
 
-    return Kernel(instructions, layer, fill)
+    def windows(
+        address: int, window: int, channels: int, x: int, reads: int, count: int, out: int
+    ) -> int:
+        held = WindowFields.from_address(window)
+        columns = LayerFields.from_address(address).columns
+        positions = count * prod(held.outputs)
+        pieces = [*layer_pieces(address), *window_pieces(window)]
+        pieces += [Piece(x, 4 * count * prod(held.sizes) * channels), Piece(reads, 8 * positions)]
+        pieces += [Piece(out, 4 * positions * columns)]
+        arguments = (address, window, channels, x, reads, count, out)
+        return run("hermes_windows", *arguments, reach=pieces) % 2**32
+
+    return Kernel(instructions, layer, windows, fill)
+
+
+def window_pieces(address: int) -> list[Piece]:
+    """What a window's fields reach."""
+    fields = WindowFields.from_address(address)
+    tables = zip(fields.taken, fields.outputs, fields.taps, strict=True)
+    found = [Piece(address, ctypes.sizeof(WindowFields), pointers=True)]
+    return found + [Piece(table, 8 * outputs * taps) for table, outputs, taps in tables]
 
 
 def layer_pieces(address: int) -> list[Piece]:

@@ -151,3 +151,15 @@ class Device(Protocol):
         """Time and energy of a program's work, from counts and shapes alone, in a read mode or in
         each matrix's own."""
         ...
+
+
+@runtime_checkable
+class TakesImages(Protocol):
+    """A device that makes the windows of images itself."""
+
+    def mvm_windows(
+        self, step: MvmStep, images: Float[Tensor, "images *sizes channels"], reads: Keys
+    ) -> Float[Tensor, "images *outputs columns"] | None:
+        """The step on the first copy at all positions of its window, with a read for each, in
+        raster order; None where it has to be given the vectors."""
+        ...

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, MvmStep
 from hermesrt.data import Samples
-from hermesrt.device import Device
+from hermesrt.device import Device, TakesImages
 from hermesrt.executor import (
     GatesFunction,
     MvmFunction,
@@ -23,8 +23,8 @@ from hermesrt.executor import (
 )
 from hermesrt.ops.gate_unit import gate_unit_states
 from hermesrt.ops.time_steps import States
-from hermesrt.ops.unfold import convolve
-from hermesrt.ops.window import served_count
+from hermesrt.ops.unfold import convolve, result_shape
+from hermesrt.ops.window import Window, served_count
 from hermesrt.reads import Keys, ReadCounter, parts_of, varying_steps, vector_keys
 from hermesrt.replication import dispatch, places, sample_shapes
 from hermesrt.shapes import Shape, batched_inputs
@@ -151,6 +151,10 @@ class _BlockReads:
         served = served_count(window, tuple(x.shape[-window.rank :]))
         own = math.prod(sample[:-lead]) * served
         images = vector_keys(reads, tuple(x.shape[:-lead]), sample[:-lead])
+        if copies == 1 and isinstance(self.device, TakesImages):
+            found = self._whole(self.device, step, window, x, images)
+            if found is not None:
+                return found
 
         def at(vectors: Tensor, places: Tensor) -> Tensor:
             image, position = np.divmod(places.numpy(), served)
@@ -161,6 +165,21 @@ class _BlockReads:
 
         idle = idle_result(self.artifact, step, x)
         return convolve(window, x, columns, at, idle).to(x.dtype)
+
+    def _whole(
+        self, device: TakesImages, step: MvmStep, window: Window, x: Tensor, images: Keys
+    ) -> Tensor | None:
+        """The same at once, by a device that can, where no position sees padding alone."""
+        flat = x.reshape(-1, *x.shape[-window.rank - 1 :])
+        count = math.prod(window.outputs(tuple(flat.shape[2:])))
+        if served_count(window, tuple(flat.shape[2:])) != count:
+            return None
+        keys = parts_of(images[:, None], np.arange(count, dtype=np.uint64))
+        found = device.mvm_windows(step, flat.movedim(1, -1), keys.reshape(-1))
+        if found is None:
+            return None
+        shape = result_shape(window, x.shape, found.shape[-1])
+        return found.movedim(-1, 1).reshape(shape).to(x.dtype)
 
     def _dispatched(self, step: MvmStep, vectors: Tensor, keys: Keys, turns: Tensor) -> Tensor:
         """Each vector on its own copy of the matrix."""

@@ -16,10 +16,12 @@ from hermes_sim.kernel.layer import KernelLayer
 from hermes_sim.kernel.load import SOURCE, Kernel
 from hermes_sim.noise import ReadNoise, normals, row_keys
 from hermes_sim.torch_pulses import TorchPulses
+from hermesrt.ops.unfold import unfolded
+from hermesrt.ops.window import Window
 from hermesrt.reads import mix, numbered
 
 from ..emulated import SETS, Emulated, Piece, kernel_of
-from .test_integers import CASES, FREE, STREAMS, arrays, inputs, torch_run
+from .test_integers import CASES, FREE, STOPPED, STREAMS, arrays, inputs, torch_run
 from .test_pulses import COLUMNS, ROWS, ChipWith, cells_of, converters, send
 
 SHAPES = (((256, 130, 77), 50), ((5,), 3), ((31, 1), 16), ((516,), 33))
@@ -63,6 +65,17 @@ def test_the_kernel_has_the_bits_of_torch(kernel: Kernel, case: str) -> None:
             assert torch.equal(
                 bits(run(x[row : row + 1], reads[row : row + 1])), bits(wanted[row : row + 1])
             )
+
+
+def test_windows_have_the_bits_of_their_vectors(kernel: Kernel) -> None:
+    window = Window((2, 3), (1, 1), (1, 2), (1, 1), (0, 1), (1, 1))
+    x = torch.randn(5, 3, 4, 7, generator=torch.Generator().manual_seed(0))
+    x[2, 1, 1, 1] = torch.nan
+    vectors = unfolded(window, x, [slice(0, n) for n in window.outputs((4, 7))])
+    layer, reads = arrays(STOPPED, (11, 7), 19), mix(numbered(len(vectors)))
+    run = KernelLayer(kernel, integer_layer(layer), STREAMS[:2])
+    found = run.windows(window, x.movedim(1, -1), reads).view(-1, 19)
+    assert torch.equal(bits(found), bits(torch_run(layer, vectors, reads)))
 
 
 @pytest.mark.parametrize("counting", ["round", None])

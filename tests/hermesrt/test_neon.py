@@ -20,7 +20,7 @@ from hermesrt.programming.descent_pulses import chosen
 from hermesrt.programming.mvm_error import errors_of
 from hermesrt.programming.session import PATIENCE
 
-from ..emulated import SETS, Emulated, Piece
+from ..emulated import SETS, Emulated, Piece, window_pieces
 from .programming.test_descent_pulses import core_of, same
 
 PLAIN = SETS[-1]  # what all such processors have
@@ -118,12 +118,9 @@ def test_the_vectors_of_a_window(
     with emulated("unfold.c", tmp_path) as run:
 
         def copied(*places: int) -> None:
-            images, taken, tables, numbers = unfolding._held
-            arrays = [*taken, numbers]
-            reach = [Piece(a.ctypes.data, a.nbytes) for a in arrays]
-            reach += [Piece(images.data_ptr(), images.nbytes)]
-            reach += [Piece(tables.ctypes.data, tables.nbytes, pointers=True)]
-            reach += [Piece(places[5], 64), Piece(places[7], wanted.nbytes)]
+            window_at, images, _, start, end, out = places
+            reach = [*window_pieces(window_at), Piece(images, x.nbytes)]
+            reach += [Piece(start, end - start + 32), Piece(out, wanted.nbytes)]
             run("hermes_unfold", *places, reach=reach)
 
         monkeypatch.setattr(unfold, "function", lambda: copied)

@@ -3,6 +3,7 @@
 
 #define LANES 4
 #define TILE 4
+#define ABREAST 4
 typedef float32x4_t vf;
 typedef int32x4_t vi;
 #define F(name) f_##name
@@ -104,15 +105,15 @@ INLINE void store_codes(int16_t *out, const vi *code)
     vst1q_s16(out + 8, vmovn_high_s32(vmovn_s32(code[2]), code[3]));
 }
 
-INLINE uint16x4_t quotients(int16x4_t a, vf b)
+INLINE int16x4_t half_quotients(int16x4_t a, vf b) /* (a + 0.5) b, rounded toward zero */
 {
     vf wide = vaddq_f32(vcvtq_f32_s32(vmovl_s16(a)), vdupq_n_f32(0.5f));
-    return vmovn_u32(vcvtq_u32_f32(vmulq_f32(wide, b)));
+    return vmovn_s32(vcvtq_s32_f32(vmulq_f32(wide, b)));
 }
-
-/* (a + 0.5) b, rounded toward zero, as bytes */
-INLINE void store_quotients(uint8_t *out, vc a, vf b)
+typedef vf divisor_t; /* its reciprocal */
+INLINE divisor_t divisor_of(int32_t divisor) { return vdupq_n_f32(1 / (float)divisor); }
+INLINE vc quotients(vc a, divisor_t b) /* rounded down */
 {
-    uint16x4_t low = quotients(vget_low_s16(a), b), high = quotients(vget_high_s16(a), b);
-    vst1_u8(out, vmovn_u16(vcombine_u16(low, high)));
+    return vcombine_s16(half_quotients(vget_low_s16(a), b), half_quotients(vget_high_s16(a), b));
 }
+INLINE void store_bytes(uint8_t *out, vc a) { vst1_u8(out, vqmovun_s16(a)); }

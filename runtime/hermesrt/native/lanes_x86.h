@@ -4,6 +4,7 @@
 #ifdef __AVX512VNNI__
 #define LANES 16
 #define TILE 12
+#define ABREAST 4
 typedef __m512 vf;
 typedef __m512i vi;
 #define F(name) _mm512_##name##_ps
@@ -25,6 +26,7 @@ INLINE vi lane_numbers(void) /* from 1 */
 #else
 #define LANES 8
 #define TILE 6
+#define ABREAST 2
 typedef __m256 vf;
 typedef __m256i vi;
 #define F(name) _mm256_##name##_ps
@@ -49,6 +51,39 @@ INLINE vi lane_numbers(void) { return _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
 typedef vi words_t, bytes_t;
 INLINE vi words_load(const int16_t *p) { return load_i(p); }
 INLINE vi bytes_load(const uint8_t *p) { return load_i(p); }
+#if LANES == 8
+/* In assembly, for compilers spill sums to memory: 26 products a cycle in place of 15. */
+#define WORDS_ROW
+INLINE void words_row(vi *sum, const int16_t *a, const words_t *held)
+{
+    vi one, other;
+    __asm__("vpbroadcastd %4, %2\n\tvpmaddwd %5, %2, %3\n\tvpmaddwd %6, %2, %2\n\t"
+            "vpaddd %3, %0, %0\n\tvpaddd %2, %1, %1"
+            : "+x"(sum[0]), "+x"(sum[1]), "=&x"(other), "=&x"(one)
+            : "m"(*(const int32_t(*)[1])a), "x"(held[0]), "x"(held[1]));
+}
+
+/* With 64 less in each byte of a panel, two groups of products fit 16 bits; what that takes from
+   the sum, a row's own bytes tell. */
+#define BYTES_ROW
+#define BYTE_PARTS 1
+INLINE bytes_t bytes_near(const uint8_t *p)
+{
+    return _mm256_sub_epi8(bytes_load(p), _mm256_set1_epi8(64));
+}
+INLINE vi bytes_start(int32_t total) { return _mm256_set1_epi32(64 * total); }
+INLINE void bytes_row(vi *sum, const uint8_t *a, const bytes_t *held, const bytes_t *more)
+{
+    const vi one = _mm256_set1_epi16(1);
+    vi first, second;
+    __asm__("vpbroadcastd %3, %1\n\tvpbroadcastd %4, %2\n\tvpmaddubsw %5, %1, %1\n\t"
+            "vpmaddubsw %6, %2, %2\n\tvpaddw %2, %1, %1\n\tvpmaddwd %7, %1, %1\n\t"
+            "vpaddd %1, %0, %0"
+            : "+x"(sum[0]), "=&x"(first), "=&x"(second)
+            : "m"(*(const int32_t(*)[1])a), "m"(*(const int32_t(*)[1])(a + 4)), "x"(held[0]),
+              "x"(more[0]), "x"(one));
+}
+#endif
 
 INLINE vi set_i(uint32_t a) { return I(set1_epi32)((int)a); }
 INLINE vi add_i(vi a, vi b) { return I(add_epi32)(a, b); }
@@ -85,14 +120,11 @@ INLINE vc high_c(vc a, vc b) { return _mm256_mulhi_epu16(a, b); } /* of products
 INLINE vc max_c(vc a, vc b) { return _mm256_max_epi16(a, b); }
 INLINE vc min_c(vc a, vc b) { return _mm256_min_epi16(a, b); }
 INLINE vc abs_c(vc a) { return _mm256_abs_epi16(a); }
-INLINE int32_t largest_c(vc v)
+INLINE int32_t largest_c(vc v) /* of numbers from 0 on */
 {
-    int16_t lanes[16];
-    _mm256_storeu_si256((__m256i *)lanes, v);
-    int32_t largest = lanes[0];
-    for (int i = 1; i < 16; i++)
-        largest = lanes[i] > largest ? lanes[i] : largest;
-    return largest;
+    __m128i most = _mm_max_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    most = _mm_minpos_epu16(_mm_sub_epi16(_mm_set1_epi16(INT16_MAX), most));
+    return INT16_MAX - (_mm_cvtsi128_si32(most) & 0xFFFF);
 }
 
 INLINE vd zero_d(void) { return _mm256_setzero_si256(); }
@@ -115,23 +147,25 @@ INLINE void store_codes(int16_t *out, const vi *code)
 #endif
 }
 
-/* (a + 0.5) b, rounded toward zero, as bytes */
-INLINE void store_quotients(uint8_t *out, vc a, vf b)
+/* What numbers up to 2^14 are divided by, 1 to 127: a fraction of 2^16 and a shift, exact since
+   what the fraction is too large by times the number stays below the shift's unit. */
+typedef struct {
+    vc factor;
+    __m128i shift;
+} divisor_t;
+INLINE divisor_t divisor_of(int32_t divisor)
 {
-    const vf half = F(set1)(0.5f);
-#if LANES == 16
-    vf wide = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(a));
-    vi steps = _mm512_cvttps_epi32(F(mul)(F(add)(wide, half), b));
-    _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(steps));
-#else
-    vi parts[2];
-    for (int h = 0; h < 2; h++) {
-        __m128i narrow = h ? _mm256_extracti128_si256(a, 1) : _mm256_castsi256_si128(a);
-        vf wide = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(narrow));
-        parts[h] = _mm256_cvttps_epi32(F(mul)(F(add)(wide, half), b));
-    }
-    vi both = _mm256_permute4x64_epi64(_mm256_packs_epi32(parts[0], parts[1]), 0xD8);
-    __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
-    _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(low, high));
-#endif
+    int shift = 32 - __builtin_clz(2 * divisor - 1) - 1;
+    int32_t factor = (int32_t)((1u << (16 + shift)) / (2 * divisor) + 1);
+    return (divisor_t){set_c((int16_t)factor), _mm_cvtsi32_si128(shift)};
+}
+
+INLINE vc quotients(vc a, divisor_t b) /* rounded down */
+{
+    return _mm256_srl_epi16(high_c(add_c(a, a), b.factor), b.shift);
+}
+INLINE void store_bytes(uint8_t *out, vc a)
+{
+    vc both = _mm256_permute4x64_epi64(_mm256_packus_epi16(a, a), 0xD8);
+    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(both));
 }

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from hermesrt.native import build
 from hermesrt.ops.window import Window, served
+from hermesrt.ops.window_fields import held_window
 
-_RANKS = 3  # dimensions that a window may have
 BLOCK_ELEMENTS = 2**20  # of the unfolded vectors at once: 4 MB in FP32
 Block = tuple[slice, ...]  # of images, and of outputs in each dimension
 Product = Callable[[Float[Tensor, "vectors rows"], Int64[Tensor, " vectors"]], Tensor]
@@ -71,7 +71,7 @@ def convolve(window: Window, x: Tensor, columns: int, product: Product, idle: Te
 def function() -> Callable[..., None] | None:
     """That of `native/unfold.c`; None without."""
     pointer, source = ctypes.c_void_p, Path(build.__file__).with_name("unfold.c")
-    types = (pointer, ctypes.c_int64, *[pointer] * 6)
+    types = (pointer, pointer, ctypes.c_int64, *[pointer] * 3)
     library = build.functions(source, {"hermes_unfold": types}, {})
     return None if library is None else library.hermes_unfold
 
@@ -85,35 +85,21 @@ class Unfolding:
         lies_plain = x.is_cpu and not x.is_conj() and not x.is_neg()
         self._copy = function() if lies_plain and not learns else None
         if self._copy is not None:
-            self._prepare(tuple(x.shape[2:]))
+            self._images = x.movedim(1, -1).contiguous()
+            self._held = held_window(window, tuple(x.shape[2:]))
 
     def __call__(self, block: Block) -> Float[Tensor, "vectors rows"]:
         """Those of a block."""
         x, window = self._x, self._window
         if self._copy is None:
             return unfolded(window, x[block[0]], block[1:])
-        parts = (block[0], *[slice(0, 1)] * self._more, *block[1:])
+        parts = (block[0], *[slice(0, 1)] * self._held.more, *block[1:])
         ends = np.array([[p.start for p in parts], [p.stop for p in parts]], np.int64)
         count, start = prod((ends[1] - ends[0]).tolist()), ends.ctypes.data
         found = x.new_empty(count, window.taps * x.shape[1])
-        self._copy(*self._places, start, start + ends.nbytes // 2, found.data_ptr())
+        width, end = x.shape[1] * x.itemsize, start + ends.nbytes // 2
+        self._copy(self._held.address, self._images.data_ptr(), width, start, end, found.data_ptr())
         return found
-
-    def _prepare(self, sizes: tuple[int, ...]) -> None:
-        """Keep what the function takes, and where that is."""
-        x, window = self._x, self._window
-        self._more = more = _RANKS - window.rank
-        pairs = enumerate(zip(sizes, window.outputs(sizes), strict=True))
-        taken = [np.zeros((1, 1), np.int64)] * more
-        taken += [np.ascontiguousarray(window.taken(d, *pair)) for d, pair in pairs]
-        tables = np.array([t.ctypes.data for t in taken], np.uint64)
-        numbers = np.array([(1,) * more + sizes, [t.shape[1] for t in taken]], np.int64)
-        images, start = x.movedim(1, -1).contiguous(), numbers.ctypes.data
-        self._held = images, taken, tables, numbers
-        self._places = (
-            images.data_ptr(), x.shape[1] * x.itemsize, start, start + numbers.nbytes // 2,
-            tables.ctypes.data,
-        )  # fmt: skip
 
 
 def unfolded(

@@ -20,6 +20,7 @@ from hermes_sim.fold import (
     stream_name,
     through_wires,
 )
+from hermes_sim.kernel.layer import KernelLayer
 from hermes_sim.kernel.load import kernel
 from hermes_sim.layers import Run, runner
 from hermes_sim.noise import ReadNoise, stream
@@ -243,6 +244,16 @@ class SimulatedDevice:
         if x.dtype == torch.float32:
             return run(x, reads)
         return run(x.float(), reads).to(x.dtype)
+
+    def mvm_windows(self, step: MvmStep, images: Tensor, reads: Keys) -> Tensor | None:
+        """The step at all positions of its window, for images with their channels last; None where
+        a kernel does not run it. It has the bits of `mvm` for the vectors one by one."""
+        if self._settings.ideal or not images.is_cpu or step.window is None:
+            return None
+        run = self._layers.get((step.name, 0)) or self._layer(step, 0, images.device)
+        if not isinstance(run, KernelLayer) or images.is_conj() or images.is_neg():
+            return None
+        return run.windows(step.window, images.float(), reads)
 
     def state(self) -> DeviceState:
         """The cells; while programming is under way without drift exponents."""

@@ -1,6 +1,7 @@
 """An IntegerLayer as the kernel takes it."""
 
 import ctypes
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -8,16 +9,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from hermes_sim.crossbar import Sums, Vectors
 from hermes_sim.integers import IntegerBlock, IntegerLayer, dither
 from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
+from hermesrt.ops.window import Window
+from hermesrt.ops.window_fields import held_window
 from hermesrt.reads import Keys
 
 _PANEL = 16  # columns
 _COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}
 _ROUNDINGS = {None: 0, "truncate": 1, "nearest": 2}
+_NO_MEMORY = "no memory for the codes of a block of vectors"
+Images = Float[Tensor, "images *sizes channels"]
+Outputs = Float[Tensor, "images *outputs columns"]
 _SMALL = 2**21  # products of a call that further threads do not make faster
 
 
@@ -73,6 +80,32 @@ class KernelLayer:
         list(_pool(threads).map(run, range(0, count, part)))
         return out
 
+    def windows(self, window: Window, images: Images, reads: Keys) -> Outputs:
+        """The same at all positions of a window over images with their channels last."""
+        images, count = images.contiguous(), images.shape[0]
+        outputs = window.outputs(tuple(images.shape[1:-1]))
+        held, channels = held_window(window, tuple(images.shape[1:-1])), images.shape[-1]
+        out, reads = torch.empty(count, *outputs, self.columns), np.ascontiguousarray(reads)
+        threads, positions = torch.get_num_threads(), math.prod(outputs)
+        part = -(-count // threads)
+
+        def run(first: int) -> None:
+            failed = self.kernel.windows(
+                self._address,
+                held.address,
+                channels,
+                images.data_ptr() + 4 * first * images[0].numel(),
+                reads.ctypes.data + 8 * first * positions,
+                min(part, count - first),
+                out.data_ptr() + 4 * first * positions * self.columns,
+            )
+            if failed:
+                raise MemoryError(_NO_MEMORY)
+
+        firsts = range(0, count, max(part, 1))
+        list(map(run, firsts) if threads == 1 else _pool(threads).map(run, firsts))
+        return out
+
     def _run(self, x: int, reads: int, out: int, first: int, count: int) -> None:
         failed = self.kernel.layer(
             self._address,
@@ -82,7 +115,7 @@ class KernelLayer:
             out + 4 * first * self.columns,
         )
         if failed:
-            raise MemoryError("no memory for the codes of a block of vectors")
+            raise MemoryError(_NO_MEMORY)
 
     def _stage(self, block: IntegerBlock, stream: int) -> StageFields:
         plus, minus, rows = block.plus, block.minus, block.plus.shape[0]

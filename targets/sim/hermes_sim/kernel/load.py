@@ -42,11 +42,13 @@ class Kernel:
 
     instructions: the set that it is compiled for.
     layer: its function for a layer.
+    windows: the same at all positions of a window.
     fill: its function for normal numbers.
     """
 
     instructions: str
     layer: Any
+    windows: Any
     fill: Any
 
     def normals(self, stream: int, reads: Keys, out: Tensor) -> Tensor:
@@ -71,6 +73,9 @@ def load(instructions: str) -> Kernel | None:
 
 def _kernel(instructions: str, library: ctypes.CDLL) -> Kernel:
     library.hermes_layer.argtypes = (_P, _P, _P, _L, _P)
+    library.hermes_windows.argtypes = (_P, _P, _L, _P, _P, _L, _P)
     library.hermes_normals.argtypes = (ctypes.c_uint64, _P, _L, _L, _P)
     library.hermes_normals.restype = None
-    return Kernel(instructions, library.hermes_layer, library.hermes_normals)
+    return Kernel(
+        instructions, library.hermes_layer, library.hermes_windows, library.hermes_normals
+    )
