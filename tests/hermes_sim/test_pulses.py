@@ -83,6 +83,9 @@ def test_compiled_functions_have_the_bits_of_torch(
             counts = (p.counts(read_with, x, 5 + number, numbered(9)) for p in (first, second))
             assert torch.equal(*counts)
             assert torch.equal(first.variance, second.variance)
+            noise = torch.randn(2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(number))
+            reads = (p.verify(1e-14, 1.3e-7, noise.clone()) for p in (first, second))
+            assert torch.equal(*reads)
 
 
 @pytest.mark.parametrize("made", [TorchPulses, compiled_pulses])

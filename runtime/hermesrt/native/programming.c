@@ -36,9 +36,10 @@ typedef struct { /* pulses; they have room for all cells */
 /* session.corrections, of a cell */
 static inline void correct(const core_t *c, int64_t cell, float change, pulses_t *pulses)
 {
+    static const float sign[4] = {-1, -1, 1, 1}; /* of devices; branches would be guesses */
     record_t *own = c->record + cell;
     float step = change * own->slope, before = own->ampere;
-    float asked = before + (own->device >= 2 ? step : -step);
+    float asked = before + step * sign[own->device & 3];
     float now = asked < c->low ? c->low : asked > c->high ? c->high : asked;
     int32_t more = now == before && now != asked ? own->saturated + 1 : 0;
     own->saturated = (int8_t)(more < c->patience ? more : c->patience);

@@ -33,7 +33,7 @@ from hermesrt.seeds import generator
 Phase = Literal["start", "pulse", "verify", "descend"]
 
 _TEST_VECTORS = 128
-_ROUNDS = 8  # of a core in its turn
+_ROUNDS = 16  # of a core in its turn
 _INPUTS = 2**21  # numbers of the inputs of a turn, at most
 
 

@@ -73,7 +73,8 @@ class ProgrammingSession:
         width = widths[pulses.kind]
         self.device.pulse(core, pulses, self._next())
         self.counts.pulses += size
-        self.counts.charge_coulomb += float(pulses.ampere.sum()) * width * 1e-9
+        charge = float(pulses.ampere.numpy().sum(dtype=np.float64)) * width * 1e-9
+        self.counts.charge_coulomb += charge
         passes = sum(n > 0 for n in np.bincount(pulses.device.numpy()).tolist())
         cycles = math.ceil(crossbar.columns / table.write_heads)
         self.counts.pulse_ns += passes * crossbar.rows * cycles * width

@@ -168,7 +168,7 @@ def test_rounds_of_a_turn_change_neither_bits_nor_history(
 def test_who_looks_on_sees_every_iteration(
     program: Program, whole: dict[str, Chip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "program", drive.program)  # eight rounds in a turn
+    monkeypatch.setattr(writing, "program", drive.program)  # many rounds in a turn
     seen: list[tuple[int, Any]] = []
     blank(program).program("gdp", OPTIONS, lambda p: seen.append((p.done, p.iterations[-1])))
     assert seen == list(enumerate(whole["gdp"].iterations, 1))

@@ -276,14 +276,19 @@ EXPORT void hermes_steps(const core_t *c)
 EXPORT void hermes_verify(const core_t *c, float floor_square, float count, float *restrict noise)
 {
     int64_t size = c->rows * c->columns;
-    for (int64_t i = 0; i < size; i++) {
-        const cell_t *cell = c->cell + i;
+    float held[BLOCK], variance[BLOCK];
+    for (int64_t i = 0; i < size; i += BLOCK)
         for (int p = 0; p < 2; p++) {
-            float deviation = sqrtf(cell->variance[p] + floor_square);
-            float held = cell->held[2 * p] + cell->held[2 * p + 1];
-            noise[p * size + i] = rintf((noise[p * size + i] * deviation + held) / count);
+            int part = size - i < BLOCK ? (int)(size - i) : BLOCK;
+            float *place = noise + p * size + i;
+            for (int k = 0; k < part; k++) {
+                const cell_t *cell = c->cell + i + k;
+                held[k] = cell->held[2 * p] + cell->held[2 * p + 1];
+                variance[k] = cell->variance[p];
+            }
+            for (int k = 0; k < part; k++)
+                place[k] = rintf((place[k] * sqrtf(variance[k] + floor_square) + held[k]) / count);
         }
-    }
 }
 
 /* How much of what a line may take codes take; see integers.IntegerBlock. The columns are filled up
