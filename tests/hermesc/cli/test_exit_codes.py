@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hermesc import cli
-from hermesc.api import looking
+from hermesc.api import installed
 from hermesrt.errors import shortage
 
 TORCHS = (
@@ -34,7 +34,7 @@ def test_a_shortage_is_the_users_machine(
     def fails(_name: str | None) -> None:
         raise error
 
-    monkeypatch.setattr(looking, "chips", fails)
+    monkeypatch.setattr(installed, "chips", fails)
     with pytest.raises(SystemExit) as stop:
         cli.main(["chips"])
     assert stop.value.code == 2

@@ -9,6 +9,7 @@ takes a process with one thread of Python's, for a copy has no other, and with n
 Otherwise, and under a limit of memory, each starts anew.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -150,7 +151,7 @@ def _in_pool(
     pool = ProcessPoolExecutor(workers, context, _start_worker, given)
     futures: dict[Future[R], J] = {}
     try:
-        with _interrupts_ignored(), catch_warnings():  # by new processes, from their start on
+        with _interrupts_ignored(), catch_warnings(), _left_alone():  # by new processes
             simplefilter("ignore", DeprecationWarning)  # idle threads of libraries are no harm
             futures = {pool.submit(_alone, work.compute, job): job for job in jobs}
         for future in as_completed(futures):
@@ -166,6 +167,17 @@ def may_be_copied() -> bool:
     GPU is in use. Idle threads of torch and BLAS are not missed, for jobs have one thread."""
     gpu: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return sys.platform == "linux" and active_count() == 1 and not gpu
+
+
+@contextmanager
+def _left_alone() -> Iterator[None]:
+    """What is there now is not looked through for garbage by processes that start meanwhile: that
+    would make copies of all memory that they share with this one."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

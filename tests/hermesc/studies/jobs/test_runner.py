@@ -1,5 +1,6 @@
 """Jobs in this process, in others, on a Dask cluster; what is kept is not run again."""
 
+import gc
 import math
 import os
 import sys
@@ -133,6 +134,17 @@ def test_processes_have_what_was_made_for_all_jobs(monkeypatch: pytest.MonkeyPat
         assert dict(run_jobs(shared, [1.0, 2.0], Workers(2))) == {1.0: 3.0, 2.0: 6.0}
     finally:
         _MADE.clear()
+
+
+def _left_alone(job: float) -> float:
+    return job * (gc.get_freeze_count() > 1000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes start anew")
+def test_copied_processes_do_not_look_through_what_they_share_for_garbage() -> None:
+    before = gc.get_freeze_count()
+    assert dict(run_jobs(work(_left_alone), JOBS, Workers(2))) == {job: job for job in JOBS}
+    assert gc.get_freeze_count() == before
 
 
 def test_a_process_with_another_thread_is_not_copied() -> None:
