@@ -178,6 +178,8 @@ def count(
 
 
 def _digital(work: MvmWork | HostWork, chip: ChipSpec) -> Counts:
+    if isinstance(work, HostWork) and work.row.price == "free":
+        return NOTHING
     if chip.vector_unit is None:
         return Counts(host_operations=digital.operations(work, chip))
     done = digital.vector_work(work)

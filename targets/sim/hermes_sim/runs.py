@@ -150,7 +150,14 @@ class Runs:
 
     def head(self, count: int) -> list[int]:
         """The first times."""
-        return [self[job] for job in range(min(count, self.count))]
+        found: list[int] = []
+        for run in self.runs:
+            jobs = range(run.start, min(run.stop, count))
+            if run.pattern is None:
+                found += [run.time + (job - run.start) * run.step for job in jobs]
+            else:
+                found += [run.at(job) for job in jobs]
+        return found
 
     def tolist(self) -> list[int]:
         """As of an array."""
