@@ -80,7 +80,8 @@ class Run(NamedTuple):
         if self.pattern is None:
             return jobs * self.step + self.time
         turns, places = np.divmod(jobs, len(self.pattern.after))
-        return self.pattern.after[places] + (turns * self.step + self.time)
+        times: TimesPs = self.pattern.after[places] + (turns * self.step + self.time)
+        return times
 
     def part(self, start: int, stop: int) -> "Run":
         """Some of its jobs."""
@@ -155,8 +156,8 @@ class Runs:
             jobs = range(run.start, min(run.stop, count))
             if run.pattern is None:
                 found += [run.time + (job - run.start) * run.step for job in jobs]
-            else:
-                found += [run.at(job) for job in jobs]
+            elif jobs:
+                found += run.values(run.start, len(jobs)).tolist()
         return found
 
     def tolist(self) -> list[int]:
