@@ -108,9 +108,9 @@ def dynamic_pj(chip: ChipSpec, counts: Counts) -> dict[str, float]:
 
     Source: tables `*_energy` and `vector_unit` of the chip (Le Gallo 2023, Table I, decomposed).
     """
+    mvm_nj = chip.mvm_nj
     array_nj = (
-        counts.one_phase_mvms * chip.mvm_nj["1-phase"]
-        + counts.four_phase_mvms * chip.mvm_nj["4-phase"]
+        counts.one_phase_mvms * mvm_nj["1-phase"] + counts.four_phase_mvms * mvm_nj["4-phase"]
     )
     by = {
         "array": array_nj * _PJ_PER_NJ,

@@ -128,8 +128,8 @@ def row(name: str, program: Program, model: nn.Module, size: tuple[int, ...]) ->
     compared = f"{plain:>7.3f}s {seconds / plain:>8.4f}" if plain else f"{'-':>8} {'-':>8}"
     print(
         f"{name:>20} {' x '.join(map(str, size)):>16} {len(work.work):>5} {events:>13,} "
-        f"{seconds:>8.4f} {seconds / len(work.work) * 1e6:>4.0f} us {events / seconds / 1e6:>8.1f}M "
-        f"{compared}",
+        f"{seconds:>8.4f} {seconds / len(work.work) * 1e6:>4.0f} us "
+        f"{events / seconds / 1e6:>8.1f}M {compared}",
         flush=True,
     )
 

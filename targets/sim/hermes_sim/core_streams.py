@@ -39,10 +39,9 @@ class CoreStreams:
         self.port_in, self.ldpu = port_in, ldpu
         self.port_out = port_out or self.port_out
         self.array, last = array, array.count - 1
+        before = [hold._replace(job=0) for hold in self.mvms[:1]]
         if array.before_last is not None:
-            before = (Hold(0, array.before_last, array, last - 1),)
-        else:
-            before = tuple([hold._replace(job=0) for hold in self.mvms[:1]])
+            before = [Hold(0, array.before_last, array, last - 1)]
         self.mvms = (Hold(1, array.last, array, last), *before)
 
     def repeat(self, once: "CoreStreams", repeated: Callable[[Track], Track]) -> None:

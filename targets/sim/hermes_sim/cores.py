@@ -160,12 +160,10 @@ class _Copy:
     def _occupy(self, core: CoreStreams, ran: _TileRun) -> None:
         """The core's resources are in use by these streams now."""
         core.run(ran.port_in, ran.array, ran.ldpu, ran.port_out)
-        tracks = (ran.port_in, ran.array, ran.ldpu, ran.port_out)
-        self._uses += [
-            (lane, track)
-            for lane, track in zip(core.lanes, tracks, strict=True)
-            if track is not None
-        ]
+        port_in, array, ldpu, port_out = core.lanes
+        self._uses += [(port_in, ran.port_in), (array, ran.array), (ldpu, ran.ldpu)]
+        if ran.port_out is not None:
+            self._uses.append((port_out, ran.port_out))
 
     def _partial_sums(self, tile: Tile, before: _TileRun) -> Feed:
         """When this stage's LDPU may begin: the sums of the stage before come over links."""

@@ -47,10 +47,10 @@ def _source(
         if hold.job == job and hold.time == time:
             return hold.source, hold.source_job, time, True
     for number, feed in enumerate(track.feeds):
-        if time == 0 and feed.index(job) < 0:
+        if time == 0 and feed.awaited(job) < 0:
             break
         if track.is_latest(number, job):
             by[feed.cause] += feed.delay
-            return feed.source, feed.index(job), time - feed.delay, not feed.from_start
+            return feed.source, feed.awaited(job), time - feed.delay, not feed.from_start
     assert time == 0, "a job that waits for nothing begins at once"
     return None, 0, 0, True

@@ -43,6 +43,8 @@ def cause(chip: ChipSpec) -> str:
 
 def time_ps(work: HostWork | MvmWork, chip: ChipSpec) -> int:
     """Time of one digital step, or of a recurrence's gates at one time step."""
+    if isinstance(work, HostWork) and work.row.price == "free":
+        return 0
     unit = chip.vector_unit
     parts = max(1, work.steps) if isinstance(work, MvmWork) else 1
     if unit is None:

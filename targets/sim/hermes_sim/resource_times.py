@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from hermesrt.chip.spec import ChipSpec, Mode
 from hermesrt.units import to_ps
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """How bytes come to a core and leave it.
 
     cause: what their time is booked to.

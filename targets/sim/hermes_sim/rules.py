@@ -181,7 +181,7 @@ def _served(run: Run, service: int, most: int) -> Iterator[Run]:
     """Of a run whose times repeat."""
     period, count, start = run.period, run.stop - run.start, run.start
     known, gain = min(period, count), run.step - service * period
-    numbers = np.arange(known, dtype=np.int64) * service + start * service
+    numbers = np.arange(start, start + known, dtype=np.int64) * service
     latest = np.maximum.accumulate(run.values(start, known) - numbers)
     top, numbers = int(latest[-1]), numbers + service
     if count <= period or gain <= 0:
@@ -189,6 +189,9 @@ def _served(run: Run, service: int, most: int) -> Iterator[Run]:
         yield patterned(start, start + known, latest + numbers, 0)
         if known < count:
             yield _back_to_back(start + known, run.stop, max(top, most), service)
+        return
+    if most <= latest[0] >= top - gain:  # no round waits for the one before
+        yield patterned(start, run.stop, latest + numbers, run.step)
         return
     turns = max(0, (most - top) // gain + 1)  # that only wait for what came before
     waiting = min(turns * period, count)

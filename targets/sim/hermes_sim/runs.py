@@ -80,7 +80,8 @@ class Run(NamedTuple):
         if self.pattern is None:
             return jobs * self.step + self.time
         turns, places = np.divmod(jobs, len(self.pattern.after))
-        return self.pattern.after[places] + (turns * self.step + self.time)
+        times: TimesPs = self.pattern.after[places] + (turns * self.step + self.time)
+        return times
 
     def part(self, start: int, stop: int) -> "Run":
         """Some of its jobs."""
@@ -150,7 +151,14 @@ class Runs:
 
     def head(self, count: int) -> list[int]:
         """The first times."""
-        return [self[job] for job in range(min(count, self.count))]
+        found: list[int] = []
+        for run in self.runs:
+            jobs = range(run.start, min(run.stop, count))
+            if run.pattern is None:
+                found += [run.time + (job - run.start) * run.step for job in jobs]
+            elif jobs:
+                found += run.values(run.start, len(jobs)).tolist()
+        return found
 
     def tolist(self) -> list[int]:
         """As of an array."""

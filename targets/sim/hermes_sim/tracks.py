@@ -53,10 +53,10 @@ class Feed(NamedTuple):
         """When job i need not wait any more."""
         if self.whole:
             return self.source.last + self._shift
-        job = self.index(i)
+        job = self.awaited(i)
         return 0 if job < 0 else self.source.known()[job] + self._shift
 
-    def index(self, i: int) -> int:
+    def awaited(self, i: int) -> int:
         """The job of the source that job i waits for."""
         if self.whole:
             return self.source.count - 1
