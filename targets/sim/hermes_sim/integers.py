@@ -23,6 +23,7 @@ from torch import Tensor
 
 from hermes_sim import crossbar
 from hermes_sim.crossbar import Converters, LayerArrays, RowBlock, Sums, Vectors
+from hermesrt.chip import elementary
 
 _MOST_ROWS = 516  # of a block, for sums of 32 bits
 _MOST_LEVEL = 127
@@ -274,7 +275,7 @@ def _counts(
     variance = _variance(one, codes)
     if variance is not None:
         normal = noise(index, first, torch.empty_like(counts))
-        counts.add_(normal.mul_(_root(variance)))
+        counts.add_(normal.mul_(elementary.root(variance)))
     return counts if converters.counting is None else crossbar.whole(converters.counting, counts)
 
 
@@ -291,11 +292,6 @@ def _variance(one: TorchBlock, codes: Vectors) -> Tensor | None:
     squares, step = squared(codes)
     variance = (squares @ one.read).mul_(step).mul_(one.block.read_step)
     return variance if white is None else variance.add_(white)
-
-
-def _root(values: Tensor) -> Tensor:
-    """Square roots, correctly rounded; those of torch on processors may be next to that."""
-    return torch.from_numpy(np.sqrt(values.numpy())) if values.is_cpu else values.sqrt()
 
 
 def squared(codes: Vectors) -> tuple[Vectors, Float[Tensor, "vectors 1"]]:
