@@ -8,8 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermesc.ir.interpret import interpret
 from hermesc.ir.text import stage_text
 from hermesc.ir.verify import verify_quantized
+from hermesc.passes import quantize as module
 from hermesc.passes.quantize import QuantizeOptions, quantize
 from hermesrt.errors import ModelError
 
@@ -41,6 +43,19 @@ def test_golden_codes(stages, golden):
     for ranges, codes in zip(quantized.ranges, quantized.vectors, strict=True):
         lines += [ranges.mvm, *(" ".join(map(str, row)) for row in codes.tolist())]
     golden("codes.txt", "\n".join([*lines, *quantized.notes]) + "\n")
+
+
+@pytest.mark.parametrize(("rows", "runs"), [(2, 1), (1024, 1), (1025, 4)])
+def test_rows_that_are_run_together_are_run_once(rows, runs, chip, quantized_of, monkeypatch):
+    ran = []
+
+    def counted(*arguments):
+        ran.append(arguments)
+        return interpret(*arguments)
+
+    monkeypatch.setattr(module, "interpret", counted)
+    quantized_of(chip, torch.randn(5, 3), torch.randn(rows, 5))
+    assert len(ran) == runs
 
 
 def test_ranges_are_the_largest_input_and_partial_sums(chip_with, quantized_of):
