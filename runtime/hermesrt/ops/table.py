@@ -8,6 +8,7 @@ the same is true share a line.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 
 OpClass = Literal[
@@ -279,6 +280,7 @@ def is_loop(op: str) -> bool:
     return op.startswith("loop.")
 
 
+@lru_cache(maxsize=2**12)
 def row_of(op: str) -> Row | None:
     """The row of `aten.cos.default`, `size.mul` or `loop.while`; None if no program may hold it."""
     if op.startswith("size."):
