@@ -55,6 +55,7 @@ def test_the_wheel_holds_the_libraries_where_there_is_a_compiler(wheel: ZipFile)
     assert "Tag: py3-none-" in text
     assert {"hermesrt/native/reads.c", "hermes_sim/kernel/layer.c"} <= names
     assert {f"hermesrt/native/lanes{of}.h" for of in ("", "_x86", "_neon")} <= names
+    assert "hermesrt/native/window.h" in names
 
 
 def test_a_shipped_library_is_found_and_loaded(wheel: ZipFile, tmp_path: Path) -> None:

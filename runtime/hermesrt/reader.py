@@ -4,7 +4,6 @@ A sample that is given again is read again, with fresh noise, until all are forg
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +40,8 @@ class Reader:
         self._batched = batched_inputs(artifact)
         self._varying = varying_steps(artifact, self._batched)
         self._copies = {m.name: m.copies for m in artifact.manifest.matrices}
+        self._copied = max(self._copies.values(), default=1) > 1
+        self._recurrent = any(step.recurrence is not None for step in artifact.mvms)
         self._sample_shapes: dict[tuple[Shape, ...], dict[str, Shape]] = {}
 
     def forget(self) -> None:
@@ -69,8 +70,7 @@ class Reader:
 
     def _block(self, samples: Samples, reads: Keys) -> "_BlockReads":
         """The sizes of one sample are looked up only where they are needed."""
-        one = len(reads) <= 1 and max(self._copies.values(), default=1) <= 1
-        shapes = {} if one else self._shapes(samples)
+        shapes = self._shapes(samples) if len(reads) > 1 or self._copied else {}
         return _BlockReads(self._artifact, self._device, reads, self._varying, self._copies, shapes)
 
     def _shapes(self, samples: Samples) -> Mapping[str, Shape]:
@@ -81,8 +81,11 @@ class Reader:
             self._sample_shapes[known] = sample_shapes(self._artifact, sizes)
         return self._sample_shapes[known]
 
-    def gates(self, exact: frozenset[str], *, ideal: bool) -> GatesFunction:
-        """The gates of recurrent layers, as the chip's own unit makes them where it does."""
+    def gates(self, exact: frozenset[str], *, ideal: bool) -> GatesFunction | None:
+        """The gates of recurrent layers, as the chip's own unit makes them where it does; None
+        without any."""
+        if not self._recurrent:
+            return None
         artifact, table = self._artifact, self._device.chip.gdpu_tanh
         digital = exact_gates(artifact)
 
@@ -116,7 +119,7 @@ class _BlockReads:
     varying: frozenset[str]
     copies: Mapping[str, int]
     shapes: Mapping[str, Shape]
-    times: Counter[str] = field(default_factory=Counter)
+    times: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, step: MvmStep, x: Tensor) -> Tensor:
         whole = self.artifact.timed.get(step.name, step.name)
@@ -139,8 +142,9 @@ class _BlockReads:
 
     def _at_one_time(self, step: MvmStep, x: Tensor, keys: Keys) -> Tensor:
         """The vectors of one time step of a recurrence, the next one at each call."""
-        keys = parts_of(keys, np.array([self.times[step.name]], np.uint64))
-        self.times[step.name] += 1
+        time = self.times.get(step.name, 0)
+        keys = parts_of(keys, np.array([time], np.uint64))
+        self.times[step.name] = time + 1
         return self.device.mvm(step, x, keys)
 
     def _windowed(self, step: MvmStep, x: Tensor, reads: Keys, sample: Shape) -> Tensor:

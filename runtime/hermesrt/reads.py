@@ -207,6 +207,9 @@ def vector_keys(samples: Keys, shape: tuple[int, ...], own: tuple[int, ...]) -> 
         return samples
     if len(samples) == 1:
         return samples + np.arange(count, dtype=np.uint64) * GOLDEN
+    if shape[1:] == own[1:] and shape[0] == len(samples) * own[0]:  # sample after sample
+        places = np.arange(count // len(samples), dtype=np.uint64) * GOLDEN
+        return (samples[:, None] + places).reshape(-1)
     owner, place = np.zeros((), np.int64), np.zeros((), np.int64)
     for size, part in zip(shape, own, strict=True):
         index, part = np.arange(size), max(part, 1)

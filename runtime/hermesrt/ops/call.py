@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union
 
 from hermesrt.ops.table import base_name, is_loop, row_of
@@ -129,6 +130,7 @@ class Call:
         return Call(self.op, args, tuple((k, _rename(v, names)) for k, v in self.kwargs))
 
 
+@lru_cache(maxsize=2**12)
 def resolve(op: str) -> Callable[..., Any] | None:
     """The function of that name, or None when it is not in the list or not pure, or is a loop."""
     import torch

@@ -285,7 +285,7 @@ def is_loop(op: str) -> bool:
     return op.startswith("loop.")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2**12)
 def row_of(op: str) -> Row | None:
     """The row of `aten.cos.default`, `size.mul` or `loop.while`; None if no program may hold it."""
     if op.startswith("size."):
