@@ -1,7 +1,7 @@
 """The kernel for 64-bit Arm processors, under emulation, has the bits of torch."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,20 @@ import torch
 from torch import Tensor
 
 from hermes_sim.integers import TorchLayer, integer_layer
-from hermes_sim.kernel import pulses
+from hermes_sim.kernel import pcm, pulses
 from hermes_sim.kernel.layer import KernelLayer
 from hermes_sim.kernel.load import SOURCE, Kernel
+from hermes_sim.kernel.pcm import CurveFields
 from hermes_sim.noise import ReadNoise, normals, row_keys
 from hermes_sim.torch_pulses import TorchPulses
+from hermesrt.chip.spec import ChipSpec
 from hermesrt.ops.unfold import unfolded
 from hermesrt.ops.window import Window
 from hermesrt.reads import mix, numbered
 
 from ..emulated import SETS, Emulated, Piece, kernel_of
 from .test_integers import CASES, FREE, STOPPED, STREAMS, arrays, inputs, torch_run
+from .test_pcm import equations
 from .test_pulses import COLUMNS, ROWS, ChipWith, cells_of, converters, send
 
 SHAPES = (((256, 130, 77), 50), ((5,), 3), ((31, 1), 16), ((516,), 33))
@@ -173,3 +176,65 @@ def test_a_core_under_programming_has_the_bits_of_torch(
                 counts = (p.counts(read_with, x, 5 + number, numbered(9)) for p in (first, second))
                 assert torch.equal(*counts)
                 assert torch.equal(first.variance, second.variance)
+
+
+class EmulatedPcm(ctypes.CDLL):
+    """The equations of pcm.c; how many devices each call was for is in `calls`."""
+
+    def __init__(self, run: Emulated) -> None:
+        self._run, self.calls = run, list[int]()
+
+    def hermes_read_noise(
+        self, curve: int, most: float, root: float, aged: int, written: int, count: int, out: int
+    ) -> None:
+        arguments = curve, most, root, aged, written, count, out
+        self._call("hermes_read_noise", *arguments, curves=(curve,), tensors=(aged, written, out))
+
+    def hermes_exponents(
+        self, mean: int, spread: int, most: float, g: int, count: int, normal: int
+    ) -> None:
+        arguments = mean, spread, most, g, count, normal
+        self._call("hermes_exponents", *arguments, curves=(mean, spread), tensors=(g, normal))
+
+    def hermes_programmed(
+        self, powers: Any, many: int, most: float, target: int, read: int, count: int, normal: int
+    ) -> None:
+        place, tensors = ctypes.addressof(powers), [t for t in (target, read, normal) if t]
+        reach, arguments = (
+            [Piece(place, 4 * many)],
+            (place, many, most, target, read, count, normal),
+        )
+        self._call("hermes_programmed", *arguments, tensors=tensors, reach=reach)
+
+    def hermes_drift(self, g: int, nu: int, power: float, count: int, out: int) -> None:
+        self._call("hermes_drift", g, nu, power, count, out, tensors=(g, nu, out))
+
+    def _call(
+        self,
+        name: str,
+        *arguments: float,
+        tensors: Sequence[int],
+        curves: Sequence[int] = (),
+        reach: Sequence[Piece] = (),
+    ) -> None:
+        count = int(arguments[-2])
+        pieces = [*reach, *(Piece(t, 4 * count) for t in tensors)]
+        for curve in curves:
+            fields = CurveFields.from_address(curve)
+            pieces.append(Piece(curve, ctypes.sizeof(CurveFields), pointers=True))
+            pieces.append(Piece(fields.polynomial, 4 * fields.powers))
+        self._run(name, *arguments, reach=pieces)
+        self.calls.append(count)
+
+
+def test_equations_of_the_devices_have_the_bits_of_torch(
+    chip: ChipSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Emulated(SOURCE.with_name("pcm.c"), SETS[-1], tmp_path) as run:
+        library = EmulatedPcm(run)
+        monkeypatch.setattr(pcm, "functions", lambda: library)
+        found = equations(chip.pcm)
+    monkeypatch.setattr(pcm, "functions", lambda: None)
+    assert len(library.calls) >= len(found)
+    for ours, theirs in zip(found, equations(chip.pcm), strict=True):
+        assert torch.equal(ours, theirs)

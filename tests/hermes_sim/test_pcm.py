@@ -196,23 +196,24 @@ def test_curve_clamps_its_logarithm(chip: ChipSpec) -> None:
     assert found[1] == pytest.approx(max(0.015, -0.0117 * math.log(0.159) - 0.0069))
 
 
+def equations(model: Pcm) -> list[Tensor]:
+    """What each equation gives for conductances of every size."""
+    g = torch.rand(2, 37, 41, generator=generator(5)).square_().mul_(1.2 * model.g_max_siemens)
+    g[0, :4] = torch.tensor([0.0, 1e-30, 1e-12, 1e-3])[:, None]
+    held = [pcm.program(model, g, generator(6), within) for within in (0.0, 1.7)]
+    held += [nu := pcm.drift_exponent(model, g, generator(7))]
+    held += [pcm.drift(model, g, nu * share, 1e6) for share in (1.0, 50.0)]
+    return [*held, pcm.read_noise(model, held[0], g, 1.7), pcm.drift(model, g, nu, 0.0)]
+
+
 @pytest.mark.parametrize("devices", ["odp", "tdp", "like"])
 def test_compiled_equations_have_the_bits_of_torch(
     chip: ChipSpec, devices: str, without_functions: Callable[[], None]
 ) -> None:
     model = table(chip, devices)
-    g = torch.rand(2, 37, 41, generator=generator(5)).square_().mul_(1.2 * model.g_max_siemens)
-    g[0, :4] = torch.tensor([0.0, 1e-30, 1e-12, 1e-3])[:, None]
-
-    def every() -> list[Tensor]:
-        held = [pcm.program(model, g, generator(6), within) for within in (0.0, 1.7)]
-        held += [nu := pcm.drift_exponent(model, g, generator(7))]
-        held += [pcm.drift(model, g, nu * share, 1e6) for share in (1.0, 50.0)]
-        return [*held, pcm.read_noise(model, held[0], g, 1.7), pcm.drift(model, g, nu, 0.0)]
-
-    first = every()
+    first = equations(model)
     without_functions()
-    for ours, theirs in zip(first, every(), strict=True):
+    for ours, theirs in zip(first, equations(model), strict=True):
         assert torch.equal(ours, theirs)
 
 
