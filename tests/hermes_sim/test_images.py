@@ -175,3 +175,10 @@ def test_positions_that_see_only_padding_cost_no_mvm() -> None:
     assert isinstance(step, MvmWork)
     assert step.vectors == 64
     assert step.needs.tokens == 144
+
+
+def test_what_takes_no_time_still_waits_for_its_window() -> None:
+    """A pooling on a host that costs nothing: its positions come as their windows do."""
+    chip = load_chip("hermes", [("host_time.op_ns", "0.0")])
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, 1, 1), nn.Conv2d(2, 1, 2))
+    assert_times_agree(chip, hermesc.compile(model, torch.randn(2, 1, 6, 6), chip=chip).workload())

@@ -50,6 +50,7 @@ def _release(count: int, feeds: Sequence[Feed]) -> Runs:
         if feed.whole:
             soonest = max(soonest, times.runs[0].time)
         else:
+            assert times.count == count, "each job waits for one of each stream"
             release = times if release is None else later(release, times)
     if release is None:
         return Runs.constant(max(soonest, 0), count)
