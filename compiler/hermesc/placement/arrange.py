@@ -27,7 +27,7 @@ def arrange(spots: Spots, chip: ChipSpec, excluded: frozenset[int] = frozenset()
         order = {}
         for number in sorted({core // chip.cores for core in used}):
             mine = {c for c in used if c // chip.cores == number}
-            pairs = {p: n for p, n in between.items() if p[0] in mine}
+            pairs = {p: n for p, n in between.items() if mine.issuperset(p)}
             first = number * chip.cores
             places = (place for place in range(chip.cores) if first + place not in excluded)
             for place, core in zip(places, _string(mine, pairs), strict=False):

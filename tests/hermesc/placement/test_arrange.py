@@ -23,3 +23,10 @@ def test_closed_places_stay_empty_where_cascades_must_be_strung_together(closed)
     used = {spot.core for chain in found for spot in chain}
     assert len(used) == 3 and used.isdisjoint(shut)
     assert found[0][1].core == found[1][0].core
+
+
+def test_a_cascade_over_two_chips_stays_on_both():
+    chains = (_chain(3, 40, 64 + 5), _chain(40, 20))
+    found = arrange(chains, CHIP)
+    assert [spot.core // 64 for spot in found[0]] == [0, 0, 1]
+    assert found[0][1].core == found[1][0].core
