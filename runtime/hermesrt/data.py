@@ -39,7 +39,12 @@ class Samples:
     @property
     def count(self) -> int:
         """Number of rows, the size of the batch."""
-        return max([t.shape[0] for t in self.inputs.values() if t.dim()], default=1)
+        return row_count(self.inputs)
+
+
+def row_count(inputs: Mapping[str, Tensor]) -> int:
+    """Number of rows of inputs; those without dimensions are the same for all."""
+    return max([t.shape[0] for t in inputs.values() if t.dim()], default=1)
 
     @property
     def sizes(self) -> Sizes:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from hermesrt.artifact.schema import Artifact, MvmStep
-from hermesrt.data import Samples
+from hermesrt.data import Samples, row_count
 from hermesrt.device import Device, TakesImages
 from hermesrt.executor import (
     GatesFunction,
@@ -52,7 +52,7 @@ class Reader:
         """A key for the read of each sample of a block; rows that belong together are one."""
         if not self._artifact.manifest.rows_independent:
             return self._reads.keys(part, (), 1)
-        return self._reads.keys(part, self._batched, Samples(part, None).count)
+        return self._reads.keys(part, self._batched, row_count(part))
 
     def mvm(self, samples: Samples, reads: Keys, exact: frozenset[str]) -> MvmFunction:
         """MVMs of a block on the device; layers whose labels are in `exact` are not read."""

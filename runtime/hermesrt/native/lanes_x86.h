@@ -52,6 +52,8 @@ typedef vi words_t, bytes_t;
 INLINE vi words_load(const int16_t *p) { return load_i(p); }
 INLINE vi bytes_load(const uint8_t *p) { return load_i(p); }
 #if LANES == 8
+typedef int32_t __attribute__((may_alias)) group_t; /* of a row */
+
 /* In assembly, for compilers spill sums to memory: 26 products a cycle in place of 15. */
 #define WORDS_ROW
 INLINE void words_row(vi *sum, const int16_t *a, const words_t *held)
@@ -60,7 +62,7 @@ INLINE void words_row(vi *sum, const int16_t *a, const words_t *held)
     __asm__("vpbroadcastd %4, %2\n\tvpmaddwd %5, %2, %3\n\tvpmaddwd %6, %2, %2\n\t"
             "vpaddd %3, %0, %0\n\tvpaddd %2, %1, %1"
             : "+x"(sum[0]), "+x"(sum[1]), "=&x"(other), "=&x"(one)
-            : "m"(*(const int32_t(*)[1])a), "x"(held[0]), "x"(held[1]));
+            : "m"(*(const group_t *)a), "x"(held[0]), "x"(held[1]));
 }
 
 /* With 64 less in each byte of a panel, two groups of products fit 16 bits; what that takes from
@@ -80,7 +82,7 @@ INLINE void bytes_row(vi *sum, const uint8_t *a, const bytes_t *held, const byte
             "vpmaddubsw %6, %2, %2\n\tvpaddw %2, %1, %1\n\tvpmaddwd %7, %1, %1\n\t"
             "vpaddd %1, %0, %0"
             : "+x"(sum[0]), "=&x"(first), "=&x"(second)
-            : "m"(*(const int32_t(*)[1])a), "m"(*(const int32_t(*)[1])(a + 4)), "x"(held[0]),
+            : "m"(*(const group_t *)a), "m"(*(const group_t *)(a + 4)), "x"(held[0]),
               "x"(more[0]), "x"(one));
 }
 #endif

@@ -231,14 +231,14 @@ INLINE void byte_tile(const int n, const uint8_t *a, int64_t stride, const uint8
                                int64_t groups, const vector_t *vector, int32_t *sums)              \
     {                                                                                              \
         if (count == TILE)                                                                         \
-            name##_tile(TILE, a, stride, panel, groups, vector, sums);                                     \
+            name##_tile(TILE, a, stride, panel, groups, vector, sums);                             \
         else                                                                                       \
             while (count > 0) {                                                                    \
                 int part = count >= 4 ? 4 : count >= 2 ? 2 : 1;                                    \
                 if (part == 4)                                                                     \
-                    name##_tile(4, a, stride, panel, groups, vector, sums);                                \
+                    name##_tile(4, a, stride, panel, groups, vector, sums);                        \
                 else if (part == 2)                                                                \
-                    name##_tile(2, a, stride, panel, groups, vector, sums);                                \
+                    name##_tile(2, a, stride, panel, groups, vector, sums);                        \
                 else                                                                               \
                     name##_row(a, panel, groups, sums);                                            \
                 a += part * stride, sums += part * PANEL, vector += part, count -= part;           \
