@@ -155,7 +155,8 @@ def _own(path: Path) -> bool:
 
 def _name(source: Path, instructions: str) -> str:
     parts = ["\0".join(flags(instructions)[:-1]).encode(), source.read_bytes()]
-    parts += [path.read_bytes() for path in sorted(_HEADERS.glob("*.h"))]
+    headers = {*_HEADERS.glob("*.h"), *source.parent.glob("*.h")}
+    parts += [path.read_bytes() for path in sorted(headers)]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     return f"{source.stem}-{instructions}-{digest[:16]}"
 
