@@ -1,6 +1,7 @@
 /* Input codes, and what follows from those of a vector: its squares, and what it may saturate. */
 #pragma once
 #include "layer.h"
+#include <stdlib.h>
 
 #define NONE INT16_MIN /* the code of what is no number */
 #define STEPS 127      /* of a square */
