@@ -41,15 +41,15 @@ class Samples:
         """Number of rows, the size of the batch."""
         return row_count(self.inputs)
 
-
-def row_count(inputs: Mapping[str, Tensor]) -> int:
-    """Number of rows of inputs; those without dimensions are the same for all."""
-    return max([t.shape[0] for t in inputs.values() if t.dim()], default=1)
-
     @property
     def sizes(self) -> Sizes:
         """The inputs' names and shapes."""
         return tuple([(name, tuple(t.shape)) for name, t in self.inputs.items()])
+
+
+def row_count(inputs: Mapping[str, Tensor]) -> int:
+    """Number of rows of inputs; those without dimensions are the same for all."""
+    return max([t.shape[0] for t in inputs.values() if t.dim()], default=1)
 
 
 def example_samples(artifact: Artifact) -> Samples:
