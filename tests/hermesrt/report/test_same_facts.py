@@ -60,8 +60,8 @@ class _Facts(HTMLParser):
 
 
 def _lines(text: str) -> Pairs:
-    """The names and the texts of a terminal's summary."""
-    return [(line[:13].rstrip(), line[13:]) for line in text.splitlines()]
+    """The names and the texts of a terminal's summary; a page shows commands without quotes."""
+    return [(line[:13].rstrip(), line[13:].replace("`", "")) for line in text.splitlines()]
 
 
 def _with_modes(program: Program, *modes: Mode) -> Program:
@@ -195,7 +195,7 @@ def test_the_page_of_a_programmed_chip_tells_what_programming_told(
     cost = loaded.device.cost(small.workload(), None)
     html = page_html(small.artifact, cost, None, snapshot(loaded))
     page = dict(_Facts(html).lists["Programming"])
-    weights, error, *effort = str(told).splitlines()
+    weights, error, *effort = str(told).replace("`", "").splitlines()  # as a page has it
     assert page["Weights"] == weights
     assert f"MVM error {page['MVM error']}; 1.0 s" == error
     assert [f"{name}: {text}" for name, text in page.items()][2:] == effort
