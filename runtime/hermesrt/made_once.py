@@ -9,9 +9,13 @@ _KEPT = 16
 
 
 def once(known: dict[K, V], key: K, make: Callable[[], V]) -> V:
-    """What is known for a key, or is made and known from now on; the oldest one is forgotten."""
-    if key not in known:
-        if len(known) >= _KEPT:
-            del known[next(iter(known))]
-        known[key] = make()
-    return known[key]
+    """What is known for a key, or is made and known from now on; the oldest one is forgotten. Two
+    threads may make the same twice, and then have the first."""
+    try:
+        return known[key]
+    except KeyError:
+        pass
+    made = known.setdefault(key, make())
+    for oldest in list(known)[:-_KEPT]:
+        known.pop(oldest, None)
+    return made

@@ -1,5 +1,6 @@
 """The Python interface: deploy, call, report, save, load."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,16 @@ def test_a_saved_program_is_the_same_program(program: Program, tmp_path: Path) -
     again = hermesc.load(path)
     assert again.sha256 == program.sha256
     assert again.artifact.manifest == program.artifact.manifest
+
+
+def test_programs_and_chips_go_to_other_processes(
+    program: Program, inputs: Tensor, tmp_path: Path
+) -> None:
+    program.save(tmp_path / "p.hermes")
+    for one in (program, Program.load(tmp_path / "p.hermes")):
+        chip = pickle.loads(pickle.dumps(one.deploy(hermesc.simulate())))
+        assert chip.compiled.sha256 == program.sha256
+        assert torch.equal(chip(inputs), program.deploy(hermesc.simulate())(inputs))
 
 
 def test_an_operation_that_torch_does_not_have_is_refused(program: Program) -> None:

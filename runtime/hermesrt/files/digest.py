@@ -6,7 +6,7 @@ sha256 of the whole, which names a program, is one more pass over its weights.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 
 
 class Digest:
@@ -17,6 +17,10 @@ class Digest:
 
     def __repr__(self) -> str:
         return f"<Digest {self.hex}>"
+
+    def __reduce__(self) -> tuple[type["Digest"], tuple[Callable[[], str]]]:
+        """For copies and files: worked out, for what it is worked out from stays behind."""
+        return Digest, (partial(str, self.hex),)
 
     @cached_property
     def hex(self) -> str:

@@ -1,6 +1,7 @@
 """The sha256 of a file is taken once, if ever."""
 
 import hashlib
+import pickle
 
 from hermesrt.files.container import contents, pack, pack_into
 from hermesrt.files.digest import Digest, sha256_of
@@ -18,6 +19,10 @@ def test_it_is_worked_out_once_and_not_before_it_is_asked_for():
     digest = Digest(lambda: asked.append(1) or "d")
     assert asked == []
     assert (digest.hex, digest.hex, asked) == ("d", "d", [1])
+
+
+def test_it_goes_to_other_processes_without_what_it_is_worked_out_from():
+    assert pickle.loads(pickle.dumps(Digest(lambda: "d"))).hex == "d"
 
 
 def test_writing_and_reading_take_the_checksum_of_each_byte_once(monkeypatch):
