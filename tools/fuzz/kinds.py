@@ -198,16 +198,16 @@ def checkpoint() -> Attempt:
 
 
 def _stopped() -> bytes:
-    """The checkpoint of a programming that ended two rounds after its start."""
+    """The checkpoint of a programming that ended in its second turn."""
     import hermesc
     from hermesrt.program import Chip, Program
 
     program, left = Program.load("p.hermes"), Path("stopped.part")
 
     def stop(progress: Any) -> None:
-        if progress.done == 2:
+        if progress.done == 1:
             time.sleep(2.2)  # behind it the next checkpoint is due
-        if progress.done == 3:
+        if progress.done == 2:
             raise KeyboardInterrupt
 
     try:
