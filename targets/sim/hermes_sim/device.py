@@ -239,8 +239,7 @@ class SimulatedDevice:
         `reads` alone."""
         if self._settings.ideal:
             return self._ideal(step, x)
-        key = (step.name, copy) if x.is_cpu else (step.name, copy, x.device)
-        run = self._layers.get(key) or self._layer(step, copy, x.device)
+        run = self._runner(step, copy, x)
         if x.dtype == torch.float32:
             return run(x, reads)
         return run(x.float(), reads).to(x.dtype)
@@ -250,7 +249,7 @@ class SimulatedDevice:
         a kernel does not run it. It has the bits of `mvm` for the vectors one by one."""
         if self._settings.ideal or not images.is_cpu or step.window is None:
             return None
-        run = self._layers.get((step.name, 0)) or self._layer(step, 0, images.device)
+        run = self._runner(step, 0, images)
         if not isinstance(run, KernelLayer) or images.is_conj() or images.is_neg():
             return None
         return run.windows(step.window, images.float(), reads)
@@ -316,6 +315,11 @@ class SimulatedDevice:
             total = part if total is None else total + part
         assert total is not None
         return epilogue(self._held, step, total).to(x.dtype)
+
+    def _runner(self, step: MvmStep, copy: int, x: Tensor) -> Run:
+        """What runs a step where its inputs are."""
+        key = (step.name, copy) if x.is_cpu else (step.name, copy, x.device)
+        return self._layers.get(key) or self._layer(step, copy, x.device)
 
     def _layer(self, step: MvmStep, copy: int, place: torch.device) -> Run:
         settings = self._settings

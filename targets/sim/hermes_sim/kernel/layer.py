@@ -14,13 +14,11 @@ from torch import Tensor
 
 from hermes_sim.crossbar import Sums, Vectors
 from hermes_sim.integers import IntegerBlock, IntegerLayer, dither
-from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
+from hermes_sim.kernel.load import COUNTINGS, PANEL, Kernel, LayerFields, StageFields
 from hermesrt.ops.window import Window
 from hermesrt.ops.window_fields import held_window
 from hermesrt.reads import Keys
 
-_PANEL = 16  # columns
-_COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}
 _ROUNDINGS = {None: 0, "truncate": 1, "nearest": 2}
 _NO_MEMORY = "no memory for the codes of a block of vectors"
 Images = Float[Tensor, "images *sizes channels"]
@@ -51,7 +49,7 @@ class KernelLayer:
             output_step=self._keep(_filled(layer.output_step)),
             asymmetry=converters.asymmetry,
             limit=min(converters.phase_limit, converters.counter_limit),
-            counting=_COUNTINGS[converters.counting],
+            counting=COUNTINGS[converters.counting],
             rounding=_ROUNDINGS[converters.rounding],
             relu=layer.relu,
             four_phase=converters.four_phase,
@@ -127,7 +125,7 @@ class KernelLayer:
         if lines is not None:
             fields["cells"] = (ctypes.c_void_p * 2)(*(self._keep(_lines(t)) for t in (plus, minus)))
             filled_lines = _filled(lines)
-            worst = filled_lines.view(2, 2, -1, _PANEL).amax(3).permute(2, 1, 0).contiguous()
+            worst = filled_lines.view(2, 2, -1, PANEL).amax(3).permute(2, 1, 0).contiguous()
             fields["lines"], fields["worst"] = self._keep(filled_lines), self._keep(worst)
             fields["all"] = (ctypes.c_float * 2)(*lines.amax((1, 2)).tolist())
             fields["phase"] = self._keep(_filled(block.phase))
@@ -155,10 +153,10 @@ class KernelLayer:
 def packed(table: Tensor, group: int) -> Tensor:
     """[panel, row / group, column, row % group], filled up with zeros."""
     rows, columns = table.shape
-    high, wide = -(-rows // group), -(-columns // _PANEL)
-    whole = table.new_zeros(high * group, wide * _PANEL)
+    high, wide = -(-rows // group), -(-columns // PANEL)
+    whole = table.new_zeros(high * group, wide * PANEL)
     whole[:rows, :columns] = table
-    return whole.view(high, group, wide, _PANEL).permute(2, 0, 3, 1).contiguous()
+    return whole.view(high, group, wide, PANEL).permute(2, 0, 3, 1).contiguous()
 
 
 def _lines(table: Tensor) -> Tensor:
@@ -168,7 +166,7 @@ def _lines(table: Tensor) -> Tensor:
 
 def _filled(table: Tensor) -> Tensor:
     """With zeros up to a whole panel."""
-    return torch.nn.functional.pad(table, (0, -table.shape[-1] % _PANEL)).contiguous()
+    return torch.nn.functional.pad(table, (0, -table.shape[-1] % PANEL)).contiguous()
 
 
 @cache

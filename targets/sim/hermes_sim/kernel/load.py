@@ -13,6 +13,8 @@ from hermesrt.reads import Keys
 
 _P, _L, _F, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_int32
 SOURCE = Path(__file__).with_name("layer.c")
+PANEL = 16  # columns
+COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}  # as layer_t has them
 
 
 class StageFields(ctypes.Structure):

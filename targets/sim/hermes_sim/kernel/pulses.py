@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hermes_sim.integers import dither
-from hermes_sim.kernel.load import Kernel, LayerFields, StageFields
+from hermes_sim.kernel.load import COUNTINGS, PANEL, Kernel, LayerFields, StageFields
 from hermes_sim.programmed_cells import CoreConverters, ProgrammedCells, columns_in_steps
 from hermesrt.device import Pulses
 from hermesrt.native import build
@@ -17,8 +17,6 @@ from hermesrt.reads import Keys
 
 _P, _L, _F, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_int32
 _SOURCE = Path(__file__).with_name("pulses.c")
-_PANEL = 16  # columns
-_COUNTINGS = {None: 0, "round": 1, "floor": 2, "truncate": 3}
 _KINDS = {"set": 0, "reset": 1, "iterative": 2}
 
 
@@ -121,12 +119,12 @@ class _Packed:
     """The cells in steps, as the layer kernel takes them; zero at first."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        panels, whole = -(-columns // _PANEL), torch.int64
+        panels, whole = -(-columns // PANEL), torch.int64
         self.line = torch.zeros(2, columns, -(-rows // 16) * 16, dtype=torch.int16)
-        self.weight = torch.zeros(panels, -(-rows // 2), _PANEL, 2, dtype=torch.int16)
-        self.read = torch.zeros(panels, -(-rows // 4), _PANEL, 4, dtype=torch.uint8)
+        self.weight = torch.zeros(panels, -(-rows // 2), PANEL, 2, dtype=torch.int16)
+        self.read = torch.zeros(panels, -(-rows // 4), PANEL, 4, dtype=torch.uint8)
         self.sum, self.square = torch.zeros(2, 2, columns, dtype=whole)
-        self.lines, self.worst = torch.zeros(4 * panels * _PANEL), torch.zeros(4 * panels)
+        self.lines, self.worst = torch.zeros(4 * panels * PANEL), torch.zeros(4 * panels)
         self.dither = torch.from_numpy(dither(self.line.shape[2]).numpy().astype("uint16"))
 
 
@@ -164,7 +162,7 @@ class _CoreLayer:
             output_levels=shared.output_levels,
             asymmetry=shared.asymmetry,
             limit=min(shared.phase_limit, shared.counter_limit),
-            counting=_COUNTINGS[shared.counting],
+            counting=COUNTINGS[shared.counting],
             rounding=0,
             relu=False,
             four_phase=shared.four_phase,
@@ -201,4 +199,4 @@ def _core_fields(cells: ProgrammedCells) -> CoreFields:
 
 def _filled(columns: Tensor) -> Tensor:
     """With zeros up to a whole panel."""
-    return torch.nn.functional.pad(columns, (0, -columns.shape[0] % _PANEL)).contiguous()
+    return torch.nn.functional.pad(columns, (0, -columns.shape[0] % PANEL)).contiguous()
