@@ -19,7 +19,6 @@ INLINE vf f_sqrt(vf a) { return vsqrtq_f32(a); }
 INLINE vf round_even(vf a) { return vrndnq_f32(a); }
 INLINE vf round_zero(vf a) { return vrndq_f32(a); }
 INLINE vf round_down(vf a) { return vrndmq_f32(a); }
-INLINE vf size_of(vf a) { return vabsq_f32(a); }
 INLINE int over(vf a, vf b)
 {
     const uint32x4_t lane = {1, 2, 4, 8};

@@ -93,15 +93,6 @@ INLINE vi mul_i(vi a, vi b) { return I(mullo_epi32)(a, b); }
 #define shift_i(v, bits) I(srli_epi32)(v, bits) /* to the right, filled up with zeros */
 INLINE vf float_of(vi a) { return I(cvtepi32_ps)(a); }
 INLINE vi nearest_of(vf a) { return I(cvtps_epi32)(a); }
-INLINE vf size_of(vf a)
-{
-    const vi size = set_i(0x7FFFFFFF);
-#if LANES == 16
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), size));
-#else
-    return _mm256_and_ps(a, _mm256_castsi256_ps(size));
-#endif
-}
 
 /* 256 times the sum of the 4 bytes of a and the 4 of b */
 INLINE vi byte_sums(vi a, vi b)
